@@ -1,0 +1,81 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Every target installs what it needs first: .venv, and for those that start the lab also Debian packages.
+#   PYTHON=…       the Python that .venv is made with (3.11 to 3.13; the system's if it is one of these)
+#   PYTEST_ARGS=…  more arguments for pytest, such as PYTEST_ARGS='-k raid -x'
+#   CHECKS=…       some of lint only, such as CHECKS="mypy ruff-check"
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export PYTHON PYTEST_ARGS
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
+export PYTHONPATH := $(CURDIR):$(VIRTUAL_ENV)/collections
+export ANSIBLE_COLLECTIONS_PATH := $(VIRTUAL_ENV)/collections
+
+.PHONY: help
+help:  ## print this list
+	@awk -F ':.*## +' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: lab-needs  ## start a virtual machine with spare disks and build a storage stack in it
+	python -m tests.lab up
+	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo.yml
+
+.PHONY: test
+test: lab-needs  ## everything that must pass: lint, unit and integration
+	tests/tools/test
+
+.PHONY: lint
+lint: needs  ## formatting, types, documentation, licences, the importer of Galaxy, ansible-test sanity
+	python -m tests.tools.lint $(CHECKS)
+
+.PHONY: sanity
+sanity: needs  ## ansible-test sanity alone, with every ansible-core that the collection supports
+	python -m tests.tools.sanity --every-core
+
+.PHONY: format
+format: needs  ## let ruff format the code and fix what it can
+	ruff format
+	ruff check --fix
+
+.PHONY: unit
+unit: needs  ## tests without root and without a kernel of their own (seconds)
+	python -m pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: integration
+integration: lab-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
+	python -m pytest -p tests.lab.fixtures tests/integration tests/lab $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: lab-needs  ## time the modules side by side with their peers
+	python -m tests.bench
+
+.PHONY: lab
+lab: lab-needs  ## a shell inside the virtual machine
+	python -m tests.lab up
+	python -m tests.lab ssh
+
+.PHONY: changelog
+changelog: needs  ## move the changelog's fragments into the entry of the version in galaxy.yml
+	antsibull-changelog release --update-existing --reload-plugins
+
+.PHONY: requirements
+requirements: needs  ## pin requirements-dev.in anew in requirements-dev.txt
+	tests/tools/pin
+
+.PHONY: clean
+clean:  ## remove what the other targets made in the checkout
+	[[ ! -x .venv/bin/python || ! -d tests/lab ]] || python -m tests.lab down
+	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache tests/output
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: needs lab-needs
+needs:
+	@tests/tools/bootstrap
+lab-needs:
+	@tests/tools/bootstrap lab

@@ -1,0 +1,27 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules for the storage of a host take beside their words."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  allow_destroy:
+    description:
+      - Whether data may be destroyed on the way, for instance a filesystem on a device that is to become part of
+        something else, or what is on an item that is removed.
+      - Without it, whatever holds a signature is refused, and the error names the device and what was found on it.
+      - A device that is in use (mounted, held by something else) is refused either way.
+    type: bool
+    default: false
+  lock_timeout:
+    description: How many seconds to wait for another task that works on this host's storage.
+    type: int
+    default: 60
+requirements:
+  - Linux, and root on the managed host (C(become)).
+  - C(wipefs) and C(udevadm), which every distribution has.
+"""

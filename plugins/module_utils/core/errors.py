@@ -1,0 +1,26 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a planner or the executor says instead of going on."""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """One clear sentence for the user: the device, what was expected, what was found, what to do."""
+
+
+class Refused(StorageError):
+    """The plan would destroy data, or break what is in use, without permission."""
+
+
+class Unread(Exception):
+    """A pure planner needs something that the state does not hold yet; the runner reads it and plans again.
+
+    ``what`` names a part of the state (``contents``, ``lvm``), ``names`` which of it (device paths).
+    """
+
+    def __init__(self, what: str, names: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{what} {' '.join(names)}".strip())
+        self.what = what
+        self.names = names

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration files change atomically, and whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from .errors import StorageError
+
+
+def read_file(path: str) -> str | None:
+    """The text of a file, None where there is none. Bytes that are not UTF-8 survive a round trip."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def replace_file(path: str, before: str | None, after: str) -> None:
+    """Replace a file that still reads as ``before``; after a power cut it is either the old one or the new one."""
+    path = os.path.realpath(path)
+    if read_file(path) != before:
+        raise StorageError(f"{path} was changed by somebody else meanwhile; run this again")
+    directory = os.path.dirname(path)
+    os.makedirs(directory, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(after)
+            file.flush()
+            if before is None:
+                os.fchmod(file.fileno(), 0o644)
+            else:
+                status = os.stat(path)
+                os.fchmod(file.fileno(), status.st_mode & 0o7777)
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                _copy_attributes(path, temporary)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(directory)
+
+
+def sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _copy_attributes(source: str, target: str) -> None:
+    """Keep the SELinux label and other extended attributes, where the filesystem has them."""
+    try:
+        for name in os.listxattr(source):
+            os.setxattr(target, name, os.getxattr(source, name))
+    except OSError:
+        pass

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans as data: what is printed in check mode is what the executor does.
+
+A step holds one mutation. That is what makes "cut the power after step n" a complete test, and what makes
+the list of steps that were done a complete report.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Command(NamedTuple):
+    """Run a program, without a shell, with ``LC_ALL=C``, closed input and a time limit in seconds."""
+
+    argv: tuple[str, ...]
+    timeout: int = 120
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
+class Write(NamedTuple):
+    """Write a value into a kernel attribute (sysfs).
+
+    ``done``: a path whose existence shows that there is nothing left to write, since udev may be faster.
+    """
+
+    path: str
+    value: str
+    done: str | None = None
+
+    def __str__(self) -> str:
+        return f"echo {self.value} > {self.path}"
+
+
+class Edit(NamedTuple):
+    """Replace a configuration file, atomically and whole; refused where it is no longer ``before``.
+
+    ``before`` is None for a file that does not exist. Owner and mode are kept, and symbolic links followed.
+    """
+
+    path: str
+    before: str | None
+    after: str
+
+    def __str__(self) -> str:
+        old, new = (self.before or "").splitlines(), self.after.splitlines()
+        changes = [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
+        return f"edit {self.path}: {' '.join(changes)}"
+
+
+class MakeDirectory(NamedTuple):
+    """Create a directory and its missing parents."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"mkdir -p {self.path}"
+
+
+class Wait(NamedTuple):
+    """Wait until a path exists (or, with ``gone``, no longer does), or until it reads as one of ``values``."""
+
+    path: str
+    values: tuple[str, ...] = ()
+    gone: bool = False
+    timeout: int = 30
+
+    def __str__(self) -> str:
+        if self.gone:
+            return f"wait until {self.path} is gone"
+        return f"wait for {self.path}" + (f" to be {' or '.join(self.values)}" if self.values else "")
+
+
+class Step(NamedTuple):
+    """One mutation and what belongs to it.
+
+    ``verb kind name: detail`` is the sentence. ``claims`` are checked right before (identity, emptiness),
+    ``flush`` are block devices to fsync right after, ``destroys`` says which data goes,
+    ``undo`` is done if the step fails, so that a refused step leaves nothing behind.
+    """
+
+    verb: str
+    kind: str
+    name: str
+    detail: str
+    actions: tuple[Any, ...]
+    claims: tuple[Any, ...] = ()
+    flush: tuple[str, ...] = ()
+    destroys: tuple[str, ...] = ()
+    undo: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.kind} {self.name}: {self.detail}"
+
+    def dump(self) -> dict[str, Any]:
+        """As a module returns it."""
+        return {
+            "action": self.verb,
+            "kind": self.kind,
+            "name": self.name,
+            "detail": self.detail,
+            "commands": [str(action) for action in self.actions],
+            "destroys": list(self.destroys),
+        }
+
+
+class Plan(NamedTuple):
+    """Steps, and the state that they lead to.
+
+    ``in_progress``, ``pending_reboot`` and ``warnings`` are sentences about what is on its way, waits for a reboot,
+    or is wrong and not this plan's to mend: none is a step, and none makes a run changed.
+    """
+
+    steps: tuple[Step, ...]
+    after: Any
+    in_progress: tuple[str, ...] = ()
+    pending_reboot: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def placeholder(kind: str, name: str) -> str:
+    """What the executor resolves when it comes to it. Holds no white space, so that it can stand in any file."""
+    return f"<{kind}:{name}>"
+
+
+def new_uuid(name: str) -> str:
+    """A placeholder for a random UUID: a plan stays the same each time it is made, the executor draws the number."""
+    return placeholder("uuid", name)
+
+
+def kernel_name(path: str) -> str:
+    """A placeholder for the kernel's name of a device that may not exist before the plan runs."""
+    return placeholder("kernel-name", path)
+
+
+def dump_steps(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+    return [step.dump() for step in steps]

@@ -1,0 +1,67 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The word ``bcaches``: slow devices behind a fast cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import StorageError
+from .names import check_name
+from .sizes import parse_bytes
+
+#: In the order of their numbers in the superblock.
+CACHE_MODES = ("writethrough", "writeback", "writearound", "none")
+STATES = ("present", "absent")
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "backing_device": {"type": "str"},
+    "cache_device": {"type": "str"},
+    "cache_mode": {"type": "str", "choices": list(CACHE_MODES)},
+    "bucket_size": {"type": "str"},
+    "block_size": {"type": "str"},
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+}
+
+
+class Bcache(NamedTuple):
+    """A wanted bcache. None: leave it as it is. Sizes in bytes.
+
+    ``name`` is the label in the backing device's superblock, which holds 32 bytes.
+    """
+
+    name: str
+    backing_device: str | None = None
+    cache_device: str | None = None
+    cache_mode: str | None = None
+    bucket_size: int | None = None
+    block_size: int | None = None
+    state: str = "present"
+
+
+def parse(item: Mapping[str, Any]) -> Bcache:
+    """A Bcache from an item of the document. Raises StorageError for what no bcache can be."""
+    bcache = Bcache(
+        name=check_name(str(item["name"]), "bcache", longest=31),
+        backing_device=item.get("backing_device"),
+        cache_device=item.get("cache_device"),
+        cache_mode=item.get("cache_mode"),
+        bucket_size=_power_of_two(item, "bucket_size", 4096, 2**24),
+        block_size=_power_of_two(item, "block_size", 512, 4096),
+        state=item.get("state") or "present",
+    )
+    if bcache.backing_device is not None and bcache.backing_device == bcache.cache_device:
+        raise StorageError(f"bcache {bcache.name}: {bcache.cache_device} is both backing_device and cache_device")
+    return bcache
+
+
+def _power_of_two(item: Mapping[str, Any], option: str, least: int, most: int) -> int | None:
+    if item.get(option) is None:
+        return None
+    size = parse_bytes(item[option], option)
+    if size & (size - 1) or not least <= size <= most:
+        raise StorageError(f"{option}: {item[option]} is not a power of two from {least} to {most} bytes")
+    return size

@@ -1,0 +1,101 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The word ``raids``: Linux software RAID arrays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import StorageError
+from .names import check_distinct, check_name
+from .sizes import parse_bytes
+
+LEVELS = ("0", "1", "4", "5", "6", "10")
+LEAST_DEVICES = {"0": 2, "1": 2, "4": 3, "5": 3, "6": 4, "10": 2}
+STATES = ("present", "stopped", "absent")
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "level": {"type": "str", "choices": list(LEVELS)},
+    "devices": {"type": "list", "elements": "str"},
+    "spare_devices": {"type": "list", "elements": "str"},
+    "chunk_size": {"type": "str"},
+    "metadata": {"type": "str", "choices": ["0.90", "1.0", "1.1", "1.2"]},
+    "bitmap": {"type": "str", "choices": ["none", "internal"]},
+    "uuid": {"type": "str"},
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+}
+
+
+class Raid(NamedTuple):
+    """A wanted array. None: leave it as it is; what a new array gets by default, the planner knows.
+
+    ``chunk_size`` in bytes; ``uuid`` as 32 lower-case hexadecimal digits.
+    """
+
+    name: str
+    level: str | None = None
+    devices: tuple[str, ...] | None = None
+    spare_devices: tuple[str, ...] | None = None
+    chunk_size: int | None = None
+    metadata: str | None = None
+    bitmap: str | None = None
+    uuid: str | None = None
+    state: str = "present"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        return (self.devices or ()) + (self.spare_devices or ())
+
+
+def parse(item: Mapping[str, Any]) -> Raid:
+    """A Raid from an item of the document. Raises StorageError for what no array can be."""
+    raid = Raid(
+        name=check_name(str(item["name"]), "array", longest=32),
+        level=item.get("level"),
+        devices=_tuple(item.get("devices")),
+        spare_devices=_tuple(item.get("spare_devices")),
+        chunk_size=None if item.get("chunk_size") is None else parse_bytes(item["chunk_size"], "chunk_size"),
+        metadata=item.get("metadata"),
+        bitmap=item.get("bitmap"),
+        uuid=None if item.get("uuid") is None else plain_uuid(item["uuid"]),
+        state=item.get("state") or "present",
+    )
+    check_distinct(raid.references, f"array {raid.name}")
+    if raid.level is not None and raid.devices is not None:
+        least = LEAST_DEVICES[raid.level]
+        if len(raid.devices) < least:
+            raise StorageError(
+                f"array {raid.name}: RAID {raid.level} needs at least {least} devices, and `devices` has "
+                f"{len(raid.devices)}"
+            )
+    if raid.level == "0" and raid.spare_devices:
+        raise StorageError(f"array {raid.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    if raid.level == "0" and raid.bitmap == "internal":
+        raise StorageError(f"array {raid.name}: RAID 0 has no redundancy, so it cannot have a bitmap")
+    if raid.chunk_size is not None:
+        if raid.level == "1":
+            raise StorageError(f"array {raid.name}: RAID 1 does not stripe, so it has no chunk_size")
+        if raid.chunk_size % 4096 or raid.chunk_size & (raid.chunk_size - 1):
+            raise StorageError(f"array {raid.name}: chunk_size must be a power of two and at least 4K")
+    return raid
+
+
+def redundancy(level: str, members: int) -> int:
+    """How many members an array can do without (RAID 10: with two copies, one in the worst case)."""
+    return members - 1 if level == "1" else {"4": 1, "5": 1, "6": 2, "10": 1}.get(level, 0)
+
+
+def plain_uuid(text: str) -> str:
+    """32 hexadecimal digits, however they were grouped."""
+    digits = re.sub(r"[-: .]", "", text).lower()
+    if not re.match(r"^[0-9a-f]{32}$", digits):
+        raise StorageError(f"uuid: {text!r} is not a UUID")
+    return digits
+
+
+def _tuple(value: Any) -> tuple[str, ...] | None:
+    return None if value is None else tuple(str(part) for part in value)

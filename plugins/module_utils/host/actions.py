@@ -1,0 +1,144 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the executor can do to a host beyond commands, kernel attributes and files."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, NamedTuple
+
+from ..core.errors import Refused, StorageError
+from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
+from .filesystem import KINDS
+from .read import SYS, identity, read_contents
+from .state import Filesystem, Signature
+from .superblocks import read_filesystem
+
+
+class Claim(NamedTuple):
+    """Make sure, right before something is written to a device, that it is still the one that was planned with.
+
+    Kernel names move, and others may be faster: identity and content are read again, and nobody may hold it.
+    A device that the plan itself makes has no identity to compare yet; ``signatures`` None: they do not matter.
+    """
+
+    path: str
+    identity: str
+    signatures: tuple[Signature, ...] | None
+
+    def __str__(self) -> str:
+        return f"check that {self.path} is what it was"
+
+
+class Inspect(NamedTuple):
+    """Look into a new device for old bytes that surfaced in it; erase them if ``wipe``, else refuse."""
+
+    path: str
+    wipe: bool
+
+    def __str__(self) -> str:
+        return f"{'erase' if self.wipe else 'refuse'} old signatures in {self.path}"
+
+
+class Vacate(NamedTuple):
+    """Deactivate what udev activated on a device by itself: logical volumes, out of old bytes."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"deactivate logical volumes on {self.path}"
+
+
+class Grow(NamedTuple):
+    """Grow a mounted filesystem to the end of its device."""
+
+    type: str
+    path: str
+    mount_point: str
+
+    def __str__(self) -> str:
+        kind = KINDS.get(self.type)
+        return " ".join(kind.grow(self.path, self.mount_point)) if kind else f"grow what is on {self.path}"
+
+
+class ReloadMounts(NamedTuple):
+    """Tell systemd, where it runs, that fstab changed."""
+
+    def __str__(self) -> str:
+        return "systemctl daemon-reload"
+
+
+def _claim(action: Claim) -> None:
+    if not os.path.exists(action.path):
+        raise StorageError(f"{action.path} is gone; run this again")
+    kernel = os.path.basename(os.path.realpath(action.path))
+    if action.identity and identity(kernel) != action.identity:
+        raise StorageError(f"{action.path} is another device than a moment ago; nothing was written to it")
+    content = read_contents((action.path,))[action.path]
+    if content.busy:
+        raise StorageError(f"{action.path} was taken by somebody else meanwhile; nothing was written to it")
+    if action.signatures is not None and content.signatures != action.signatures:
+        found = " and ".join(signature.type for signature in content.signatures) or "nothing"
+        raise StorageError(f"{action.path} holds {found} now, which is not what was planned with; run this again")
+
+
+def _inspect(action: Inspect) -> None:
+    signatures = read_contents((action.path,))[action.path].signatures
+    if not signatures:
+        return
+    if not action.wipe:
+        found = " and ".join(
+            f"{signature.type}" + (f" (UUID {signature.uuid})" if signature.uuid else "") for signature in signatures
+        )
+        raise Refused(
+            f"old bytes inside the new {action.path} form this: {found}. Nothing was written over them. "
+            "Set allow_destroy to erase them"
+        )
+    _vacate(Vacate(action.path))
+    run_command(("wipefs", "--all", action.path))
+
+
+def _vacate(action: Vacate) -> None:
+    kernel = os.path.basename(os.path.realpath(action.path))
+
+    def vacant() -> bool:
+        run_command(("udevadm", "settle", "--timeout=30"))
+        for holder in os.listdir(f"{SYS}/{kernel}/holders"):
+            if not read_text(f"{SYS}/{holder}/dm/uuid").startswith("LVM-"):
+                raise StorageError(f"{action.path} was taken by /dev/{holder} meanwhile")
+            run_command(("lvm", "lvchange", "--activate", "n", f"/dev/mapper/{read_text(f'{SYS}/{holder}/dm/name')}"))
+        return not read_contents((action.path,))[action.path].busy
+
+    wait_until(vacant, 30, f"in vain for nobody to use {action.path}")
+
+
+def _grow(action: Grow) -> None:
+    run_command(KINDS[action.type].grow(action.path, action.mount_point), timeout=3600)
+
+
+def _reload(_action: ReloadMounts) -> None:
+    if os.path.isdir("/run/systemd/system"):
+        run_command(("systemctl", "daemon-reload"))
+
+
+def _filesystem(path: str) -> Filesystem:
+    found = read_filesystem(path)
+    if found is None:
+        raise StorageError(f"{path} holds no filesystem that could be mounted")
+    return found
+
+
+#: What is known of a volume that is offline only once it is active.
+PLACEHOLDERS: dict[str, Callable[[str], str]] = {
+    "filesystem-uuid": lambda path: _filesystem(path).uuid,
+    "filesystem-type": lambda path: _filesystem(path).type,
+}
+HOST_PERFORM: dict[type, Perform] = {
+    **PERFORM,
+    Claim: _claim,
+    Inspect: _inspect,
+    Vacate: _vacate,
+    Grow: _grow,
+    ReloadMounts: _reload,
+}

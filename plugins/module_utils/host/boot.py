@@ -1,0 +1,100 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host keeps about its arrays for the next boot: ARRAY lines in mdadm.conf, and its initramfs."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..core.plan import Command, Edit, Step
+from .read import mdadm_conf
+from .state import Host
+
+_REBUILD = {
+    "update-initramfs": ("update-initramfs", "-u", "-k", "all"),
+    "dracut": ("dracut", "--force", "--regenerate-all"),
+}
+
+
+class ArrayLine(NamedTuple):
+    """An ARRAY entry: ``device`` may be ``<ignore>`` or empty, ``uuid`` is 32 digits, a placeholder, or empty."""
+
+    device: str
+    uuid: str
+
+
+def _entries(text: str) -> list[str]:
+    """mdadm.conf by entries: a line that starts with white space belongs to the one before."""
+    entries: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if entries and line[:1] in " \t" and line.strip() and not entries[-1].startswith("#"):
+            entries[-1] += line
+        else:
+            entries.append(line)
+    return entries
+
+
+def _array_line(entry: str) -> ArrayLine | None:
+    words = entry.split("#", maxsplit=1)[0].split()
+    if not words or words[0].upper() != "ARRAY":
+        return None
+    device = words[1] if len(words) > 1 and "=" not in words[1] else ""
+    uuid = next((word[5:] for word in words if word[:5].upper() == "UUID="), "")
+    return ArrayLine(device, uuid if uuid.startswith("<") else re.sub("[^0-9a-f]", "", uuid.lower()))
+
+
+def array_lines(host: Host) -> tuple[ArrayLine, ...]:
+    """The arrays that this host's mdadm.conf knows."""
+    found = (_array_line(entry) for entry in _entries(host.files.get(mdadm_conf()) or ""))
+    return tuple(line for line in found if line)
+
+
+def persist(
+    host: Host, name: str, path: str, uuid: str, line: ArrayLine | None, detail: str
+) -> tuple[tuple[Step, ...], Host]:
+    """The steps after which mdadm.conf and initramfs know an array by that line only; None: not at all.
+
+    ``path`` and ``uuid`` (empty: unknown) tell which entries are about it. A line of the user's that says the same,
+    with more words, stays as it is.
+    """
+    conf = mdadm_conf()
+    before = host.files.get(conf)
+    kept: list[str] = []
+    found = False
+    for entry in _entries(before or ""):
+        parsed = _array_line(entry)
+        if parsed and (parsed.device == path or (uuid and parsed.uuid == uuid)):
+            if found or parsed != line:
+                continue
+            found = True
+        kept.append(entry)
+    if line and not found:
+        if kept and not kept[-1].endswith("\n"):
+            kept[-1] += "\n"
+        kept.append(f"ARRAY {line.device} UUID={_colons(line.uuid)}\n")
+    after = "".join(kept)
+    steps: tuple[Step, ...] = ()
+    if after != (before or ""):
+        steps += (Step("persist", "raid", name, detail, (Edit(conf, before, after),)),)
+        host = host.with_file(conf, after)
+    if host.boot.tool and (steps or host.boot.changed > host.boot.built):
+        # The tools rename the new image into place without flushing it: a power cut would leave an empty one.
+        steps += (
+            Step(
+                "rebuild",
+                "initramfs",
+                host.boot.tool,
+                f"so that the next boot knows {name} as {conf} does",
+                (Command(_REBUILD[host.boot.tool], timeout=900), Command(("sync", "--file-system", "/boot"))),
+            ),
+        )
+        host = host._replace(boot=host.boot._replace(changed=0.0))
+    return steps, host
+
+
+def _colons(uuid: str) -> str:
+    if uuid.startswith("<") or ":" in uuid:
+        return uuid
+    return ":".join(uuid[i : i + 8] for i in range(0, 32, 8))

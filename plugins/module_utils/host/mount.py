@@ -1,0 +1,181 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mounts: fstab lines, mount points, and what makes a mount wait or not at boot."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..core.errors import Refused, StorageError, Unread
+from ..core.plan import Command, Edit, MakeDirectory, Plan, Step
+from ..document.drive import Volume
+from .actions import ReloadMounts
+from .read import FSTAB
+from .state import Host, Mount
+
+#: A missing drive must not keep a host from booting, or from being reached.
+_NOT_REQUIRED = ("nofail", "x-systemd.device-timeout=30s")
+
+
+class Line(NamedTuple):
+    """One mount of fstab."""
+
+    spec: str
+    mount_point: str
+    type: str
+    options: str
+    dump: str = "0"
+    check: str = "0"
+
+    def __str__(self) -> str:
+        return " ".join((self.spec, _escape(self.mount_point), *self[2:]))
+
+
+class Target(NamedTuple):
+    """What is to be mounted: ``specs`` are all the ways in which fstab may call it, the first being ours."""
+
+    name: str
+    device: str
+    type: str
+    specs: tuple[str, ...]
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011")
+
+
+def _unescape(text: str) -> str:
+    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+
+
+def _parse(raw: str) -> Line | None:
+    fields = raw.split()
+    if len(fields) < 3 or fields[0].startswith("#"):
+        return None
+    options, dump, check = (*fields[3:6], *("defaults", "0", "0")[len(fields[3:6]) :])
+    return Line(fields[0].replace('"', ""), _unescape(fields[1]), fields[2], options, dump, check)
+
+
+def _lines(host: Host) -> list[tuple[str, Line | None]]:
+    text = host.files.get(FSTAB) or ""
+    return [(raw, _parse(raw)) for raw in text.splitlines(keepends=True)]
+
+
+def find_line(host: Host, target: Target) -> Line | None:
+    """The fstab line of a target."""
+    return next((line for _raw, line in _lines(host) if line and line.spec in target.specs), None)
+
+
+def _options(volume: Volume, line: Line | None) -> str:
+    """The options that the line should have: omitted means unchanged, for a new line defaults, and not required."""
+    base = (line.options if line else "defaults") if volume.mount_options is None else volume.mount_options
+    words = [word for word in base.split(",") if word]
+    required = volume.boot_required
+    if required is None:
+        required = bool(line) and "nofail" not in (line.options.split(",") if line else ())
+    if required:
+        words = [word for word in words if word not in _NOT_REQUIRED]
+    elif volume.boot_required is not None or line is None or volume.mount_options is not None:
+        known = [word.partition("=")[0] for word in words]
+        words += [word for word in _NOT_REQUIRED if word.partition("=")[0] not in known]
+    return ",".join(words) or "defaults"
+
+
+def _write_fstab(host: Host, target: Target, line: Line | None, detail: str) -> tuple[tuple[Step, ...], Host]:
+    """The step after which the target has that line (None: no line) in fstab."""
+    before = host.files.get(FSTAB)
+    kept, placed = [], False
+    for raw, found in _lines(host):
+        if not found or found.spec not in target.specs:
+            kept.append(raw)
+        elif line and not placed:
+            placed = True
+            kept.append(raw if found == line else f"{line}\n")
+    if line and not placed:
+        if kept and not kept[-1].endswith("\n"):
+            kept[-1] += "\n"
+        kept.append(f"{line}\n")
+    after = "".join(kept)
+    if after == (before or ""):
+        return (), host
+    step = Step("persist", "mount", target.name, detail, (Edit(FSTAB, before, after), ReloadMounts()))
+    return (step,), host.with_file(FSTAB, after)
+
+
+def mount(host: Host, volume: Volume, target: Target) -> Plan:
+    """What it takes to have a filesystem mounted where the volume wants it, now and at each boot."""
+    point = volume.mount_point
+    if point is None:
+        return Plan((), host)
+    what = f"volume {target.name}"
+    points = host.mounted(target.device)
+    if points and point not in points:
+        raise Refused(
+            f"{what}: {target.device} is mounted on {points[0]}, and {point} is wanted; "
+            "unmount it there and take out its fstab line first"
+        )
+    other = next((mount for mount in host.mounts if mount.mount_point == point and mount.device != target.device), None)
+    if other:
+        raise Refused(f"{what}: {other.device} ({other.type}) is mounted on {point}; choose another mount_point")
+    line = find_line(host, target)
+    clash = next(
+        (
+            known
+            for _raw, known in _lines(host)
+            if known and known.mount_point == point and known.spec not in target.specs
+        ),
+        None,
+    )
+    if clash:
+        raise Refused(f"{what}: {FSTAB} already mounts {clash.spec} on {point}; take that line out first")
+    steps: tuple[Step, ...] = ()
+    if not points:
+        if point not in host.directories:
+            raise Unread("directories", (point,))
+        empty = host.directories[point]
+        if empty is False:
+            raise Refused(f"{what}: {point} is not an empty directory; what it holds would be hidden by the mount")
+        if empty is None:
+            steps += (Step("create", "directory", point, "to mount on", (MakeDirectory(point),)),)
+            host = host._replace(directories={**host.directories, point: True})
+    options = _options(volume, line)
+    kept = line.spec if line else target.specs[0]
+    check = line.check if line else "2" if target.type == "ext4" else "0"
+    wanted = Line(kept, point, target.type, options, line.dump if line else "0", check)
+    persisted, host = _write_fstab(host, target, wanted, f"{point} in {FSTAB}, {options}")
+    steps += persisted
+    if not points:
+        steps += (Step("mount", "volume", target.name, point, (Command(("mount", point)),)),)
+        host = host._replace(mounts=(*host.mounts, Mount(target.device, point, target.type, options)))
+    elif persisted and line and _kernel_options(line.options) != _kernel_options(options):
+        steps += (Step("remount", "volume", target.name, options, (Command(("mount", "-o", "remount", point)),)),)
+    return Plan(steps, host)
+
+
+def _kernel_options(options: str) -> tuple[str, ...]:
+    return tuple(word for word in options.split(",") if word != "nofail" and not word.startswith("x-"))
+
+
+def unmount(host: Host, target: Target) -> Plan:
+    """What it takes to have a filesystem not mounted, now and at each boot. The fstab line goes first."""
+    steps, host = _write_fstab(host, target, None, f"no line in {FSTAB}")
+    for mounted in reversed([mount for mount in host.mounts if mount.device == target.device]):
+        point = mounted.mount_point
+        inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]
+        if inside:
+            raise Refused(
+                f"volume {target.name}: {inside[0].device} is mounted on {inside[0].mount_point}, inside it; "
+                "unmount that first"
+            )
+        steps += (Step("unmount", "volume", target.name, point, (Command(("umount", point)),)),)
+        host = host._replace(mounts=tuple(mount for mount in host.mounts if mount is not mounted))
+    return Plan(steps, host)
+
+
+def check_mount_points(volumes: tuple[Volume, ...], drive: str) -> None:
+    """Raises StorageError where two volumes want one mount point."""
+    points = [volume.mount_point for volume in volumes if volume.mount_point]
+    for point in points:
+        if points.count(point) > 1:
+            raise StorageError(f"drive {drive}: {point} is the mount_point of two volumes")

@@ -1,0 +1,460 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Linux software RAID: what an array needs to be as it is wanted."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Command, Plan, Step, Wait, new_uuid
+from ..document.raid import Raid, redundancy
+from ..document.sizes import show_size
+from .actions import Claim, Inspect, Vacate
+from .boot import ArrayLine, array_lines, persist
+from .safety import blank, check_unused, describe_content, take, wipe_steps
+from .state import Array, Device, Host, Member, Signature, replace_item
+
+#: mdadm's own rule: a write-intent bitmap pays off from this size of a member.
+_BITMAP_FROM = 100 << 30
+_IGNORE = "<ignore>"
+
+
+def device_path(name: str) -> str:
+    """``md0`` is /dev/md0, every other name is /dev/md/NAME."""
+    return f"/dev/{name}" if re.match(r"^md\d+$", name) else f"/dev/md/{name}"
+
+
+def references(want: Raid) -> tuple[str, ...]:
+    """What has to be resolved to plan this array."""
+    return (*want.references, device_path(want.name))
+
+
+def plan(host: Host, want: Raid, allow: bool) -> Plan:
+    """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
+    array = _find(host, want)
+    if want.state == "absent":
+        return _absent(host, want, array, allow)
+    if array is None:
+        if want.state == "stopped":
+            raise StorageError(f"array {want.name} does not exist, so it cannot be stopped")
+        return _create(host, want, allow)
+    if want.state == "stopped":
+        return _stopped(host, want, array)
+    _check_unchangeable(want, array)
+    return _present(host, want, array, allow)
+
+
+def _find(host: Host, want: Raid) -> Array | None:
+    """The array that is meant: by its path, by UUID (as wanted, or as mdadm.conf knows it), by members and name.
+
+    Raises Refused where these disagree.
+    """
+    path = device_path(want.name)
+    linked = host.links.get(path)
+    by_path = next((array for array in host.arrays if linked and array.device == linked), None)
+    known = want.uuid or next((line.uuid for line in array_lines(host) if line.device == path), None)
+    found = by_path or next((array for array in host.arrays if known and array.uuid == known), None)
+    if want.uuid and found and found.uuid != want.uuid:
+        raise Refused(f"array {want.name}: {path} has UUID {found.uuid}, not {want.uuid} as wanted")
+    for reference in want.references:
+        device = host.find(reference)
+        owner = device and next(
+            (array for array in host.arrays if device.path in [member.device for member in array.members]), None
+        )
+        if device is None or owner is None or owner is found:
+            continue
+        if found is None and _is_ours(host, owner, want):
+            found = owner
+            continue
+        raise Refused(
+            f"{device.path}: refused as a member of {want.name}: it is a member of RAID array "
+            f"{owner.device or owner.name} (UUID {owner.uuid}). Take it out of `devices`, or remove that array first."
+        )
+    return found or next((array for array in host.arrays if not array.device and _is_ours(host, array, want)), None)
+
+
+def _is_ours(host: Host, array: Array, want: Raid) -> bool:
+    """Whether an array that was not found by its path is the wanted one: by UUID, or by the name in its superblock."""
+    if want.uuid:
+        return array.uuid == want.uuid
+    line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
+    if line and line.device not in ("", _IGNORE, device_path(want.name)):
+        return False
+    number = want.name[2:] if want.name.startswith("md") else want.name
+    return array.name in (want.name, number) if array.name else array.metadata == "0.90"
+
+
+def _check_unchangeable(want: Raid, array: Array) -> None:
+    for option, wanted, found in (
+        ("level", want.level, array.level),
+        ("chunk_size", want.chunk_size, array.chunk_size),
+        ("metadata", want.metadata, array.metadata),
+        ("bitmap", want.bitmap, array.bitmap),
+    ):
+        if wanted is not None and found and wanted != found:
+            raise Refused(
+                f"array {want.name}: its {option} is {found}, and {wanted} is wanted; "
+                "this release does not change it on an array that exists"
+            )
+
+
+def _create(host: Host, want: Raid, allow: bool) -> Plan:
+    missing = [option for option in ("level", "devices") if getattr(want, option) is None]
+    if missing or want.level is None or want.devices is None:
+        raise StorageError(f"array {want.name} does not exist, and to create it, say also: {', '.join(missing)}")
+    path = device_path(want.name)
+    members = _resolve(host, want.devices, want.name)
+    spares = _resolve(host, want.spare_devices or (), want.name)
+    _check_once(members + spares, want.name)
+    smallest = min(device.size for device in members + spares)
+    steps: tuple[Step, ...] = ()
+    for device in members + spares:
+        option = "devices" if device in members else "spare_devices"
+        steps += take(host, device, f"a member of {want.name}", option, allow)
+
+    uuid = want.uuid or new_uuid(f"raid/{want.name}")
+    metadata = want.metadata or "1.2"
+    bitmap = want.bitmap or ("internal" if want.level != "0" and smallest >= _BITMAP_FROM else "none")
+    persisted, host = _persist_path(host, want, uuid)
+    size = smallest * _data_members(want.level, len(members))
+    argv = [
+        *("mdadm", "--create", path, "--run", f"--level={want.level}", f"--raid-devices={len(members)}"),
+        *([f"--spare-devices={len(spares)}"] if spares else []),
+        *(f"--metadata={metadata}", f"--uuid={uuid}", f"--bitmap={bitmap}"),
+        *([f"--chunk={want.chunk_size >> 10}K"] if want.chunk_size else []),
+        *([f"--name={want.name}"] if metadata != "0.90" else []),
+        *(device.path for device in members + spares),
+    ]
+    names = " ".join(device.path for device in members)
+    detail = f"RAID {want.level} over {names}" + (
+        f", spare {' '.join(device.path for device in spares)}" if spares else ""
+    )
+    create = Step(
+        verb="create",
+        kind="raid",
+        name=want.name,
+        detail=f"{detail}, {show_size(size)}",
+        actions=(Command(tuple(argv)), Wait(path), Inspect(path, wipe=allow)),
+        claims=tuple(blank(device) for device in members + spares),
+        flush=(path, *(device.path for device in members + spares)),
+        undo=(
+            Vacate(path),
+            Command(("mdadm", "--stop", path)),
+            *(Command(("mdadm", "--zero-superblock", device.path)) for device in members + spares),
+        ),
+    )
+    array = Array(
+        uuid=uuid,
+        name=want.name,
+        level=want.level,
+        raid_devices=len(members),
+        members=tuple(Member(device.path, "active", slot) for slot, device in enumerate(members))
+        + tuple(Member(device.path, "spare") for device in spares),
+        chunk_size=want.chunk_size or 0,
+        metadata=metadata,
+        bitmap=bitmap,
+        device=path,
+        state="clean",
+    )
+    for device in members + spares:
+        host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
+    host = host.with_device(Device(path, size=size), path)
+    return Plan(steps + persisted + (create,), host._replace(arrays=(*host.arrays, array)))
+
+
+def _data_members(level: str, members: int) -> int:
+    return members // 2 if level == "10" else members - redundancy(level, members)
+
+
+def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
+    path = device_path(want.name)
+    steps, host = _persist_path(host, want, array.uuid)
+    pending: tuple[str, ...] = ()
+    if not array.running:
+        more, host, array = _assemble(host, want, array)
+        steps += more
+    elif host.links.get(path) != array.device:
+        device = host.devices[array.device]
+        if device.holders or host.mounted(device.path) or device.path in host.swaps or device.partitions:
+            pending += (f"{want.name} runs as {array.device} and is in use: it gets its name with the next boot",)
+        else:
+            steps += (_stop_step(host, want.name, array),)
+            more, host, array = _assemble(host, want, array._replace(state="clear", device=""))
+            steps += more
+    more, host, array = _add_members(host, want, array, allow)
+    return Plan(
+        steps + more,
+        host,
+        in_progress=_in_progress(want.name, array),
+        pending_reboot=pending,
+        warnings=_warnings(want.name, array),
+    )
+
+
+def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], Host, Array]:
+    path = device_path(want.name)
+    active = array.devices("active")
+    missing = array.raid_devices - len(active)
+    spare_of = redundancy(array.level, array.raid_devices)
+    if missing > spare_of:
+        raise Refused(
+            f"array {want.name} cannot start: it needs {array.raid_devices - spare_of} of its {array.raid_devices} "
+            f"active members, and only these are here: {' '.join(active) or 'none'}. Nothing was changed."
+        )
+    members = array.devices("active", "spare")
+    steps: tuple[Step, ...] = ()
+    if array.device:
+        steps += (_stop_step(host, want.name, array),)
+    steps += (
+        Step(
+            verb="assemble",
+            kind="raid",
+            name=want.name,
+            detail=f"from {' '.join(members)}" + (f", {missing} missing" if missing else ""),
+            actions=(
+                Command(("mdadm", "--assemble", path, "--run", f"--uuid={array.uuid}", *members)),
+                Wait(path),
+            ),
+            flush=(path,),
+        ),
+    )
+    size = min(host.devices[member].size for member in members) * _data_members(array.level, array.raid_devices)
+    array_after = array._replace(device=path, state="clean", degraded=missing)
+    host = host.with_device(Device(path, size=size), path)
+    kept = tuple(other for other in host.arrays if other.uuid != array.uuid)
+    return steps, host._replace(arrays=(*kept, array_after)), array_after
+
+
+def _add_members(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
+    """Devices that are wanted and not in the array yet: into its empty places, or as spares."""
+    path = device_path(want.name)
+    members = {member.device for member in array.members}
+    wanted = _resolve(host, want.devices or (), want.name)
+    spares = _resolve(host, want.spare_devices or (), want.name)
+    _check_once(wanted + spares, want.name)
+    if want.devices is not None:
+        named = {device.path for device in wanted + spares}
+        dropped = [member for member in array.devices("active", "rebuilding") if member not in named]
+        if dropped:
+            raise Refused(
+                f"array {want.name}: {' '.join(dropped)} is a member of it and not in `devices`; "
+                "this release takes no device out of an array"
+            )
+        if len(wanted) > array.raid_devices:
+            raise Refused(
+                f"array {want.name} has {array.raid_devices} devices and {len(wanted)} are wanted; "
+                "this release does not grow it"
+            )
+    if array.level == "0" and spares:
+        raise StorageError(f"array {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    steps: tuple[Step, ...] = ()
+    for device in wanted + spares:
+        if device.path in members:
+            continue
+        option = "devices" if device in wanted else "spare_devices"
+        steps += take(host, device, f"a member of {want.name}", option, allow)
+        role = "rebuilding" if device in wanted else "spare"
+        steps += (
+            Step(
+                verb="add",
+                kind="raid",
+                name=want.name,
+                detail=f"{device.path} {'in place of a missing member' if device in wanted else 'as a spare'}",
+                actions=(Command(("mdadm", "--manage", path, "--add", device.path)),),
+                claims=(blank(device),),
+                flush=(device.path, path),
+            ),
+        )
+        grown = array._replace(members=(*array.members, Member(device.path, role)))
+        host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
+        host = host._replace(arrays=replace_item(host.arrays, array, grown))
+        array = grown
+    return steps, host, array
+
+
+def _stop_step(host: Host, name: str, array: Array) -> Step:
+    return Step(
+        verb="stop",
+        kind="raid",
+        name=name,
+        detail=array.device,
+        actions=(
+            Command(("mdadm", "--stop", array.device)),
+            Wait(f"/sys/class/block/{host.devices[array.device].kernel}/md", gone=True),
+        ),
+        flush=array.devices("active", "spare", "rebuilding"),
+    )
+
+
+def _stopped(host: Host, want: Raid, array: Array) -> Plan:
+    if array.device:
+        check_unused(
+            host, host.devices[array.device], f"array {want.name} cannot be stopped", "Take away what uses it first."
+        )
+    line = ArrayLine(_IGNORE, array.uuid)
+    steps, host = persist(host, want.name, device_path(want.name), array.uuid, line, "not to be assembled at boot")
+    if array.device:
+        steps += (_stop_step(host, want.name, array),)
+        host = _without_array(host, array)._replace(
+            arrays=replace_item(host.arrays, array, array._replace(device="", state=""))
+        )
+    return Plan(steps, host)
+
+
+def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
+    """Top-down: what is inside, the array, its superblocks; the ARRAY line last, since it finds half-zeroed members."""
+    steps: tuple[Step, ...] = ()
+    path = device_path(want.name)
+    if array and array.running:
+        device = host.devices[array.device]
+        what = f"array {want.name} cannot be removed"
+        check_unused(host, device, what, "Take away what uses it first.")
+        content = host.content(device.path)[device.path]
+        if content.signatures and not allow:
+            raise Refused(
+                f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that."
+            )
+        if content.signatures:
+            steps += wipe_steps([(device, content)])
+        steps += (_stop_step(host, want.name, array),)
+    elif array:
+        if not allow:
+            raise Refused(
+                f"array {want.name} cannot be removed: it does not run, so nobody can see what it holds. "
+                "Start it (state: present) first, or set allow_destroy to destroy whatever it holds."
+            )
+        steps += _erase_stopped(host, want, array)
+    if array:
+        host = _without_array(host, array)
+        for member in array.members:
+            steps += (_zero_step(want.name, host.devices[member.device]),)
+            host = host.with_content(member.device)
+        host = host._replace(arrays=replace_item(host.arrays, array))
+    uuid = array.uuid if array else ""
+    persisted, host = persist(host, want.name, path, uuid, None, f"no ARRAY line for {path}")
+    return Plan(steps + persisted, host)
+
+
+def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
+    """Old bytes would surface again in the next array of this shape, so it is started once more to erase them."""
+    active = array.devices("active")
+    if array.raid_devices - len(active) > redundancy(array.level, array.raid_devices):
+        return (_stop_step(host, want.name, array),) if array.device else ()
+    path = device_path(want.name)
+    steps, _host, started = _assemble(host, want, array)
+    return (
+        *steps,
+        Step(
+            verb="wipe",
+            kind="raid",
+            name=want.name,
+            detail=f"whatever {path} holds",
+            actions=(Inspect(path, wipe=True),),
+            flush=(path,),
+            destroys=(f"{path}: all that it holds, unseen since it does not run",),
+        ),
+        Step(
+            verb="stop",
+            kind="raid",
+            name=want.name,
+            detail=path,
+            actions=(Command(("mdadm", "--stop", path)), Wait(path, gone=True)),
+            flush=started.devices("active", "spare"),
+        ),
+    )
+
+
+def _zero_step(name: str, device: Device) -> Step:
+    return Step(
+        verb="zero",
+        kind="raid",
+        name=name,
+        detail=f"its superblock on {device.path}",
+        actions=(Command(("mdadm", "--zero-superblock", device.path)),),
+        claims=(Claim(device.path, device.identity, None),),
+        flush=(device.path,),
+    )
+
+
+def _without_array(host: Host, array: Array) -> Host:
+    if array.device:
+        host = host.without_device(array.device)
+    for member in array.members:
+        host = host._replace(devices={**host.devices, member.device: host.devices[member.device]._replace(holders=())})
+    return host
+
+
+def _persist_path(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host]:
+    path = device_path(want.name)
+    return persist(host, want.name, path, uuid, ArrayLine(path, uuid), f"one ARRAY line for {path}")
+
+
+def _resolve(host: Host, names: tuple[str, ...], name: str) -> list[Device]:
+    return [host.device(reference, f"array {name}") for reference in names]
+
+
+def _check_once(devices: list[Device], name: str) -> None:
+    for device in devices:
+        if devices.count(device) > 1:
+            raise StorageError(f"array {name}: {device.path} is named twice, by different names")
+
+
+def _in_progress(name: str, array: Array) -> tuple[str, ...]:
+    return (f"{name}: {array.sync_action}",) if array.sync_action not in ("", "idle", "frozen") else ()
+
+
+def _warnings(name: str, array: Array) -> tuple[str, ...]:
+    found = []
+    failed = array.devices("faulty")
+    if failed:
+        found.append(f"array {name}: {' '.join(failed)} failed")
+    if array.degraded and array.sync_action in ("idle", ""):
+        found.append(f"array {name} is degraded: {array.degraded} of its {array.raid_devices} members missing")
+    return tuple(found)
+
+
+def dump(host: Host, array: Array) -> dict[str, Any]:
+    """An array as an item of the document."""
+    name = next(
+        (line.device.rsplit("/", 1)[1] for line in array_lines(host) if line.uuid == array.uuid and "/" in line.device),
+        array.name or array.device.rsplit("/", 1)[-1],
+    )
+    spares = array.devices("spare")
+    return {
+        "name": name,
+        "level": array.level,
+        "devices": [host.stable(device) for device in array.devices("active", "rebuilding", "faulty")],
+        "spare_devices": [host.stable(device) for device in spares],
+        "chunk_size": array.chunk_size or None,
+        "metadata": array.metadata,
+        "bitmap": array.bitmap,
+        "uuid": array.uuid,
+        "state": "present" if array.running else "stopped",
+    }
+
+
+def status(host: Host, array: Array) -> dict[str, Any]:
+    """How an array does, beyond what a document says."""
+    device = host.devices.get(array.device)
+    return {
+        "device": array.device,
+        "size": device.size if device else 0,
+        "array_state": array.state,
+        "sync_action": array.sync_action,
+        "degraded": array.degraded,
+        "members": [{"device": member.device, "role": member.role, "slot": member.slot} for member in array.members],
+    }
+
+
+def facts(host: Host, want: Raid) -> dict[str, Any]:
+    """What the module returns of the wanted array."""
+    array = _find(host, want)
+    return {"raid": dump(host, array) if array else None, "status": status(host, array) if array else None}
+
+
+def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """All that there are, each as an item of the document and how it does."""
+    return [(dump(host, array), status(host, array)) for array in host.arrays]

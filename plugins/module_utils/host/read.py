@@ -1,0 +1,445 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gathers a host's storage: one cheap pass over sysfs, superblocks and configuration files, and the rest on demand.
+
+Nothing here changes anything, or opens anything for writing. udev's database is not asked: it may lag behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import json
+import os
+from collections.abc import Iterable, Mapping
+
+from ..core.errors import StorageError, Unread
+from ..core.execute import read_text, run_command
+from ..core.files import read_file
+from .state import (
+    Array,
+    Backing,
+    Boot,
+    CacheSet,
+    Content,
+    Device,
+    Filesystem,
+    Group,
+    Host,
+    LogicalVolume,
+    Lvm,
+    Member,
+    Mount,
+    PhysicalVolume,
+    Signature,
+)
+from .superblocks import BcacheSuperblock, MdSuperblock, open_device, read_filesystem, read_members
+
+SYS = "/sys/class/block"
+FSTAB = "/etc/fstab"
+_MDADM_CONFS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
+#: Devices that are never part of a stack: reading them costs (a floppy seeks), or means nothing.
+_SKIPPED = ("ram", "zram", "sr", "fd", "nbd")
+
+_LVM_REPORT = (
+    "lvm fullreport --all --reportformat json --units b --nosuffix "
+    "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation "
+    "--configreport pv -o pv_name,pv_size,dev_size,vg_name "
+    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,lv_role "
+    "--configreport pvseg -o pvseg_start --configreport seg -o segtype"
+)
+
+
+def read(references: Iterable[str] = ()) -> Host:
+    """The state of this host, and which devices the references mean."""
+    devices = _devices()
+    by_kernel = {device.kernel: device for device in devices.values()}
+    superblocks = _superblocks(devices)
+    mounts, swaps = _mounts(devices, by_kernel)
+    files = {path: read_file(path) for path in (mdadm_conf(), FSTAB)}
+    return Host(
+        devices=devices,
+        links={reference: resolve(reference, devices) for reference in references},
+        mounts=mounts,
+        swaps=swaps,
+        arrays=_arrays(superblocks, by_kernel),
+        backings=_backings(superblocks, by_kernel),
+        cache_sets=_cache_sets(superblocks),
+        files=files,
+        boot=_boot(),
+        modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
+    )
+
+
+def deepen(host: Host, need: Unread) -> Host:
+    """The state with what a planner asked for."""
+    if need.what == "contents":
+        return host._replace(contents={**host.contents, **read_contents(need.names)})
+    if need.what == "filesystems":
+        found = {path: _filesystem(host, path) for path in need.names}
+        return host._replace(filesystems={**host.filesystems, **found})
+    if need.what == "directories":
+        found_directories = {path: _is_empty(path) for path in need.names}
+        return host._replace(directories={**host.directories, **found_directories})
+    return host._replace(lvm=_lvm(host))
+
+
+def resolve(reference: str, devices: Mapping[str, Device]) -> str | None:
+    """The device that a path (any link), or a kernel's name, means."""
+    path = os.path.realpath(reference if reference.startswith("/") else f"/dev/{reference}")
+    return path if path in devices else None
+
+
+def mdadm_conf() -> str:
+    """Where this distribution keeps mdadm.conf."""
+    debian, other = _MDADM_CONFS
+    return debian if os.path.isdir(os.path.dirname(debian)) else other
+
+
+def identity(kernel: str) -> str:
+    """What a device is, whatever the kernel calls it today: WWN or serial number, UUID, and diskseq."""
+    base = f"{SYS}/{kernel}"
+    start = read_text(f"{base}/start")
+    if start:
+        return f"{identity(os.path.basename(os.path.dirname(os.path.realpath(base))))} from sector {start}"
+    parts = [
+        read_text(f"{base}/wwid") or read_text(f"{base}/device/wwid"),
+        read_text(f"{base}/serial") or _page_80(base),
+        read_text(f"{base}/dm/uuid"),
+        read_text(f"{base}/diskseq"),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def read_contents(paths: Iterable[str]) -> dict[str, Content]:
+    """What devices hold, by libblkid's probing of the devices themselves."""
+    return {path: Content(_signatures(path), _is_busy(path)) for path in paths}
+
+
+def _devices() -> dict[str, Device]:
+    links = _stable_links()
+    devices = {}
+    for kernel in sorted(os.listdir(SYS)):
+        if kernel.startswith(_SKIPPED):
+            continue
+        base = f"{SYS}/{kernel}"
+        size = int(read_text(f"{base}/size") or 0) * 512
+        real = os.path.realpath(base)
+        if not size and kernel.startswith("loop"):
+            continue
+        path = f"/dev/{kernel.replace('!', '/')}"
+        is_partition = os.path.exists(f"{base}/partition")
+        devices[path] = Device(
+            path=path,
+            kernel=kernel,
+            size=size,
+            identity=identity(kernel),
+            link=links.get(path, ""),
+            holders=tuple(f"/dev/{name}" for name in _list(f"{base}/holders")),
+            partitions=()
+            if is_partition
+            else tuple(
+                f"/dev/{name}"
+                for name in _list(real)
+                if name.startswith(kernel) and os.path.exists(f"{real}/{name}/partition")
+            ),
+            disk=f"/dev/{os.path.basename(os.path.dirname(real))}" if is_partition else "",
+            read_only=read_text(f"{base}/ro") == "1",
+        )
+    return devices
+
+
+def _stable_links() -> dict[str, str]:
+    """For each disk and partition its best name under /dev/disk/by-id: one with the model and serial, else the WWN."""
+    best: dict[str, str] = {}
+    for name in sorted(_list("/dev/disk/by-id"), key=lambda name: (name.startswith(("wwn-", "nvme-eui.")), name)):
+        if not name.startswith(("dm-", "md-", "lvm-", "bcache-")):
+            link = f"/dev/disk/by-id/{name}"
+            best.setdefault(os.path.realpath(link), link)
+    return best
+
+
+def _list(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
+
+
+def _page_80(base: str) -> str:
+    """The serial number of a SCSI disk (its vital product data page 80h: four bytes of header)."""
+    try:
+        with open(f"{base}/device/vpd_pg80", "rb") as file:
+            return file.read()[4:].decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | BcacheSuperblock]:
+    found = {}
+    for device in devices.values():
+        if device.size < 65536 or device.partitions:
+            continue
+        try:
+            descriptor = open_device(device.path)
+        except OSError:
+            continue
+        try:
+            superblock = read_members(descriptor, device.size)
+        except OSError:
+            # A device that cannot be read is not one that can be said to carry anything.
+            continue
+        finally:
+            os.close(descriptor)
+        if superblock:
+            found[device.path] = superblock
+    return found
+
+
+def _mounts(
+    devices: Mapping[str, Device], by_kernel: Mapping[str, Device]
+) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
+    mounts = []
+    for line in (read_file("/proc/self/mountinfo") or "").splitlines():
+        fields = line.split(" ")
+        tail = fields[fields.index("-") + 1 :]
+        source, kind = _unescape(tail[1]), tail[0]
+        if not source.startswith("/dev/"):
+            source = os.path.realpath(f"/dev/block/{fields[2]}")
+        device = os.path.realpath(source)
+        if device in devices:
+            mounts.append(Mount(device, _unescape(fields[4]), kind, fields[5]))
+            if kind == "btrfs":
+                mounts += _btrfs_siblings(device, mounts[-1], by_kernel)
+    swaps = tuple(os.path.realpath(_unescape(line.split()[0])) for line in read_text("/proc/swaps").splitlines()[1:])
+    return tuple(mounts), swaps
+
+
+def _btrfs_siblings(device: str, mount: Mount, by_kernel: Mapping[str, Device]) -> list[Mount]:
+    """A btrfs of several devices shows only one of them as mounted."""
+    for members in glob.glob("/sys/fs/btrfs/*/devices"):
+        kernels = _list(members)
+        if os.path.basename(device) in kernels:
+            return [
+                mount._replace(device=by_kernel[kernel].path)
+                for kernel in kernels
+                if kernel in by_kernel and by_kernel[kernel].path != device
+            ]
+    return []
+
+
+def _unescape(field: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(code, character)
+    return field
+
+
+def _arrays(
+    superblocks: Mapping[str, MdSuperblock | BcacheSuperblock], by_kernel: Mapping[str, Device]
+) -> tuple[Array, ...]:
+    members = {path: block for path, block in superblocks.items() if isinstance(block, MdSuperblock)}
+    assembled = [_assembled(kernel, members, by_kernel) for kernel in by_kernel if os.path.isdir(f"{SYS}/{kernel}/md")]
+    taken = {member.device for array in assembled for member in array.members}
+    parts: dict[str, dict[str, MdSuperblock]] = {}
+    for path, block in members.items():
+        if path not in taken:
+            parts.setdefault(block.uuid, {})[path] = block
+    known = {array.uuid for array in assembled}
+    return tuple(assembled) + tuple(_stopped(blocks) for uuid, blocks in parts.items() if uuid not in known)
+
+
+def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: Mapping[str, Device]) -> Array:
+    base = f"{SYS}/{kernel}/md"
+    members = []
+    for name in _list(base):
+        if name.startswith("dev-") and name[4:] in by_kernel:
+            states = read_text(f"{base}/{name}/state").split(",")
+            slot = read_text(f"{base}/{name}/slot")
+            role = (
+                "faulty"
+                if "faulty" in states
+                else "active"
+                if "in_sync" in states
+                else "rebuilding"
+                if slot.isdigit()
+                else "spare"
+            )
+            members.append(Member(by_kernel[name[4:]].path, role, int(slot) if slot.isdigit() else None))
+    block = next((superblocks[member.device] for member in members if member.device in superblocks), None)
+    state = read_text(f"{base}/array_state")
+    if state in ("inactive", "clear"):
+        # What md has not started has no slots yet: only the superblocks know.
+        members = [
+            Member(member.device, superblocks[member.device].role, superblocks[member.device].slot)
+            for member in members
+            if member.device in superblocks
+        ]
+    level = read_text(f"{base}/level")
+    return Array(
+        uuid=block.uuid if block else "",
+        name=block.name if block else "",
+        level=level[4:] if level.startswith("raid") else level or (block.level if block else ""),
+        raid_devices=int(read_text(f"{base}/raid_disks").split(" ")[0] or 0) or (block.raid_devices if block else 0),
+        members=tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device))),
+        chunk_size=int(read_text(f"{base}/chunk_size").split(" ")[0] or 0),
+        metadata=read_text(f"{base}/metadata_version"),
+        bitmap="none" if read_text(f"{base}/bitmap/location") in ("none", "") else "internal",
+        device=by_kernel[kernel].path,
+        state=state,
+        sync_action=read_text(f"{base}/sync_action"),
+        degraded=int(read_text(f"{base}/degraded") or 0),
+    )
+
+
+def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
+    newest = max(blocks.values(), key=lambda block: block.events)
+    members = [Member(path, block.role, block.slot) for path, block in blocks.items()]
+    return Array(
+        uuid=newest.uuid,
+        name=newest.name,
+        level=newest.level,
+        raid_devices=newest.raid_devices,
+        members=tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device))),
+        chunk_size=newest.chunk_size,
+        metadata=newest.metadata,
+        bitmap=newest.bitmap,
+    )
+
+
+def _backings(
+    superblocks: Mapping[str, MdSuperblock | BcacheSuperblock], by_kernel: Mapping[str, Device]
+) -> tuple[Backing, ...]:
+    found = []
+    for device in by_kernel.values():
+        base = f"{SYS}/{device.kernel}/bcache"
+        block = superblocks.get(device.path)
+        if not isinstance(block, BcacheSuperblock) or not block.backing:
+            continue
+        backing = Backing(
+            device=device.path,
+            uuid=block.uuid,
+            label=block.label,
+            cache_set=block.set_uuid if block.state != "no cache" else "",
+            cache_mode=block.cache_mode,
+            state=block.state,
+        )
+        if os.path.exists(f"{base}/backing_dev_name") or os.path.exists(f"{base}/cache_mode"):
+            bcache = os.path.basename(os.path.realpath(f"{base}/dev"))
+            attached = os.path.exists(f"{base}/cache")
+            backing = backing._replace(
+                registered=True,
+                label=read_text(f"{base}/label"),
+                cache_mode=_chosen(read_text(f"{base}/cache_mode")),
+                state=read_text(f"{base}/state"),
+                cache_set=os.path.basename(os.path.realpath(f"{base}/cache")) if attached else backing.cache_set,
+                bcache=f"/dev/{bcache}" if read_text(f"{base}/running") == "1" else "",
+                dirty_data=read_text(f"{base}/dirty_data"),
+            )
+        found.append(backing)
+    return tuple(found)
+
+
+def _chosen(text: str) -> str:
+    """The value in brackets (``writethrough [writeback] writearound``)."""
+    return text[text.find("[") + 1 : text.find("]")] if "[" in text else text
+
+
+def _cache_sets(superblocks: Mapping[str, MdSuperblock | BcacheSuperblock]) -> tuple[CacheSet, ...]:
+    return tuple(
+        CacheSet(
+            uuid=block.set_uuid,
+            device=path,
+            bucket_size=block.bucket_size,
+            block_size=block.block_size,
+            registered=os.path.isdir(f"/sys/fs/bcache/{block.set_uuid}"),
+        )
+        for path, block in superblocks.items()
+        if isinstance(block, BcacheSuperblock) and not block.backing
+    )
+
+
+def _boot() -> Boot:
+    """Which tool keeps the initramfs, and how old its oldest image is, beside mdadm.conf."""
+    versions = _list("/lib/modules")
+    if os.path.exists("/usr/sbin/update-initramfs"):
+        tool, images = "update-initramfs", [f"/boot/initrd.img-{version}" for version in versions]
+    elif os.path.exists("/usr/bin/dracut") or os.path.exists("/usr/sbin/dracut"):
+        tool, images = "dracut", [f"/boot/initramfs-{version}.img" for version in versions]
+    else:
+        return Boot()
+    times = [os.stat(image).st_mtime for image in images if os.path.exists(image)]
+    if not times:
+        return Boot()
+    conf = mdadm_conf()
+    return Boot(tool, min(times), os.stat(conf).st_mtime if os.path.exists(conf) else 0.0)
+
+
+def _signatures(path: str) -> tuple[Signature, ...]:
+    text = run_command(("wipefs", "--json", "--no-act", path))
+    found: dict[str, Signature] = {}
+    for entry in json.loads(text)["signatures"] if text.strip() else ():
+        if entry["type"] != "PMBR":
+            found.setdefault(entry["type"], Signature(entry["type"], entry.get("uuid") or "", entry.get("label") or ""))
+    return tuple(found.values())
+
+
+def _is_busy(path: str) -> bool:
+    """Whether somebody holds the device: what no signature tells (ZFS, a running virtual machine), this does."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+        return True
+    return False
+
+
+def _filesystem(host: Host, path: str) -> Filesystem | None:
+    mounted = host.mounted(path)
+    return read_filesystem(path, mounted[0] if mounted else "")
+
+
+def _is_empty(path: str) -> bool | None:
+    """Whether a directory is empty; None where there is none, and a file is not empty."""
+    try:
+        return not os.listdir(path)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return False
+
+
+def _lvm(host: Host) -> Lvm:
+    groups, orphans = [], []
+    for report in json.loads(run_command(tuple(_LVM_REPORT.split())))["report"]:
+        volumes = [(os.path.realpath(entry["pv_name"]), entry) for entry in report.get("pv", ())]
+        if not report.get("vg") or not report["vg"][0].get("vg_name"):
+            orphans += [path for path, _entry in volumes]
+            continue
+        group = report["vg"][0]
+        groups.append(
+            Group(
+                name=group["vg_name"],
+                extent_size=int(group["vg_extent_size"]),
+                size=int(group["vg_size"]),
+                free=int(group["vg_free"]),
+                autoactivation=group.get("vg_autoactivation", "enabled") == "enabled",
+                physical_volumes=tuple(
+                    PhysicalVolume(path, int(entry["pv_size"]), int(entry["dev_size"])) for path, entry in volumes
+                ),
+                volumes=tuple(_logical_volume(host, entry) for entry in report.get("lv", ())),
+            )
+        )
+    return Lvm(tuple(groups), tuple(orphans))
+
+
+def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:
+    path = os.path.realpath(entry["lv_path"]) if entry["lv_path"] else ""
+    return LogicalVolume(
+        name=entry["lv_name"],
+        size=int(entry["lv_size"]),
+        active=entry["lv_active"] == "active",
+        autoactivation=entry.get("lv_autoactivation", "enabled") == "enabled",
+        device=path if path in host.devices else "",
+    )

@@ -1,0 +1,263 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a host: plain immutable data. Sizes are in bytes, devices are named by their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import StorageError, Unread
+from ..core.plan import kernel_name
+
+
+class Device(NamedTuple):
+    """A block device. ``path`` is its identity within one state; ``kernel`` is empty while it is only planned.
+
+    ``identity`` is what does not move with the kernel's name: WWN or serial number, and the kernel's diskseq.
+    ``link`` is a path that survives a reboot, for people and documents.
+    """
+
+    path: str
+    kernel: str = ""
+    size: int = 0
+    identity: str = ""
+    link: str = ""
+    holders: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    disk: str = ""
+    read_only: bool = False
+
+    def sysfs(self, attribute: str) -> str:
+        """The path of one of its attributes, for steps: also of a device that does not exist yet."""
+        return f"/sys/class/block/{self.kernel or kernel_name(self.path)}/{attribute}"
+
+
+class Signature(NamedTuple):
+    """What the first bytes (or the last) of a device say that it is, in libblkid's words."""
+
+    type: str
+    uuid: str = ""
+    label: str = ""
+
+
+class Content(NamedTuple):
+    """What a device holds. ``busy``: somebody has it open exclusively."""
+
+    signatures: tuple[Signature, ...] = ()
+    busy: bool = False
+
+
+class Mount(NamedTuple):
+    device: str
+    mount_point: str
+    type: str
+    options: str
+
+
+class Member(NamedTuple):
+    """A device of an array. ``role``: active, spare, faulty, rebuilding; of a stopped array, by its superblock."""
+
+    device: str
+    role: str
+    slot: int | None = None
+
+
+class Array(NamedTuple):
+    """A RAID array. ``device`` is empty while it does not run; ``state`` is md's ``array_state``."""
+
+    uuid: str
+    name: str
+    level: str
+    raid_devices: int
+    members: tuple[Member, ...]
+    chunk_size: int = 0
+    metadata: str = ""
+    bitmap: str = "none"
+    device: str = ""
+    state: str = ""
+    sync_action: str = ""
+    degraded: int = 0
+
+    @property
+    def running(self) -> bool:
+        return bool(self.device) and self.state not in ("inactive", "clear")
+
+    def devices(self, *roles: str) -> tuple[str, ...]:
+        return tuple(member.device for member in self.members if member.role in roles)
+
+
+class Backing(NamedTuple):
+    """A bcache backing device. ``bcache`` is the path of the cached device, empty while it is not registered.
+
+    ``state``: no cache, clean, dirty, inconsistent. ``cache_set`` is the UUID of the set it is (or was) attached to.
+    """
+
+    device: str
+    uuid: str
+    label: str = ""
+    cache_set: str = ""
+    cache_mode: str = "writethrough"
+    state: str = "no cache"
+    bcache: str = ""
+    registered: bool = False
+    dirty_data: str = ""
+
+
+class CacheSet(NamedTuple):
+    """A bcache cache set, known by its cache device."""
+
+    uuid: str
+    device: str
+    bucket_size: int = 0
+    block_size: int = 0
+    registered: bool = False
+
+
+class PhysicalVolume(NamedTuple):
+    device: str
+    size: int = 0
+    device_size: int = 0
+
+
+class LogicalVolume(NamedTuple):
+    """``device`` is empty while it is not active."""
+
+    name: str
+    size: int = 0
+    active: bool = False
+    autoactivation: bool = True
+    device: str = ""
+
+
+class Group(NamedTuple):
+    """An LVM volume group."""
+
+    name: str
+    extent_size: int = 4 << 20
+    size: int = 0
+    free: int = 0
+    autoactivation: bool = True
+    physical_volumes: tuple[PhysicalVolume, ...] = ()
+    volumes: tuple[LogicalVolume, ...] = ()
+
+    def volume(self, name: str) -> LogicalVolume | None:
+        return next((volume for volume in self.volumes if volume.name == name), None)
+
+
+class Lvm(NamedTuple):
+    groups: tuple[Group, ...] = ()
+    orphans: tuple[str, ...] = ()
+
+
+class Filesystem(NamedTuple):
+    """A filesystem by its own superblock; ``size`` is what it spans."""
+
+    type: str
+    uuid: str
+    label: str = ""
+    size: int = 0
+
+
+class Boot(NamedTuple):
+    """How this host carries storage configuration into its initramfs.
+
+    ``tool`` is update-initramfs, dracut or empty; ``built`` is when the oldest image that it keeps was made
+    (seconds since the epoch); ``changed`` is when mdadm.conf was.
+    """
+
+    tool: str = ""
+    built: float = 0.0
+    changed: float = 0.0
+
+
+class Host(NamedTuple):
+    """One host's storage. ``links`` are the references that were asked for, each with its device (None: there is none).
+
+    ``contents``, ``filesystems`` and ``lvm`` cost a subprocess or more reads: they hold what a planner asked for.
+    """
+
+    devices: Mapping[str, Device]
+    links: Mapping[str, str | None]
+    mounts: tuple[Mount, ...] = ()
+    swaps: tuple[str, ...] = ()
+    arrays: tuple[Array, ...] = ()
+    backings: tuple[Backing, ...] = ()
+    cache_sets: tuple[CacheSet, ...] = ()
+    files: Mapping[str, str | None] = {}
+    boot: Boot = Boot()
+    modules: tuple[str, ...] = ()
+    directories: Mapping[str, bool | None] = {}
+    contents: Mapping[str, Content] = {}
+    filesystems: Mapping[str, Filesystem | None] = {}
+    lvm: Lvm | None = None
+
+    def find(self, reference: str) -> Device | None:
+        """The device that a reference means."""
+        path = self.links.get(reference)
+        return None if path is None else self.devices[path]
+
+    def device(self, reference: str, wanted_by: str) -> Device:
+        """As find, but it has to exist."""
+        found = self.find(reference)
+        if found is None:
+            raise StorageError(f"{wanted_by}: there is no block device {reference} on this host")
+        return found
+
+    def content(self, *paths: str) -> dict[str, Content]:
+        """What those devices hold; asks for it to be read where nobody did."""
+        missing = tuple(path for path in paths if path not in self.contents)
+        if missing:
+            raise Unread("contents", missing)
+        return {path: self.contents[path] for path in paths}
+
+    def filesystem(self, path: str) -> Filesystem | None:
+        """The filesystem that a device carries, if it is one that a drive can have."""
+        if path not in self.filesystems:
+            raise Unread("filesystems", (path,))
+        return self.filesystems[path]
+
+    def groups(self) -> Lvm:
+        if self.lvm is None:
+            raise Unread("lvm")
+        return self.lvm
+
+    def mounted(self, path: str) -> tuple[str, ...]:
+        """Where a device is mounted."""
+        return tuple(mount.mount_point for mount in self.mounts if mount.device == path)
+
+    def stable(self, path: str) -> str:
+        """The path of a device that survives a reboot."""
+        device = self.devices.get(path)
+        return (device.link if device else "") or path
+
+    def with_device(self, device: Device, *references: str) -> Host:
+        """This host, with a device that is going to exist and to be empty."""
+        return self._replace(
+            devices={**self.devices, device.path: device},
+            links={**self.links, device.path: device.path, **dict.fromkeys(references, device.path)},
+            contents={**self.contents, device.path: Content()},
+        )
+
+    def without_device(self, path: str) -> Host:
+        return self._replace(
+            devices={key: device for key, device in self.devices.items() if key != path},
+            links={key: (None if target == path else target) for key, target in self.links.items()},
+        )
+
+    def with_content(self, path: str, *signatures: Signature, held_by: str | None = None) -> Host:
+        """This host, once a device holds that; ``held_by`` is who holds the device then."""
+        device = self.devices[path]._replace(holders=(held_by,) if held_by else ())
+        return self._replace(
+            devices={**self.devices, path: device},
+            contents={**self.contents, path: Content(signatures, bool(held_by))},
+        )
+
+    def with_file(self, path: str, text: str) -> Host:
+        return self._replace(files={**self.files, path: text})
+
+
+def replace_item(items: tuple[Any, ...], old: Any, *new: Any) -> tuple[Any, ...]:
+    """A tuple with one item replaced (by none: removed; ``old`` None: appended)."""
+    return tuple(item for item in items if item is not old) + new

@@ -1,0 +1,227 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The superblocks that are read at every run: md's, bcache's, and those of the filesystems that a drive can have.
+
+Each is a few hundred bytes at a known place: reading them needs no subprocess and no trust in udev's database.
+Layouts: linux/raid/md_p.h, linux/bcache.h, fs/ext4/ext4.h, fs/xfs/libxfs/xfs_format.h, linux/btrfs_tree.h.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import uuid
+from typing import NamedTuple
+
+from .state import Filesystem
+
+_MD_MAGIC = 0xA92B4EFC
+_BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
+_BCACHE_MODES = ("writethrough", "writeback", "writearound", "none")
+_BCACHE_STATES = ("no cache", "clean", "dirty", "inconsistent")
+_BACKING_VERSIONS = (1, 4, 6)
+_SPARE, _FAULTY, _JOURNAL = 0xFFFF, 0xFFFE, 0xFFFD
+
+
+class MdSuperblock(NamedTuple):
+    """``role``: active, spare, faulty or journal; ``chunk_size`` in bytes."""
+
+    uuid: str
+    name: str
+    level: str
+    raid_devices: int
+    chunk_size: int
+    metadata: str
+    bitmap: str
+    role: str
+    slot: int | None
+    events: int
+
+
+class BcacheSuperblock(NamedTuple):
+    """Of a backing device (``backing``) or of a cache; sizes in bytes."""
+
+    backing: bool
+    uuid: str
+    set_uuid: str
+    label: str
+    block_size: int
+    bucket_size: int
+    cache_mode: str
+    state: str
+
+
+def open_device(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock | None:
+    """The md or bcache superblock of a device of that size, if it has one."""
+    head = os.pread(descriptor, 8192, 0)
+    return (
+        _md(head[4096:], "1.2")
+        or _md(head, "1.1")
+        or _bcache(head[4096:])
+        or _md(os.pread(descriptor, 4096, _md_1_0_offset(size)), "1.0")
+        or _md_0_90(os.pread(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
+    )
+
+
+def _md_1_0_offset(size: int) -> int:
+    sectors = (size >> 9) - 16
+    return max(sectors & ~7, 0) << 9
+
+
+def _md(block: bytes, metadata: str) -> MdSuperblock | None:
+    if len(block) < 512:
+        return None
+    magic, major, features = struct.unpack_from("<III", block, 0)
+    if magic != _MD_MAGIC or major != 1:
+        return None
+    level, _layout, _size, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
+    (number,) = struct.unpack_from("<I", block, 160)
+    (events,) = struct.unpack_from("<Q", block, 200)
+    (most,) = struct.unpack_from("<I", block, 220)
+    role = struct.unpack_from("<H", block, 256 + 2 * number)[0] if number < min(most, 128) else _SPARE
+    name = block[32:64].rstrip(b"\0").decode(errors="replace")
+    return MdSuperblock(
+        uuid=block[16:32].hex(),
+        name=name.split(":", 1)[-1],
+        level=_level(level),
+        raid_devices=raid_disks,
+        chunk_size=chunk << 9,
+        metadata=metadata,
+        bitmap="internal" if features & 1 else "none",
+        role={_SPARE: "spare", _FAULTY: "faulty", _JOURNAL: "journal"}.get(role, "active"),
+        slot=role if role < _JOURNAL else None,
+        events=events,
+    )
+
+
+def _md_0_90(block: bytes) -> MdSuperblock | None:
+    if len(block) < 4096:
+        return None
+    words = struct.unpack_from("<1024I", block, 0)
+    if words[0] != _MD_MAGIC or words[1] != 0:
+        return None
+    set_uuid = struct.pack("<4I", words[5], words[13], words[14], words[15])
+    # The generic state words start at 32, the personality's at 64, the disks at 128 (32 words each), this disk at 992.
+    raid_disk, state = words[995], words[996]
+    active = bool(state & 0b110 == 0b110)
+    return MdSuperblock(
+        # Its words were written in the host's order; mdadm prints them as numbers.
+        uuid=b"".join(set_uuid[i : i + 4][::-1] for i in range(0, 16, 4)).hex(),
+        name="",
+        level=_level(struct.unpack("<i", struct.pack("<I", words[7]))[0]),
+        raid_devices=words[10],
+        chunk_size=words[65],
+        metadata="0.90",
+        bitmap="internal" if words[32] & (1 << 8) else "none",
+        role="active" if active else "faulty" if state & 1 else "spare",
+        slot=raid_disk if active else None,
+        events=words[39] | words[40] << 32,
+    )
+
+
+def _level(number: int) -> str:
+    return {-1: "linear", -4: "multipath", -5: "faulty"}.get(number, str(number))
+
+
+def _bcache(block: bytes) -> BcacheSuperblock | None:
+    if block[24:40] != _BCACHE_MAGIC:
+        return None
+    (version,) = struct.unpack_from("<Q", block, 16)
+    backing = version in _BACKING_VERSIONS
+    (flags,) = struct.unpack_from("<Q", block, 104)
+    block_sectors, bucket_sectors = struct.unpack_from("<HH", block, 192)
+    mode, state = flags & 0xF, flags >> 61 & 3
+    return BcacheSuperblock(
+        backing=backing,
+        uuid=str(uuid.UUID(bytes=block[40:56])),
+        set_uuid=str(uuid.UUID(bytes=block[56:72])),
+        label=block[72:104].split(b"\0", 1)[0].decode(errors="replace"),
+        block_size=block_sectors << 9,
+        bucket_size=0 if backing else bucket_sectors << 9,
+        cache_mode=_BCACHE_MODES[mode] if backing and mode < len(_BCACHE_MODES) else "",
+        state=_BCACHE_STATES[state] if backing else "",
+    )
+
+
+def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
+    """The ext4, xfs or btrfs filesystem on a device, if there is one.
+
+    Of a mounted one the kernel is asked for the size: its superblock on the disk may be behind.
+    """
+    descriptor = open_device(path)
+    try:
+        found = (
+            _ext(os.pread(descriptor, 1024, 1024))
+            or _xfs(os.pread(descriptor, 512, 0))
+            or _btrfs(os.pread(descriptor, 4096, 0x10000))
+        )
+    finally:
+        os.close(descriptor)
+    if found and mount_point and found.type in ("xfs", "btrfs"):
+        return found._replace(size=_mounted_size(found.type, mount_point))
+    return found
+
+
+def _ext(block: bytes) -> Filesystem | None:
+    if block[56:58] != b"\x53\xef":
+        return None
+    (low,) = struct.unpack_from("<I", block, 4)
+    (log_size,) = struct.unpack_from("<I", block, 24)
+    compatible, incompatible = struct.unpack_from("<II", block, 92)
+    (high,) = struct.unpack_from("<I", block, 0x150)
+    wide = bool(incompatible & 0x80)
+    journal, extents = bool(compatible & 4), bool(incompatible & 0x40)
+    return Filesystem(
+        type="ext4" if extents else "ext3" if journal else "ext2",
+        uuid=str(uuid.UUID(bytes=block[104:120])),
+        label=block[120:136].rstrip(b"\0").decode(errors="replace"),
+        size=(low | (high << 32 if wide else 0)) << (10 + log_size),
+    )
+
+
+def _xfs(block: bytes) -> Filesystem | None:
+    if block[:4] != b"XFSB":
+        return None
+    block_size, blocks = struct.unpack_from(">IQ", block, 4)
+    return Filesystem(
+        type="xfs",
+        uuid=str(uuid.UUID(bytes=block[32:48])),
+        label=block[108:120].rstrip(b"\0").decode(errors="replace"),
+        size=block_size * blocks,
+    )
+
+
+def _btrfs(block: bytes) -> Filesystem | None:
+    if block[64:72] != b"_BHRfS_M":
+        return None
+    # The item of this device is inside the superblock; with one device it spans what the filesystem does.
+    (size,) = struct.unpack_from("<Q", block, 201 + 8)
+    return Filesystem(
+        type="btrfs",
+        uuid=str(uuid.UUID(bytes=block[32:48])),
+        label=block[299:555].split(b"\0", 1)[0].decode(errors="replace"),
+        size=size,
+    )
+
+
+def _mounted_size(kind: str, mount_point: str) -> int:
+    descriptor = os.open(mount_point, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if kind == "xfs":
+            geometry = bytearray(112)
+            fcntl.ioctl(descriptor, 0x80705864, geometry)  # XFS_IOC_FSGEOMETRY_V1
+            (block_size,) = struct.unpack_from("=I", geometry, 0)
+            (blocks,) = struct.unpack_from("=Q", geometry, 32)
+            return int(block_size * blocks)
+        info = bytearray(4096)
+        struct.pack_into("=Q", info, 0, 1)
+        fcntl.ioctl(descriptor, 0xD000941E, info)  # BTRFS_IOC_DEV_INFO of device 1
+        return int(struct.unpack_from("=Q", info, 32)[0])
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module for this host does around its planner."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, Callable, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..core.errors import StorageError, Unread
+from ..core.execute import sentence
+from ..core.lock import host_lock
+from ..core.plan import Plan
+from ..core.run import Road, run
+from .actions import HOST_PERFORM, PLACEHOLDERS
+from .read import deepen, read
+from .state import Host
+
+#: What each module takes beside its words.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "allow_destroy": {"type": "bool", "default": False},
+    "lock_timeout": {"type": "int", "default": 60},
+}
+
+
+def make_so(
+    module: AnsibleModule,
+    parse: Callable[[dict[str, Any]], Any],
+    references: Callable[[Any], Iterable[str]],
+    plan: Callable[[Host, Any, bool], Plan],
+    facts: Callable[[Host, Any], dict[str, Any]],
+) -> NoReturn:
+    """Bring one item of the document about on this host, and exit."""
+    try:
+        check_root()
+        want = parse(module.params)
+    except StorageError as error:
+        module.fail_json(msg=str(error), changed=False)
+    names = tuple(references(want))
+    run(
+        module,
+        Road(
+            read=lambda: read(names),
+            deepen=deepen,
+            plan=lambda host: plan(host, want, module.params["allow_destroy"]),
+            facts=lambda host: facts(host, want),
+            perform=HOST_PERFORM,
+            placeholders=PLACEHOLDERS,
+            lock=lambda: host_lock(
+                f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode
+            ),
+        ),
+    )
+
+
+def check_root() -> None:
+    if os.geteuid() != 0:
+        raise StorageError("this needs root: set become: true")
+
+
+#: An item of the document, and how it does.
+Found = tuple[dict[str, Any], dict[str, Any]]
+
+
+def tell(module: AnsibleModule, section: str, survey: Callable[[Host], list[Found]]) -> NoReturn:
+    """Return what there is of a section of the document, and how each item does, and exit."""
+    name = module.params["name"]
+    try:
+        check_root()
+        found = [(item, status) for item, status in look(read(), survey) if name in (None, item["name"])]
+    except (StorageError, OSError) as error:
+        module.fail_json(msg=sentence(error), changed=False)
+    module.exit_json(
+        changed=False,
+        **{section: [item for item, _status in found]},
+        status={item["name"]: status for item, status in found},
+    )
+
+
+def look(host: Host, survey: Callable[[Host], Any]) -> Any:
+    """What a pure question about the host answers, reading what it needs."""
+    while True:
+        try:
+            return survey(host)
+        except Unread as need:
+            host = deepen(host, need)

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bcache
+short_description: SSD caches before slow block devices
+version_added: 0.1.0
+description:
+  - Creates bcache devices, attaches them to cache sets, and takes them apart again.
+  - Backing device and cache are registered explicitly, and the device is waited for.
+author:
+  - the strata.storage authors (@strata-storage)
+extends_documentation_fragment:
+  - strata.storage.document.bcache
+  - strata.storage.host
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_host
+notes:
+  - This release does not detach a bcache from its cache set without removing it, and does not swap caches.
+seealso:
+  - module: strata.storage.bcache_info
+  - module: strata.storage.raid
+  - module: strata.storage.lvm_drive
+"""
+
+EXAMPLES = r"""
+- name: An array behind an SSD
+  strata.storage.bcache:
+    name: cached
+    backing_device: /dev/md0
+    cache_device: /dev/disk/by-id/nvme-eui.0025385b01412345
+    cache_mode: writeback
+
+- name: Removed, after its dirty data was written back
+  strata.storage.bcache:
+    name: cached
+    state: absent
+    allow_destroy: true
+"""
+
+RETURN = r"""
+bcache:
+  description: The bcache, as an item of the document; none where it is absent.
+  returned: success
+  type: dict
+  sample:
+    name: cached
+    backing_device: /dev/md0
+    cache_device: /dev/disk/by-id/nvme-eui.0025385b01412345
+    cache_mode: writeback
+    bucket_size: 524288
+    state: present
+status:
+  description: How the bcache does, sizes in bytes.
+  returned: success
+  type: dict
+  sample:
+    device: /dev/bcache0
+    size: 1071636480
+    state: clean
+    cache_set: 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a
+    dirty_data: 0.0k
+    registered: true
+plan:
+  description: The steps, in order; in check mode what would be done, else what was planned and done.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: What the step does, in one word.
+      type: str
+      returned: always
+    kind:
+      description: The kind of thing that it does it to.
+      type: str
+      returned: always
+    name:
+      description: Which one.
+      type: str
+      returned: always
+    detail:
+      description: More about it.
+      type: str
+      returned: always
+    commands:
+      description: The commands, kernel attributes and file edits behind it.
+      type: list
+      elements: str
+      returned: always
+    destroys:
+      description: The data that it destroys, a sentence for each device.
+      type: list
+      elements: str
+      returned: always
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: What is on its way and needs nobody, for instance a resync.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: What takes effect with the next boot.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.document import bcache
+from ..module_utils.host import bcache as planner
+from ..module_utils.host.task import OPTIONS, make_so
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**bcache.OPTIONS, **OPTIONS}, supports_check_mode=True)
+    make_so(module, bcache.parse, planner.references, planner.plan, planner.facts)
+
+
+if __name__ == "__main__":
+    main()

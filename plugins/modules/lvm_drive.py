@@ -1,0 +1,143 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lvm_drive
+short_description: Devices as one mounted LVM volume
+version_added: 0.1.0
+description:
+  - Makes one volume group of one or many devices, with a logical volume, a filesystem and a mount on it.
+  - Grows all of these while mounted when devices are added, takes the drive offline and online again, and removes it.
+author:
+  - the strata.storage authors (@strata-storage)
+extends_documentation_fragment:
+  - strata.storage.document.drive
+  - strata.storage.host
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_host
+requirements:
+  - LVM 2.03.12 or newer, and the tools of the filesystem (btrfs-progs, e2fsprogs or xfsprogs).
+notes:
+  - This release neither shrinks a volume nor takes devices out of a group.
+seealso:
+  - module: strata.storage.lvm_drive_info
+  - module: strata.storage.raid
+  - module: strata.storage.bcache
+"""
+
+EXAMPLES = r"""
+- name: A drive of two disks on /srv
+  strata.storage.lvm_drive:
+    name: data
+    devices: [/dev/sdb, /dev/sdc]
+    filesystem: xfs
+    mount_point: /srv
+
+- name: Unmounted and inactive, also after a reboot
+  strata.storage.lvm_drive:
+    name: data
+    state: offline
+
+- name: Removed, with all that is on it
+  strata.storage.lvm_drive:
+    name: data
+    state: absent
+    allow_destroy: true
+"""
+
+RETURN = r"""
+drive:
+  description: The drive, as an item of the document; none where it is absent.
+  returned: success
+  type: dict
+  sample:
+    name: data
+    devices: [/dev/disk/by-id/wwn-0x5000c500a1b2c3d1, /dev/disk/by-id/wwn-0x5000c500a1b2c3d2]
+    volumes:
+      - name: data
+        size: 1065353216
+        filesystem: xfs
+        mount_point: /srv
+        mount_options: defaults,nofail,x-systemd.device-timeout=30s
+    state: online
+status:
+  description: How the drive does, sizes in bytes.
+  returned: success
+  type: dict
+  sample:
+    size: 1065353216
+    free: 0
+    volumes:
+      data:
+        device: /dev/data/data
+        active: true
+        uuid: 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a
+        mounted_on: [/srv]
+plan:
+  description: The steps, in order; in check mode what would be done, else what was planned and done.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: What the step does, in one word.
+      type: str
+      returned: always
+    kind:
+      description: The kind of thing that it does it to.
+      type: str
+      returned: always
+    name:
+      description: Which one.
+      type: str
+      returned: always
+    detail:
+      description: More about it.
+      type: str
+      returned: always
+    commands:
+      description: The commands, kernel attributes and file edits behind it.
+      type: list
+      elements: str
+      returned: always
+    destroys:
+      description: The data that it destroys, a sentence for each device.
+      type: list
+      elements: str
+      returned: always
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: What is on its way and needs nobody, for instance a resync.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: What takes effect with the next boot.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.document import drive
+from ..module_utils.host import drive as planner
+from ..module_utils.host.task import OPTIONS, make_so
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**drive.OPTIONS, **OPTIONS}, supports_check_mode=True)
+    make_so(module, drive.parse, planner.references, planner.plan, planner.facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lvm_drive_info
+short_description: Read the drives of a host
+version_added: 0.1.0
+description:
+  - Returns the drives of a host in the words that M(strata.storage.lvm_drive) takes, and how they do.
+  - Reading changes nothing.
+author:
+  - the strata.storage authors (@strata-storage)
+extends_documentation_fragment:
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_host
+options:
+  name:
+    description: Only this one.
+    type: str
+seealso:
+  - module: strata.storage.lvm_drive
+"""
+
+EXAMPLES = r"""
+- name: See what there is
+  strata.storage.lvm_drive_info:
+  register: found
+
+- name: See one
+  strata.storage.lvm_drive_info:
+    name: data
+"""
+
+RETURN = r"""
+drives:
+  description: What there is, each as an item of the document, which the module can be given again.
+  returned: success
+  type: list
+  elements: dict
+status:
+  description: How each does, by name, as M(strata.storage.lvm_drive) returns it.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.host import drive as planner
+from ..module_utils.host.task import tell
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
+    tell(module, "drives", planner.survey)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: raid
+short_description: Linux software RAID arrays
+version_added: 0.1.0
+description:
+  - Creates, adopts, starts, stops and removes arrays of Linux software RAID (mdadm), and keeps them under their
+    names across reboots.
+  - An array is found by its path, by the UUID that O(uuid) or mdadm.conf says, or by its members and name; where these
+    disagree, the task fails.
+  - One ARRAY line in mdadm.conf and the initramfs are kept, and changed only where they differ.
+author:
+  - the strata.storage authors (@strata-storage)
+extends_documentation_fragment:
+  - strata.storage.document.raid
+  - strata.storage.host
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_host
+notes:
+  - An initial resync or recovery goes on in the background; it is reported in RV(in_progress).
+  - This release does not change the level, the chunk size or the number of devices of an array that exists.
+seealso:
+  - module: strata.storage.raid_info
+  - module: strata.storage.bcache
+  - module: strata.storage.lvm_drive
+"""
+
+EXAMPLES = r"""
+- name: Three disks as RAID 5
+  strata.storage.raid:
+    name: md0
+    level: '5'
+    devices:
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00001
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00002
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00003
+
+- name: A mirror with a spare, as /dev/md/data
+  strata.storage.raid:
+    name: data
+    level: '1'
+    devices: [sdb, sdc]
+    spare_devices: [sdd]
+
+- name: Stopped, also after a reboot
+  strata.storage.raid:
+    name: data
+    state: stopped
+
+- name: Removed, with all that is on it
+  strata.storage.raid:
+    name: data
+    state: absent
+    allow_destroy: true
+"""
+
+RETURN = r"""
+raid:
+  description: The array, as an item of the document; none where it is absent.
+  returned: success
+  type: dict
+  sample:
+    name: md0
+    level: '5'
+    devices: [/dev/disk/by-id/wwn-0x5000c500a1b2c3d1, /dev/disk/by-id/wwn-0x5000c500a1b2c3d2]
+    spare_devices: []
+    chunk_size: 524288
+    metadata: '1.2'
+    bitmap: none
+    uuid: 5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6
+    state: present
+status:
+  description: How the array does, sizes in bytes.
+  returned: success
+  type: dict
+  sample:
+    device: /dev/md0
+    size: 1071644672
+    array_state: clean
+    sync_action: idle
+    degraded: 0
+    members:
+      - {device: /dev/sdb, role: active, slot: 0}
+plan:
+  description: The steps, in order; in check mode what would be done, else what was planned and done.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: What the step does, in one word.
+      type: str
+      returned: always
+    kind:
+      description: The kind of thing that it does it to.
+      type: str
+      returned: always
+    name:
+      description: Which one.
+      type: str
+      returned: always
+    detail:
+      description: More about it.
+      type: str
+      returned: always
+    commands:
+      description: The commands, kernel attributes and file edits behind it.
+      type: list
+      elements: str
+      returned: always
+    destroys:
+      description: The data that it destroys, a sentence for each device.
+      type: list
+      elements: str
+      returned: always
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: What is on its way and needs nobody, for instance a resync.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: What takes effect with the next boot.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.document import raid
+from ..module_utils.host import raid as planner
+from ..module_utils.host.task import OPTIONS, make_so
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**raid.OPTIONS, **OPTIONS}, supports_check_mode=True)
+    make_so(module, raid.parse, planner.references, planner.plan, planner.facts)
+
+
+if __name__ == "__main__":
+    main()

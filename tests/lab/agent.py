@@ -1,0 +1,79 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs in the guest, at the other end of one ssh connection: a JSON request on each line, a JSON answer on each."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Run a shell command; a command out of time is killed with all of its process group."""
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", request["command"]],
+        stdin=subprocess.DEVNULL if request["input"] is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    data = None if request["input"] is None else base64.b64decode(request["input"])
+    timed_out = False
+    try:
+        stdout, stderr = process.communicate(data, timeout=request["timeout"])
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            stdout, stderr = process.communicate(timeout=2)
+        except subprocess.TimeoutExpired as late:
+            # Unkillable in the kernel, or a process that left the group holds the pipes.
+            stdout, stderr = late.stdout or b"", late.stderr or b""
+    return {
+        "rc": process.returncode,
+        "stdout": base64.b64encode(stdout).decode(),
+        "stderr": base64.b64encode(stderr).decode(),
+        "timed_out": timed_out,
+    }
+
+
+def read(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the contents of a file."""
+    with open(request["path"], "rb") as file:
+        return {"data": base64.b64encode(file.read()).decode()}
+
+
+def write(request: dict[str, Any]) -> dict[str, Any]:
+    """Replace the contents and the mode of a file."""
+    with open(request["path"], "wb") as file:
+        os.fchmod(file.fileno(), request["mode"])
+        file.write(base64.b64decode(request["data"]))
+    return {}
+
+
+def clock(request: dict[str, Any]) -> dict[str, Any]:
+    """Set the clock, which a snapshot has turned back."""
+    time.clock_settime(time.CLOCK_REALTIME, request["seconds"])
+    return {}
+
+
+def main() -> None:
+    """Answer until the connection ends."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"run": run, "read": read, "write": write, "clock": clock}[request["do"]](request)
+        except OSError as error:
+            answer = {"errno": error.errno, "error": str(error)}
+        print(json.dumps(answer), flush=True)
+
+
+main()

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""pytest plugin with the fixtures `lab` and `guest`: python -m pytest -p tests.lab.fixtures …"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from .guest import Guest
+from .lab import Lab
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The running machine of this pytest worker, which ends with it. LAB_SUITE chooses the Debian release."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    with Lab(f"pytest-{worker}", suite=os.environ.get("LAB_SUITE", "bookworm"), owned=True) as running:
+        yield running
+
+
+@pytest.fixture
+def guest(lab: Lab) -> Guest:
+    """The inside of the machine, with guest and disks untouched. A test of Ansible asks for it too, to have that."""
+    if lab.used:
+        lab.reset()
+    # Handed out is used: Ansible comes by way of the inventory, where nobody counts.
+    lab.used = True
+    return lab.guest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the guest looks like to the report of a failed test."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("lab")
+    if report.failed and isinstance(running, Lab):
+        report.sections.append(("lab", running.evidence()))
+    return report

@@ -1,0 +1,227 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The guest's disk image: built once per recipe, then taken from the cache."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import LabError, tail
+
+RECIPE = Path(__file__).parent / "recipe"
+ARCHITECTURE = "amd64"
+ROOT_MIB = 2560
+BOOT_MIB = 256
+MMDEBSTRAP_OPTIONS = (
+    "--variant=minbase",
+    "--format=tar",
+    "--skip=output/dev",
+    "--dpkgopt=force-unsafe-io",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+)
+# Both file systems are made complete, so that no kernel thread initialises them behind a test's back.
+ASSEMBLE = """
+set -eu
+mkdir -p root/dev boot
+tar --extract --file=root.tar --directory=root --numeric-owner --same-permissions
+mv root/boot/* boot/
+cp -L boot/vmlinuz-* kernel
+cp -L boot/initrd.img-* initrd
+mke2fs -q -t ext4 -L root -E lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 -d root root.raw {root_mib}M
+mke2fs -q -t ext4 -L boot -E lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 -d boot boot.raw {boot_mib}M
+rm -rf root boot root.tar
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The files of one built image."""
+
+    directory: Path
+
+    @property
+    def key(self) -> str:
+        """Hash of the recipe."""
+        return self.directory.name.rpartition("-")[2]
+
+    @property
+    def root(self) -> Path:
+        """Root file system (qcow2)."""
+        return self.directory / "root.qcow2"
+
+    @property
+    def boot(self) -> Path:
+        """File system of /boot (qcow2)."""
+        return self.directory / "boot.qcow2"
+
+    @property
+    def kernel(self) -> Path:
+        """Kernel of the first boot."""
+        return self.directory / "kernel"
+
+    @property
+    def initrd(self) -> Path:
+        """Initramfs of the first boot."""
+        return self.directory / "initrd"
+
+    @property
+    def private_key(self) -> Path:
+        """The client's ssh key, for root and for operator."""
+        return self.directory / "client"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The guest's pinned host key, under the name `lab`."""
+        return self.directory / "known_hosts"
+
+
+def progress(message: str) -> None:
+    """Tell the user on stderr what takes its time."""
+    print(f"lab: {message}", file=sys.stderr, flush=True)
+
+
+def cache_directory() -> Path:
+    """Return the directory of everything that several labs share; create it."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    directory = Path(base) / "strata-storage" / "lab"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
+def recipe_key(suite: str, recipe: Path = RECIPE) -> str:
+    """Hash everything that decides what is in the image."""
+    digest = hashlib.sha256()
+    parts = [suite, ARCHITECTURE, *MMDEBSTRAP_OPTIONS, ASSEMBLE, str(ROOT_MIB), str(BOOT_MIB)]
+    for path in sorted(path for path in recipe.rglob("*") if path.is_file()):
+        parts += [str(path.relative_to(recipe)), oct(path.stat().st_mode & 0o111), path.read_text()]
+    for part in parts:
+        digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()[:16]
+
+
+def guest_packages(recipe: Path = RECIPE) -> list[str]:
+    """Return the packages of the guest."""
+    lines = (recipe / "packages.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def mmdebstrap_command(suite: str, target: Path, recipe: Path = RECIPE, mirror: str | None = None) -> list[str]:
+    """Return the command that makes the root file system; without a mirror it uses its default one."""
+    return [
+        "mmdebstrap",
+        *MMDEBSTRAP_OPTIONS,
+        f"--architectures={ARCHITECTURE}",
+        "--include=" + ",".join(guest_packages(recipe)),
+        # Before the kernel is installed, so that its initramfs is made once and as configured.
+        f'--essential-hook=cp -rT --preserve=mode {recipe / "root"} "$1"',
+        f'--customize-hook={recipe / "setup.sh"} "$1"',
+        suite,
+        str(target),
+        *([mirror] if mirror else []),
+    ]
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting_for: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file against other processes and threads."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for {waiting_for}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def cached(name: str, build: Callable[[Path], None]) -> Path:
+    """Return the cache's directory of that name; `build` fills a temporary one if there is none yet."""
+    cache = cache_directory()
+    directory = cache / name
+    if directory.is_dir():
+        return directory
+    with locked(cache / f".{name}.lock", f"another process that makes {name}"):
+        if directory.is_dir():
+            return directory
+        for left_over in cache.glob(f".{name}.tmp-*"):
+            shutil.rmtree(left_over)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.tmp-", dir=cache))
+        try:
+            build(temporary)
+            temporary.rename(directory)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    return directory
+
+
+def find(suite: str) -> Image | None:
+    """Return the image of a suite if it is in the cache."""
+    directory = cache_directory() / f"image-{suite}-{recipe_key(suite)}"
+    return Image(directory) if directory.is_dir() else None
+
+
+def ensure(suite: str) -> Image:
+    """Return the image of a suite; build it first (about two minutes) if it is not in the cache."""
+    return Image(cached(f"image-{suite}-{recipe_key(suite)}", lambda directory: _build(suite, directory)))
+
+
+def run(command: list[str], log: Path, directory: Path, environment: dict[str, str] | None = None) -> None:
+    """Run one build command of at most 20 minutes; its output goes to the log, whose end is quoted if it fails."""
+    with log.open("ab") as output:
+        try:
+            subprocess.run(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                timeout=1200,
+                check=True,
+            )
+        except FileNotFoundError as error:
+            hint = Path(__file__).parent / "packages.txt"
+            raise LabError(f"{command[0]} is not installed; the host needs the packages in {hint}") from error
+        except subprocess.SubprocessError as error:
+            raise LabError(f"{command[0]} failed: {error}\n{tail(log)}") from error
+
+
+def _build(suite: str, directory: Path) -> None:
+    started = time.monotonic()
+    progress(f"building the {suite} image, which takes about two minutes (log: {directory / 'build.log'})")
+    log = directory / "build.log"
+    for key, comment in (("client", "lab client"), ("host", "lab host")):
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", key], log, directory)
+    (directory / "known_hosts").write_text(f"lab {(directory / 'host.pub').read_text()}")
+    environment = {
+        **os.environ,
+        "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+        # As texts: the hooks may run as another user of a user namespace, who cannot read our files.
+        "LAB_CLIENT_KEY": (directory / "client.pub").read_text().strip(),
+        "LAB_HOST_KEY": (directory / "host").read_text().strip(),
+        "LAB_HOST_PUBLIC_KEY": (directory / "host.pub").read_text().strip(),
+    }
+    mirror = os.environ.get("LAB_MIRROR")
+    run(mmdebstrap_command(suite, directory / "root.tar", mirror=mirror), log, directory, environment)
+    script = ASSEMBLE.format(root_mib=ROOT_MIB, boot_mib=BOOT_MIB)
+    as_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto", "--setuid=0", "--setgid=0"]
+    run([*as_root, "sh", "-c", script], log, directory, environment)
+    for disk in ("root", "boot"):
+        run(["qemu-img", "convert", "-O", "qcow2", f"{disk}.raw", f"{disk}.qcow2"], log, directory)
+        (directory / f"{disk}.raw").unlink()
+    progress(f"built the {suite} image in {time.monotonic() - started:.0f} s")

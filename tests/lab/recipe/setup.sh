@@ -1,0 +1,35 @@
+#!/bin/sh
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Runs on the build host as mmdebstrap's customize hook, when all packages are installed.
+# $1: root directory of the guest; $LAB_CLIENT_KEY (public), $LAB_HOST_KEY (private), $LAB_HOST_PUBLIC_KEY: texts of keys.
+set -eu
+root=$1
+
+echo lab > "$root/etc/hostname"
+printf '127.0.0.1\tlocalhost\n10.0.2.15\tlab\n' > "$root/etc/hosts"
+rm -f "$root/etc/resolv.conf" "$root/etc/machine-id"
+chroot "$root" systemd-machine-id-setup
+
+# Debian has a group "operator" already, hence no group of its own.
+chroot "$root" useradd --create-home --no-user-group --gid users --shell /bin/bash operator
+umask 077
+rm -f "$root"/etc/ssh/ssh_host_*
+echo "$LAB_HOST_KEY" > "$root/etc/ssh/ssh_host_ed25519_key"
+echo "$LAB_HOST_PUBLIC_KEY" > "$root/etc/ssh/ssh_host_ed25519_key.pub"
+for home in /root /home/operator; do
+  mkdir -p "$root$home/.ssh"
+  echo "$LAB_CLIENT_KEY" > "$root$home/.ssh/authorized_keys"
+done
+chroot "$root" chown -R operator:users /home/operator
+umask 022
+
+chroot "$root" systemctl --quiet enable systemd-networkd.service
+# A reset turns the clock back and the lab puts it right again: no timer may fire because of that.
+# The guest has no screen, and nobody scrubs its root file system.
+chroot "$root" systemctl --quiet mask \
+  apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
+  mdcheck_start.timer mdcheck_continue.timer mdmonitor-oneshot.timer systemd-tmpfiles-clean.timer \
+  e2scrub_reap.service getty@tty1.service systemd-networkd-wait-online.service systemd-timesyncd.service
