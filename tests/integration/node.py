@@ -1,23 +1,28 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """A guest of the lab with the collection's modules on it, as a test uses it."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ansible
+import pytest
 
 from tests.lab import Guest, Lab
+
+from . import purity
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = "/usr/local/lib/strata"
 _MODULES = "ansible_collections.strata.storage.plugins.modules"
+_TRACE = "/run/strata-test.trace"
 
 
 class ModuleFailed(Exception):
@@ -33,39 +38,32 @@ class Node:
     """Runs modules in the guest without a controller: the same files, the same arguments, the same answers."""
 
     lab: Lab
-    guest: Guest = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.guest = self.lab.guest
+    @property
+    def guest(self) -> Guest:
+        return self.lab.guest
 
     def install(self, scratch: Path) -> None:
         """Put the modules, and what Ansible would send along with them, onto the guest."""
         tree = scratch / "strata"
         source = Path(ansible.__file__).parent
-        unneeded = shutil.ignore_patterns("__pycache__", "*.pyc", "powershell", "csharp", "cloud*", "win*")
-        (tree / "ansible").mkdir(parents=True)
+        unneeded = shutil.ignore_patterns("__pycache__", "*.pyc", "powershell", "csharp")
         shutil.copytree(source / "module_utils", tree / "ansible/module_utils", ignore=unneeded)
-        for name in ("__init__.py", "release.py"):
-            shutil.copy(source / name, tree / "ansible" / name)
         (tree / "ansible/__init__.py").write_text("")
+        shutil.copy(source / "release.py", tree / "ansible")
         plugins = tree / "ansible_collections/strata/storage/plugins"
         for part in ("modules", "module_utils"):
             shutil.copytree(CHECKOUT / "plugins" / part, plugins / part, ignore=unneeded)
         self.guest.push(tree, _ROOT)
-        self.guest.run(f"python3 -m compileall -q {_ROOT}", timeout=120)
+        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections {_ROOT}/ansible/module_utils/*.py")
 
-    def module(self, module: str, /, *, check: bool = False, user: str = "", **arguments: Any) -> dict[str, Any]:
+    def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:
         """The result of a module. Raises ModuleFailed where it failed."""
-        arguments["_ansible_check_mode"] = check
-        prefix = f"runuser -u {user} -- " if user else ""
-        command = (
-            f"{prefix}env PYTHONPATH={_ROOT} python3 -m ansible_collections.strata.storage.plugins.modules.{module}"
-        )
         said = self.guest.run(
-            command,
+            f"{prefix} env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3 -m {_MODULES}.{module}",
             check=False,
             timeout=300,
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check}}),
         )
         try:
             result: dict[str, Any] = json.loads(said.stdout)
@@ -75,9 +73,48 @@ class Node:
             raise ModuleFailed(result)
         return result
 
+    def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
+        """A check run, shown to have changed nothing."""
+        strace = f"strace --follow-forks --seccomp-bpf --quiet=all -s 4096 -e trace={purity.TRACED} -o {_TRACE}"
+        result = self.module(module, prefix=strace, check=True, **arguments)
+        assert purity.impurities(self.guest.read(_TRACE)) == []
+        return result
+
+    def converge(self, module: str, /, **arguments: Any) -> dict[str, Any]:
+        """Check mode, the real run, which does what check mode said, and a second run, which does nothing."""
+        checked = self.check(module, **arguments)
+        result = self.module(module, **arguments)
+        assert result["changed"]
+        assert result["plan"] == checked["plan"]
+        self.unchanged(module, **arguments)
+        return result
+
+    def unchanged(self, module: str, /, **arguments: Any) -> dict[str, Any]:
+        result = self.module(module, **arguments)
+        assert (result["changed"], result["plan"]) == (False, [])
+        return result
+
+    def refusal(self, module: str, /, **arguments: Any) -> str:
+        """Why a module refuses, the same in check mode, having changed nothing."""
+        messages = []
+        for check in (True, False):
+            with pytest.raises(ModuleFailed) as failed:
+                self.module(module, check=check, **arguments)
+            assert not failed.value.result["changed"]
+            messages.append(str(failed.value))
+        assert messages[0] == messages[1]
+        return messages[0]
+
     def run(self, command: str, **more: Any) -> str:
         """What a command prints."""
         return self.guest.run(command, **more).stdout.strip()
 
+    def disk(self, serial: str) -> str:
+        return self.guest.disk(serial)
+
     def disks(self, *serials: str) -> list[str]:
         return [self.guest.disk(serial) for serial in serials]
+
+    def signatures(self, *devices: str) -> list[str]:
+        """What devices hold, by the system's own tool."""
+        return [self.run(f"wipefs --noheadings --output TYPE {device}") for device in devices]

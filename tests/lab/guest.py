@@ -72,6 +72,11 @@ class Access:
             return False
 
 
+def disk_path(serial: str) -> str:
+    """The path of a disk in the guest that is the same at each boot."""
+    return f"/dev/disk/by-id/wwn-0x{wwn(serial):016x}"
+
+
 class Guest:
     """The machine's inside, as root, over one connection that is made again whenever it has been lost.
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from . import accelerator, image, machine
 from .errors import LabError, tail
-from .guest import ADDRESS, Access, Guest
+from .guest import ADDRESS, Access, Guest, disk_path
 from .image import Image, progress
 from .machine import SNAPSHOT, SYSTEM_DISKS, Boot, Hardware, Process
 
@@ -177,7 +177,7 @@ class Lab:
             self.directory.mkdir(parents=True, exist_ok=True)
             for file in ready.iterdir():
                 _copy(file, self.directory / file.name)
-            self._start(built, self._snapshot_files(), restore=True)
+            self._start(built, self._snapshot_files(), snapshot=SNAPSHOT)
             self.used = False
 
     def down(self) -> None:
@@ -186,24 +186,36 @@ class Lab:
             with self._locked():
                 self._discard()
 
-    def reset(self) -> None:
-        """Have guest and disks as they were after the first boot."""
+    def save(self, name: str) -> None:
+        """Remember guest and disks as they are now, for `reset(name)`; not after a boot, or with a disk changed."""
+        with self._locked():
+            state = self._state()
+            if not state.pristine:
+                raise LabError(f"lab {self.name} cannot be saved: its disks or its boot are not the original ones")
+            with machine.connect(state.process) as qmp:
+                said = qmp.monitor(f"savevm {name}", timeout=120)
+            if said:
+                raise LabError(f"QEMU cannot take the snapshot {name}: {said}")
+            self.used = True
+
+    def reset(self, to: str = SNAPSHOT) -> None:
+        """Have guest and disks as they were after the first boot, or when they were saved."""
         with self._locked():
             state = self._state()
             self._disconnect()
             if state.pristine and state.process.alive():
                 try:
                     with machine.connect(state.process) as qmp:
-                        said = qmp.monitor(f"loadvm {SNAPSHOT}", timeout=60)
+                        said = qmp.monitor(f"loadvm {to}", timeout=60)
                         if not said and qmp.execute("query-status")["running"]:
                             self._connected(state).connect()
-                            self.used = False
+                            self.used = to != SNAPSHOT
                             return
                 except LabError:
                     pass  # a machine that cannot go back by itself is started anew
             state.process.kill()
-            self._start(image.ensure(state.suite), self._snapshot_files(), restore=True, port=state.port)
-            self.used = False
+            self._start(image.ensure(state.suite), self._snapshot_files(), snapshot=to, port=state.port)
+            self.used = to != SNAPSHOT
 
     def reboot(self) -> None:
         """Shut the guest down cleanly and boot it from its disks, with its present kernel and initramfs."""
@@ -354,10 +366,16 @@ class Lab:
         return {name: f"{name}.qcow2" for name in names}
 
     def _start(
-        self, built: Image, files: dict[str, str], *, restore: bool, port: int = 0, boot: Boot | None = None
+        self,
+        built: Image,
+        files: dict[str, str],
+        *,
+        snapshot: str | None = None,
+        port: int = 0,
+        boot: Boot | None = None,
     ) -> None:
         """Start QEMU and wait for ssh; whatever interrupts that also ends QEMU."""
-        chosen = boot or Boot(built.kernel, built.initrd, SNAPSHOT if restore else None)
+        chosen = boot or Boot(built.kernel, built.initrd, snapshot)
         arguments = (self.hardware, accelerator.choose(built), chosen, files)
         try:
             process, port = machine.start(machine.qemu_command(*arguments, port=port, owned=self.owned), self.directory)
@@ -367,11 +385,11 @@ class Lab:
             # Somebody else may have taken the port meanwhile.
             process, port = machine.start(machine.qemu_command(*arguments, port=0, owned=self.owned), self.directory)
         try:
-            state = State(self._key(built), self.suite, process, port, self.owned, files, pristine=restore)
+            state = State(self._key(built), self.suite, process, port, self.owned, files, pristine=snapshot is not None)
             state.save(self.directory)
             self._write_inventory(built, port)
             try:
-                self._connected(state).connect(30 if restore else BOOT_SECONDS)
+                self._connected(state).connect(30 if snapshot else BOOT_SECONDS)
             except LabError as error:
                 raise LabError(f"{error}\n{self._logs()}") from error
         except BaseException:
@@ -381,7 +399,7 @@ class Lab:
     def _boot(self, state: State) -> None:
         boot = extract_boot(self.directory / state.files["boot"], self.directory)
         files = {name: file for name, file in state.files.items() if name not in state.pulled}
-        self._start(image.ensure(state.suite), files, restore=False, port=state.port, boot=boot)
+        self._start(image.ensure(state.suite), files, port=state.port, boot=boot)
         started = State.load(self.directory)
         assert started is not None
         started.files, started.pulled = state.files, state.pulled
@@ -400,7 +418,7 @@ class Lab:
                 _create(directory / f"{disk.serial}.qcow2", disk.size_mib)
             first = Lab("first-boot", suite=self.suite, hardware=self.hardware, owned=True, directory=directory)
             try:
-                first._start(built, first._snapshot_files(), restore=False)
+                first._start(built, first._snapshot_files())
                 first.guest.run(SETTLE, timeout=BOOT_SECONDS)
                 first._disconnect()
                 state = first._state()
@@ -470,6 +488,8 @@ class Lab:
             "ansible_ssh_args": " ".join([*access.options, control]),
             "ansible_ssh_pipelining": True,
             "ansible_python_interpreter": "/usr/bin/python3",
+            "lab_name": self.name,
+            "lab_disks": {disk.serial: disk_path(disk.serial) for disk in self.hardware.disks},
         }
         lines = ["all:", "  hosts:", "    lab:", *(f"      {key}: {json.dumps(variables[key])}" for key in variables)]
         (self.directory / "inventory.yml").write_text("\n".join(lines) + "\n")

@@ -10,6 +10,7 @@ from typing import Callable, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
+from .boot import colons
 from .filesystem import KINDS
 from .read import SYS, identity, read_contents
 from .state import Filesystem, Signature
@@ -129,10 +130,11 @@ def _filesystem(path: str) -> Filesystem:
     return found
 
 
-#: What is known of a volume that is offline only once it is active.
+#: What is known of a volume that is offline only once it is active, and a UUID as mdadm writes it.
 PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-uuid": lambda path: _filesystem(path).uuid,
     "filesystem-type": lambda path: _filesystem(path).type,
+    "colons": colons,
 }
 HOST_PERFORM: dict[type, Perform] = {
     **PERFORM,

@@ -44,6 +44,9 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     backing = _find(host, want)
     if want.state == "absent":
         return _absent(host, want, backing, allow)
+    device = host.find(want.backing_device or "")
+    if device and device == host.find(want.cache_device or ""):
+        raise StorageError(f"bcache {want.name}: {device.path} is both its backing device and its cache")
     steps: Steps = ()
     if "bcache" not in host.modules:
         steps += (Step("load", "module", "bcache", "the kernel's", (Command(("modprobe", "bcache")), Wait(_REGISTER))),)
@@ -311,9 +314,10 @@ def _shut_down(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host]
             _step(
                 "detach",
                 want,
-                f"after writing {backing.dirty_data or 'all'} dirty data back to {device.path}",
+                f"after writing all dirty data back to {device.path}",
                 Write(device.sysfs("bcache/detach"), "1"),
                 Wait(device.sysfs("bcache/state"), ("no cache",), timeout=_DETACH_TIMEOUT),
+                Wait(device.sysfs("bcache/dirty_data"), ("0.0k",)),
                 flush=(device.path,),
             ),
         )

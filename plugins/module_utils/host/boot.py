@@ -73,7 +73,7 @@ def persist(
     if line and not found:
         if kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
-        kept.append(f"ARRAY {line.device} UUID={_colons(line.uuid)}\n")
+        kept.append(f"ARRAY {line.device} UUID={colons(line.uuid)}\n")
     after = "".join(kept)
     steps: tuple[Step, ...] = ()
     if after != (before or ""):
@@ -94,7 +94,9 @@ def persist(
     return steps, host
 
 
-def _colons(uuid: str) -> str:
-    if uuid.startswith("<") or ":" in uuid:
+def colons(uuid: str) -> str:
+    """A UUID as mdadm writes it: four groups of eight digits."""
+    if uuid.startswith("<"):
         return uuid
-    return ":".join(uuid[i : i + 8] for i in range(0, 32, 8))
+    digits = re.sub("[-:]", "", uuid)
+    return ":".join(digits[i : i + 8] for i in range(0, 32, 8))

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Plan, Step, Wait, new_uuid
+from ..core.plan import Command, Plan, Step, Wait, new_uuid, placeholder
 from ..document.raid import Raid, redundancy
 from ..document.sizes import show_size
 from .actions import Claim, Inspect, Vacate
@@ -115,7 +115,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         option = "devices" if device in members else "spare_devices"
         steps += take(host, device, f"a member of {want.name}", option, allow)
 
-    uuid = want.uuid or new_uuid(f"raid/{want.name}")
+    uuid = want.uuid or placeholder("colons", new_uuid(f"raid/{want.name}"))
     metadata = want.metadata or "1.2"
     bitmap = want.bitmap or ("internal" if want.level != "0" and smallest >= _BITMAP_FROM else "none")
     persisted, host = _persist_path(host, want, uuid)
@@ -123,7 +123,8 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     argv = [
         *("mdadm", "--create", path, "--run", f"--level={want.level}", f"--raid-devices={len(members)}"),
         *([f"--spare-devices={len(spares)}"] if spares else []),
-        *(f"--metadata={metadata}", f"--uuid={uuid}", f"--bitmap={bitmap}"),
+        *(f"--metadata={metadata}", f"--uuid={uuid}"),
+        *([f"--bitmap={bitmap}"] if want.level != "0" else []),
         *([f"--chunk={want.chunk_size >> 10}K"] if want.chunk_size else []),
         *([f"--name={want.name}"] if metadata != "0.90" else []),
         *(device.path for device in members + spares),
@@ -137,9 +138,17 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         kind="raid",
         name=want.name,
         detail=f"{detail}, {show_size(size)}",
-        actions=(Command(tuple(argv)), Wait(path), Inspect(path, wipe=allow)),
+        actions=(Command(tuple(argv)), Wait(path)),
         claims=tuple(blank(device) for device in members + spares),
         flush=(path, *(device.path for device in members + spares)),
+    )
+    inspect = Step(
+        verb="inspect",
+        kind="raid",
+        name=want.name,
+        detail="that it starts out blank",
+        actions=(Inspect(path, wipe=allow),),
+        flush=(path,),
         undo=(
             Vacate(path),
             Command(("mdadm", "--stop", path)),
@@ -162,7 +171,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     for device in members + spares:
         host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
     host = host.with_device(Device(path, size=size), path)
-    return Plan(steps + persisted + (create,), host._replace(arrays=(*host.arrays, array)))
+    return Plan(steps + persisted + (create, inspect), host._replace(arrays=(*host.arrays, array)))
 
 
 def _data_members(level: str, members: int) -> int:

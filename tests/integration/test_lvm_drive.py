@@ -1,0 +1,109 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Drives on a real kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .node import Node
+
+
+def drive(node: Node, *serials: str, **more: Any) -> dict[str, Any]:
+    return {"name": "data", "devices": node.disks(*serials), "mount_point": "/srv", **more}
+
+
+def fill(node: Node) -> None:
+    node.run("dd if=/dev/urandom of=/srv/file bs=1M count=30 status=none && sha256sum /srv/file > /root/sum && sync")
+
+
+def intact(node: Node) -> bool:
+    return node.run("sha256sum --check --quiet /root/sum && echo yes") == "yes"
+
+
+@pytest.mark.parametrize("filesystem", ["btrfs", "ext4", "xfs"])
+def test_the_life_of_a_drive(node: Node, filesystem: str) -> None:
+    options = {} if filesystem == "btrfs" else {"filesystem": filesystem}
+    small = drive(node, "HDD1", **options)
+    made = node.converge("lvm_drive", **small)
+    assert node.run("findmnt --noheadings --output FSTYPE /srv") == filesystem
+    uuid = made["status"]["volumes"]["data"]["uuid"]
+    assert node.run("grep /srv /etc/fstab").startswith(f"UUID={uuid} /srv {filesystem} defaults,nofail,")
+    fill(node)
+
+    large = drive(node, "HDD1", "HDD2", **options)
+    grown = node.converge("lvm_drive", **large)
+    assert [step["action"] for step in grown["plan"]] == ["extend", "extend", "grow"]
+    assert int(node.run("findmnt --bytes --noheadings --output SIZE /srv")) > 900 << 20
+    # The devices that are not listed stay.
+    node.unchanged("lvm_drive", **small)
+
+    node.lab.reboot()
+    node.unchanged("lvm_drive", **large)
+    assert intact(node)
+
+    node.converge("lvm_drive", name="data", state="offline")
+    node.lab.reboot()
+    assert node.run("lvs --noheadings -o lv_active data").strip() == ""
+    node.unchanged("lvm_drive", name="data", state="offline")
+    node.converge("lvm_drive", **large)
+    assert intact(node)
+
+    assert f"holds a{'n' if filesystem in ('ext4', 'xfs') else ''} {filesystem} filesystem" in node.refusal(
+        "lvm_drive", name="data", state="absent"
+    )
+    node.converge("lvm_drive", name="data", state="absent", allow_destroy=True)
+    assert node.signatures(*node.disks("HDD1", "HDD2")) == ["", ""]
+    assert node.run("grep -c /srv /etc/fstab || true") == "0"
+
+
+def test_a_host_boots_without_its_drive(node: Node) -> None:
+    made = drive(node, "HDD1")
+    node.module("lvm_drive", **made)
+    node.run("sync")
+    node.lab.pull_disk("HDD1")
+    node.lab.power_cut()
+    assert node.run("findmnt /srv || echo none") == "none"
+    node.lab.insert_disk("HDD1")
+    node.lab.power_cut()
+    node.unchanged("lvm_drive", **made)
+
+
+def test_sizes_and_options(node: Node) -> None:
+    half = drive(node, "HDD1", filesystem="ext4", size="50%", mount_options="noatime", volume_name="logs")
+    node.converge("lvm_drive", **half)
+    assert node.run("lvs --noheadings --units m --nosuffix -o lv_size data/logs").strip() == "252.00"
+    assert "noatime" in node.run("findmnt --noheadings --output OPTIONS /srv")
+    node.converge("lvm_drive", **half | {"size": "400M"})
+    assert "does not shrink a volume" in node.refusal("lvm_drive", **half | {"size": "300M"})
+    assert "2 GiB does not fit" in node.refusal("lvm_drive", **half | {"size": "2G"})
+    remounted = node.converge("lvm_drive", **half | {"size": "400M", "mount_options": "nodev", "boot_required": True})
+    assert [step["action"] for step in remounted["plan"]] == ["persist", "remount"]
+    assert node.run("grep /srv /etc/fstab").split()[3] == "nodev"
+    # Omitted means unchanged.
+    node.unchanged("lvm_drive", name="data", volume_name="logs", mount_point="/srv", size="400M")
+    item = node.module("lvm_drive_info", name="data")["drives"][0]
+    assert item["volumes"] == [
+        {"name": "logs", "size": 400 << 20, "filesystem": "ext4", "mount_point": "/srv", "mount_options": "nodev"}
+    ]
+
+
+def test_a_volume_of_somebody_elses_keeps_the_group(node: Node) -> None:
+    node.module("lvm_drive", **drive(node, "HDD1", size="50%"))
+    node.run("lvcreate -y -n theirs -L 20M data")
+    assert "its volume group also has theirs" in node.refusal(
+        "lvm_drive", name="data", state="absent", allow_destroy=True
+    )
+    node.converge("lvm_drive", name="data", state="offline")
+    assert node.run("lvs --noheadings -o lv_active data/theirs").strip() == "active"
+
+
+def test_busy_mounts_are_not_torn_away(node: Node) -> None:
+    node.module("lvm_drive", **drive(node, "HDD1"))
+    other = node.disk("HDD2")
+    node.run(f"mkdir /srv/inside && mkfs.ext4 -q {other} && mount {other} /srv/inside")
+    assert "is mounted on /srv/inside, inside it" in node.refusal("lvm_drive", name="data", state="offline")

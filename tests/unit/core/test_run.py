@@ -1,0 +1,219 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The road of every module, with a lamp for a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn, cast
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Perform
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Step, dump_steps
+from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, run, survey
+
+
+class Ended(Exception):
+    pass
+
+
+class Module:
+    """What ``run`` uses of an AnsibleModule."""
+
+    def __init__(self, check_mode: bool = False) -> None:
+        self.check_mode = check_mode
+        self.warnings: list[str] = []
+        self.failed = False
+        self.result: dict[str, Any] = {}
+
+    def warn(self, warning: str) -> None:
+        self.warnings.append(warning)
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        self.result = result
+        raise Ended
+
+    def fail_json(self, **result: Any) -> NoReturn:
+        self.failed = True
+        self.exit_json(**result)
+
+
+class Lamp(NamedTuple):
+    lit: bool
+    #: None until somebody looks.
+    colour: str | None = None
+
+
+class Switch(NamedTuple):
+    lit: bool
+
+
+class Backend:
+    """A lamp that shall be lit, and red."""
+
+    def __init__(self, lit: bool = False, works: bool = True, colour: str = "red") -> None:
+        self.lit = lit
+        self.works = works
+        self.colour = colour
+        self.events: list[str] = []
+        self.warnings: tuple[str, ...] = ()
+        self.extra: tuple[Step, ...] = ()
+
+    def read(self) -> Lamp:
+        self.events.append("read")
+        return Lamp(self.lit)
+
+    def deepen(self, state: Lamp, need: Unread) -> Lamp:
+        self.events.append(f"deepen {need}")
+        return state._replace(colour=self.colour)
+
+    def plan(self, state: Lamp) -> Plan:
+        if state.colour is None:
+            raise Unread("colour", ("lamp",))
+        if state.colour != "red":
+            raise Refused(f"the lamp is {state.colour}")
+        if state.lit:
+            return Plan((), state, ("it warms up",), ("the other one",), self.warnings)
+        return Plan((STEP, *self.extra), state._replace(lit=True), warnings=self.warnings)
+
+    def facts(self, state: Lamp) -> dict[str, Any]:
+        return {"lamp": {"lit": state.lit}, "status": {"reads": len(self.events)}}
+
+    def switch(self, action: Switch) -> None:
+        self.events.append("switch")
+        if self.works:
+            self.lit = action.lit
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        self.events.append("lock")
+        yield
+        self.events.append("unlock")
+
+    def road(self) -> Road:
+        perform: Mapping[type, Perform] = {**PERFORM, Switch: self.switch}
+        return Road(self.read, self.deepen, self.plan, self.facts, perform, {}, self.lock)
+
+    def run(self, check_mode: bool = False) -> Module:
+        module = Module(check_mode)
+        with pytest.raises(Ended):
+            run(cast(AnsibleModule, module), self.road())
+        return module
+
+
+STEP = Step("light", "lamp", "one", "on", (Switch(True),))
+PLAN = dump_steps((STEP,))
+LOOK = ["read", "deepen colour lamp"]
+
+
+def test_survey_reads_what_the_planner_asks_for() -> None:
+    backend = Backend()
+    assert survey(backend.road()) == (Lamp(False, "red"), Plan((STEP,), Lamp(True, "red")))
+    assert backend.events == LOOK
+
+
+def test_check_mode_stops_at_the_gate_and_tells_what_would_be() -> None:
+    backend = Backend()
+    module = backend.run(check_mode=True)
+    assert backend.events == ["lock", *LOOK, "unlock"]
+    assert not module.failed
+    assert module.result == {
+        "changed": True,
+        "plan": PLAN,
+        "diff": {"before": {"lamp": {"lit": False}}, "after": {"lamp": {"lit": True}}},
+        "lamp": {"lit": True},
+        "status": {"reads": 3},
+        "in_progress": [],
+        "pending_reboot": [],
+    }
+
+
+def test_a_real_run_does_the_same_plan_and_looks_again() -> None:
+    backend = Backend()
+    module = backend.run()
+    assert backend.events == ["lock", *LOOK, "switch", *LOOK, "unlock"]
+    assert module.result == {
+        "changed": True,
+        "plan": PLAN,
+        "done": PLAN,
+        "diff": {"before": {"lamp": {"lit": False}}, "after": {"lamp": {"lit": True}}},
+        "lamp": {"lit": True},
+        "status": {"reads": 6},
+        "in_progress": ["it warms up"],
+        "pending_reboot": ["the other one"],
+    }
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_nothing_to_do_is_one_read_and_unchanged(check_mode: bool) -> None:
+    backend = Backend(lit=True)
+    module = backend.run(check_mode)
+    assert backend.events == ["lock", *LOOK, "unlock"]
+    assert (module.result["changed"], module.result["plan"], "done" in module.result) == (False, [], False)
+    assert module.result["diff"]["before"] == module.result["diff"]["after"] == {"lamp": {"lit": True}}
+    assert module.result["in_progress"] == ["it warms up"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_each_warning_once(check_mode: bool) -> None:
+    backend = Backend()
+    backend.warnings = ("it flickers",)
+    assert backend.run(check_mode).warnings == ["it flickers"]
+
+
+def test_what_did_not_hold_is_a_failure() -> None:
+    module = Backend(works=False).run()
+    assert module.failed
+    assert module.result["msg"] == "every step was done, but this did not hold: light lamp one: on"
+    assert (module.result["changed"], module.result["done"]) == (True, PLAN)
+
+
+def test_a_failing_step_returns_those_that_were_done() -> None:
+    backend = Backend()
+    backend.extra = (Step("break", "lamp", "one", "", (Command(("sh", "-c", "echo no >&2; exit 1")),)),)
+    module = backend.run()
+    assert module.failed
+    assert module.result["msg"] == "break lamp one: : sh -c echo no >&2; exit 1 failed with status 1: no"
+    assert (module.result["changed"], module.result["done"]) == (True, PLAN)
+    assert module.result["plan"] == dump_steps((STEP, *backend.extra))
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_missing_program_is_found_before_anything_is_done(check_mode: bool) -> None:
+    backend = Backend()
+    backend.extra = (Step("polish", "lamp", "one", "", (Command(("no-such",)),)),)
+    module = backend.run(check_mode)
+    assert module.failed
+    assert module.result["msg"] == "not installed on this host, and needed for this: no-such"
+    assert (module.result["changed"], backend.lit) == (False, False)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_refusal_is_a_failure_that_changed_nothing(check_mode: bool) -> None:
+    module = Backend(colour="blue").run(check_mode)
+    assert module.failed
+    assert module.result == {"msg": "the lamp is blue", "changed": False, "plan": []}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (StorageError("locked"), "locked"),
+        (PermissionError(13, "Permission denied", "/run/x"), "/run/x: Permission denied"),
+    ],
+)
+def test_a_lock_that_is_not_to_be_had(error: Exception, message: str) -> None:
+    backend = Backend()
+
+    def lock() -> NoReturn:
+        raise error
+
+    backend.lock = lock  # type: ignore[method-assign]
+    module = backend.run()
+    assert module.failed
+    assert (module.result["msg"], backend.events) == (message, [])

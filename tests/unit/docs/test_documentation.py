@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation says is what the argument specs take."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Callable
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.strata.storage.plugins.doc_fragments import attributes, document, host
+from ansible_collections.strata.storage.plugins.module_utils.document import bcache, document as words, drive, raid
+from ansible_collections.strata.storage.plugins.module_utils.host import task
+
+PLUGINS = "ansible_collections.strata.storage.plugins"
+FRAGMENTS = {"attributes": attributes, "document": document, "host": host}
+KEPT = ("type", "choices", "default", "required", "elements")
+Spec = dict[str, dict[str, Any]]
+Parse = Callable[[dict[str, Any]], Any]
+
+ITEMS: dict[str, tuple[Spec, Parse]] = {
+    "raid": (raid.OPTIONS, raid.parse),
+    "bcache": (bcache.OPTIONS, bcache.parse),
+    "lvm_drive": (drive.OPTIONS, drive.parse),
+}
+SPECS: dict[str, Spec] = {
+    **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
+    **{f"{name}_info": {"name": {"type": "str"}} for name in ITEMS},
+}
+
+
+def fragment(name: str) -> dict[str, Any]:
+    module, _, section = name.removeprefix("strata.storage.").partition(".")
+    text = getattr(FRAGMENTS[module].ModuleDocFragment, section.upper() or "DOCUMENTATION")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"{PLUGINS}.modules.{name}")
+
+
+def documented_options(name: str) -> dict[str, Any]:
+    documentation = yaml.safe_load(module(name).DOCUMENTATION)
+    options = dict(documentation.get("options") or {})
+    for used in documentation["extends_documentation_fragment"]:
+        assert not options.keys() & fragment(used)["options"].keys()
+        options.update(fragment(used)["options"])
+    return options
+
+
+def as_spec(options: dict[str, Any], nested: str) -> Spec:
+    return {
+        name: {key: option[key] for key in KEPT if key in option}
+        | ({"options": as_spec(option[nested], nested)} if nested in option else {})
+        for name, option in options.items()
+    }
+
+
+def texts(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        return [text for value in node.values() for text in texts(value)]
+    return [text for value in node for text in texts(value)] if isinstance(node, list) else [str(node)]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_documented_options_are_those_of_the_module(name: str) -> None:
+    assert as_spec(documented_options(name), "suboptions") == as_spec(SPECS[name], "options")
+
+
+@pytest.mark.parametrize("section", words.OPTIONS)
+def test_documented_sections_are_those_of_the_document(section: str) -> None:
+    documented = as_spec(fragment(f"document.{section}")["options"], "suboptions")
+    assert documented == as_spec({section: words.OPTIONS[section]}, "options")
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_documentation_is_whole(name: str) -> None:
+    documentation = yaml.safe_load(module(name).DOCUMENTATION)
+    assert documentation["module"] == name
+    assert documentation["short_description"]
+    assert documentation["version_added"]
+    assert all(option["description"] for option in documented_options(name).values())
+    assert {"strata.storage.attributes", "strata.storage.attributes.actiongroup_host"} <= set(
+        documentation["extends_documentation_fragment"]
+    )
+    assert {f"strata.storage.{used}" for used in SPECS} >= {link["module"] for link in documentation["seealso"]}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_returned_keys_are_documented_and_none_is_a_method_of_dict(name: str) -> None:
+    returned = yaml.safe_load(module(name).RETURN)
+    assert all(value["description"] and value["returned"] and value["type"] for value in returned.values())
+    assert not returned.keys() & set(dir(dict))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_examples_are_accepted(name: str) -> None:
+    examples = yaml.safe_load(module(name).EXAMPLES)
+    assert examples
+    for task_ in examples:
+        arguments = task_[f"strata.storage.{name}"] or {}
+        result = ArgumentSpecValidator(SPECS[name]).validate(arguments)
+        assert result.error_messages == [], task_["name"]
+        if name in ITEMS:
+            assert ITEMS[name][1](result.validated_parameters).name == arguments["name"]
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_samples_of_facts_can_be_given_back(name: str) -> None:
+    sample = yaml.safe_load(module(name).RETURN)[name.removeprefix("lvm_")]["sample"]
+    spec = words.OPTIONS["drives"]["options"] if name == "lvm_drive" else ITEMS[name][0]
+    result = ArgumentSpecValidator(spec).validate(sample)
+    assert result.error_messages == []
+    assert sample.keys() <= spec.keys()
+    ITEMS[name][1](result.validated_parameters)
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_texts_are_sentences(name: str) -> None:
+    for option in documented_options(name).values():
+        assert all(text.rstrip(")").endswith((".", ":")) for text in texts(option["description"]))

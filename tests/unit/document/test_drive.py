@@ -1,0 +1,73 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The word ``drives``, nested and flat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume, parse
+from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
+
+WORDS = {
+    "size": "50%",
+    "filesystem": "xfs",
+    "mount_point": "/srv",
+    "mount_options": "noatime,discard",
+    "boot_required": True,
+}
+VOLUME = Volume("data", Percent(50), "xfs", "/srv", "noatime,discard", True)
+
+
+def test_flat_and_nested_mean_the_same() -> None:
+    flat = parse({"name": "data", "devices": ["sdb"], **WORDS, "state": "offline"})
+    nested = parse({"name": "data", "devices": ["sdb"], "volumes": [{"name": "data", **WORDS}], "state": "offline"})
+    assert flat == nested == Drive("data", ("sdb",), (VOLUME,), "offline")
+
+
+def test_the_one_volume_is_called_as_its_drive_unless_it_says_otherwise() -> None:
+    assert parse({"name": "data"}).volumes == (Volume("data"),)
+    assert parse({"name": "data", "volume_name": "srv"}).volumes == (Volume("srv"),)
+
+
+def test_omitted_is_not_empty() -> None:
+    assert parse({"name": "data", "volumes": None, "devices": None}) == Drive("data")
+    assert parse({"name": "data", "volumes": []}).volumes == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"), [("/srv/", "/srv"), ("//srv", "/srv"), ("/srv//x/./y", "/srv/x/y"), ("/a b", "/a b")]
+)
+def test_mount_points_are_normal(given: str, understood: str) -> None:
+    (volume,) = parse({"name": "data", "mount_point": given}).volumes or ()
+    assert volume.mount_point == understood
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ({"devices": []}, "drive data: `devices` is empty; a drive has at least one"),
+        ({"devices": ["sdb", "sdb"]}, "drive data: sdb is named twice"),
+        ({"mount_point": "srv"}, "drive data: mount_point 'srv' is not an absolute path"),
+        ({"mount_point": ""}, "mount_point '' is not an absolute path"),
+        ({"mount_point": "/srv\nx"}, "is not an absolute path"),
+        ({"mount_point": "/"}, "drive data: mount_point / is the host's own root"),
+        ({"mount_point": "//"}, "mount_point / is the host's own root"),
+        ({"mount_point": "/srv/.."}, "mount_point / is the host's own root"),
+        ({"mount_options": "noatime, discard"}, "holds white space; separate them by commas"),
+        ({"mount_options": "noatime\ndiscard"}, "holds white space"),
+        ({"size": "lots"}, "size: 'lots' is not a size"),
+        ({"size": "0"}, "size: 0 is not a positive size"),
+        ({"volume_name": "a/b"}, "drive data: volume 'a/b': a name holds letters"),
+        ({"volume_name": "x" * 124}, "a name has at most 123 characters"),
+        ({"volumes": [{"name": "a"}, {"name": "b"}, {"name": "a"}]}, "drive data: volumes: a is named twice"),
+        ({"volumes": [{"name": "a", "mount_point": "x"}]}, "mount_point 'x' is not an absolute path"),
+    ],
+)
+def test_what_no_drive_can_be(item: dict[str, Any], said: str) -> None:
+    with pytest.raises(StorageError, match=said):
+        parse({"name": "data", **item})

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The word ``raids``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import LEVELS, Raid, parse, redundancy
+
+UUID = "5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6"
+
+
+def test_all_words() -> None:
+    item = {
+        "name": "md0",
+        "level": "5",
+        "devices": ["sda", "sdb", "sdc"],
+        "spare_devices": ["sdd"],
+        "chunk_size": "512K",
+        "metadata": "1.2",
+        "bitmap": "internal",
+        "uuid": UUID,
+        "state": "stopped",
+    }
+    assert parse(item) == Raid(
+        "md0", "5", ("sda", "sdb", "sdc"), ("sdd",), 512 << 10, "1.2", "internal", UUID, "stopped"
+    )
+
+
+@pytest.mark.parametrize("level", [None, *LEVELS])
+def test_omitted_is_not_empty(level: str | None) -> None:
+    assert parse({"name": "md0", "level": level, "devices": None}) == Raid("md0", level)
+    assert parse({"name": "md0", "spare_devices": []}).spare_devices == ()
+
+
+@pytest.mark.parametrize(
+    "text", [UUID, UUID.upper(), "5f0c1e2a:7b3d4c5e:8f90a1b2:c3d4e5f6", "5f0c1e2a-7b3d-4c5e-8f90-a1b2c3d4e5f6"]
+)
+def test_a_uuid_in_any_grouping(text: str) -> None:
+    assert parse({"name": "md0", "uuid": text}).uuid == UUID
+
+
+@pytest.mark.parametrize("text", ["", "5f0c", UUID[:-1], UUID + "0", UUID[:-1] + "g", UUID + "\n", "x" * 32])
+def test_what_is_no_uuid(text: str) -> None:
+    with pytest.raises(StorageError, match="is not a UUID"):
+        parse({"name": "md0", "uuid": text})
+
+
+@pytest.mark.parametrize(("level", "least"), [("0", 2), ("1", 2), ("4", 3), ("5", 3), ("6", 4), ("10", 2)])
+def test_too_few_devices(level: str, least: int) -> None:
+    devices = [f"sd{letter}" for letter in "abcd"][:least]
+    assert parse({"name": "md0", "level": level, "devices": devices}).level == level
+    said = f"array md0: RAID {level} needs at least {least} devices, and `devices` has {least - 1}"
+    with pytest.raises(StorageError, match=said):
+        parse({"name": "md0", "level": level, "devices": devices[:-1]})
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ({"devices": ["sda", "sdb", "sda"]}, "array md0: sda is named twice"),
+        ({"devices": ["sda", "sdb"], "spare_devices": ["sdb"]}, "array md0: sdb is named twice"),
+        ({"level": "0", "spare_devices": ["sdc"]}, "RAID 0 has no redundancy, so spare_devices could never take over"),
+        ({"level": "0", "bitmap": "internal"}, "RAID 0 has no redundancy, so it cannot have a bitmap"),
+        ({"level": "1", "chunk_size": "64K"}, "RAID 1 does not stripe, so it has no chunk_size"),
+        ({"level": "5", "chunk_size": "96K"}, "chunk_size must be a power of two and at least 4K"),
+        ({"level": "5", "chunk_size": "2K"}, "chunk_size must be a power of two and at least 4K"),
+        ({"level": "5", "chunk_size": "50%"}, "chunk_size: 50% must be an amount of bytes"),
+        ({"level": "5", "chunk_size": "big"}, "chunk_size: 'big' is not a size"),
+    ],
+)
+def test_what_no_array_can_be(item: dict[str, Any], said: str) -> None:
+    with pytest.raises(StorageError, match=said):
+        parse({"name": "md0", **item})
+
+
+@pytest.mark.parametrize(
+    ("level", "members", "spare"),
+    [("0", 4, 0), ("1", 2, 1), ("1", 4, 3), ("4", 4, 1), ("5", 3, 1), ("6", 5, 2), ("10", 4, 1), ("linear", 2, 0)],
+)
+def test_how_many_members_an_array_can_lose(level: str, members: int, spare: int) -> None:
+    assert redundancy(level, members) == spare

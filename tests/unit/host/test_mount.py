@@ -1,0 +1,209 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mounts, now and at each boot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit, MakeDirectory, Plan
+from ansible_collections.strata.storage.plugins.module_utils.document.drive import Volume
+from ansible_collections.strata.storage.plugins.module_utils.host import mount
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import ReloadMounts
+from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Host, Mount
+
+from .hosts import a_host, commands, disk, outline, run
+
+DEVICE = "/dev/dm-0"
+TARGET = mount.Target("data/srv", DEVICE, "xfs", ("UUID=1234", "LABEL=srv", "/dev/mapper/data-srv"))
+MOUNTED = Mount(DEVICE, "/srv", "xfs", "rw")
+OURS = "defaults,nofail,x-systemd.device-timeout=30s"
+ROOT = "# <file system> <mount point>\nUUID=root / ext4 errors=remount-ro 0 1\n\n"
+
+
+def a_mount_host(fstab: str = "", *mounts: Mount, directory: bool | None = True, **more: Any) -> Host:
+    return a_host(
+        disk(DEVICE), disk("/dev/dm-1"), files={FSTAB: fstab}, mounts=mounts, directories={"/srv": directory}, **more
+    )
+
+
+def mounting(host: Host, **words: Any) -> Plan:
+    volume = Volume("srv", **{"mount_point": "/srv", **words})
+    plan = mount.mount(host, volume, TARGET)
+    assert mount.mount(plan.after, volume, TARGET).steps == ()
+    return plan
+
+
+def test_a_new_mount() -> None:
+    plan = mounting(a_mount_host(ROOT, directory=None))
+    line = f"UUID=1234 /srv xfs {OURS} 0 0\n"
+    assert [step.actions for step in plan.steps] == [
+        (MakeDirectory("/srv"),),
+        (Edit(FSTAB, ROOT, ROOT + line), ReloadMounts()),
+        (run("mount", "/srv"),),
+    ]
+    assert outline(plan) == ["create directory /srv", "persist mount data/srv", "mount volume data/srv"]
+    assert plan.after == a_mount_host(ROOT + line, Mount(DEVICE, "/srv", "xfs", OURS))
+
+
+def test_no_fstab_yet() -> None:
+    plan = mounting(a_mount_host()._replace(files={FSTAB: None}))
+    assert plan.steps[0].actions[0] == Edit(FSTAB, None, f"UUID=1234 /srv xfs {OURS} 0 0\n")
+
+
+def test_only_ext4_is_checked_at_boot() -> None:
+    plan = mount.mount(a_mount_host(), Volume("srv", mount_point="/srv"), TARGET._replace(type="ext4"))
+    assert plan.after.files[FSTAB] == f"UUID=1234 /srv ext4 {OURS} 0 2\n"
+
+
+def test_without_a_mount_point_nothing_is_mounted() -> None:
+    assert mounting(a_mount_host(), mount_point=None).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("fstab", "words", "after"),
+    [
+        pytest.param("", {"mount_options": "noatime"}, "noatime,nofail,x-systemd.device-timeout=30s", id="new"),
+        pytest.param("", {"mount_options": ""}, "nofail,x-systemd.device-timeout=30s", id="new, no options"),
+        pytest.param("", {"boot_required": True}, "defaults", id="new, required"),
+        pytest.param("", {"mount_options": "nofail", "boot_required": True}, "defaults", id="required wins"),
+        pytest.param(
+            "", {"mount_options": "x-systemd.device-timeout=5"}, "x-systemd.device-timeout=5,nofail", id="own time"
+        ),
+        pytest.param("noatime", {}, "noatime", id="omitted is unchanged"),
+        pytest.param("noatime,nofail", {}, "noatime,nofail", id="omitted is unchanged, not required"),
+        pytest.param("defaults", {"mount_options": "noatime"}, "noatime", id="stays required"),
+        pytest.param(
+            "nofail", {"mount_options": "ro"}, "ro,nofail,x-systemd.device-timeout=30s", id="stays not required"
+        ),
+        pytest.param("ro", {"boot_required": False}, "ro,nofail,x-systemd.device-timeout=30s", id="required no longer"),
+        pytest.param(OURS, {"boot_required": True}, "defaults", id="required from now on"),
+        pytest.param(OURS, {"boot_required": False}, OURS, id="not required already"),
+    ],
+)
+def test_options(fstab: str, words: dict[str, Any], after: str) -> None:
+    before = f"UUID=1234 /srv xfs {fstab} 0 0\n" if fstab else ""
+    plan = mounting(a_mount_host(before, MOUNTED), **words)
+    assert plan.after.files[FSTAB] == f"UUID=1234 /srv xfs {after} 0 0\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "UUID=1234 /srv xfs noatime 0 0\n",
+        'UUID="1234"\t/srv  xfs\tnoatime\n',
+        "LABEL=srv /srv xfs noatime 1 2\n",
+        "/dev/mapper/data-srv /srv xfs noatime 0 0",
+        "UUID=1234 /srv xfs\n",
+    ],
+)
+def test_a_line_that_says_what_is_wanted_stays_byte_for_byte(line: str) -> None:
+    odd = "/dev/sdz1 /old\n   # note\nnonsense\n\ttmpfs /tmp tmpfs\n"
+    assert mounting(a_mount_host(ROOT + odd + line, MOUNTED)).steps == ()
+
+
+def test_a_line_that_changes_keeps_its_place_its_spec_and_its_numbers() -> None:
+    before = ROOT + "LABEL=srv /srv xfs defaults 1 2\ntmpfs /tmp tmpfs\n"
+    plan = mounting(a_mount_host(before, MOUNTED), mount_options="noatime")
+    assert plan.after.files[FSTAB] == ROOT + "LABEL=srv /srv xfs noatime 1 2\ntmpfs /tmp tmpfs\n"
+
+
+def test_a_file_without_an_end_of_line_gets_one() -> None:
+    plan = mounting(a_mount_host("tmpfs /tmp tmpfs", MOUNTED))
+    assert plan.after.files[FSTAB] == f"tmpfs /tmp tmpfs\nUUID=1234 /srv xfs {OURS} 0 0\n"
+
+
+@pytest.mark.parametrize("point", ["/with space", "/with\ttab", "/back\\slash", "/back\\040slash", "/a#b"])
+def test_odd_mount_points_are_escaped_and_found_again(point: str) -> None:
+    host = a_mount_host()._replace(directories={point: True})
+    text = mounting(host, mount_point=point).after.files[FSTAB]
+    assert text is not None
+    assert len(text.split()) == 6
+
+
+def test_other_mounts_of_the_same_filesystem_keep_their_lines() -> None:
+    home = "UUID=1234 /home btrfs subvol=home 0 0\n"
+    srv = "UUID=1234 /srv btrfs subvol=srv 0 0\n"
+    target = TARGET._replace(type="btrfs")
+    plan = mount.mount(a_mount_host(home + srv), Volume("srv", mount_point="/srv"), target)
+    assert plan.after.files[FSTAB] == home + srv
+    assert outline(plan) == ["mount volume data/srv"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "remounts"),
+    [
+        ("defaults", "noatime", True),
+        ("noatime,nofail", "nofail", True),
+        ("noatime", "noatime,x-systemd.automount", False),
+        ("defaults", "defaults,nofail", False),
+    ],
+)
+def test_remounted_only_when_the_kernel_would_notice(before: str, after: str, remounts: bool) -> None:
+    plan = mounting(a_mount_host(f"UUID=1234 /srv xfs {before} 0 0\n", MOUNTED), mount_options=after)
+    assert commands(plan)[1:] == (["mount -o remount /srv"] if remounts else [])
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        pytest.param(
+            a_mount_host("", MOUNTED._replace(mount_point="/old")), "is mounted on /old, and /srv is wanted", id="moved"
+        ),
+        pytest.param(
+            a_mount_host("", Mount("/dev/dm-1", "/srv", "ext4", "rw")),
+            r"/dev/dm-1 \(ext4\) is mounted on /srv; choose another mount_point",
+            id="taken",
+        ),
+        pytest.param(
+            a_mount_host("UUID=x /srv ext4\n"), "already mounts UUID=x on /srv; take that line out", id="line"
+        ),
+        pytest.param(a_mount_host("UUID=x /srv/ ext4\n"), "already mounts UUID=x on /srv", id="line with a slash"),
+        pytest.param(a_mount_host(directory=False), "/srv is not an empty directory", id="not empty"),
+    ],
+)
+def test_refused(host: Host, said: str) -> None:
+    with pytest.raises(Refused, match=f"^volume data/srv: .*{said}"):
+        mounting(host)
+
+
+def test_the_directory_is_looked_at_only_when_it_matters() -> None:
+    with pytest.raises(Unread, match="directories /srv"):
+        mounting(a_mount_host()._replace(directories={}))
+    assert mounting(a_mount_host("UUID=1234 /srv xfs\n", MOUNTED)._replace(directories={})).steps == ()
+
+
+def test_unmounting_takes_the_line_out_first() -> None:
+    line = f"UUID=1234 /srv xfs {OURS} 0 0\n"
+    host = a_mount_host(f"{ROOT}{line}LABEL=srv /mnt xfs\ntmpfs /tmp tmpfs\n", MOUNTED)
+    plan = mount.unmount(host, TARGET)
+    assert outline(plan) == ["persist mount data/srv", "unmount volume data/srv"]
+    assert commands(plan) == [f"edit {FSTAB}", "umount /srv"]
+    assert plan.after == a_mount_host(f"{ROOT}tmpfs /tmp tmpfs\n")
+    assert mount.unmount(plan.after, TARGET).steps == ()
+
+
+def test_unmounting_from_several_places_is_done_backwards() -> None:
+    plan = mount.unmount(a_mount_host("", MOUNTED, MOUNTED._replace(mount_point="/srv/again")), TARGET)
+    assert commands(plan) == ["umount /srv/again", "umount /srv"]
+
+
+def test_what_is_mounted_inside_keeps_it_mounted() -> None:
+    with pytest.raises(Refused, match=r"data/srv: /dev/dm-1 is mounted on /srv/inside, inside it; unmount that first"):
+        mount.unmount(a_mount_host("", MOUNTED, Mount("/dev/dm-1", "/srv/inside", "xfs", "rw")), TARGET)
+
+
+def test_a_name_that_only_begins_alike_is_not_inside() -> None:
+    plan = mount.unmount(a_mount_host("", MOUNTED, Mount("/dev/dm-1", "/srv2", "xfs", "rw")), TARGET)
+    assert commands(plan) == ["umount /srv"]
+
+
+def test_two_volumes_with_one_mount_point() -> None:
+    with pytest.raises(StorageError, match="drive data: /srv is the mount_point of two volumes"):
+        mount.check_mount_points((Volume("a", mount_point="/srv"), Volume("b", mount_point="/srv")), "data")
+    mount.check_mount_points((Volume("a"), Volume("b")), "data")

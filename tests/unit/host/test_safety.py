@@ -1,0 +1,147 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands between a plan and other people's data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Step
+from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, take
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Host, Mount, Signature
+
+from .hosts import EXT4, UUID, a_host, an_array, claim, disk, run, with_array
+
+SDB = "/dev/sdb"
+PARTED = (disk(SDB, partitions=("/dev/sdb1", "/dev/sdb2")), disk("/dev/sdb1", disk=SDB), disk("/dev/sdb2", disk=SDB))
+GPT = Signature("gpt", "aaaa")
+HOLDS = 'an ext4 filesystem labelled "backup" (UUID 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a)'
+
+
+def taking(host: Host, allow: bool = False) -> tuple[Step, ...]:
+    return take(host, host.devices[SDB], "a member of md0", "devices", allow)
+
+
+def wipe(path: str, words: str, *signatures: Signature) -> Step:
+    return Step(
+        "wipe",
+        "device",
+        path,
+        words,
+        (run("wipefs", "--all", path),),
+        claims=(claim(path, *signatures),),
+        flush=(path,),
+        destroys=(f"{path}: {words}",),
+    )
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_blank_device_is_simply_taken(allow: bool) -> None:
+    host = a_host(SDB)
+    assert taking(host, allow) == ()
+    assert blank(host.devices[SDB]) == claim(SDB)
+
+
+IN_USE: list[Any] = [
+    pytest.param(a_host(SDB, mounts=(Mount(SDB, "/srv", "ext4", "rw"),)), "is mounted on /srv", id="mounted"),
+    pytest.param(a_host(SDB, swaps=(SDB,)), "is in use as swap", id="swap"),
+    pytest.param(a_host(disk(SDB, holders=("/dev/dm-0",))), "is held by /dev/dm-0", id="held"),
+    pytest.param(
+        with_array(a_host(SDB, "/dev/sdc"), an_array(SDB, "/dev/sdc", device="/dev/md9")),
+        rf"is held by /dev/md9 \(RAID array md9, UUID {UUID}\)",
+        id="member",
+    ),
+    pytest.param(
+        a_host(*PARTED, mounts=(Mount("/dev/sdb2", "/", "ext4", "rw"),)),
+        "its partition /dev/sdb2 is mounted on /",
+        id="partition mounted",
+    ),
+    pytest.param(
+        a_host(*PARTED, swaps=("/dev/sdb1",)), "its partition /dev/sdb1 is in use as swap", id="partition swap"
+    ),
+    pytest.param(
+        a_host(PARTED[0], PARTED[1]._replace(holders=("/dev/dm-1",)), PARTED[2]),
+        "its partition /dev/sdb1 is held by /dev/dm-1",
+        id="partition held",
+    ),
+    pytest.param(a_host(SDB, contents={SDB: Content(busy=True)}), "something has it open exclusively", id="open"),
+    pytest.param(
+        a_host(SDB, contents={SDB: Content((EXT4,), busy=True)}), "something has it open .* ext4", id="open, signed"
+    ),
+    pytest.param(
+        a_host(*PARTED, contents={SDB: Content((GPT,)), "/dev/sdb2": Content(busy=True)}),
+        "/dev/sdb2 .*open exclusively",
+        id="partition open",
+    ),
+]
+
+
+@pytest.mark.parametrize("allow", [False, True])
+@pytest.mark.parametrize(("host", "said"), IN_USE)
+def test_what_is_in_use_is_refused_either_way(host: Host, said: str, allow: bool) -> None:
+    with pytest.raises(Refused, match=f"^/dev/sdb: refused as a member of md0: .*{said}.*`devices`, or put it out of"):
+        taking(host, allow)
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_what_is_read_only_is_refused_either_way(allow: bool) -> None:
+    with pytest.raises(StorageError, match="refused as a member of md0: it is read-only"):
+        taking(a_host(disk(SDB, read_only=True)), allow)
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "steps"),
+    [
+        pytest.param(
+            a_host(SDB, contents={SDB: Content((EXT4,))}),
+            f"it holds {HOLDS}",
+            (wipe(SDB, HOLDS, EXT4),),
+            id="filesystem",
+        ),
+        pytest.param(
+            a_host(SDB, contents={SDB: Content((EXT4, GPT))}),
+            f"it holds {HOLDS} and a GPT partition table (UUID aaaa)",
+            (wipe(SDB, f"{HOLDS} and a GPT partition table (UUID aaaa)", EXT4, GPT),),
+            id="two signatures",
+        ),
+        pytest.param(
+            a_host(*PARTED, contents={SDB: Content((GPT,)), "/dev/sdb2": Content((EXT4,))}),
+            "it holds a GPT partition table (UUID aaaa)",
+            (wipe("/dev/sdb2", HOLDS, EXT4), wipe(SDB, "a GPT partition table (UUID aaaa)", GPT)),
+            id="partitions first",
+        ),
+    ],
+)
+def test_what_holds_data_needs_permission(host: Host, said: str, steps: tuple[Step, ...]) -> None:
+    with pytest.raises(Refused) as error:
+        taking(host)
+    assert str(error.value) == (
+        f"/dev/sdb: refused as a member of md0: {said}. Take it out of `devices`, or set allow_destroy to destroy that."
+    )
+    assert taking(host, allow=True) == steps
+
+
+def test_what_was_not_looked_at_is_asked_for() -> None:
+    host = a_host(*PARTED)._replace(contents={SDB: Content()})
+    with pytest.raises(Unread) as need:
+        taking(host)
+    assert (need.value.what, need.value.names) == ("contents", ("/dev/sdb1", "/dev/sdb2"))
+
+
+@pytest.mark.parametrize(
+    ("signature", "words"),
+    [
+        (EXT4, HOLDS),
+        (Signature("xfs"), "an xfs filesystem"),
+        (Signature("btrfs", "u"), "a btrfs filesystem (UUID u)"),
+        (Signature("crypto_LUKS", "u"), "a LUKS container (UUID u)"),
+        (Signature("LVM2_member"), "an LVM2 physical volume"),
+        (Signature("zfs_member", label="tank"), 'membership of a ZFS pool labelled "tank"'),
+    ],
+)
+def test_signatures_in_words(signature: Signature, words: str) -> None:
+    assert describe(signature) == words
