@@ -69,7 +69,10 @@ raid:
   sample:
     name: md0
     level: '5'
-    devices: [/dev/disk/by-id/wwn-0x5000c500a1b2c3d1, /dev/disk/by-id/wwn-0x5000c500a1b2c3d2]
+    devices:
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00001
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00002
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00003
     spare_devices: []
     chunk_size: 524288
     metadata: '1.2'

@@ -34,6 +34,8 @@ def host_lock(holder: str, timeout: int, *, read_only: bool, path: str = PATH) -
             os.pwrite(descriptor, f"{holder}, process {os.getpid()}".encode(), 0)
         yield
     finally:
+        if not read_only:
+            os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 

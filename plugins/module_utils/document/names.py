@@ -9,12 +9,12 @@ import re
 
 from ..core.errors import StorageError
 
-_NAME = re.compile(r"^[A-Za-z0-9_.+][A-Za-z0-9_.+-]*$")
+_NAME = re.compile(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*")
 
 
 def check_name(name: str, what: str, longest: int) -> str:
     """The name itself, if a device of that kind can have it."""
-    if not _NAME.match(name) or name in (".", ".."):
+    if not _NAME.fullmatch(name) or name in (".", ".."):
         raise StorageError(
             f"{what} {name!r}: a name holds letters, digits and any of _ . + - (not first), no slash and no space"
         )

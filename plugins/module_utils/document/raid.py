@@ -65,13 +65,6 @@ def parse(item: Mapping[str, Any]) -> Raid:
         state=item.get("state") or "present",
     )
     check_distinct(raid.references, f"array {raid.name}")
-    if raid.level is not None and raid.devices is not None:
-        least = LEAST_DEVICES[raid.level]
-        if len(raid.devices) < least:
-            raise StorageError(
-                f"array {raid.name}: RAID {raid.level} needs at least {least} devices, and `devices` has "
-                f"{len(raid.devices)}"
-            )
     if raid.level == "0" and raid.spare_devices:
         raise StorageError(f"array {raid.name}: RAID 0 has no redundancy, so spare_devices could never take over")
     if raid.level == "0" and raid.bitmap == "internal":
@@ -92,7 +85,7 @@ def redundancy(level: str, members: int) -> int:
 def plain_uuid(text: str) -> str:
     """32 hexadecimal digits, however they were grouped."""
     digits = re.sub(r"[-: .]", "", text).lower()
-    if not re.match(r"^[0-9a-f]{32}$", digits):
+    if not re.fullmatch(r"[0-9a-f]{32}", digits):
         raise StorageError(f"uuid: {text!r} is not a UUID")
     return digits
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Union
 
 from ..core.errors import StorageError
 
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(?:([KMGTPE])(iB|B)?|B|%)?$", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,24}(?:\.\d{1,24})?)\s*(?:([KMGTPE])(iB|B)?|B|%)?", re.IGNORECASE)
 _LETTERS = "KMGTPE"
 
 
@@ -21,7 +21,7 @@ class Percent(NamedTuple):
 
     def of(self, whole: int) -> int:
         """That share of ``whole`` bytes, rounded down."""
-        return int(whole * self.value / 100)
+        return whole * round(self.value * 10**6) // 10**8
 
     def __str__(self) -> str:
         return f"{self.value:g}%"
@@ -32,7 +32,7 @@ Size = Union[int, Percent]
 
 def parse_size(text: str | int, option: str = "size") -> Size:
     """Bytes, or a Percent. Raises StorageError for anything that is not a positive size."""
-    match = _SIZE.match(str(text).strip())
+    match = _SIZE.fullmatch(str(text).strip())
     if not match:
         raise StorageError(
             f"{option}: {text!r} is not a size; write bytes, 10G or 10GiB (1024-based), 10GB (1000-based) or 50%"
@@ -64,7 +64,7 @@ def show_size(size: int) -> str:
     """For people: 1024-based, to three digits (``14.6 TiB``)."""
     number, unit = float(size), "B"
     for letter in _LETTERS:
-        if abs(number) < 1024:
+        if number < 1024:
             break
         number, unit = number / 1024, f"{letter}iB"
-    return f"{number:.3g} {unit}" if number < 1000 else f"{number:.0f} {unit}"
+    return f"{number:.3g} {unit}" if number < 999.5 else f"{number:.0f} {unit}"

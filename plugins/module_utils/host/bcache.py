@@ -17,7 +17,7 @@ from ..document.bcache import Bcache
 from ..document.sizes import show_size
 from .actions import Claim, Inspect
 from .safety import blank, check_unused, describe_content, take, wipe_steps
-from .state import Backing, CacheSet, Device, Host, Signature, replace_item
+from .state import BLANK, UNSEEN, Backing, CacheSet, Device, Host, Signature, replace_item
 
 _REGISTER = "/sys/fs/bcache/register"
 _SIGNATURE = Signature("bcache")
@@ -51,7 +51,7 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     if "bcache" not in host.modules:
         steps += (Step("load", "module", "bcache", "the kernel's", (Command(("modprobe", "bcache")), Wait(_REGISTER))),)
         host = host._replace(modules=(*host.modules, "bcache"))
-    more, host, cache_set = _cache(host, want, allow)
+    more, host, cache_set = _cache(host, want, backing, allow)
     steps += more
     more, host, backing = _backing(host, want, backing, cache_set, allow)
     steps += more
@@ -96,13 +96,17 @@ def _find(host: Host, want: Bcache) -> Backing | None:
     return found or there
 
 
-def _cache(host: Host, want: Bcache, allow: bool) -> tuple[Steps, Host, CacheSet | None]:
-    """The cache set of the wanted cache device, made and registered."""
-    if want.cache_device is None:
-        return (), host, None
-    device = host.device(want.cache_device, f"bcache {want.name}")
+def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tuple[Steps, Host, CacheSet | None]:
+    """The cache set of the wanted cache device (omitted: the one that it has), made and registered."""
     steps: Steps = ()
-    cache_set = next((known for known in host.cache_sets if known.device == device.path), None)
+    if want.cache_device is None:
+        cache_set = _set_of(host, backing) if backing else None
+        if cache_set is None:
+            return (), host, None
+        device = host.devices[cache_set.device]
+    else:
+        device = host.device(want.cache_device, f"bcache {want.name}")
+        cache_set = next((known for known in host.cache_sets if known.device == device.path), None)
     if cache_set is None:
         steps += take(host, device, f"the cache of {want.name}", "cache_device", allow)
         bucket_size = _bucket_size(want, device)
@@ -209,7 +213,8 @@ def _backing(
                 + (f", and name it as cache_device instead of {want.cache_device}." if want.cache_device else ".")
             )
         host, backing = _replace_backing(host, backing, backing._replace(bcache=device_path(want.name)))
-        host = host.with_device(Device(device_path(want.name), size=device.size))
+        content = BLANK if created else UNSEEN
+        host = host.with_device(Device(device_path(want.name), size=device.size), content=content)
     if backing.label != want.name:
         write = Write(device.sysfs("bcache/label"), want.name)
         steps += (_step("label", want, f"{device.path}", write, flush=(device.path,)),)
@@ -261,7 +266,7 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
                 f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
                 "data of a backing device that is not registered. Set allow_destroy to give that up."
             )
-        more, host = _remove_cache_set(host, want, cache_set)
+        more, host = _remove_cache_set(host, want, cache_set, unseen=not (backing and backing.registered))
         steps += more
     if backing:
         device = host.devices[backing.device]
@@ -275,14 +280,13 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
 def _own_cache_set(host: Host, want: Bcache, backing: Backing | None) -> CacheSet | None:
     """The cache set that goes with this bcache: its own, or the one that is named, and nobody else's."""
     device = host.find(want.cache_device) if want.cache_device else None
-    found = next(
-        (
-            known
-            for known in host.cache_sets
-            if (device and known.device == device.path) or (backing and known.uuid == backing.cache_set)
-        ),
-        None,
-    )
+    named = next((known for known in host.cache_sets if device and known.device == device.path), None)
+    found = (_set_of(host, backing) if backing else None) or named
+    if named and found is not named:
+        raise Refused(
+            f"bcache {want.name}: its cache set is the one on {found.device if found else '-'}, not the one on "
+            f"{named.device} as said"
+        )
     others = [other for other in host.backings if found and other.cache_set == found.uuid and other is not backing]
     return None if others else found
 
@@ -333,14 +337,15 @@ def _shut_down(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host]
     return steps, host.without_device(backing.bcache) if backing.bcache else host
 
 
-def _remove_cache_set(host: Host, want: Bcache, cache_set: CacheSet) -> tuple[Steps, Host]:
+def _remove_cache_set(host: Host, want: Bcache, cache_set: CacheSet, unseen: bool) -> tuple[Steps, Host]:
     device = host.devices[cache_set.device]
     directory = f"/sys/fs/bcache/{cache_set.uuid}"
     steps: Steps = ()
     if cache_set.registered:
         write = Write(f"{directory}/unregister", "1")
         steps += (_step("unregister", want, f"cache set on {device.path}", write, Wait(directory, gone=True)),)
-    steps += (_wipe_step(want, device, "cache"),)
+    lost = (f"{device.path}: dirty data of backing devices that are not here, if there is any",) if unseen else ()
+    steps += (_wipe_step(want, device, "cache")._replace(destroys=lost),)
     host = host.with_content(device.path)
     return steps, host._replace(cache_sets=replace_item(host.cache_sets, cache_set))
 

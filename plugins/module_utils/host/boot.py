@@ -9,7 +9,6 @@ import re
 from typing import NamedTuple
 
 from ..core.plan import Command, Edit, Step
-from .read import mdadm_conf
 from .state import Host
 
 _REBUILD = {
@@ -37,7 +36,7 @@ def _entries(text: str) -> list[str]:
 
 
 def _array_line(entry: str) -> ArrayLine | None:
-    words = entry.split("#", maxsplit=1)[0].split()
+    words = [word for line in entry.splitlines() for word in line.partition("#")[0].split()]
     if not words or words[0].upper() != "ARRAY":
         return None
     device = words[1] if len(words) > 1 and "=" not in words[1] else ""
@@ -47,7 +46,7 @@ def _array_line(entry: str) -> ArrayLine | None:
 
 def array_lines(host: Host) -> tuple[ArrayLine, ...]:
     """The arrays that this host's mdadm.conf knows."""
-    found = (_array_line(entry) for entry in _entries(host.files.get(mdadm_conf()) or ""))
+    found = (_array_line(entry) for entry in _entries(host.files.get(host.boot.conf) or ""))
     return tuple(line for line in found if line)
 
 
@@ -59,7 +58,7 @@ def persist(
     ``path`` and ``uuid`` (empty: unknown) tell which entries are about it. A line of the user's that says the same,
     with more words, stays as it is.
     """
-    conf = mdadm_conf()
+    conf = host.boot.conf
     before = host.files.get(conf)
     kept: list[str] = []
     found = False

@@ -15,7 +15,7 @@ from . import mount
 from .actions import Claim, Grow, Inspect
 from .filesystem import KINDS
 from .safety import blank, check_unused, describe_content, take, wipe_steps
-from .state import Device, Filesystem, Group, Host, LogicalVolume, PhysicalVolume, Signature, replace_item
+from .state import UNSEEN, Device, Filesystem, Group, Host, LogicalVolume, PhysicalVolume, Signature, replace_item
 
 Steps = tuple[Step, ...]
 
@@ -161,13 +161,15 @@ def _volume(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) 
     if offline:
         # What is on it can only be read once it is active.
         filesystem = Filesystem(placeholder("filesystem-type", path), placeholder("filesystem-uuid", path), size=before)
+        host = _with_filesystem(host, logical.device, filesystem)
     else:
         more, host, filesystem = _make_filesystem(host, name, volume, logical, path, allow)
         steps += more
     target = mount.Target(name, logical.device, filesystem.type, _specs(group.name, volume.name, filesystem))
     mounted = mount.mount(host, volume, target)
     steps, host = steps + mounted.steps, mounted.after
-    if logical.size - filesystem.size >= group.extent_size:
+    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
+    if logical.size - filesystem.size >= max(group.extent_size, slack):
         more, host = _grow_filesystem(host, name, logical, path, filesystem)
         steps += more
     return steps, host
@@ -235,13 +237,16 @@ def _target_size(name: str, group: Group, volume: Volume, logical: LogicalVolume
     """How large the logical volume should be, in bytes and whole extents; omitted: all that there is."""
     available = logical.size + group.free // group.extent_size * group.extent_size
     size = volume.size if volume.size is not None else Percent(100)
+    if size == Percent(100):
+        return available
     if isinstance(size, Percent):
-        return available if size.value == 100 else size.of(group.size) // group.extent_size * group.extent_size
-    rounded = -(-size // group.extent_size) * group.extent_size
+        rounded = size.of(group.size) // group.extent_size * group.extent_size
+    else:
+        rounded = -(-size // group.extent_size) * group.extent_size
     if rounded > available:
+        shown = size if isinstance(size, Percent) else show_size(size)
         raise StorageError(
-            f"volume {name}: {show_size(size)} does not fit: volume group {group.name} has room for "
-            f"{show_size(available)}"
+            f"volume {name}: {shown} does not fit: volume group {group.name} has room for {show_size(available)}"
         )
     return rounded
 
@@ -258,7 +263,7 @@ def _activate(host: Host, name: str, group: Group, logical: LogicalVolume) -> tu
     if not logical.active:
         steps += (_step("activate", name, path, Command(("lvchange", "--activate", "y", full))),)
         changed = changed._replace(active=True, device=path)
-        host = host.with_device(Device(path, size=logical.size))
+        host = host.with_device(Device(path, size=logical.size), content=UNSEEN)
     return steps, _replace_volume(host, group, logical, changed), changed
 
 
@@ -380,6 +385,9 @@ def _take_out_of_use(host: Host, group: Group, logical: LogicalVolume) -> tuple[
 def _offline(host: Host, want: Drive, group: Group) -> Plan:
     """Unmounted and deactivated, also after a reboot: what says so is written before it is done."""
     steps: Steps = ()
+    for volume in want.volumes or ():
+        if group.volume(volume.name) is None:
+            raise StorageError(f"drive {want.name} has no volume {volume.name} that could be taken offline")
     for logical in _wanted_volumes(want, group):
         more, host = _take_out_of_use(host, group, logical)
         steps += more
@@ -412,7 +420,7 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
         steps += (
             _step("remove", group.name, "volume group", Command(("vgremove", group.name)), kind="drive", flush=paths),
         )
-        host = _replace_group(host, group)
+        host = _replace_group(host, _find(host, group.name))
         left += [path for path in paths if path not in left]
     for path in left:
         steps += (
@@ -486,6 +494,7 @@ def _dump_volume(host: Host, group: Group, logical: LogicalVolume) -> dict[str, 
         "filesystem": filesystem.type if filesystem else None,
         "mount_point": points[0] if points else line.mount_point if line else None,
         "mount_options": line.options if line else None,
+        "boot_required": "nofail" not in line.options.split(",") if line else None,
     }
 
 

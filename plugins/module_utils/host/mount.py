@@ -62,9 +62,19 @@ def _lines(host: Host) -> list[tuple[str, Line | None]]:
     return [(raw, _parse(raw)) for raw in text.splitlines(keepends=True)]
 
 
-def find_line(host: Host, target: Target) -> Line | None:
-    """The fstab line of a target."""
-    return next((line for _raw, line in _lines(host) if line and line.spec in target.specs), None)
+def find_line(host: Host, target: Target, point: str | None = None) -> Line | None:
+    """The fstab line of a target, on that mount point (None: on any)."""
+    return next((line for _raw, line in _lines(host) if line and _is_about(line, target, point)), None)
+
+
+def _is_about(line: Line, target: Target, point: str | None) -> bool:
+    """Whether a line is the target's: a filesystem may be mounted on several places, each with a line of its own.
+
+    The UUID of a volume that is offline is not known yet: a line by UUID on its mount point is taken for its own.
+    """
+    there = point is None or line.mount_point.rstrip("/") == point
+    unknown = target.type.startswith("<") and point is not None and line.spec.startswith("UUID=")
+    return there and (line.spec in target.specs or unknown)
 
 
 def _options(volume: Volume, line: Line | None) -> str:
@@ -75,19 +85,21 @@ def _options(volume: Volume, line: Line | None) -> str:
     if required is None:
         required = bool(line) and "nofail" not in (line.options.split(",") if line else ())
     if required:
-        words = [word for word in words if word not in _NOT_REQUIRED]
+        words = [word for word in words if word not in _NOT_REQUIRED] if "nofail" in words else words
     elif volume.boot_required is not None or line is None or volume.mount_options is not None:
         known = [word.partition("=")[0] for word in words]
         words += [word for word in _NOT_REQUIRED if word.partition("=")[0] not in known]
     return ",".join(words) or "defaults"
 
 
-def _write_fstab(host: Host, target: Target, line: Line | None, detail: str) -> tuple[tuple[Step, ...], Host]:
-    """The step after which the target has that line (None: no line) in fstab."""
+def _write_fstab(
+    host: Host, target: Target, point: str | None, line: Line | None, detail: str
+) -> tuple[tuple[Step, ...], Host]:
+    """The step after which the target has that line (None: no line) in fstab for a mount point (None: for any)."""
     before = host.files.get(FSTAB)
     kept, placed = [], False
     for raw, found in _lines(host):
-        if not found or found.spec not in target.specs:
+        if not found or not _is_about(found, target, point):
             kept.append(raw)
         elif line and not placed:
             placed = True
@@ -118,12 +130,12 @@ def mount(host: Host, volume: Volume, target: Target) -> Plan:
     other = next((mount for mount in host.mounts if mount.mount_point == point and mount.device != target.device), None)
     if other:
         raise Refused(f"{what}: {other.device} ({other.type}) is mounted on {point}; choose another mount_point")
-    line = find_line(host, target)
+    line = find_line(host, target, point)
     clash = next(
         (
             known
             for _raw, known in _lines(host)
-            if known and known.mount_point == point and known.spec not in target.specs
+            if known and known.mount_point.rstrip("/") == point and not _is_about(known, target, point)
         ),
         None,
     )
@@ -143,7 +155,7 @@ def mount(host: Host, volume: Volume, target: Target) -> Plan:
     kept = line.spec if line else target.specs[0]
     check = line.check if line else "2" if target.type == "ext4" else "0"
     wanted = Line(kept, point, target.type, options, line.dump if line else "0", check)
-    persisted, host = _write_fstab(host, target, wanted, f"{point} in {FSTAB}, {options}")
+    persisted, host = _write_fstab(host, target, point, wanted, f"{point} in {FSTAB}, {options}")
     steps += persisted
     if not points:
         steps += (Step("mount", "volume", target.name, point, (Command(("mount", point)),)),)
@@ -159,7 +171,7 @@ def _kernel_options(options: str) -> tuple[str, ...]:
 
 def unmount(host: Host, target: Target) -> Plan:
     """What it takes to have a filesystem not mounted, now and at each boot. The fstab line goes first."""
-    steps, host = _write_fstab(host, target, None, f"no line in {FSTAB}")
+    steps, host = _write_fstab(host, target, None, None, f"no line in {FSTAB}")
     for mounted in reversed([mount for mount in host.mounts if mount.device == target.device]):
         point = mounted.mount_point
         inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]

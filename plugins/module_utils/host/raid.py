@@ -10,21 +10,22 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan, Step, Wait, new_uuid, placeholder
-from ..document.raid import Raid, redundancy
+from ..document.raid import LEAST_DEVICES, Raid, redundancy
 from ..document.sizes import show_size
 from .actions import Claim, Inspect, Vacate
 from .boot import ArrayLine, array_lines, persist
 from .safety import blank, check_unused, describe_content, take, wipe_steps
-from .state import Array, Device, Host, Member, Signature, replace_item
+from .state import UNSEEN, Array, Device, Host, Member, Signature, replace_item
 
 #: mdadm's own rule: a write-intent bitmap pays off from this size of a member.
 _BITMAP_FROM = 100 << 30
 _IGNORE = "<ignore>"
+_NUMBERED = re.compile(r"md\d+")
 
 
 def device_path(name: str) -> str:
     """``md0`` is /dev/md0, every other name is /dev/md/NAME."""
-    return f"/dev/{name}" if re.match(r"^md\d+$", name) else f"/dev/md/{name}"
+    return f"/dev/{name}" if _NUMBERED.fullmatch(name) else f"/dev/md/{name}"
 
 
 def references(want: Raid) -> tuple[str, ...]:
@@ -56,9 +57,15 @@ def _find(host: Host, want: Raid) -> Array | None:
     linked = host.links.get(path)
     by_path = next((array for array in host.arrays if linked and array.device == linked), None)
     known = want.uuid or next((line.uuid for line in array_lines(host) if line.device == path), None)
-    found = by_path or next((array for array in host.arrays if known and array.uuid == known), None)
-    if want.uuid and found and found.uuid != want.uuid:
-        raise Refused(f"array {want.name}: {path} has UUID {found.uuid}, not {want.uuid} as wanted")
+    by_uuid = next((array for array in host.arrays if known and array.uuid == known), None)
+    found = by_path or by_uuid
+    if by_path and not by_path.uuid:
+        raise Refused(f"array {want.name}: {path} has no UUID that can be read; only mdadm's own metadata is managed")
+    if found and (want.uuid or by_uuid) and found.uuid != known:
+        raise Refused(
+            f"array {want.name}: {path} has UUID {found.uuid}, and "
+            f"{'the wanted one is' if want.uuid else host.boot.conf + ' says'} {known}; say which one is meant, by uuid"
+        )
     for reference in want.references:
         device = host.find(reference)
         owner = device and next(
@@ -66,25 +73,35 @@ def _find(host: Host, want: Raid) -> Array | None:
         )
         if device is None or owner is None or owner is found:
             continue
-        if found is None and _is_ours(host, owner, want):
+        if found is None and _is_ours(host, owner, want, nameless=True):
             found = owner
             continue
         raise Refused(
             f"{device.path}: refused as a member of {want.name}: it is a member of RAID array "
             f"{owner.device or owner.name} (UUID {owner.uuid}). Take it out of `devices`, or remove that array first."
         )
-    return found or next((array for array in host.arrays if not array.device and _is_ours(host, array, want)), None)
+    if found:
+        return found
+    stopped = [array for array in host.arrays if not array.device and _is_ours(host, array, want, nameless=False)]
+    if len(stopped) > 1:
+        uuids = " and ".join(array.uuid for array in stopped)
+        raise Refused(f"array {want.name}: two arrays that do not run carry this name; say which one by uuid: {uuids}")
+    return stopped[0] if stopped else None
 
 
-def _is_ours(host: Host, array: Array, want: Raid) -> bool:
-    """Whether an array that was not found by its path is the wanted one: by UUID, or by the name in its superblock."""
+def _is_ours(host: Host, array: Array, want: Raid, nameless: bool) -> bool:
+    """Whether an array that was not found by its path is the wanted one: by UUID, or by the name in its superblock.
+
+    ``nameless``: or by its members alone, where its superblock has no room for a name.
+    """
     if want.uuid:
         return array.uuid == want.uuid
     line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
     if line and line.device not in ("", _IGNORE, device_path(want.name)):
         return False
-    number = want.name[2:] if want.name.startswith("md") else want.name
-    return array.name in (want.name, number) if array.name else array.metadata == "0.90"
+    if not array.name:
+        return nameless and array.metadata == "0.90"
+    return array.name == want.name or (bool(_NUMBERED.fullmatch(want.name)) and array.name == want.name[2:])
 
 
 def _check_unchangeable(want: Raid, array: Array) -> None:
@@ -105,6 +122,12 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     missing = [option for option in ("level", "devices") if getattr(want, option) is None]
     if missing or want.level is None or want.devices is None:
         raise StorageError(f"array {want.name} does not exist, and to create it, say also: {', '.join(missing)}")
+    least = LEAST_DEVICES[want.level]
+    if len(want.devices) < least:
+        raise StorageError(
+            f"array {want.name}: RAID {want.level} needs at least {least} devices, and `devices` has "
+            f"{len(want.devices)}"
+        )
     path = device_path(want.name)
     members = _resolve(host, want.devices, want.name)
     spares = _resolve(host, want.spare_devices or (), want.name)
@@ -213,7 +236,7 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
             f"array {want.name} cannot start: it needs {array.raid_devices - spare_of} of its {array.raid_devices} "
             f"active members, and only these are here: {' '.join(active) or 'none'}. Nothing was changed."
         )
-    members = array.devices("active", "spare")
+    members = array.devices("active", "rebuilding", "spare")
     steps: tuple[Step, ...] = ()
     if array.device:
         steps += (_stop_step(host, want.name, array),)
@@ -232,7 +255,7 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     )
     size = min(host.devices[member].size for member in members) * _data_members(array.level, array.raid_devices)
     array_after = array._replace(device=path, state="clean", degraded=missing)
-    host = host.with_device(Device(path, size=size), path)
+    host = host.with_device(Device(path, size=size), path, content=UNSEEN)
     kept = tuple(other for other in host.arrays if other.uuid != array.uuid)
     return steps, host._replace(arrays=(*kept, array_after)), array_after
 
@@ -244,8 +267,8 @@ def _add_members(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tup
     wanted = _resolve(host, want.devices or (), want.name)
     spares = _resolve(host, want.spare_devices or (), want.name)
     _check_once(wanted + spares, want.name)
+    named = {device.path for device in wanted + spares}
     if want.devices is not None:
-        named = {device.path for device in wanted + spares}
         dropped = [member for member in array.devices("active", "rebuilding") if member not in named]
         if dropped:
             raise Refused(
@@ -259,6 +282,12 @@ def _add_members(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tup
             )
     if array.level == "0" and spares:
         raise StorageError(f"array {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    unwanted = [member for member in array.devices("spare") if member not in named]
+    if want.spare_devices is not None and unwanted:
+        raise Refused(
+            f"array {want.name}: {' '.join(unwanted)} is a spare of it and not in `spare_devices`; "
+            "this release takes no device out of an array"
+        )
     steps: tuple[Step, ...] = ()
     for device in wanted + spares:
         if device.path in members:
@@ -292,7 +321,7 @@ def _stop_step(host: Host, name: str, array: Array) -> Step:
         detail=array.device,
         actions=(
             Command(("mdadm", "--stop", array.device)),
-            Wait(f"/sys/class/block/{host.devices[array.device].kernel}/md", gone=True),
+            Wait(host.devices[array.device].sysfs("md"), gone=True),
         ),
         flush=array.devices("active", "spare", "rebuilding"),
     )
@@ -337,9 +366,10 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
             )
         steps += _erase_stopped(host, want, array)
     if array:
+        unseen = not any(step.destroys for step in steps) and not array.running
         host = _without_array(host, array)
         for member in array.members:
-            steps += (_zero_step(want.name, host.devices[member.device]),)
+            steps += (_zero_step(want.name, host.devices[member.device], unseen),)
             host = host.with_content(member.device)
         host = host._replace(arrays=replace_item(host.arrays, array))
     uuid = array.uuid if array else ""
@@ -376,7 +406,7 @@ def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
     )
 
 
-def _zero_step(name: str, device: Device) -> Step:
+def _zero_step(name: str, device: Device, unseen: bool) -> Step:
     return Step(
         verb="zero",
         kind="raid",
@@ -385,6 +415,7 @@ def _zero_step(name: str, device: Device) -> Step:
         actions=(Command(("mdadm", "--zero-superblock", device.path)),),
         claims=(Claim(device.path, device.identity, None),),
         flush=(device.path,),
+        destroys=(f"{device.path}: its part of what array {name} holds, unseen",) if unseen else (),
     )
 
 
@@ -431,13 +462,13 @@ def dump(host: Host, array: Array) -> dict[str, Any]:
         (line.device.rsplit("/", 1)[1] for line in array_lines(host) if line.uuid == array.uuid and "/" in line.device),
         array.name or array.device.rsplit("/", 1)[-1],
     )
-    spares = array.devices("spare")
+    spares, working = array.devices("spare"), array.devices("active", "rebuilding")
     return {
         "name": name,
         "level": array.level,
-        "devices": [host.stable(device) for device in array.devices("active", "rebuilding", "faulty")],
+        "devices": [host.stable(device) for device in (working + array.devices("faulty"))[: array.raid_devices]],
         "spare_devices": [host.stable(device) for device in spares],
-        "chunk_size": array.chunk_size or None,
+        "chunk_size": None if array.level == "1" else array.chunk_size or None,
         "metadata": array.metadata,
         "bitmap": array.bitmap,
         "uuid": array.uuid,

@@ -179,7 +179,7 @@ def _page_80(base: str) -> str:
 def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | BcacheSuperblock]:
     found = {}
     for device in devices.values():
-        if device.size < 65536 or device.partitions:
+        if device.size < 65536:
             continue
         try:
             descriptor = open_device(device.path)
@@ -367,12 +367,12 @@ def _boot() -> Boot:
     elif os.path.exists("/usr/bin/dracut") or os.path.exists("/usr/sbin/dracut"):
         tool, images = "dracut", [f"/boot/initramfs-{version}.img" for version in versions]
     else:
-        return Boot()
+        return Boot(conf=mdadm_conf())
     times = [os.stat(image).st_mtime for image in images if os.path.exists(image)]
-    if not times:
-        return Boot()
     conf = mdadm_conf()
-    return Boot(tool, min(times), os.stat(conf).st_mtime if os.path.exists(conf) else 0.0)
+    if not times:
+        return Boot(conf=conf)
+    return Boot(tool, min(times), os.stat(conf).st_mtime if os.path.exists(conf) else 0.0, conf)
 
 
 def _signatures(path: str) -> tuple[Signature, ...]:

@@ -22,6 +22,7 @@ _WORDS = {
     "gpt": "a GPT partition table",
     "dos": "an MBR partition table",
     "swap": "a swap area",
+    "unseen": "what can only be seen once it runs",
 }
 
 
@@ -79,12 +80,14 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     check_unused(host, device, refused, f"Take it out of `{option}`, or put it out of use first.")
     paths = (*device.partitions, device.path)
     contents = host.content(*paths)
-    if contents[device.path].busy and not device.partitions:
-        raise Refused(
-            f"{refused}: something has it open exclusively"
-            + (f", and it holds {describe_content(contents[device.path])}" if contents[device.path].signatures else "")
-            + f". Take it out of `{option}`, or put it out of use first."
-        )
+    for path in paths:
+        if contents[path].busy:
+            where = "it" if path == device.path else f"its partition {path}"
+            holds = f", and it holds {describe_content(contents[path])}" if contents[path].signatures else ""
+            raise Refused(
+                f"{refused}: something has {where} open exclusively{holds}. "
+                f"Take it out of `{option}`, or put it out of use first."
+            )
     held = [(path, contents[path]) for path in paths if contents[path].signatures]
     if held and not allow:
         path, content = held[-1]

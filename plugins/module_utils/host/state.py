@@ -49,6 +49,11 @@ class Content(NamedTuple):
     busy: bool = False
 
 
+BLANK = Content()
+#: Of a device that exists, but cannot be read before the plan runs.
+UNSEEN = Content((Signature("unseen"),))
+
+
 class Mount(NamedTuple):
     device: str
     mount_point: str
@@ -164,12 +169,13 @@ class Boot(NamedTuple):
     """How this host carries storage configuration into its initramfs.
 
     ``tool`` is update-initramfs, dracut or empty; ``built`` is when the oldest image that it keeps was made
-    (seconds since the epoch); ``changed`` is when mdadm.conf was.
+    (seconds since the epoch); ``changed`` is when mdadm.conf was, and ``conf`` where that is.
     """
 
     tool: str = ""
     built: float = 0.0
     changed: float = 0.0
+    conf: str = "/etc/mdadm/mdadm.conf"
 
 
 class Host(NamedTuple):
@@ -232,12 +238,12 @@ class Host(NamedTuple):
         device = self.devices.get(path)
         return (device.link if device else "") or path
 
-    def with_device(self, device: Device, *references: str) -> Host:
-        """This host, with a device that is going to exist and to be empty."""
+    def with_device(self, device: Device, *references: str, content: Content = BLANK) -> Host:
+        """This host, with a device that is going to exist."""
         return self._replace(
             devices={**self.devices, device.path: device},
             links={**self.links, device.path: device.path, **dict.fromkeys(references, device.path)},
-            contents={**self.contents, device.path: Content()},
+            contents={**self.contents, device.path: content},
         )
 
     def without_device(self, path: str) -> Host:

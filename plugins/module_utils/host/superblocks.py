@@ -61,10 +61,10 @@ def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock 
     """The md or bcache superblock of a device of that size, if it has one."""
     head = os.pread(descriptor, 8192, 0)
     return (
-        _md(head[4096:], "1.2")
-        or _md(head, "1.1")
+        _md(head[4096:], "1.2", 4096)
+        or _md(head, "1.1", 0)
         or _bcache(head[4096:])
-        or _md(os.pread(descriptor, 4096, _md_1_0_offset(size)), "1.0")
+        or _md(os.pread(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
         or _md_0_90(os.pread(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
     )
 
@@ -74,11 +74,13 @@ def _md_1_0_offset(size: int) -> int:
     return max(sectors & ~7, 0) << 9
 
 
-def _md(block: bytes, metadata: str) -> MdSuperblock | None:
+def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
     if len(block) < 512:
         return None
     magic, major, features = struct.unpack_from("<III", block, 0)
-    if magic != _MD_MAGIC or major != 1:
+    (where,) = struct.unpack_from("<Q", block, 144)
+    # One that says it belongs elsewhere is that of a device inside this one.
+    if magic != _MD_MAGIC or major != 1 or where << 9 != offset:
         return None
     level, _layout, _size, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
     (number,) = struct.unpack_from("<I", block, 160)
@@ -118,7 +120,7 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
         raid_devices=words[10],
         chunk_size=words[65],
         metadata="0.90",
-        bitmap="internal" if words[32] & (1 << 8) else "none",
+        bitmap="internal" if words[33] & (1 << 8) else "none",
         role="active" if active else "faulty" if state & 1 else "spare",
         slot=raid_disk if active else None,
         events=words[39] | words[40] << 32,

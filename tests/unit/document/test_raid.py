@@ -51,15 +51,6 @@ def test_what_is_no_uuid(text: str) -> None:
         parse({"name": "md0", "uuid": text})
 
 
-@pytest.mark.parametrize(("level", "least"), [("0", 2), ("1", 2), ("4", 3), ("5", 3), ("6", 4), ("10", 2)])
-def test_too_few_devices(level: str, least: int) -> None:
-    devices = [f"sd{letter}" for letter in "abcd"][:least]
-    assert parse({"name": "md0", "level": level, "devices": devices}).level == level
-    said = f"array md0: RAID {level} needs at least {least} devices, and `devices` has {least - 1}"
-    with pytest.raises(StorageError, match=said):
-        parse({"name": "md0", "level": level, "devices": devices[:-1]})
-
-
 @pytest.mark.parametrize(
     ("item", "said"),
     [

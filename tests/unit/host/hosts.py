@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Edit, Plan, Step
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB, mdadm_conf
+from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
     Boot,
@@ -24,7 +24,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
 
 MiB = 1 << 20
 GiB = 1 << 30
-CONF = mdadm_conf()
+CONF = Boot().conf
 UUID = "5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6"
 OTHER = "00112233445566778899aabbccddeeff"
 EXT4 = Signature("ext4", "0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a", "backup")
@@ -123,6 +123,6 @@ def settle(planner: Any, host: Host, want: Any, allow: bool = False) -> Plan:
     """The plan, after which there is nothing left to plan."""
     plan: Plan = planner.plan(host, want, allow)
     again = planner.plan(plan.after, want, allow)
-    assert again.steps == ()
-    assert again.after == plan.after
+    assert again.steps == (), [str(step) for step in again.steps]
+    assert again.after == plan.after, (again.after, plan.after)
     return plan

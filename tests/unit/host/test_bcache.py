@@ -16,6 +16,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.bcache imp
 from ansible_collections.strata.storage.plugins.module_utils.host import bcache
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    UNSEEN,
     Backing,
     CacheSet,
     Content,
@@ -54,7 +55,7 @@ SYS = "/sys/class/block/sdb/bcache"
 
 def built(*backings: Backing, sets: tuple[CacheSet, ...] = (CACHE,), **more: Any) -> Host:
     """A host with those backing devices and cache sets."""
-    held = {item.device: SIGNED for item in (*backings, *sets)}
+    held = dict.fromkeys([*(backing.device for backing in backings), *(known.device for known in sets)], SIGNED)
     running = [disk(backing.bcache) for backing in backings if backing.bcache]
     contents = {**held, **more.pop("contents", {})}
     return a_host(*disks("bcde"), *running, backings=backings, cache_sets=sets, contents=contents, **more)
@@ -147,7 +148,7 @@ def test_a_cache_set_is_shared() -> None:
         (10 * GiB, {"bucket_size": 4 * MiB}, 4 * MiB),
     ],
 )
-def test_how_large_buckets_are(size: int, words: dict[str, int], bucket: int) -> None:
+def test_how_large_buckets_are(size: int, words: dict[str, Any], bucket: int) -> None:
     host = a_host(SDB, disk(SDC, size))
     made = plan(host, backing_device=SDB, cache_device=SDC, **words)
     assert f"--bucket={bucket}" in commands(made)[0].split()
@@ -289,7 +290,7 @@ def test_refused_either_way(host: Host, words: dict[str, Any], said: str, allow:
 def test_what_a_registered_backing_device_holds_is_not_known_before() -> None:
     made = plan(built(BACKING._replace(registered=False, bcache="", cache_set="", state="no cache"), sets=()))
     assert outline(made) == ["register bcache cached"]
-    assert "/dev/bcache/by-label/cached" not in made.after.contents
+    assert made.after.contents["/dev/bcache/by-label/cached"] == UNSEEN
 
 
 # Absent

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit, Plan, Step, Wait
 from ansible_collections.strata.storage.plugins.module_utils.document import raid as document
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect, Vacate
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    UNSEEN,
     Array,
     Content,
     Device,
@@ -190,6 +192,18 @@ def test_data_on_a_member_needs_permission_and_goes_first() -> None:
     ]
 
 
+def test_planning_looks_at_nothing_but_the_host_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def isdir(path: str) -> bool:
+        asked.append(path)
+        return path == os.path.dirname(CONF)
+
+    monkeypatch.setattr(os.path, "isdir", isdir)
+    raid.plan(BLANK, Raid("md0", "1", (SDB, SDC)), False)
+    assert asked == []
+
+
 # Found again
 
 
@@ -217,7 +231,7 @@ def test_an_array_that_nobody_kept_is_kept_from_now_on() -> None:
         ({"level": "5"}, "its level is 1, and 5 is wanted"),
         ({"metadata": "1.0"}, "its metadata is 1.2, and 1.0 is wanted"),
         ({"bitmap": "internal"}, "its bitmap is none, and internal is wanted"),
-        ({"uuid": OTHER}, f"array md0: /dev/md0 has UUID {UUID}, not {OTHER} as wanted"),
+        ({"uuid": OTHER}, f"array md0: /dev/md0 has UUID {UUID}, and the wanted one is {OTHER}"),
         ({"devices": (SDB, SDD)}, "/dev/sdc is a member of it and not in `devices`"),
         ({"devices": (SDB, SDC, SDD)}, "has 2 devices and 3 are wanted; this release does not grow it"),
     ],
@@ -407,8 +421,7 @@ def test_a_member_that_is_being_rebuilt_comes_along() -> None:
 
 def test_what_an_assembled_array_holds_is_not_known_before() -> None:
     made = plan(with_array(BLANK, STOPPED))
-    with pytest.raises(Unread):
-        made.after.content("/dev/md0")
+    assert made.after.content("/dev/md0") == {"/dev/md0": UNSEEN}
 
 
 # Members

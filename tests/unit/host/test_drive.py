@@ -1,0 +1,596 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans for drives, as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError, Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
+    Edit,
+    MakeDirectory,
+    Plan,
+    Step,
+    placeholder,
+)
+from ansible_collections.strata.storage.plugins.module_utils.document import drive as document
+from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
+from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
+from ansible_collections.strata.storage.plugins.module_utils.host import drive
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Grow, Inspect, ReloadMounts
+from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    UNSEEN,
+    Content,
+    Filesystem,
+    Group,
+    Host,
+    LogicalVolume,
+    Lvm,
+    Mount,
+    PhysicalVolume,
+    Signature,
+)
+
+from .hosts import (
+    EXT4,
+    GiB,
+    MiB,
+    a_host,
+    claim,
+    commands,
+    destroyed,
+    disk,
+    disks,
+    outline,
+    run,
+    settle,
+    the_step,
+)
+
+SDB, SDC, SDD = (f"/dev/sd{letter}" for letter in "bcd")
+EXTENT = 4 * MiB
+SPACE = 10 * GiB - EXTENT
+PV = Content((Signature("LVM2_member"),))
+OPTIONS = "defaults,nofail,x-systemd.device-timeout=30s"
+BLANK = a_host(*disks("bcd"), directories={"/srv": None})
+DEVICE = "/dev/dm-0"
+LINE = f"UUID=f5 /srv xfs {OPTIONS} 0 0\n"
+
+
+def online(
+    *volumes: LogicalVolume,
+    size: int = SPACE,
+    devices: str = "b",
+    fstab: str = LINE,
+    filesystem: Filesystem | None = None,
+    **more: Any,
+) -> Host:
+    """Drive ``data`` with one volume of that size, xfs, on /srv; ``volumes`` are others in its group."""
+    pvs = tuple(PhysicalVolume(f"/dev/sd{letter}", SPACE, 10 * GiB) for letter in devices)
+    volume = LogicalVolume("data", size, active=True, device=DEVICE)
+    whole = SPACE * len(pvs)
+    free = whole - size - sum(other.size for other in volumes)
+    group = Group("data", EXTENT, whole, free, physical_volumes=pvs, volumes=(volume, *volumes))
+    active = [other.device for other in volumes if other.device]
+    parts: dict[str, Any] = {
+        "lvm": Lvm((group,)),
+        "files": {FSTAB: fstab},
+        "mounts": (Mount(DEVICE, "/srv", "xfs", "rw"),),
+        "filesystems": {DEVICE: filesystem or Filesystem("xfs", "f5", size=size)},
+        **more,
+        "contents": {
+            **{pv.device: PV for pv in pvs},
+            DEVICE: Content((Signature((filesystem or Filesystem("xfs", "")).type, "f5"),)),
+            **more.get("contents", {}),
+        },
+    }
+    return a_host(*disks("bcd"), disk(DEVICE, size, identity=""), *active, **parts)
+
+
+ONLINE = online()
+
+
+def offline(**more: Any) -> Host:
+    host = online(fstab="", mounts=(), filesystems={}, directories={"/srv": True}, **more)
+    (group,) = host.groups().groups
+    volume = group.volumes[0]._replace(active=False, autoactivation=False, device="")
+    return host.without_device(DEVICE)._replace(lvm=Lvm((group._replace(volumes=(volume,)),)))
+
+
+def volume(**words: Any) -> Volume:
+    return Volume(**{"name": "data", "mount_point": "/srv", "filesystem": "xfs", **words})
+
+
+def want(*volumes: Volume, **words: Any) -> Drive:
+    return Drive(**{"name": "data", "volumes": volumes or (volume(),), **words})
+
+
+def plan(host: Host, allow: bool = False, *volumes: Volume, **words: Any) -> Plan:
+    return settle(drive, host, want(*volumes, **words), allow)
+
+
+def refused(host: Host, said: str, allow: bool = False, *volumes: Volume, **words: Any) -> None:
+    with pytest.raises(StorageError, match=said):
+        drive.plan(host, want(*volumes, **words), allow)
+
+
+def step(verb: str, detail: str, *actions: Any, **more: Any) -> Step:
+    return Step(verb, more.pop("kind", "volume"), more.pop("name", "data/data"), detail, actions, **more)
+
+
+# Create
+
+
+def test_create_from_first_to_last() -> None:
+    made = plan(BLANK, devices=("sdb", SDC))
+    path = "/dev/data/data"
+    uuid = "<uuid:filesystem/data/data>"
+    line = f"UUID={uuid} /srv xfs {OPTIONS} 0 0\n"
+    assert made.steps == (
+        step(
+            "create",
+            "volume group on /dev/sdb /dev/sdc",
+            run("vgcreate", "data", SDB, SDC),
+            kind="drive",
+            name="data",
+            claims=(claim(SDB), claim(SDC)),
+            flush=(SDB, SDC),
+        ),
+        step(
+            "create",
+            "logical volume of 20 GiB",
+            run(*("lvcreate", "--yes", "--wipesignatures", "n", "--name", "data", "--extents", "100%FREE", "data")),
+            Inspect(path, wipe=False),
+            flush=(SDB, SDC, path),
+            undo=(run("lvremove", "--yes", "data/data"),),
+        ),
+        step(
+            "format",
+            "xfs",
+            run("mkfs.xfs", "-q", "-m", f"uuid={uuid}", path, timeout=600),
+            claims=(Claim(path, "", ()),),
+            flush=(path,),
+        ),
+        Step("create", "directory", "/srv", "to mount on", (MakeDirectory("/srv"),)),
+        Step("persist", "mount", "data/data", f"/srv in {FSTAB}, {OPTIONS}", (Edit(FSTAB, "", line), ReloadMounts())),
+        step("mount", "/srv", run("mount", "/srv")),
+    )
+    size = 2 * SPACE
+    assert made.after.groups() == Lvm(
+        (
+            Group(
+                "data",
+                size=size,
+                physical_volumes=(PhysicalVolume(SDB), PhysicalVolume(SDC)),
+                volumes=(LogicalVolume("data", size, active=True, device=path),),
+            ),
+        )
+    )
+    assert made.after.mounts == (Mount(path, "/srv", "xfs", OPTIONS),)
+    assert made.after.filesystem(path) == Filesystem("xfs", uuid, size=size)
+    assert made.after.contents[SDB] == PV
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        (None, "mkfs.btrfs --quiet --uuid"),
+        ("btrfs", "mkfs.btrfs --quiet --uuid"),
+        ("ext4", "mkfs.ext4 -q -U"),
+        ("xfs", "mkfs.xfs -q -m uuid="),
+    ],
+)
+def test_filesystems(kind: str | None, make: str) -> None:
+    made = plan(BLANK, False, volume(filesystem=kind), devices=(SDB,))
+    (format_,) = the_step(made, "format").actions
+    assert str(format_).startswith(make)
+    assert f" {kind or 'btrfs'} " in (made.after.files[FSTAB] or "")
+
+
+@pytest.mark.parametrize(
+    ("size", "argument", "bytes_"),
+    [
+        (1 * GiB, f"--size {GiB}b", GiB),
+        (1 * GiB + 1, f"--size {GiB + EXTENT}b", GiB + EXTENT),
+        (SPACE, "--extents 100%FREE", SPACE),
+        (Percent(100), "--extents 100%FREE", SPACE),
+        (Percent(50), f"--size {SPACE // 2 // EXTENT * EXTENT}b", SPACE // 2 // EXTENT * EXTENT),
+    ],
+)
+def test_explicit_sizes(size: object, argument: str, bytes_: int) -> None:
+    made = plan(BLANK, False, volume(size=size), devices=(SDB,))
+    assert argument in commands(made)[1]
+    assert made.after.groups().groups[0].volumes[0].size == bytes_
+    assert made.after.groups().groups[0].free == SPACE - bytes_
+
+
+def test_two_volumes_share_a_drive() -> None:
+    made = plan(
+        BLANK._replace(directories={"/a": True, "/b": True}),
+        False,
+        volume(name="a", size=GiB, mount_point="/a"),
+        volume(name="b", mount_point="/b"),
+        devices=(SDB,),
+    )
+    assert [v.size for v in made.after.groups().groups[0].volumes] == [GiB, SPACE - GiB]
+    assert outline(made)[1:4] == ["create volume data/a", "format volume data/a", "persist mount data/a"]
+
+
+@pytest.mark.parametrize(
+    ("volumes", "words", "said"),
+    [
+        ((), {}, "drive data does not exist, and to create it, say also: devices"),
+        ((), {"devices": (SDB, "sdb")}, "drive data: /dev/sdb is named twice, by different names"),
+        ((), {"devices": ("sdz",)}, "drive data: there is no block device sdz on this host"),
+        ((volume(size=11 * GiB),), {"devices": (SDB,)}, "11 GiB does not fit: volume group data has room for 10 GiB"),
+        ((volume(size=100 * MiB, filesystem=None),), {"devices": (SDB,)}, "too small for btrfs, which needs 128 MiB"),
+        ((volume(), volume(name="b", mount_point=None)), {"devices": (SDB,)}, "volume data/b: .* no space left for it"),
+        ((volume(), volume(name="b")), {"devices": (SDB,)}, "/srv is the mount_point of two volumes"),
+        (
+            (volume(size=Percent(60), mount_point=None), volume(name="b", mount_point=None, size=Percent(60))),
+            {"devices": (SDB,)},
+            "data/b: .* does not fit",
+        ),
+        ((), {"state": "offline"}, "drive data does not exist, so it cannot be taken offline"),
+    ],
+)
+def test_what_cannot_be_created(volumes: tuple[Volume, ...], words: dict[str, Any], said: str) -> None:
+    refused(BLANK, said, False, *volumes, **words)
+
+
+def test_300_mib_minus_one_extent_is_too_small_for_xfs() -> None:
+    refused(BLANK, "296 MiB is too small for xfs, which needs 300 MiB", False, volume(size=296 * MiB), devices=(SDB,))
+    assert plan(BLANK, False, volume(size=300 * MiB), devices=(SDB,)).steps
+
+
+def test_data_needs_permission_and_goes_first() -> None:
+    host = BLANK._replace(contents={**BLANK.contents, SDC: Content((EXT4,))})
+    refused(host, "/dev/sdc: refused as a device of data: it holds an ext4 filesystem", devices=(SDB, SDC))
+    made = plan(host, True, devices=(SDB, SDC))
+    assert outline(made)[:2] == ["wipe device /dev/sdc", "create drive data"]
+    assert Inspect("/dev/data/data", wipe=True) in made.steps[2].actions
+    assert [sentence.split(":")[0] for sentence in destroyed(made)] == [SDC]
+
+
+def test_physical_volumes_without_a_group_are_used_again() -> None:
+    host = BLANK._replace(contents={**BLANK.contents, SDB: PV}, lvm=Lvm((), (SDB,)))
+    made = plan(host, devices=(SDB, SDC))
+    assert made.steps[0].claims == (Claim(SDB, "serial sdb", None), claim(SDC))
+    assert made.after.groups().orphans == ()
+
+
+def test_lvm_is_asked_for_and_the_rest_only_when_it_matters() -> None:
+    with pytest.raises(Unread, match="lvm"):
+        drive.plan(BLANK._replace(lvm=None), want(), False)
+    assert plan(ONLINE._replace(contents={}, directories={}), devices=(SDB,)).steps == ()
+
+
+# Groups of others
+
+
+FOREIGN = Group("other", EXTENT, SPACE, SPACE, physical_volumes=(PhysicalVolume(SDC, SPACE, 10 * GiB),))
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_physical_volume_of_another_group_is_refused_either_way(allow: bool) -> None:
+    said = "/dev/sdc: refused as a device of data: it is a physical volume of volume group other"
+    refused(BLANK._replace(lvm=Lvm((FOREIGN,))), said, allow, devices=(SDB, SDC))
+    refused(ONLINE._replace(lvm=Lvm((*ONLINE.groups().groups, FOREIGN))), said, allow, devices=(SDB, SDC))
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_group_of_that_name_on_other_devices_is_refused_either_way(allow: bool) -> None:
+    refused(ONLINE, "a volume group of that name exists already, on /dev/sdb", allow, devices=(SDC,))
+
+
+@pytest.mark.parametrize("state", ["online", "offline", "absent"])
+def test_a_missing_physical_volume(state: str) -> None:
+    (group,) = ONLINE.groups().groups
+    pvs = (*group.physical_volumes, PhysicalVolume("[unknown]"))
+    refused(ONLINE._replace(lvm=Lvm((group._replace(physical_volumes=pvs),))), "is missing", True, state=state)
+
+
+# Found again
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{}, {"devices": ("sdb",)}, {"devices": ("/dev/disk/by-id/sdb",)}, {"volumes": None}, {"volumes": ()}],
+)
+def test_what_is_as_it_should_be_stays(words: dict[str, Any]) -> None:
+    assert plan(ONLINE, **words) == Plan((), ONLINE)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/dev/data/data /srv xfs noatime 0 0\n",
+        "/dev/mapper/data-data /srv xfs noatime 0 0\n",
+        "/dev/disk/by-uuid/f5 /srv xfs noatime 0 0\n",
+        'UUID="f5" /srv xfs noatime\n',
+    ],
+)
+def test_the_users_line_stays_however_it_calls_the_volume(line: str) -> None:
+    assert plan(online(fstab=line)).steps == ()
+
+
+def test_dashes_are_doubled_in_mapper_names() -> None:
+    made = plan(BLANK, name="my-data", volumes=(volume(name="a-b"),), devices=(SDB,))
+    mapped = made.after.with_file(FSTAB, "/dev/mapper/my--data-a--b /srv xfs noatime 0 0\n")
+    assert drive.plan(mapped, Drive("my-data", volumes=(volume(name="a-b"),)), False).steps == ()
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_another_filesystem_in_use_is_refused_either_way(allow: bool) -> None:
+    refused(ONLINE, "volume data/data: /dev/dm-0 is mounted on /srv", allow, volume(filesystem="ext4"))
+
+
+def test_another_filesystem_needs_permission() -> None:
+    host = online(mounts=(), fstab="", directories={"/srv": True})
+    refused(host, "holds an xfs filesystem .*and ext4 is wanted. Set allow_destroy", False, volume(filesystem="ext4"))
+    made = plan(host, True, volume(filesystem="ext4"))
+    assert outline(made)[:2] == ["wipe device /dev/dm-0", "format volume data/data"]
+    assert destroyed(made) == ["/dev/dm-0: an xfs filesystem (UUID f5)"]
+
+
+def test_a_volume_that_was_made_and_not_formatted_is_formatted() -> None:
+    host = online(mounts=(), fstab="", directories={"/srv": True}, contents={DEVICE: Content()})
+    host = host._replace(filesystems={DEVICE: None})
+    assert outline(plan(host))[0] == "format volume data/data"
+
+
+# Growth
+
+
+def test_another_device_grows_all_of_it_while_mounted() -> None:
+    made = plan(ONLINE, devices=(SDB, SDC))
+    assert made.steps == (
+        step(
+            "extend",
+            "volume group by /dev/sdc",
+            run("vgextend", "data", SDC),
+            kind="drive",
+            name="data",
+            claims=(claim(SDC),),
+            flush=(SDC,),
+        ),
+        step(
+            "extend",
+            "logical volume to 20 GiB",
+            run("lvextend", "--extents", "+100%FREE", "data/data"),
+            flush=(SDB, SDC),
+        ),
+        step("grow", "the filesystem to 20 GiB", Grow("xfs", "/dev/data/data", "/srv"), flush=("/dev/data/data",)),
+    )
+    (group,) = made.after.groups().groups
+    assert (group.size, group.free, group.volumes[0].size) == (2 * SPACE, 0, 2 * SPACE)
+
+
+def test_devices_that_are_not_listed_stay() -> None:
+    assert plan(online(devices="bc", size=2 * SPACE), devices=(SDB,)).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("size", "argument"),
+    [
+        (2 * GiB, f"--size {2 * GiB}b"),
+        (Percent(50), f"--size {SPACE // 2 // EXTENT * EXTENT}b"),
+        (Percent(100), "--extents +100%FREE"),
+        (None, "--extents +100%FREE"),
+    ],
+)
+def test_a_volume_grows_to_an_explicit_size(size: object, argument: str) -> None:
+    made = plan(online(size=GiB), False, volume(size=size))
+    assert commands(made)[0] == f"lvextend {argument} data/data"
+    assert outline(made) == ["extend volume data/data", "grow volume data/data"]
+
+
+def test_growing_goes_on_where_it_was_cut_short() -> None:
+    made = plan(online(filesystem=Filesystem("xfs", "f5", size=GiB)))
+    assert outline(made) == ["grow volume data/data"]
+
+
+@pytest.mark.parametrize(
+    "filesystem",
+    [
+        pytest.param(Filesystem("xfs", "f5", size=SPACE - EXTENT + 1), id="less than an extent"),
+        # mkfs.ext4 leaves out a last block group that would hold little more than its own tables.
+        pytest.param(Filesystem("ext4", "f5", size=10368 * MiB), id="ext4 of 10372 MiB, as mke2fs makes it"),
+    ],
+)
+def test_a_filesystem_that_cannot_grow_is_left_alone(filesystem: Filesystem) -> None:
+    size = SPACE if filesystem.type == "xfs" else 10372 * MiB
+    line = LINE.replace("xfs", filesystem.type)
+    host = online(size=size, devices="bc", filesystem=filesystem, fstab=line)
+    assert plan(host, False, volume(filesystem=None, size=size)).steps == ()
+
+
+@pytest.mark.parametrize("kind", ["btrfs", "xfs"])
+def test_what_grows_only_while_mounted_says_so(kind: str) -> None:
+    host = online(mounts=(), filesystem=Filesystem(kind, "f5", size=GiB))
+    refused(host, "grows only while it is mounted: say also mount_point", False, Volume("data"))
+
+
+@pytest.mark.parametrize("size", [GiB, Percent(50)])
+def test_shrinking_is_refused(size: object) -> None:
+    refused(ONLINE, "volume data/data has 10 GiB, and .* this release does not shrink", True, volume(size=size))
+
+
+def test_a_share_that_others_have_taken_does_not_fit() -> None:
+    host = online(LogicalVolume("b", 6 * GiB), size=GiB)
+    refused(host, "does not fit", False, volume(size=Percent(80)))
+
+
+# Offline, and online again
+
+
+def test_offline_is_written_down_before_it_is_done() -> None:
+    made = plan(ONLINE, state="offline")
+    assert [s.actions for s in made.steps] == [
+        (Edit(FSTAB, LINE, ""), ReloadMounts()),
+        (run("umount", "/srv"),),
+        (run("lvchange", "--setautoactivation", "n", "data/data"),),
+        (run("lvchange", "--activate", "n", "data/data"),),
+    ]
+    assert made.after.groups().groups[0].volumes == (LogicalVolume("data", SPACE, False, False, ""),)
+    assert (made.after.mounts, made.after.files[FSTAB]) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (
+            online(mounts=(*ONLINE.mounts, Mount(SDC, "/srv/x", "xfs", "rw"))),
+            "/dev/sdc is mounted on /srv/x, inside it",
+        ),
+        (online(swaps=(DEVICE,)), "volume data/data is in use as swap"),
+        (
+            ONLINE._replace(devices={**ONLINE.devices, DEVICE: disk(DEVICE, holders=("/dev/dm-9",))}),
+            "volume data/data is held by /dev/dm-9",
+        ),
+    ],
+)
+@pytest.mark.parametrize("state", ["offline", "absent"])
+def test_what_is_in_use_stays(host: Host, said: str, state: str) -> None:
+    refused(host, said, True, state=state)
+
+
+def test_online_again() -> None:
+    path = "/dev/data/data"
+    kind, uuid = placeholder("filesystem-type", path), placeholder("filesystem-uuid", path)
+    made = drive.plan(offline(), want(), False)
+    assert [s.actions for s in made.steps] == [
+        (run("lvchange", "--setautoactivation", "y", "data/data"),),
+        (run("lvchange", "--activate", "y", "data/data"),),
+        (Edit(FSTAB, "", f"UUID={uuid} /srv {kind} {OPTIONS} 0 0\n"), ReloadMounts()),
+        (run("mount", "/srv"),),
+    ]
+    after = made.after._replace(filesystems={path: Filesystem(kind, uuid, size=SPACE)})
+    assert drive.plan(after, want(Volume("data", mount_point="/srv")), False).steps == ()
+
+
+def test_online_and_larger_in_one_go() -> None:
+    made = drive.plan(offline(), want(devices=(SDB, SDC)), False)
+    verbs = ["extend", "persist", "activate", "extend", "persist", "mount", "grow"]
+    assert [s.verb for s in made.steps] == verbs
+    assert made.steps[-1].actions == (Grow("<filesystem-type:/dev/data/data>", "/dev/data/data", "/srv"),)
+
+
+def test_a_volume_that_was_not_activated_at_boot_comes_back_to_its_line() -> None:
+    host = offline().with_file(FSTAB, LINE)
+    made = drive.plan(host, want(), False)
+    assert "mount /srv" in commands(made)
+
+
+def test_what_an_activated_volume_holds_is_not_known_before() -> None:
+    made = drive.plan(offline(), want(), False)
+    assert made.after.contents["/dev/data/data"] == UNSEEN
+
+
+# Absent
+
+
+def test_absent_from_the_top_down() -> None:
+    refused(ONLINE, "drive data cannot be removed: data/data holds an xfs filesystem", state="absent")
+    made = plan(ONLINE, True, state="absent")
+    assert outline(made) == [
+        "persist mount data/data",
+        "unmount volume data/data",
+        "wipe volume data/data",
+        "remove volume data/data",
+        "remove drive data",
+        "clear drive data",
+    ]
+    assert commands(made)[1:] == ["umount /srv", "lvremove --yes data/data", "vgremove data", "pvremove /dev/sdb"]
+    assert destroyed(made) == ["data/data: an xfs filesystem (UUID f5)"]
+    assert made.steps[-1].claims == (Claim(SDB, "serial sdb", None),)
+    assert made.after.groups() == Lvm()
+    assert made.after.contents[SDB] == Content()
+
+
+def test_an_empty_drive_needs_no_permission() -> None:
+    host = online(mounts=(), fstab="", contents={DEVICE: Content()})
+    assert outline(plan(host, state="absent")) == ["remove volume data/data", "remove drive data", "clear drive data"]
+
+
+def test_what_nobody_can_see_needs_permission() -> None:
+    refused(offline(), "holds what nobody can see while it is offline", state="absent")
+    made = plan(offline(), True, state="absent")
+    assert outline(made)[:3] == ["activate volume data/data", "wipe volume data/data", "remove volume data/data"]
+    assert len(destroyed(made)) == 1
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_group_with_volumes_of_others_stays(allow: bool) -> None:
+    refused(online(LogicalVolume("b", GiB), size=GiB), "its volume group also has b", allow, state="absent")
+
+
+def test_named_all_or_none_of_its_volumes_go() -> None:
+    host = online(LogicalVolume("b", GiB), size=GiB)
+    for volumes in (None, (volume(), Volume("b"))):
+        made = plan(host, True, state="absent", volumes=volumes)
+        assert [name for name in outline(made) if name.startswith("remove")] == [
+            "remove volume data/data",
+            "remove volume data/b",
+            "remove drive data",
+        ]
+
+
+def test_physical_volumes_that_are_left_over_are_cleared() -> None:
+    host = BLANK._replace(contents={**BLANK.contents, SDB: PV}, lvm=Lvm((), (SDB, SDC)))
+    made = plan(host, state="absent", devices=(SDB,))
+    assert outline(made) == ["clear drive data"]
+    assert made.after.groups() == Lvm((), (SDC,))
+
+
+def test_absent_already() -> None:
+    assert plan(BLANK, state="absent", devices=(SDB,)) == plan(BLANK, state="absent") == Plan((), BLANK)
+
+
+# Facts
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param(ONLINE, id="online"),
+        pytest.param(online(fstab="UUID=f5 /srv xfs noatime 0 0\n"), id="required"),
+        pytest.param(online(fstab=LINE.replace("nofail,", "")), id="required, with a time limit"),
+    ],
+)
+def test_what_was_gathered_can_be_given_back_and_changes_nothing(host: Host) -> None:
+    ((item, status),) = drive.survey(host)
+    assert drive.facts(host, Drive("data")) == {"drive": item, "status": status}
+    assert drive.plan(host, document.parse(item), False).steps == ()
+
+
+def test_facts() -> None:
+    assert drive.facts(ONLINE, Drive("data")) == {
+        "drive": {
+            "name": "data",
+            "devices": ["/dev/disk/by-id/sdb"],
+            "volumes": [
+                {
+                    "name": "data",
+                    "size": SPACE,
+                    "filesystem": "xfs",
+                    "mount_point": "/srv",
+                    "mount_options": OPTIONS,
+                    "boot_required": False,
+                }
+            ],
+            "state": "online",
+        },
+        "status": {
+            "size": SPACE,
+            "free": 0,
+            "volumes": {"data": {"device": "/dev/data/data", "active": True, "uuid": "f5", "mounted_on": ["/srv"]}},
+        },
+    }
+    assert drive.facts(BLANK, Drive("data")) == {"drive": None, "status": None}
+    assert drive.facts(offline(), Drive("data"))["drive"]["state"] == "offline"

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of reading that need no devices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
+from ansible_collections.strata.storage.plugins.module_utils.host import read
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Device, Filesystem
+
+from .hosts import a_host, disk
+
+
+def test_any_link_means_its_device(tmp_path: Path) -> None:
+    real = tmp_path / "sdb"
+    real.touch()
+    (tmp_path / "by-id").symlink_to("sdb")
+    (tmp_path / "by-label").symlink_to(tmp_path / "by-id")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    devices = {str(real): Device(str(real))}
+    for name in ("sdb", "by-id", "by-label", "./by-id"):
+        assert read.resolve(f"{tmp_path}/{name}", devices) == str(real)
+    for name in ("dangling", "loop", "missing"):
+        assert read.resolve(f"{tmp_path}/{name}", devices) is None
+
+
+def test_a_kernel_name_means_its_device() -> None:
+    assert read.resolve("sdz-no-such", {"/dev/sdz-no-such": Device("/dev/sdz-no-such")}) == "/dev/sdz-no-such"
+    assert read.resolve("sdz-no-such", {}) is None
+    assert read.resolve("", {"/dev/sdb": Device("/dev/sdb")}) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        ("/srv", "/srv"),
+        (r"/with\040space", "/with space"),
+        (r"/tab\011and\012line", "/tab\tand\nline"),
+        (r"/back\134slash", "/back\\slash"),
+        (r"/literal\134040", r"/literal\040"),
+    ],
+)
+def test_mount_points_of_the_kernel(field: str, path: str) -> None:
+    assert read._unescape(field) == path
+
+
+def test_the_chosen_value() -> None:
+    assert read._chosen("writethrough [writeback] writearound none") == "writeback"
+    assert read._chosen("plain") == "plain"
+    assert read._chosen("") == ""
+
+
+def test_whether_a_directory_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    assert read._is_empty(f"{tmp_path}/empty") is True
+    assert read._is_empty(str(tmp_path)) is False
+    assert read._is_empty(f"{tmp_path}/file") is False
+    assert read._is_empty(f"{tmp_path}/missing") is None
+
+
+def test_a_file_in_the_way_of_a_directory_is_not_a_missing_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert read._is_empty(f"{tmp_path}/file/below") is False
+
+
+def test_deepen_adds_what_was_asked_for_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "_signatures", lambda path: ())
+    blank = tmp_path / "blank"
+    blank.write_bytes(bytes(1 << 20))
+    host = a_host(disk("/dev/sdb"), filesystems={"/dev/x": Filesystem("xfs", "u")}, directories={"/x": True})
+    for need in (
+        Unread("contents", (str(blank),)),
+        Unread("filesystems", (str(blank),)),
+        Unread("directories", (str(tmp_path), f"{tmp_path}/missing")),
+    ):
+        host = read.deepen(host, need)
+    assert host.contents == {"/dev/sdb": Content(), str(blank): Content()}
+    assert host.filesystems == {"/dev/x": Filesystem("xfs", "u"), str(blank): None}
+    assert host.directories == {"/x": True, str(tmp_path): False, f"{tmp_path}/missing": None}
+
+
+def test_reading_opens_nothing_for_writing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("x")
+    path.chmod(0o400)
+    before = os.stat(path)
+    assert read._is_busy(str(path)) is False
+    assert os.stat(path) == before

@@ -1,0 +1,246 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Superblocks, crafted from the layouts in the kernel's headers (md_p.h, bcache_ondisk.h, ext4.h, xfs_format.h, …)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import (
+    BcacheSuperblock,
+    MdSuperblock,
+    read_filesystem,
+    read_members,
+)
+
+MiB = 1 << 20
+SIZE = 16 * MiB + 4096
+RAW = bytes(range(16))
+UUID = str(uuid.UUID(bytes=RAW))
+
+
+class Image:
+    def __init__(self, path: Path, size: int = SIZE) -> None:
+        self.path = str(path)
+        self.size = size
+        path.write_bytes(b"")
+        os.truncate(path, size)
+
+    def put(self, offset: int, data: bytes) -> None:
+        with open(self.path, "r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+    def members(self) -> MdSuperblock | BcacheSuperblock | None:
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            return read_members(descriptor, self.size)
+        finally:
+            os.close(descriptor)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    return Image(tmp_path / "image")
+
+
+def fields(size: int, *parts: tuple[int, str, Any]) -> bytes:
+    block = bytearray(size)
+    for offset, form, value in parts:
+        struct.pack_into(form, block, offset, value)
+    return bytes(block)
+
+
+def md1(offset: int, role: int = 1, bitmap: bool = False, name: bytes = b"host:data", level: int = 5) -> bytes:
+    return fields(
+        4096,
+        (0, "<I", 0xA92B4EFC),
+        (4, "<I", 1),
+        (8, "<I", 1 if bitmap else 0),
+        (16, "16s", RAW),
+        (32, "32s", name),
+        (72, "<i", level),
+        (88, "<I", 1024),
+        (92, "<I", 3),
+        (128, "<Q", 2048),
+        (144, "<Q", offset >> 9),
+        (160, "<I", 2),
+        (200, "<Q", 77),
+        (220, "<I", 128),
+        (256, "<H", 0),
+        (258, "<H", 0xFFFE),
+        (260, "<H", role),
+    )
+
+
+MD = MdSuperblock(RAW.hex(), "data", "5", 3, 512 << 10, "1.2", "none", "active", 1, 77)
+V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
+
+
+@pytest.mark.parametrize(("metadata", "offset"), [("1.2", 4096), ("1.1", 0), ("1.0", V1_0)])
+def test_md_wherever_it_is(image: Image, metadata: str, offset: int) -> None:
+    image.put(offset, md1(offset))
+    assert image.members() == MD._replace(metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        ({"role": 0xFFFF}, {"role": "spare", "slot": None}),
+        ({"role": 0xFFFE}, {"role": "faulty", "slot": None}),
+        ({"role": 0xFFFD}, {"role": "journal", "slot": None}),
+        ({"role": 0}, {"slot": 0}),
+        ({"bitmap": True}, {"bitmap": "internal"}),
+        ({"name": b"data"}, {"name": "data"}),
+        ({"name": b"host:" + b"x" * 27}, {"name": "x" * 27}),
+        ({"name": b""}, {"name": ""}),
+        ({"level": -1}, {"level": "linear"}),
+        ({"level": 10}, {"level": "10"}),
+    ],
+)
+def test_md_in_other_words(image: Image, made: dict[str, Any], found: dict[str, Any]) -> None:
+    image.put(4096, md1(4096, **made))
+    assert image.members() == MD._replace(**found)
+
+
+def test_md_at_the_end_of_something_else_is_not_this_devices(image: Image) -> None:
+    image.put(V1_0, md1(V1_0 - 1 * MiB))
+    assert image.members() is None
+
+
+def md0_90(bitmap: bool = False, state: int = 0b110, utime: int = 0x6554_0000) -> bytes:
+    set_uuid = (0x03020100, 0x07060504, 0x0B0A0908, 0x0F0E0D0C)
+    words = {0: 0xA92B4EFC, 1: 0, 2: 90, 5: set_uuid[0], 7: 5, 10: 3, 13: set_uuid[1], 14: set_uuid[2], 15: set_uuid[3]}
+    words |= {32: utime, 33: 1 | (1 << 8 if bitmap else 0), 39: 77, 65: 64 << 10, 992: 1, 995: 1, 996: state}
+    return fields(4096, *((4 * word, "<I", value) for word, value in words.items()))
+
+
+V0_90 = (SIZE // 65536 - 1) * 65536
+MD0_90 = MdSuperblock("03020100070605040b0a09080f0e0d0c", "", "5", 3, 64 << 10, "0.90", "none", "active", 1, 77)
+
+
+@pytest.mark.parametrize(
+    ("state", "role", "slot"), [(0b110, "active", 1), (0b000, "spare", None), (0b001, "faulty", None)]
+)
+def test_md_0_90(image: Image, state: int, role: str, slot: int | None) -> None:
+    image.put(V0_90, md0_90(state=state))
+    assert image.members() == MD0_90._replace(role=role, slot=slot)
+
+
+@pytest.mark.parametrize(("bitmap", "utime"), [(False, 0x6554_0000), (True, 0x6554_0000), (False, 0x6554_0100)])
+def test_md_0_90_bitmap_whenever_it_was_written(image: Image, bitmap: bool, utime: int) -> None:
+    image.put(V0_90, md0_90(bitmap, utime=utime))
+    assert image.members() == MD0_90._replace(bitmap="internal" if bitmap else "none")
+
+
+def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -> bytes:
+    return fields(
+        4096,
+        (8, "<Q", 8),
+        (16, "<Q", version),
+        (24, "16s", bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")),
+        (40, "16s", bytes(16)),
+        (56, "16s", RAW),
+        (72, "32s", label),
+        (104, "<Q", flags),
+        (192, "<H", 8),
+        (194, "<H", buckets),
+    )
+
+
+@pytest.mark.parametrize("version", [1, 4, 6])
+@pytest.mark.parametrize(
+    ("flags", "mode", "state"),
+    [
+        (0, "writethrough", "no cache"),
+        (1 | 1 << 61, "writeback", "clean"),
+        (1 | 2 << 61, "writeback", "dirty"),
+        (2 | 3 << 61, "writearound", "inconsistent"),
+        (3, "none", "no cache"),
+    ],
+)
+def test_a_backing_device(image: Image, version: int, flags: int, mode: str, state: str) -> None:
+    image.put(4096, bcache(version, flags, b"cached"))
+    nil = str(uuid.UUID(int=0))
+    assert image.members() == BcacheSuperblock(True, nil, UUID, "cached", 4096, 0, mode, state)
+
+
+@pytest.mark.parametrize("version", [0, 3, 5])
+def test_a_cache(image: Image, version: int) -> None:
+    image.put(4096, bcache(version, buckets=1024))
+    assert image.members() == BcacheSuperblock(False, str(uuid.UUID(int=0)), UUID, "", 4096, 512 << 10, "", "")
+
+
+@pytest.mark.parametrize("size", [0, 512, 4096, 8192, 65536, SIZE])
+def test_nothing(tmp_path: Path, size: int) -> None:
+    image = Image(tmp_path / "blank", size)
+    assert image.members() is None
+    assert read_filesystem(image.path) is None
+
+
+def ext(compatible: int, incompatible: int, high: int = 0) -> bytes:
+    return fields(
+        1024,
+        (4, "<I", 4096),
+        (24, "<I", 2),
+        (56, "<H", 0xEF53),
+        (92, "<I", compatible),
+        (96, "<I", incompatible),
+        (104, "16s", RAW),
+        (120, "16s", b"backup"),
+        (0x150, "<I", high),
+    )
+
+
+@pytest.mark.parametrize(
+    ("block", "kind", "size"),
+    [
+        (ext(0x4, 0x40), "ext4", 16 * MiB),
+        (ext(0x4, 0xC0, 1), "ext4", (4096 + (1 << 32)) * 4096),
+        (ext(0x4, 0x40, 1), "ext4", 16 * MiB),
+        (ext(0x4, 0x2), "ext3", 16 * MiB),
+        (ext(0x0, 0x2), "ext2", 16 * MiB),
+    ],
+)
+def test_ext(image: Image, block: bytes, kind: str, size: int) -> None:
+    image.put(1024, block)
+    assert read_filesystem(image.path) == Filesystem(kind, UUID, "backup", size)
+
+
+def test_xfs(image: Image) -> None:
+    block = fields(512, (0, "4s", b"XFSB"), (4, ">I", 4096), (8, ">Q", 4096), (32, "16s", RAW), (108, "12s", b"backup"))
+    image.put(0, block)
+    assert read_filesystem(image.path) == Filesystem("xfs", UUID, "backup", 16 * MiB)
+
+
+def test_btrfs(image: Image) -> None:
+    block = fields(
+        4096,
+        (32, "16s", RAW),
+        (64, "8s", b"_BHRfS_M"),
+        (112, "<Q", 99 * MiB),
+        (136, "<Q", 1),
+        (201, "<Q", 1),
+        (209, "<Q", 16 * MiB),
+        (299, "256s", b"backup"),
+    )
+    image.put(65536, block)
+    assert read_filesystem(image.path) == Filesystem("btrfs", UUID, "backup", 16 * MiB)
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="mkfs.ext4 is not installed")
+@pytest.mark.parametrize("features", ["extents", "^64bit,extents"])
+def test_ext4_as_mke2fs_makes_it(image: Image, features: str) -> None:
+    made = ("mkfs.ext4", "-q", "-b", "4096", "-O", features, "-U", UUID, "-L", "backup", image.path)
+    subprocess.run(made, check=True)
+    assert read_filesystem(image.path) == Filesystem("ext4", UUID, "backup", SIZE)
