@@ -22,7 +22,17 @@ from . import purity
 CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = "/usr/local/lib/strata"
 _MODULES = "ansible_collections.strata.storage.plugins.modules"
+_PYTHON = f"env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
 _TRACE = "/run/strata-test.trace"
+_SOCKET = "/run/strata-test.socket"
+_CALL = f"""python3 -S -c '
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.connect("{_SOCKET}")
+server.sendall(sys.stdin.buffer.readline())
+while part := server.recv(65536):
+    sys.stdout.buffer.write(part)
+'"""
 
 
 class ModuleFailed(Exception):
@@ -55,16 +65,28 @@ class Node:
         for part in ("modules", "module_utils"):
             shutil.copytree(CHECKOUT / "plugins" / part, plugins / part, ignore=unneeded)
         self.guest.push(tree, _ROOT)
+        self.guest.write(f"{_ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
         self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections {_ROOT}/ansible/module_utils/*.py")
+        self._serve()
+
+    def _serve(self) -> None:
+        """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""
+        self.guest.run(
+            f"rm -f {_SOCKET}; setsid {_PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null & "
+            f"timeout 30 sh -c 'until [ -S {_SOCKET} ]; do sleep 0.05; done'"
+        )
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:
-        """The result of a module. Raises ModuleFailed where it failed."""
-        said = self.guest.run(
-            f"{prefix} env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3 -m {_MODULES}.{module}",
-            check=False,
-            timeout=300,
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check}}),
-        )
+        """The result of a module; with a command before it, in a Python of its own. Raises ModuleFailed if it failed."""
+        arguments["_ansible_check_mode"] = check
+        if prefix:
+            command = f"{prefix} {_PYTHON} -m {_MODULES}.{module}"
+            given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
+        else:
+            command, given = _CALL, json.dumps([module, arguments]) + "\n"
+            if self.guest.run(f"test -S {_SOCKET}", check=False).returncode:
+                self._serve()
+        said = self.guest.run(command, check=False, timeout=300, input=given)
         try:
             result: dict[str, Any] = json.loads(said.stdout)
         except ValueError:
@@ -100,7 +122,7 @@ class Node:
         for check in (True, False):
             with pytest.raises(ModuleFailed) as failed:
                 self.module(module, check=check, **arguments)
-            assert not failed.value.result["changed"]
+            assert not failed.value.result.get("changed")
             messages.append(str(failed.value))
         assert messages[0] == messages[1]
         return messages[0]

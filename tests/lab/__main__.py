@@ -70,8 +70,6 @@ def show_status(lab: Lab) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the process's return code."""
     options = parser().parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
     try:
         lab = Lab(options.name, suite=options.suite)
         if options.command == "build":
@@ -111,4 +109,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     sys.exit(main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -41,9 +42,10 @@ class State:
     key: str
     """Hash of the image, the hardware and QEMU: what the snapshot was taken of."""
     suite: str
+    image: str
+    """The directory of the image that it was made of, whatever the recipe says now."""
     process: Process
     port: int
-    owned: bool
     files: dict[str, str]
     """The disk file of each disk, root and boot included; those of pulled disks stay."""
     pulled: list[str] = field(default_factory=list)
@@ -141,6 +143,7 @@ class Lab:
         self.used = False
         """Whether anybody may have changed anything since the last reset; who goes past Lab and Guest sets it."""
         self._guest: Guest | None = None
+        self._ownership: int | None = None
 
     def __enter__(self) -> Lab:
         try:
@@ -160,6 +163,8 @@ class Lab:
     def up(self) -> None:
         """Have the machine run: as it is if it does, else fresh from the snapshot, which is made if there is none."""
         with self._locked():
+            if self.owned:
+                self._own()
             built = image.ensure(self.suite)
             state = State.load(self.directory)
             if state is not None and state.key == self._key(built) and state.process.alive():
@@ -185,6 +190,9 @@ class Lab:
         if self.directory.is_dir():
             with self._locked():
                 self._discard()
+        if self._ownership is not None:
+            os.close(self._ownership)
+            self._ownership = None
 
     def save(self, name: str) -> None:
         """Remember guest and disks as they are now, for `reset(name)`; not after a boot, or with a disk changed."""
@@ -201,7 +209,7 @@ class Lab:
     def reset(self, to: str = SNAPSHOT) -> None:
         """Have guest and disks as they were after the first boot, or when they were saved."""
         with self._locked():
-            state = self._state()
+            state = self._state(running=False)
             self._disconnect()
             if state.pristine and state.process.alive():
                 try:
@@ -214,7 +222,7 @@ class Lab:
                 except LabError:
                     pass  # a machine that cannot go back by itself is started anew
             state.process.kill()
-            self._start(image.ensure(state.suite), self._snapshot_files(), snapshot=to, port=state.port)
+            self._start(Image(Path(state.image)), self._snapshot_files(), snapshot=to, port=state.port)
             self.used = to != SNAPSHOT
 
     def reboot(self) -> None:
@@ -344,6 +352,17 @@ class Lab:
         with image.locked(self.directory / "lock", f"another process that uses lab {self.name}"):
             yield
 
+    def _own(self) -> None:
+        """Keep other owners out until `down` or the end of this process."""
+        if self._ownership is None:
+            descriptor = os.open(self.directory / "owner", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise LabError(f"lab {self.name} belongs to another process") from None
+            self._ownership = descriptor
+
     def _state(self, running: bool = True) -> State:
         self.used = True
         state = State.load(self.directory)
@@ -385,7 +404,8 @@ class Lab:
             # Somebody else may have taken the port meanwhile.
             process, port = machine.start(machine.qemu_command(*arguments, port=0, owned=self.owned), self.directory)
         try:
-            state = State(self._key(built), self.suite, process, port, self.owned, files, pristine=snapshot is not None)
+            pristine = snapshot is not None
+            state = State(self._key(built), self.suite, str(built.directory), process, port, files, pristine=pristine)
             state.save(self.directory)
             self._write_inventory(built, port)
             try:
@@ -399,7 +419,7 @@ class Lab:
     def _boot(self, state: State) -> None:
         boot = extract_boot(self.directory / state.files["boot"], self.directory)
         files = {name: file for name, file in state.files.items() if name not in state.pulled}
-        self._start(image.ensure(state.suite), files, port=state.port, boot=boot)
+        self._start(Image(Path(state.image)), files, port=state.port, boot=boot)
         started = State.load(self.directory)
         assert started is not None
         started.files, started.pulled = state.files, state.pulled
@@ -441,9 +461,9 @@ class Lab:
 
     def _discard(self, keep_disks: bool = False) -> None:
         self._disconnect()
-        state = State.load(self.directory)
-        if state is not None:
-            state.process.kill()
+        # Not State.load: the machine of another version of the lab goes too.
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            Process(**json.loads((self.directory / STATE).read_text())["process"]).kill()
         (self.directory / STATE).unlink(missing_ok=True)
         for pattern in (machine.SOCKET, "inventory.yml", "boot-*", *(() if keep_disks else ("*.qcow2",))):
             for file in self.directory.glob(pattern):
@@ -451,7 +471,7 @@ class Lab:
         shutil.rmtree(self._control_directory, ignore_errors=True)
 
     def _connected(self, state: State) -> Guest:
-        built = image.ensure(state.suite)
+        built = Image(Path(state.image))
         access = Access(state.port, built.private_key, built.known_hosts)
         if self._guest is None:
             self._guest = Guest(access, state.process.alive)

@@ -32,8 +32,11 @@ UNNEEDED_MODULES = (
     "kvm,kvm_amd,kvm_intel,ccp,cfg80211,rfkill,pcspkr,psmouse,serio_raw,floppy,ata_piix,ata_generic,libata,i2c_piix4,"
     "evdev,button,sg,drm,efi_pstore,aesni_intel,ghash_clmulni_intel,sha1_ssse3,sha256_ssse3,sha512_ssse3,fuse,configfs"
 )
+# Software emulation translates code anew at each address where it runs: without random addresses a command takes a
+# fifth of the time.
 KERNEL_ARGUMENTS = (
-    f"root=LABEL=root ro console=ttyS0 net.ifnames=0 panic=-1 quiet mitigations=off module_blacklist={UNNEEDED_MODULES}"
+    "root=LABEL=root ro console=ttyS0 net.ifnames=0 panic=-1 quiet norandmaps init_on_alloc=0 mitigations=off"
+    f" module_blacklist={UNNEEDED_MODULES}"
 )
 
 
@@ -147,7 +150,7 @@ def accelerator_options(accelerator: str) -> list[str]:
     return (
         ["-accel", "kvm", "-cpu", "host"]
         if accelerator == "kvm"
-        else ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off"]
+        else ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off,erms=off,fsrm=off"]
     )
 
 

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs in the guest: forks a process for each module run, with what every module imports loaded already.
+
+Under software emulation those imports take a second, and everything that a module does much less.
+Started as `server.py SOCKET`; each connection sends one line (module and arguments) and reads what the module prints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+
+from ansible.module_utils import basic
+
+MODULES = "ansible_collections.strata.storage.plugins.modules"
+
+
+def run(connection: socket.socket) -> None:
+    with connection.makefile("rb") as lines:
+        module, arguments = json.loads(lines.readline())
+    os.dup2(connection.fileno(), 1)
+    os.dup2(connection.fileno(), 2)
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    basic._ANSIBLE_PROFILE = "legacy"
+    sys.argv = [module]
+    runpy.run_module(f"{MODULES}.{module}", run_name="__main__", alter_sys=True)
+
+
+def main() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(sys.argv[1])
+    server.listen()
+    while True:
+        connection, _address = server.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            server.close()
+            run(connection)
+            os._exit(0)
+        connection.close()
+
+
+main()

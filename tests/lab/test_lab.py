@@ -1,0 +1,202 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab keeps its promises; these boot real machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab import CommandError, Guest, Lab, LabError
+from tests.lab.lab import CHECKOUT, State
+from tests.lab.machine import Process
+
+PATTERN = "strata" * 100
+
+
+def put(guest: Guest, serial: str, *, flush: bool) -> None:
+    """Write 4 KiB of a pattern to the middle of a disk, past the guest's cache."""
+    text = (PATTERN * 7)[:4096]
+    options = "oflag=direct" + (" conv=fsync" if flush else "")
+    guest.run(f"dd of={guest.disk(serial)} bs=4096 seek=5000 count=1 iflag=fullblock {options}", input=text)
+
+
+def found(guest: Guest, serial: str) -> bool:
+    """Whether the pattern is on the disk."""
+    command = f"dd if={guest.disk(serial)} bs=4096 skip=5000 count=1 iflag=direct status=none | grep -c {PATTERN[:60]}"
+    return guest.run(command, check=False).stdout.strip() == "1"
+
+
+def eventually(condition: Callable[[], bool], timeout: float = 20) -> bool:
+    """Wait up to `timeout` seconds for a condition."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def process_of(directory: Path) -> Process:
+    """Return the QEMU of a lab's directory."""
+    state = State.load(directory)
+    assert state is not None
+    return state.process
+
+
+def test_run(guest: Guest) -> None:
+    result = guest.run("echo out; echo err >&2; exit 3", check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (3, "out\n", "err\n")
+    with pytest.raises(CommandError, match=r"rc 1: false"):
+        guest.run("false")
+    assert guest.run("cat", input="typed\n").stdout == "typed\n"
+    with pytest.raises(subprocess.TimeoutExpired):
+        guest.run("sleep 20 | sleep 20", timeout=0.5)
+    assert guest.run("pgrep sleep", check=False).returncode == 1
+    assert abs(float(guest.run("date +%s").stdout) - time.time()) < 5
+
+
+def test_files(guest: Guest, tmp_path: Path) -> None:
+    guest.write("/root/secret", "text\n", mode=0o600)
+    assert guest.read("/root/secret") == "text\n"
+    assert guest.run("stat -c %a /root/secret").stdout == "600\n"
+    with pytest.raises(FileNotFoundError):
+        guest.read("/root/none")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "file").write_text("pushed")
+    guest.push(tmp_path, "/root/new place")
+    assert guest.read("/root/new place/below/file") == "pushed"
+
+
+def test_disks(guest: Guest, lab: Lab) -> None:
+    listed = json.loads(guest.run("lsblk --json --bytes --nodeps -o NAME,SERIAL,SIZE,ROTA").stdout)["blockdevices"]
+    by_serial = {disk["serial"]: disk for disk in listed}
+    for disk in lab.hardware.disks:
+        seen = by_serial[disk.serial]
+        assert seen["name"] == guest.kernel_name(disk.serial)
+        assert (seen["size"], seen["rota"]) == (disk.size_mib << 20, disk.rotation_rate != 1)
+    before = lab.disk_writes()
+    put(guest, "HDD3", flush=True)
+    changed = {serial for serial, writes in lab.disk_writes().items() if writes != before[serial]}
+    assert changed == {"HDD3"}
+
+
+def test_operator_is_not_root(guest: Guest) -> None:
+    done = subprocess.run(guest.access.ssh("id", "-un", user="operator"), capture_output=True, text=True, check=True)
+    assert done.stdout == "operator\n"
+
+
+def test_reset_restores_guest_and_disks(guest: Guest, lab: Lab) -> None:
+    put(guest, "HDD1", flush=True)
+    guest.run("touch /root/trace; sync")
+    lab.reset()
+    assert not found(lab.guest, "HDD1")
+    assert lab.guest.run("ls /root").stdout == ""
+
+
+def test_pull_and_insert(guest: Guest, lab: Lab) -> None:
+    put(guest, "HDD1", flush=True)
+    put(guest, "HDD2", flush=True)
+    for serial in ("HDD1", "HDD2", "SSD1"):
+        lab.pull_disk(serial)
+    assert guest.run(f"test -e {guest.disk('HDD1')}", check=False).returncode == 1
+    assert "HDD1" not in lab.disk_writes()
+    with pytest.raises(LabError, match="pulled already"):
+        lab.pull_disk("HDD1")
+    lab.insert_disk("HDD1")
+    lab.insert_disk("HDD2", new=True)
+    lab.insert_disk("SSD1", size_mib=64)
+    for serial in ("HDD1", "HDD2", "SSD1"):
+        guest.run(f"until test -e {guest.disk(serial)}; do sleep 0.05; done", timeout=20)
+    assert found(guest, "HDD1")
+    assert not found(guest, "HDD2")
+    assert guest.run(f"blockdev --getsize64 {guest.disk('SSD1')}").stdout == f"{64 << 20}\n"
+    lab.reset()
+    assert not found(lab.guest, "HDD1")
+    assert lab.guest.run(f"blockdev --getsize64 {guest.disk('SSD1')}").stdout == f"{256 << 20}\n"
+
+
+def test_ordered_power_cut_keeps_every_completed_write(guest: Guest, lab: Lab) -> None:
+    put(guest, "HDD1", flush=False)
+    put(guest, "HDD2", flush=True)
+    lab.pull_disk("HDD6")
+    boot = guest.read("/proc/sys/kernel/random/boot_id")
+    lab.power_cut("ordered")
+    assert guest.read("/proc/sys/kernel/random/boot_id") != boot
+    assert found(guest, "HDD1")
+    assert found(guest, "HDD2")
+    assert guest.run(f"test -e {guest.disk('HDD6')}", check=False).returncode == 1
+    lab.insert_disk("HDD6")
+
+
+def test_volatile_power_cut_keeps_what_was_flushed(guest: Guest, lab: Lab) -> None:
+    put(guest, "HDD1", flush=False)
+    put(guest, "HDD2", flush=True)
+    lab.power_cut("volatile", boot=False)
+    assert lab.status().condition == "stopped"
+    with pytest.raises(LabError, match="stopped"):
+        guest.run("true")
+    lab.boot()
+    assert not found(guest, "HDD1")
+    assert found(guest, "HDD2")
+
+
+def test_reboot_uses_the_guests_own_initramfs(guest: Guest, lab: Lab) -> None:
+    """An array comes up under the number that only the new initramfs knows."""
+    uuid = "11111111:22222222:33333333:44444444"
+    disks = f"{guest.disk('HDD1')} {guest.disk('HDD2')}"
+    create = "mdadm --create /dev/md7 --run --level=1 --raid-devices=2 --homehost=elsewhere --assume-clean"
+    guest.run(f"{create} --uuid={uuid} {disks}")
+    guest.run(f"echo 'ARRAY /dev/md5 UUID={uuid}' >> /etc/mdadm/mdadm.conf; update-initramfs -u", timeout=180)
+    before = (lab.directory / "state.json").read_text()
+    lab.reboot()
+    assert (lab.directory / "state.json").read_text() != before
+    assert "md5 : active" in guest.run("cat /proc/mdstat").stdout
+
+
+def test_labs_beside_each_other_and_a_dead_one(guest: Guest, tmp_path: Path) -> None:
+    guest.write("/root/mine", "")
+    with Lab("beside", owned=True, directory=tmp_path / "beside") as beside:
+        assert beside.guest.run("ls /root").stdout == ""
+        with pytest.raises(LabError, match="belongs to another process"):
+            Lab("beside", owned=True, directory=tmp_path / "beside").up()
+        beside.guest.write("/root/theirs", "")
+        os.kill(process_of(beside.directory).pid, signal.SIGKILL)
+        assert eventually(lambda: beside.status().condition == "stopped")
+        with pytest.raises(LabError, match="stopped"):
+            beside.guest.run("true")
+        beside.up()
+        assert beside.guest.run("ls /root").stdout == ""
+        assert guest.run("ls /root").stdout == "mine\n"
+    assert beside.status().condition == "down"
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Path) -> None:
+    """Killed, the kernel sees to it; interrupted while `up` works, the lab does."""
+    owned = end == signal.SIGKILL
+    code = f"from pathlib import Path; from tests.lab import Lab; Lab(owned={owned}, directory=Path({str(tmp_path)!r}))"
+    code += ".up(); input()" if owned else ".up()"
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=CHECKOUT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert eventually((tmp_path / "state.json").exists)
+        process = process_of(tmp_path)
+        assert process.alive()
+        owner.send_signal(end)
+        owner.wait(20)
+        assert eventually(lambda: not process.alive())
+    finally:
+        owner.kill()
+        owner.communicate()

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What decides which image and which snapshot of the cache a lab takes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.lab import image
+from tests.lab.lab import snapshot_key
+from tests.lab.machine import Disk, Hardware
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A copy of the recipe to change."""
+    copy = tmp_path / "recipe"
+    shutil.copytree(image.RECIPE, copy)
+    return copy
+
+
+def test_key_is_stable(recipe: Path) -> None:
+    assert image.recipe_key("bookworm", recipe) == image.recipe_key("bookworm")
+
+
+def test_key_depends_on_all_of_the_recipe(recipe: Path) -> None:
+    keys = {image.recipe_key("bookworm", recipe), image.recipe_key("trixie", recipe)}
+    with (recipe / "packages.txt").open("a") as file:
+        file.write("hello\n")
+    keys.add(image.recipe_key("bookworm", recipe))
+    (recipe / "root" / "etc" / "motd").write_text("")
+    keys.add(image.recipe_key("bookworm", recipe))
+    (recipe / "setup.sh").chmod(0o644)
+    keys.add(image.recipe_key("bookworm", recipe))
+    assert len(keys) == 5
+
+
+def test_mirror_only_if_given() -> None:
+    target = Path("root.tar")
+    assert image.mmdebstrap_command("trixie", target)[-2:] == ["trixie", "root.tar"]
+    assert image.mmdebstrap_command("trixie", target, mirror="mirror")[-3:] == ["trixie", "root.tar", "mirror"]
+
+
+def test_packages_are_names_alone() -> None:
+    packages = image.guest_packages()
+    assert {"mdadm", "lvm2", "bcache-tools"} <= set(packages)
+    assert not [package for package in packages if package != package.strip() or "#" in package]
+
+
+def test_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def fail(directory: Path) -> None:
+        (directory / "part").write_text("")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        image.cached("thing", fail)
+    assert [path.name for path in image.cache_directory().iterdir()] == [".thing.lock"]
+
+
+def test_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built: list[Path] = []
+    for _ in range(2):
+        directory = image.cached("thing", built.append)
+        assert directory == tmp_path / "strata-storage" / "lab" / "thing"
+    assert len(built) == 1
+
+
+def test_snapshot_depends_on_image_hardware_accelerator_and_qemu() -> None:
+    hardware = Hardware()
+    small = replace(hardware, disks=(Disk("HDD1", 64, 7200),))
+    keys = {
+        snapshot_key("image", hardware, "tcg", "7.2"),
+        snapshot_key("other", hardware, "tcg", "7.2"),
+        snapshot_key("image", small, "tcg", "7.2"),
+        snapshot_key("image", hardware, "kvm", "7.2"),
+        snapshot_key("image", hardware, "tcg", "8.0"),
+    }
+    assert len(keys) == 5
