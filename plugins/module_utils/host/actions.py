@@ -43,12 +43,16 @@ class Inspect(NamedTuple):
 
 
 class Vacate(NamedTuple):
-    """Deactivate what udev activated on a device by itself: logical volumes, out of old bytes."""
+    """Run a command that needs a new device for itself, while udev activates logical volumes out of old bytes in it.
+
+    udev's rules leave the activation to a service of systemd's: nothing tells when the last of it is over.
+    """
 
     path: str
+    command: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"deactivate logical volumes on {self.path}"
+        return f"deactivate logical volumes on {self.path}, {' '.join(self.command)}"
 
 
 class Grow(NamedTuple):
@@ -96,22 +100,27 @@ def _inspect(action: Inspect) -> None:
             f"old bytes inside the new {action.path} form this: {found}. Nothing was written over them. "
             "Set allow_destroy to erase them"
         )
-    _vacate(Vacate(action.path))
-    run_command(("wipefs", "--all", action.path))
+    _vacate(Vacate(action.path, ("wipefs", "--all", action.path)))
 
 
 def _vacate(action: Vacate) -> None:
     kernel = os.path.basename(os.path.realpath(action.path))
 
-    def vacant() -> bool:
+    def done() -> bool:
         run_command(("udevadm", "settle", "--timeout=30"))
         for holder in os.listdir(f"{SYS}/{kernel}/holders"):
             if not read_text(f"{SYS}/{holder}/dm/uuid").startswith("LVM-"):
                 raise StorageError(f"{action.path} was taken by /dev/{holder} meanwhile")
             run_command(("lvm", "lvchange", "--activate", "n", f"/dev/mapper/{read_text(f'{SYS}/{holder}/dm/name')}"))
-        return not read_contents((action.path,))[action.path].busy
+        try:
+            run_command(action.command)
+        except StorageError:
+            if read_contents((action.path,))[action.path].busy:
+                return False
+            raise
+        return True
 
-    wait_until(vacant, 30, f"in vain for nobody to use {action.path}")
+    wait_until(done, 30, f"in vain for nobody to use {action.path}")
 
 
 def _grow(action: Grow) -> None:

@@ -173,8 +173,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         actions=(Inspect(path, wipe=allow),),
         flush=(path,),
         undo=(
-            Vacate(path),
-            Command(("mdadm", "--stop", path)),
+            Vacate(path, ("mdadm", "--stop", path)),
             *(Command(("mdadm", "--zero-superblock", device.path)) for device in members + spares),
         ),
     )
@@ -319,7 +318,9 @@ def _stop_step(host: Host, name: str, array: Array) -> Step:
         kind="raid",
         name=name,
         detail=array.device,
+        # udev may still be looking at it, or at its members, which it would then assemble again.
         actions=(
+            Command(("udevadm", "settle", "--timeout=60")),
             Command(("mdadm", "--stop", array.device)),
             Wait(host.devices[array.device].sysfs("md"), gone=True),
         ),
@@ -400,7 +401,7 @@ def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
             kind="raid",
             name=want.name,
             detail=path,
-            actions=(Command(("mdadm", "--stop", path)), Wait(path, gone=True)),
+            actions=(Vacate(path, ("mdadm", "--stop", path)), Wait(path, gone=True)),
             flush=started.devices("active", "spare"),
         ),
     )

@@ -34,7 +34,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     monkeypatch.setattr(actions, "read_contents", lambda paths: dict.fromkeys(paths, device.content))
     monkeypatch.setattr(actions, "identity", lambda kernel: device.identity if kernel == "sdb" else "other")
     monkeypatch.setattr(actions, "run_command", lambda argv, timeout=0: device.commands.append(argv))
-    monkeypatch.setattr(actions, "_vacate", lambda action: device.commands.append(("vacate", action.path)))
+    monkeypatch.setattr(actions, "_vacate", lambda action: device.commands.append(("vacated", *action.command)))
     return device
 
 
@@ -80,7 +80,7 @@ def test_old_bytes_in_a_new_device(device: Device) -> None:
         perform(Inspect(device.path, wipe=False))
     assert device.commands == []
     perform(Inspect(device.path, wipe=True))
-    assert device.commands == [("vacate", device.path), ("wipefs", "--all", device.path)]
+    assert device.commands == [("vacated", "wipefs", "--all", device.path)]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,15 @@ def refused(host: Host, said: str, allow: bool = False, **words: Any) -> None:
 # Create
 
 
+@pytest.mark.parametrize(("level", "least"), [("0", 2), ("1", 2), ("4", 3), ("5", 3), ("6", 4), ("10", 2)])
+def test_too_few_devices(level: str, least: int) -> None:
+    devices = tuple(f"sd{letter}" for letter in "bcde"[: least - 1])
+    with pytest.raises(
+        StorageError, match=f"RAID {level} needs at least {least} devices, and `devices` has {least - 1}"
+    ):
+        plan(BLANK, level=level, devices=devices)
+
+
 def test_create_from_first_to_last() -> None:
     made = plan(BLANK._replace(boot=DEBIAN), level="5", devices=("sdb", "sdc", SDD), spare_devices=("sde",), uuid=UUID)
     keep, rebuild, create, inspect = made.steps
@@ -97,8 +106,7 @@ def test_create_from_first_to_last() -> None:
         actions=(Inspect("/dev/md0", wipe=False),),
         flush=("/dev/md0",),
         undo=(
-            Vacate("/dev/md0"),
-            run("mdadm", "--stop", "/dev/md0"),
+            Vacate("/dev/md0", ("mdadm", "--stop", "/dev/md0")),
             *(run("mdadm", "--zero-superblock", path) for path in (SDB, SDC, SDD, SDE)),
         ),
     )
@@ -384,10 +392,11 @@ def adopting(array: Array = ADOPTED, **more: Any) -> Host:
 def test_an_array_under_another_name_is_restarted_while_nobody_uses_it() -> None:
     made = plan(adopting(), name="data", level="1", devices=(SDB, SDC))
     assert commands(made) == [
+        "udevadm settle --timeout=60",
         "mdadm --stop /dev/md127",
         f"mdadm --assemble /dev/md/data --run --uuid={UUID} /dev/sdb /dev/sdc",
     ]
-    assert made.steps[0].actions[1] == Wait("/sys/class/block/md127/md", gone=True)
+    assert made.steps[0].actions[2] == Wait("/sys/class/block/md127/md", gone=True)
     assert made.after.arrays == (ADOPTED._replace(device="/dev/md/data"),)
 
 
@@ -416,7 +425,7 @@ def test_an_array_that_is_held_gets_its_name_with_the_next_boot(use: dict[str, A
 def test_a_member_that_is_being_rebuilt_comes_along() -> None:
     members = (Member(SDB, "active", 0), Member(SDC, "rebuilding", 1))
     made = plan(adopting(ADOPTED._replace(members=members, degraded=1)), name="data")
-    assert commands(made)[1].endswith(" /dev/sdb /dev/sdc")
+    assert commands(made)[2].endswith(" /dev/sdb /dev/sdc")
 
 
 def test_what_an_assembled_array_holds_is_not_known_before() -> None:
@@ -489,7 +498,11 @@ def test_stopped_is_written_down_before_it_is_done() -> None:
     made = plan(RUNNING, state="stopped")
     assert [step.actions for step in made.steps] == [
         (Edit(CONF, LINE[CONF], mdadm_line("<ignore>")),),
-        (run("mdadm", "--stop", "/dev/md0"), Wait("/sys/class/block/md0/md", gone=True)),
+        (
+            run("udevadm", "settle", "--timeout=60"),
+            run("mdadm", "--stop", "/dev/md0"),
+            Wait("/sys/class/block/md0/md", gone=True),
+        ),
     ]
     assert made.steps[1].flush == (SDB, SDC)
     assert made.after.arrays == (STOPPED,)
