@@ -17,7 +17,6 @@ author:
   - the strata.storage authors (@strata-storage)
 extends_documentation_fragment:
   - strata.storage.attributes
-  - strata.storage.attributes.actiongroup_host
 options:
   name:
     description: Only this one.

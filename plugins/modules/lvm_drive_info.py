@@ -11,13 +11,12 @@ module: lvm_drive_info
 short_description: Read the drives of a host
 version_added: 0.1.0
 description:
-  - Returns the drives of a host in the words that M(strata.storage.lvm_drive) takes, and how they do.
+  - Returns the drives of a host in the words of M(strata.storage.lvm_drive), and how they do.
   - Reading changes nothing.
 author:
   - the strata.storage authors (@strata-storage)
 extends_documentation_fragment:
   - strata.storage.attributes
-  - strata.storage.attributes.actiongroup_host
 options:
   name:
     description: Only this one.
@@ -38,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 drives:
-  description: What there is, each as an item of the document, which the module can be given again.
+  description: What there is, each as an item of the document's C(drives), with all its volumes.
   returned: success
   type: list
   elements: dict

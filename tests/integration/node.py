@@ -77,7 +77,7 @@ class Node:
         )
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:
-        """The result of a module; with a command before it, in a Python of its own. Raises ModuleFailed if it failed."""
+        """The result of a module; with a command before it, in a Python of its own. Raises ModuleFailed."""
         arguments["_ansible_check_mode"] = check
         if prefix:
             command = f"{prefix} {_PYTHON} -m {_MODULES}.{module}"

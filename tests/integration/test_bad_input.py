@@ -136,6 +136,7 @@ def is_refused(node: Node, module: str, arguments: dict[str, Any], why: str) -> 
     assert node.run(_LOOK) == node.run("cat /root/look")
 
 
+@pytest.mark.xdist_group("mess")
 @pytest.mark.parametrize(("device", "found"), HELD)
 @pytest.mark.parametrize("module", ["raid", "bcache", "lvm_drive"])
 def test_a_device_that_is_taken(mess: Node, module: str, device: str, found: str) -> None:
@@ -147,11 +148,13 @@ def test_a_device_that_is_taken(mess: Node, module: str, device: str, found: str
     is_refused(mess, module, arguments[module], found)
 
 
+@pytest.mark.xdist_group("mess")
 @pytest.mark.parametrize(("module", "arguments", "why"), WRONG)
 def test_a_task_that_makes_no_sense(mess: Node, module: str, arguments: dict[str, Any], why: str) -> None:
     is_refused(mess, module, arguments, why)
 
 
+@pytest.mark.xdist_group("mess")
 @pytest.mark.parametrize(
     ("module", "option", "devices"),
     [("raid", "devices", ["{HDD6}", "{HDD3}"]), ("lvm_drive", "devices", ["{HDD6}", "{HDD2}"])],

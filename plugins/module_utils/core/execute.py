@@ -74,7 +74,7 @@ def _kernel_name(path: str) -> str:
 
 def missing_programs(steps: tuple[Step, ...]) -> list[str]:
     """The programs that the steps need and this host lacks."""
-    needed = {action.argv[0] for step in steps for action in step.actions if isinstance(action, Command)}
+    needed = {program for step in steps for action in step.actions for program in getattr(action, "programs", ())}
     return sorted(program for program in needed if not shutil.which(program, path=_search_path()))
 
 

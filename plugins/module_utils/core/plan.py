@@ -18,6 +18,10 @@ class Command(NamedTuple):
     argv: tuple[str, ...]
     timeout: int = 120
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return self.argv[:1]
+
     def __str__(self) -> str:
         return " ".join(self.argv)
 
@@ -78,9 +82,9 @@ class Wait(NamedTuple):
 class Step(NamedTuple):
     """One mutation and what belongs to it.
 
-    ``verb kind name: detail`` is the sentence. ``claims`` are checked right before (identity, emptiness),
-    ``flush`` are block devices to fsync right after, ``destroys`` says which data goes,
-    ``undo`` is done if the step fails, so that a refused step leaves nothing behind.
+    ``verb kind name: detail`` is the sentence. An action says in ``programs`` what it starts. ``claims`` are checked
+    right before (identity, emptiness), ``flush`` are block devices to fsync right after, ``destroys`` says which data
+    goes, ``undo`` is done if the step fails, so that a refused step leaves nothing behind.
     """
 
     verb: str

@@ -10,9 +10,10 @@ from typing import Callable, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
+from ..core.plan import Write
 from .boot import colons
 from .filesystem import KINDS
-from .read import SYS, identity, read_contents
+from .read import SYS, identity, is_busy, read_contents
 from .state import Filesystem, Signature
 from .superblocks import read_filesystem
 
@@ -38,6 +39,10 @@ class Inspect(NamedTuple):
     path: str
     wipe: bool
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return ("wipefs",)
+
     def __str__(self) -> str:
         return f"{'erase' if self.wipe else 'refuse'} old signatures in {self.path}"
 
@@ -51,8 +56,22 @@ class Vacate(NamedTuple):
     path: str
     command: tuple[str, ...]
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return self.command[:1]
+
     def __str__(self) -> str:
         return f"deactivate logical volumes on {self.path}, {' '.join(self.command)}"
+
+
+class Release(NamedTuple):
+    """Have bcache let go of a device: it does so later than its attributes vanish, and udev may register it again."""
+
+    path: str
+    attribute: str
+
+    def __str__(self) -> str:
+        return f"echo 1 > {self.attribute}, until nobody holds {self.path}"
 
 
 class Grow(NamedTuple):
@@ -61,6 +80,11 @@ class Grow(NamedTuple):
     type: str
     path: str
     mount_point: str
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        kind = KINDS.get(self.type)
+        return kind.grow(self.path, self.mount_point)[:1] if kind else ()
 
     def __str__(self) -> str:
         kind = KINDS.get(self.type)
@@ -123,6 +147,17 @@ def _vacate(action: Vacate) -> None:
     wait_until(done, 30, f"in vain for nobody to use {action.path}")
 
 
+def _release(action: Release) -> None:
+    def released() -> bool:
+        run_command(("udevadm", "settle", "--timeout=30"))
+        if os.path.exists(action.attribute):
+            HOST_PERFORM[Write](Write(action.attribute, "1"))
+            return False
+        return not is_busy(action.path)
+
+    wait_until(released, 60, f"in vain for nobody to hold {action.path}")
+
+
 def _grow(action: Grow) -> None:
     run_command(KINDS[action.type].grow(action.path, action.mount_point), timeout=3600)
 
@@ -150,6 +185,7 @@ HOST_PERFORM: dict[type, Perform] = {
     Claim: _claim,
     Inspect: _inspect,
     Vacate: _vacate,
+    Release: _release,
     Grow: _grow,
     ReloadMounts: _reload,
 }

@@ -15,7 +15,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid
 from ..document.bcache import Bcache
 from ..document.sizes import show_size
-from .actions import Claim, Inspect
+from .actions import Claim, Inspect, Release
 from .safety import blank, check_unused, describe_content, take, wipe_steps
 from .state import BLANK, UNSEEN, Backing, CacheSet, Device, Host, Signature, replace_item
 
@@ -261,12 +261,13 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
             more, host = _shut_down(host, want, backing)
             steps += more
     if cache_set:
-        if not (backing and backing.registered) and not allow:
+        flushed = bool(backing and backing.registered and backing.cache_set == cache_set.uuid)
+        if not flushed and not allow:
             raise Refused(
                 f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
-                "data of a backing device that is not registered. Set allow_destroy to give that up."
+                "data of a backing device that is not here. Set allow_destroy to give that up."
             )
-        more, host = _remove_cache_set(host, want, cache_set, unseen=not (backing and backing.registered))
+        more, host = _remove_cache_set(host, want, cache_set, unseen=not flushed)
         steps += more
     if backing:
         device = host.devices[backing.device]
@@ -330,8 +331,7 @@ def _shut_down(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host]
             "stop",
             want,
             backing.bcache or device.path,
-            Write(device.sysfs("bcache/stop"), "1"),
-            Wait(device.sysfs("bcache"), gone=True),
+            Release(device.path, device.sysfs("bcache/stop")),
         ),
     )
     return steps, host.without_device(backing.bcache) if backing.bcache else host
@@ -342,8 +342,8 @@ def _remove_cache_set(host: Host, want: Bcache, cache_set: CacheSet, unseen: boo
     directory = f"/sys/fs/bcache/{cache_set.uuid}"
     steps: Steps = ()
     if cache_set.registered:
-        write = Write(f"{directory}/unregister", "1")
-        steps += (_step("unregister", want, f"cache set on {device.path}", write, Wait(directory, gone=True)),)
+        release = Release(device.path, f"{directory}/unregister")
+        steps += (_step("unregister", want, f"cache set on {device.path}", release),)
     lost = (f"{device.path}: dirty data of backing devices that are not here, if there is any",) if unseen else ()
     steps += (_wipe_step(want, device, "cache")._replace(destroys=lost),)
     host = host.with_content(device.path)

@@ -114,7 +114,7 @@ def identity(kernel: str) -> str:
 
 def read_contents(paths: Iterable[str]) -> dict[str, Content]:
     """What devices hold, by libblkid's probing of the devices themselves."""
-    return {path: Content(_signatures(path), _is_busy(path)) for path in paths}
+    return {path: Content(_signatures(path), is_busy(path)) for path in paths}
 
 
 def _devices() -> dict[str, Device]:
@@ -384,7 +384,7 @@ def _signatures(path: str) -> tuple[Signature, ...]:
     return tuple(found.values())
 
 
-def _is_busy(path: str) -> bool:
+def is_busy(path: str) -> bool:
     """Whether somebody holds the device: what no signature tells (ZFS, a running virtual machine), this does."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))

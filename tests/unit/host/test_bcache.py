@@ -14,7 +14,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Pl
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache as document
 from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
 from ansible_collections.strata.storage.plugins.module_utils.host import bcache
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect, Release
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Backing,
@@ -308,9 +308,9 @@ def test_absent_writes_back_stops_and_wipes_the_label_last() -> None:
     ]
     assert detach.actions[0] == Write(f"{SYS}/detach", "1")
     assert Wait(f"{SYS}/state", ("no cache",), timeout=12 * 3600) in detach.actions
-    assert made.steps[1].actions == (Write(f"{SYS}/stop", "1"), Wait(SYS, gone=True))
+    assert made.steps[1].actions == (Release(SDB, f"{SYS}/stop"),)
     directory = f"/sys/fs/bcache/{SET}"
-    assert made.steps[2].actions == (Write(f"{directory}/unregister", "1"), Wait(directory, gone=True))
+    assert made.steps[2].actions == (Release(SDC, f"{directory}/unregister"),)
     assert made.steps[4].actions == (run("wipefs", "--all", SDB),)
     assert made.steps[4].claims == (Claim(SDB, "serial sdb", None),)
     assert destroyed(made) == []

@@ -92,5 +92,5 @@ def test_reading_opens_nothing_for_writing(tmp_path: Path) -> None:
     path.write_text("x")
     path.chmod(0o400)
     before = os.stat(path)
-    assert read._is_busy(str(path)) is False
+    assert read.is_busy(str(path)) is False
     assert os.stat(path) == before

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same modules as users start them: ad hoc, and from playbooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.lab import Guest, Lab
+
+from .node import CHECKOUT
+
+
+def ansible(lab: Lab, program: str, *arguments: str, fails: bool = False) -> str:
+    command = [program, "--inventory", str(lab.inventory_path), *arguments]
+    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False, capture_output=True, text=True)
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_ad_hoc(lab: Lab, guest: Guest) -> None:
+    devices = ",".join(guest.disk(serial) for serial in ("HDD1", "HDD2"))
+    array = ("lab", "--module-name", "strata.storage.raid", "--args", f"name=md0 level=1 devices={devices}")
+    checked = ansible(lab, "ansible", *array, "--check", "--diff")
+    assert '+        "level": "1"' in checked
+    assert guest.run("cat /proc/mdstat").stdout.count("md0") == 0
+    assert "CHANGED" in ansible(lab, "ansible", *array)
+    assert "SUCCESS" in ansible(lab, "ansible", *array)
+    refused = ansible(lab, "ansible", *array[:-1], f"name=md1 level=1 devices={devices}", fails=True)
+    assert "is a member of RAID array /dev/md0" in refused
+    assert "Traceback" not in refused
+    found = ansible(lab, "ansible", "lab", "--one-line", "--module-name", "strata.storage.raid_info")
+    assert json.loads(found.partition(" => ")[2])["raids"][0]["name"] == "md0"
+
+
+def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:
+    play = [
+        {
+            "hosts": "lab",
+            "gather_facts": False,
+            "module_defaults": {"group/strata.storage.host": {"lock_timeout": 0}},
+            "tasks": [{"strata.storage.raid": {"name": "md0", "state": "absent"}}],
+        }
+    ]
+    guest.run("touch /run/strata-storage.lock; setsid flock /run/strata-storage.lock sleep 60 > /dev/null 2>&1 &")
+    book = lab.directory / "play.json"
+    book.write_text(json.dumps(play))
+    assert "waited 0 s for it" in ansible(lab, "ansible-playbook", str(book), fails=True)
+
+
+@pytest.mark.usefixtures("guest")
+def test_the_demo(lab: Lab) -> None:
+    said = ansible(lab, "ansible-playbook", "playbooks/demo.yml")
+    assert "Nothing is left on 5 disks" in said
+
+
+def test_the_initramfs_of_the_distributions_own_tool(lab: Lab, guest: Guest) -> None:
+    """Elsewhere the lab's own stands in for it, since this one takes a minute."""
+    guest.run("rm -r /var/lib/lab")
+    devices = ",".join(guest.disk(serial) for serial in ("HDD1", "HDD2"))
+    ansible(
+        lab, "ansible", "lab", "--module-name", "strata.storage.raid", "--args", f"name=data level=1 devices={devices}"
+    )
+    inside = guest.run(
+        "cd /tmp && unmkinitramfs /boot/initrd.img-* image && cat image/etc/mdadm/mdadm.conf", timeout=120
+    )
+    assert "ARRAY /dev/md/data UUID=" in inside.stdout
+    lab.reboot()
+    assert guest.run("readlink -e /dev/md/data").stdout.startswith("/dev/md")
