@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.lab import Lab
 
 HERE = Path(__file__).parent
-MODULES = ("ping", "raid", "bcache", "lvm_drive")
+TASKS = ("Ping", "Raid", "Bcache", "Lvm_drive")
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         }
         playbook = ["ansible-playbook", "--inventory", str(lab.inventory_path), str(HERE / "unchanged.yml")]
         subprocess.run(playbook, env=environment, check=True, stdout=sys.stderr)
-        taken: dict[str, list[float]] = {name: [] for name in MODULES}
+        taken: dict[str, list[float]] = {name: [] for name in TASKS}
         for name, seconds, changed in map(json.loads, durations.read_text().splitlines()):
             if name in taken:
                 if changed:
@@ -39,7 +39,7 @@ def main() -> None:
     # The first round warms up caches on both sides.
     medians = {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
     for name, median in medians.items():
-        print(f"{name:10} {median:6.2f} s  {median / medians['ping']:5.2f} × ping")
+        print(f"{name:10} {median:6.2f} s  {median / medians['Ping']:5.2f} × ping")
 
 
 if __name__ == "__main__":

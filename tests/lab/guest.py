@@ -209,6 +209,6 @@ class Guest:
             if isinstance(error, (LabError, OSError)):
                 raise LabError(f"{error}\n{said}".strip()) from error
             raise
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line, _newline, self._buffer = self._buffer.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer

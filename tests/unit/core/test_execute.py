@@ -88,7 +88,7 @@ def test_symbols_reach_into_nested_tuples_and_keep_their_types() -> None:
     symbols = Symbols({"name": str.upper})
     action = Command(("echo", "<name:a>", "x<name:b>y"), 7)
     assert symbols.resolve((action, ("<name:c>", None, 1))) == (Command(("echo", "A", "xBy"), 7), ("C", None, 1))
-    assert type(symbols.resolve((action,))[0]) is Command
+    assert isinstance(symbols.resolve((action,))[0], Command)
 
 
 def test_one_placeholder_may_stand_in_the_name_of_another(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ SPECS: dict[str, Spec] = {
 
 
 def fragment(name: str) -> dict[str, Any]:
-    module, _, section = name.removeprefix("strata.storage.").partition(".")
+    module, _dot, section = name.removeprefix("strata.storage.").partition(".")
     text = getattr(FRAGMENTS[module].ModuleDocFragment, section.upper() or "DOCUMENTATION")
     loaded: dict[str, Any] = yaml.safe_load(text)
     return loaded

@@ -149,7 +149,7 @@ def test_where_an_array_is(name: str, path: str) -> None:
     ],
 )
 def test_what_mdadm_is_told(words: dict[str, Any], there: list[str], not_there: str) -> None:
-    (_, create) = commands(plan(BLANK, **{"level": "1", "devices": (SDB, SDC), **words}))
+    (_persist, create) = commands(plan(BLANK, **{"level": "1", "devices": (SDB, SDC), **words}))
     assert set(there) <= set(create.split())
     assert not_there not in create
 

@@ -68,7 +68,7 @@ def test_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 def test_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     built: list[Path] = []
-    for _ in range(2):
+    for _round in range(2):
         directory = image.cached("thing", built.append)
         assert directory == tmp_path / "strata-storage" / "lab" / "thing"
     assert len(built) == 1
