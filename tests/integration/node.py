@@ -66,7 +66,7 @@ class Node:
             shutil.copytree(CHECKOUT / "plugins" / part, plugins / part, ignore=unneeded)
         self.guest.push(tree, _ROOT)
         self.guest.write(f"{_ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
-        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections {_ROOT}/ansible/module_utils/*.py")
+        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections {_ROOT}/ansible/module_utils/*.py; sync")
         self._serve()
 
     def _serve(self) -> None:

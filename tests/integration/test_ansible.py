@@ -36,7 +36,7 @@ def test_ad_hoc(lab: Lab, guest: Guest) -> None:
     assert "is a member of RAID array /dev/md0" in refused
     assert "Traceback" not in refused
     found = ansible(lab, "ansible", "lab", "--one-line", "--module-name", "strata.storage.raid_info")
-    assert json.loads(found.partition(" => ")[2])["raids"][0]["name"] == "md0"
+    assert json.loads(found.splitlines()[0].partition(" => ")[2])["raids"][0]["name"] == "md0"
 
 
 def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:

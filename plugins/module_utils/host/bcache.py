@@ -16,6 +16,7 @@ from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid
 from ..document.bcache import Bcache
 from ..document.sizes import show_size
 from .actions import Claim, Inspect, Release
+from .read import BCACHE_LINKS
 from .safety import blank, check_unused, describe_content, take, wipe_steps
 from .state import BLANK, UNSEEN, Backing, CacheSet, Device, Host, Signature, replace_item
 
@@ -31,7 +32,7 @@ Steps = tuple[Step, ...]
 
 
 def device_path(name: str) -> str:
-    return f"/dev/bcache/by-label/{name}"
+    return f"{BCACHE_LINKS}/{name}"
 
 
 def references(want: Bcache) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ from .superblocks import BcacheSuperblock, MdSuperblock, open_device, read_files
 
 SYS = "/sys/class/block"
 FSTAB = "/etc/fstab"
+BCACHE_LINKS = "/dev/bcache/by-label"
 _MDADM_CONFS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 #: Devices that are never part of a stack: reading them costs (a floppy seeks), or means nothing.
 _SKIPPED = ("ram", "zram", "sr", "fd", "nbd")
@@ -57,14 +58,15 @@ def read(references: Iterable[str] = ()) -> Host:
     by_kernel = {device.kernel: device for device in devices.values()}
     superblocks = _superblocks(devices)
     mounts, swaps = _mounts(devices, by_kernel)
+    backings = _backings(superblocks, by_kernel)
     files = {path: read_file(path) for path in (mdadm_conf(), FSTAB)}
     return Host(
         devices=devices,
-        links={reference: resolve(reference, devices) for reference in references},
+        links={reference: resolve(reference, devices, backings) for reference in references},
         mounts=mounts,
         swaps=swaps,
         arrays=_arrays(superblocks, by_kernel),
-        backings=_backings(superblocks, by_kernel),
+        backings=backings,
         cache_sets=_cache_sets(superblocks),
         files=files,
         boot=_boot(),
@@ -85,10 +87,21 @@ def deepen(host: Host, need: Unread) -> Host:
     return host._replace(lvm=_lvm(host))
 
 
-def resolve(reference: str, devices: Mapping[str, Device]) -> str | None:
-    """The device that a path (any link), or a kernel's name, means."""
-    path = os.path.realpath(reference if reference.startswith("/") else f"/dev/{reference}")
-    return path if path in devices else None
+def resolve(reference: str, devices: Mapping[str, Device], backings: Iterable[Backing] = ()) -> str | None:
+    """The device that an item's name, a path (any link) or a kernel's name means. Raises StorageError for two at once.
+
+    A bcache is looked up by its label itself: udev's link to it is often missing after a boot.
+    """
+    paths = [reference] if reference.startswith("/") else [f"/dev/{reference}", f"/dev/md/{reference}"]
+    found = {path for path in map(os.path.realpath, paths) if path in devices}
+    found |= {
+        backing.bcache
+        for backing in backings
+        if backing.bcache and reference in (backing.label, f"{BCACHE_LINKS}/{backing.label}")
+    }
+    if len(found) > 1:
+        raise StorageError(f"{reference} could be {' or '.join(sorted(found))}; say which one by its path")
+    return found.pop() if found else None
 
 
 def mdadm_conf() -> str:
