@@ -18,6 +18,8 @@ WITH_MODULES = "with-modules"
 @pytest.fixture(scope="session")
 def equipped(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Node:
     """The guest once it has the modules: what the tests of this session start from."""
+    if lab.used:
+        lab.reset()
     node = Node(lab)
     node.install(tmp_path_factory.mktemp("modules"))
     lab.save(WITH_MODULES)

@@ -148,6 +148,9 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         *([f"--spare-devices={len(spares)}"] if spares else []),
         *(f"--metadata={metadata}", f"--uuid={uuid}"),
         *([f"--bitmap={bitmap}"] if want.level != "0" else []),
+        # Else mdadm makes it degraded at first, with the last member as a spare; and what is degraded and was being
+        # written to at a power cut, md does not start again.
+        *(["--force"] if want.level in ("4", "5") else []),
         *([f"--chunk={want.chunk_size >> 10}K"] if want.chunk_size else []),
         *([f"--name={want.name}"] if metadata != "0.90" else []),
         *(device.path for device in members + spares),

@@ -91,7 +91,7 @@ def test_create_from_first_to_last() -> None:
         actions=(
             run(
                 *("mdadm", "--create", "/dev/md0", "--run", "--level=5", "--raid-devices=3", "--spare-devices=1"),
-                *("--metadata=1.2", f"--uuid={UUID}", "--bitmap=none", "--name=md0", SDB, SDC, SDD, SDE),
+                *("--metadata=1.2", f"--uuid={UUID}", "--bitmap=none", "--force", "--name=md0", SDB, SDC, SDD, SDE),
             ),
             Wait("/dev/md0"),
         ),
