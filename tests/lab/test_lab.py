@@ -117,7 +117,7 @@ def test_pull_and_insert(guest: Guest, lab: Lab) -> None:
     lab.insert_disk("HDD2", new=True)
     lab.insert_disk("SSD1", size_mib=64)
     for serial in ("HDD1", "HDD2", "SSD1"):
-        guest.run(f"until test -e {guest.disk(serial)}; do sleep 0.05; done", timeout=20)
+        guest.run(f"until test -e {guest.disk(serial)}; do sleep 0.05; done; udevadm settle", timeout=60)
     assert found(guest, "HDD1")
     assert not found(guest, "HDD2")
     assert guest.run(f"blockdev --getsize64 {guest.disk('SSD1')}").stdout == f"{64 << 20}\n"

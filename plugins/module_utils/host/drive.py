@@ -317,12 +317,12 @@ def _make_filesystem(
     device = host.devices[logical.device]
     content = host.content(device.path)[device.path]
     if content.signatures:
-        check_unused(host, device, f"volume {name}", "Put it out of use first.")
         if not allow:
             raise Refused(
                 f"volume {name}: {path} holds {describe_content(content)}, and {volume.filesystem or 'btrfs'} is "
                 "wanted. Set allow_destroy to destroy that."
             )
+        check_unused(host, device, f"volume {name}", "Put it out of use first.")
         steps += wipe_steps([(device, content)])
     kind = volume.filesystem or "btrfs"
     if logical.size < KINDS[kind].least:
