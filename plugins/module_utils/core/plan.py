@@ -66,7 +66,10 @@ class MakeDirectory(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Wait until a path exists (or, with ``gone``, no longer does), or until it reads as one of ``values``."""
+    """Wait until a path exists (or, with ``gone``, no longer does), or until it reads as one of ``values``.
+
+    What does not exist reads as empty.
+    """
 
     path: str
     values: tuple[str, ...] = ()
@@ -76,7 +79,9 @@ class Wait(NamedTuple):
     def __str__(self) -> str:
         if self.gone:
             return f"wait until {self.path} is gone"
-        return f"wait for {self.path}" + (f" to be {' or '.join(self.values)}" if self.values else "")
+        return f"wait for {self.path}" + (
+            f" to be {' or '.join(value or 'gone' for value in self.values)}" if self.values else ""
+        )
 
 
 class Step(NamedTuple):

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Plan, Step, Wait, new_uuid, placeholder
+from ..core.plan import Command, Plan, Step, Wait, kernel_name, new_uuid, placeholder
 from ..document.raid import LEAST_DEVICES, Raid, redundancy
 from ..document.sizes import show_size
 from .actions import Claim, Inspect, Vacate
@@ -20,6 +20,8 @@ from .state import UNSEEN, Array, Device, Host, Member, Signature, replace_item
 #: mdadm's own rule: a write-intent bitmap pays off from this size of a member.
 _BITMAP_FROM = 100 << 30
 _IGNORE = "<ignore>"
+#: Whoever opens the node of an array that was stopped gets an empty md device for it.
+_NOT_THERE = ("", "clear")
 _NUMBERED = re.compile(r"md\d+")
 
 
@@ -325,7 +327,7 @@ def _stop_step(host: Host, name: str, array: Array) -> Step:
         actions=(
             Command(("udevadm", "settle", "--timeout=60")),
             Command(("mdadm", "--stop", array.device)),
-            Wait(host.devices[array.device].sysfs("md"), gone=True),
+            Wait(host.devices[array.device].sysfs("md/array_state"), _NOT_THERE),
         ),
         flush=array.devices("active", "spare", "rebuilding"),
     )
@@ -404,7 +406,10 @@ def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
             kind="raid",
             name=want.name,
             detail=path,
-            actions=(Vacate(path, ("mdadm", "--stop", path)), Wait(path, gone=True)),
+            actions=(
+                Vacate(path, ("mdadm", "--stop", path)),
+                Wait(f"/sys/class/block/{kernel_name(path)}/md/array_state", _NOT_THERE),
+            ),
             flush=started.devices("active", "spare"),
         ),
     )

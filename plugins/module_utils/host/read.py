@@ -252,7 +252,12 @@ def _arrays(
     superblocks: Mapping[str, MdSuperblock | BcacheSuperblock], by_kernel: Mapping[str, Device]
 ) -> tuple[Array, ...]:
     members = {path: block for path, block in superblocks.items() if isinstance(block, MdSuperblock)}
-    assembled = [_assembled(kernel, members, by_kernel) for kernel in by_kernel if os.path.isdir(f"{SYS}/{kernel}/md")]
+    # An md device in state clear is none: one comes to be when somebody opens the node of an array that was stopped.
+    assembled = [
+        _assembled(kernel, members, by_kernel)
+        for kernel in by_kernel
+        if read_text(f"{SYS}/{kernel}/md/array_state") not in ("", "clear")
+    ]
     taken = {member.device for array in assembled for member in array.members}
     parts: dict[str, dict[str, MdSuperblock]] = {}
     for path, block in members.items():

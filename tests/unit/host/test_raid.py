@@ -362,7 +362,7 @@ def test_a_stopped_array_is_found_by_its_uuid() -> None:
 def test_an_array_that_did_not_start_is_stopped_and_assembled() -> None:
     made = plan(with_array(RUNNING._replace(arrays=()), MIRROR._replace(state="inactive")))
     assert outline(made) == ["stop raid md0", "assemble raid md0"]
-    assert Wait("/sys/class/block/md0/md", gone=True) in made.steps[0].actions
+    assert Wait("/sys/class/block/md0/md/array_state", ("", "clear")) in made.steps[0].actions
 
 
 def test_assembled_with_a_missing_member() -> None:
@@ -396,7 +396,7 @@ def test_an_array_under_another_name_is_restarted_while_nobody_uses_it() -> None
         "mdadm --stop /dev/md127",
         f"mdadm --assemble /dev/md/data --run --uuid={UUID} /dev/sdb /dev/sdc",
     ]
-    assert made.steps[0].actions[2] == Wait("/sys/class/block/md127/md", gone=True)
+    assert made.steps[0].actions[2] == Wait("/sys/class/block/md127/md/array_state", ("", "clear"))
     assert made.after.arrays == (ADOPTED._replace(device="/dev/md/data"),)
 
 
@@ -501,7 +501,7 @@ def test_stopped_is_written_down_before_it_is_done() -> None:
         (
             run("udevadm", "settle", "--timeout=60"),
             run("mdadm", "--stop", "/dev/md0"),
-            Wait("/sys/class/block/md0/md", gone=True),
+            Wait("/sys/class/block/md0/md/array_state", ("", "clear")),
         ),
     ]
     assert made.steps[1].flush == (SDB, SDC)
