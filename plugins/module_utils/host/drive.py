@@ -14,7 +14,7 @@ from ..document.sizes import Percent, show_size
 from . import mount
 from .actions import Claim, Grow, Inspect
 from .filesystem import KINDS
-from .safety import blank, check_unused, describe_content, take, wipe_steps
+from .safety import blank, check_once, check_unused, describe_content, take, wipe_steps
 from .state import UNSEEN, Device, Filesystem, Group, Host, LogicalVolume, PhysicalVolume, Signature, replace_item
 
 Steps = tuple[Step, ...]
@@ -35,9 +35,7 @@ def references(want: Drive) -> tuple[str, ...]:
 def plan(host: Host, want: Drive, allow: bool) -> Plan:
     """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
     devices = [host.device(reference, f"drive {want.name}") for reference in want.devices or ()]
-    for device in devices:
-        if devices.count(device) > 1:
-            raise StorageError(f"drive {want.name}: {device.path} is named twice, by different names")
+    check_once(devices, f"drive {want.name}")
     group = _find(host, want.name)
     if want.state == "absent":
         return _absent(host, want, group, devices, allow)

@@ -14,7 +14,7 @@ from ..document.raid import LEAST_DEVICES, Raid, redundancy
 from ..document.sizes import show_size
 from .actions import Claim, Inspect, Vacate
 from .boot import ArrayLine, array_lines, persist
-from .safety import blank, check_unused, describe_content, take, wipe_steps
+from .safety import blank, check_once, check_unused, describe_content, take, wipe_steps
 from .state import UNSEEN, Array, Device, Host, Member, Signature, replace_item
 
 #: mdadm's own rule: a write-intent bitmap pays off from this size of a member.
@@ -133,7 +133,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     path = device_path(want.name)
     members = _resolve(host, want.devices, want.name)
     spares = _resolve(host, want.spare_devices or (), want.name)
-    _check_once(members + spares, want.name)
+    check_once(members + spares, f"array {want.name}")
     smallest = min(device.size for device in members + spares)
     steps: tuple[Step, ...] = ()
     for device in members + spares:
@@ -270,7 +270,7 @@ def _add_members(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tup
     members = {member.device for member in array.members}
     wanted = _resolve(host, want.devices or (), want.name)
     spares = _resolve(host, want.spare_devices or (), want.name)
-    _check_once(wanted + spares, want.name)
+    check_once(wanted + spares, f"array {want.name}")
     named = {device.path for device in wanted + spares}
     if want.devices is not None:
         dropped = [member for member in array.devices("active", "rebuilding") if member not in named]
@@ -443,12 +443,6 @@ def _persist_path(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], 
 
 def _resolve(host: Host, names: tuple[str, ...], name: str) -> list[Device]:
     return [host.device(reference, f"array {name}") for reference in names]
-
-
-def _check_once(devices: list[Device], name: str) -> None:
-    for device in devices:
-        if devices.count(device) > 1:
-            raise StorageError(f"array {name}: {device.path} is named twice, by different names")
 
 
 def _in_progress(name: str, array: Array) -> tuple[str, ...]:

@@ -69,6 +69,13 @@ def check_unused(host: Host, device: Device, what: str, remedy: str) -> None:
         raise Refused(f"{what}: {device.path} {found}. {remedy}")
 
 
+def check_once(devices: list[Device], what: str) -> None:
+    """Raises StorageError where two references mean one device."""
+    for device in devices:
+        if devices.count(device) > 1:
+            raise StorageError(f"{what}: {device.path} is named twice, by different names")
+
+
 def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tuple[Step, ...]:
     """The steps after which a device is blank, none where it is; ``role`` is what it becomes (``a member of md0``).
 
