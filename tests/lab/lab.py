@@ -537,7 +537,7 @@ def extract_boot(disk: Path, directory: Path) -> Boot:
             said = _debugfs(raw, f"dump /{source} {target}")
             if not target.exists() or not target.stat().st_size:
                 raise LabError(f"the guest is not bootable: {source} cannot be read from /boot\n{said}")
-        return boot
+        return Boot(image.unpacked_kernel(boot.kernel), boot.initrd)
     finally:
         raw.unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -85,3 +86,14 @@ def test_snapshot_depends_on_image_hardware_accelerator_and_qemu() -> None:
         snapshot_key("image", hardware, "tcg", "8.0"),
     }
     assert len(keys) == 5
+
+
+def test_a_kernel_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    packed = tmp_path / "vmlinuz"
+    packed.write_bytes(b"loader" + lzma.compress(b"\x7fELF kernel") + b"rest")
+    unpacked = image.unpacked_kernel(packed)
+    assert unpacked.read_bytes() == b"\x7fELF kernel"
+    assert image.unpacked_kernel(packed) == unpacked
+    packed.write_bytes(b"packed otherwise")
+    assert image.unpacked_kernel(packed) == packed
