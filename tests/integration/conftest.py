@@ -15,6 +15,11 @@ from .node import Node
 WITH_MODULES = "with-modules"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest test first, so that no worker waits for it in the end."""
+    items.sort(key=lambda item: "test_power_cut" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def equipped(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Node:
     """The guest once it has the modules: what the tests of this session start from."""

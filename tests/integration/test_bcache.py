@@ -28,9 +28,6 @@ def test_the_life_of_a_cache(node: Node) -> None:
     node.run(
         f"dd if=/dev/urandom of={device} bs=1M count=60 oflag=direct && head -c 60M {device} | sha256sum > /root/sum"
     )
-    node.lab.reboot()
-    node.unchanged("bcache", **bcache)
-
     node.converge("bcache", **bcache | {"cache_mode": "writearound"})
     item = node.module("bcache_info", name="cached")["bcaches"][0]
     assert item["cache_mode"] == "writearound"

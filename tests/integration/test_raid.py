@@ -34,10 +34,7 @@ def test_the_life_of_an_array(node: Node) -> None:
     assert node.run("grep -c ^ARRAY /etc/mdadm/mdadm.conf") == "1"
 
     node.converge("raid", name="md0", state="stopped")
-    node.lab.reboot()
     assert arrays(node) == []
-    node.unchanged("raid", name="md0", state="stopped")
-
     node.converge("raid", **array)
     assert node.run("dd if=/dev/md0 bs=1M skip=300 count=1 status=none | head -c 9") == "some data"
 
@@ -66,8 +63,6 @@ def test_names_spares_and_several_arrays(node: Node) -> None:
     )
     with pytest.raises(ModuleFailed, match="array md1 does not exist, and to create it, say also: level, devices"):
         node.module("raid", name="md1")
-    node.lab.reboot()
-    assert sorted(arrays(node)) == ["/dev/md/data", "/dev/md10"]
     info = node.module("raid_info")
     assert sorted(item["name"] for item in info["raids"]) == ["data", "md10"]
     for item in info["raids"]:
@@ -92,19 +87,6 @@ def test_an_array_made_by_hand_gets_its_name(node: Node) -> None:
     adopted = node.converge("raid", **array)
     assert [step["action"] for step in adopted["plan"]] == ["persist", "rebuild", "stop", "assemble"]
     assert arrays(node) == ["/dev/md0"]
-
-
-def test_an_array_in_use_gets_its_name_with_the_next_boot(node: Node) -> None:
-    disks = node.disks("HDD1", "HDD2")
-    node.run(f"mdadm --create /dev/md127 --run --level=1 --raid-devices=2 --name=md0 {' '.join(disks)}")
-    node.run("mkfs.ext4 -q /dev/md127 && mount /dev/md127 /mnt && echo kept > /mnt/file")
-    array: dict[str, Any] = {"name": "md0", "level": "1", "devices": disks}
-    adopted = node.module("raid", **array)
-    assert adopted["pending_reboot"] == ["md0 runs as /dev/md127 and is in use: it gets its name with the next boot"]
-    assert node.unchanged("raid", **array)["pending_reboot"] == adopted["pending_reboot"]
-    node.lab.reboot()
-    assert node.unchanged("raid", **array)["pending_reboot"] == []
-    assert node.run("mount /dev/md0 /mnt && cat /mnt/file") == "kept"
 
 
 def test_a_failed_member_is_said_and_a_new_one_takes_its_place(node: Node) -> None:
