@@ -20,7 +20,7 @@ def test_a_reboot_and_then_a_boot_without_a_disk(node: Node) -> None:
     numbered: dict[str, Any] = {"name": "md10", "level": "1", "devices": one}
     named: dict[str, Any] = {"name": "data", "level": "0", "devices": two}
     stopped: dict[str, Any] = {"name": "md1", "level": "1", "devices": node.disks("HDD3", "HDD4")}
-    bcache = {
+    bcache: dict[str, Any] = {
         "name": "cached",
         "backing_device": node.disk("HDD5"),
         "cache_device": node.disk("SSD1"),
