@@ -14,23 +14,37 @@ name:
   type: str
   required: true
 level:
-  description: RAID level. Needed to create an array.
+  description:
+    - RAID level. Needed to create an array.
+    - An array that exists changes in place from V(0) or V(1) to V(5), from V(5) to V(6), and back from V(6) to V(5).
   type: str
   choices: ['0', '1', '4', '5', '6', '10']
 devices:
   description:
     - The active members, as paths (any link below C(/dev) will do) or kernel names. Needed to create an array.
-    - A device that is listed and not a member yet takes the place of a missing member.
+    - A device that is new in the list fills a missing place, else takes the place of a member that is no longer listed
+      (which stays in until the new one is whole), else the array grows by it.
+    - A member that is no longer listed and that nothing replaces leaves only where the array stays redundant.
   type: list
   elements: str
 spare_devices:
-  description: Devices that stand by to take over from a member that fails.
+  description:
+    - Devices that stand by to take over from a member that fails. Others that do are taken out.
+  type: list
+  elements: str
+write_mostly_devices:
+  description: Members of a RAID 1, also listed in C(devices), that are read from only where no other member can be.
   type: list
   elements: str
 chunk_size:
   description:
     - How much is written to one member before the next one's turn, for example V(512K). New arrays get mdadm's default.
+    - That of an array of level V(4), V(5), V(6) or V(10) can be changed.
   type: str
+size:
+  description: With V(max), the array grows to all that its members have room for, once they have become larger.
+  type: str
+  choices: [max]
 metadata:
   description: Version of the superblock. New arrays get V(1.2).
   type: str
@@ -40,6 +54,12 @@ bitmap:
     - Write-intent bitmap. New arrays with redundancy get an internal one where the members have 100 GiB or more.
   type: str
   choices: [none, internal]
+consistency_policy:
+  description:
+    - What keeps the members consistent after a crash, which says the same as C(bitmap) in other words.
+      V(bitmap) is an internal one, V(resync) none.
+  type: str
+  choices: [resync, bitmap]
 uuid:
   description: UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
   type: str

@@ -18,14 +18,32 @@ description:
   - One ARRAY line in mdadm.conf and the initramfs are kept, and changed only where they differ.
 author:
   - the strata.storage authors (@strata-storage)
+options:
+  scrub:
+    description:
+      - Also go through the whole array once, which is an act and not a condition, so the task is changed each time.
+      - V(check) counts mismatches (see RV(status.mismatch_count)), V(repair) mends them. Nothing is begun while the
+        array is busy or degraded.
+    type: str
+    choices: [check, repair]
+  wait:
+    description: Wait for a resync, recovery, reshape or scrub to end, and do what is left to do then.
+    type: bool
+    default: false
+  wait_timeout:
+    description: How many seconds to wait for that at most. What is going on goes on when the task gives up.
+    type: int
+    default: 86400
 extends_documentation_fragment:
   - strata.storage.document.raid
   - strata.storage.host
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_host
 notes:
-  - An initial resync or recovery goes on in the background; it is reported in RV(in_progress).
-  - This release does not change the level, the chunk size or the number of devices of an array that exists.
+  - A resync, recovery or reshape goes on in the background; it is reported in RV(in_progress). Until a reshape has
+    ended, no other change is begun; with O(wait), or at the next run, the rest is done.
+  - Replacing a member that works waits until the new one is whole, since only then the old one may go.
+  - Write journals, partial parity logs, external bitmaps and level linear are not managed, and refused.
 seealso:
   - module: strata.storage.raid_info
   - module: strata.storage.bcache
@@ -48,6 +66,22 @@ EXAMPLES = r"""
     level: '1'
     devices: [sdb, sdc]
     spare_devices: [sdd]
+
+- name: Another disk in place of a member (the one that is no longer listed), and one more
+  strata.storage.raid:
+    name: md0
+    devices:
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00001
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00002
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00004
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00005
+    wait: true
+
+- name: The monthly scrub
+  strata.storage.raid:
+    name: md0
+    scrub: check
+    wait: true
 
 - name: Stopped, also after a reboot
   strata.storage.raid:
@@ -88,7 +122,12 @@ status:
     size: 1071644672
     array_state: clean
     sync_action: idle
+    per_cent:
+    speed: 0
     degraded: 0
+    mismatch_count: 0
+    consistency_policy: resync
+    pending_reboot: []
     members:
       - {device: /dev/sdb, role: active, slot: 0}
 plan:
@@ -144,12 +183,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import raid
 from ..module_utils.host import raid as planner
-from ..module_utils.host.task import OPTIONS, make_so
+from ..module_utils.host.task import OPTIONS, WAITING, make_so
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**raid.OPTIONS, **OPTIONS}, supports_check_mode=True)
-    make_so(module, raid.parse, planner.references, planner.plan, planner.facts)
+    module = AnsibleModule(argument_spec={**raid.OPTIONS, **raid.ACTS, **WAITING, **OPTIONS}, supports_check_mode=True)
+    make_so(module, raid.parse, planner.references, planner.plan, planner.facts, raid.Raid.settled)
 
 
 if __name__ == "__main__":

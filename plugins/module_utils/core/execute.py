@@ -82,6 +82,11 @@ def _search_path() -> str:
     return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 
 
+def perform_actions(actions: tuple[Any, ...], perform: Mapping[type, Perform]) -> None:
+    """Do actions that belong to no step, such as waiting."""
+    _do(actions, Symbols({}), perform)
+
+
 def execute(
     steps: tuple[Step, ...], perform: Mapping[type, Perform], kinds: Mapping[str, Callable[[str], str]]
 ) -> None:
@@ -160,10 +165,13 @@ def run_command(argv: tuple[str, ...], timeout: int = 120) -> str:
 def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
     """Poll a cheap condition. Raises StorageError that says what it waited for."""
     limit = time.monotonic() + timeout
+    pause = _POLL
     while not condition():
         if time.monotonic() > limit:
             raise StorageError(f"waited {timeout:g} s {what}")
-        time.sleep(_POLL)
+        time.sleep(pause)
+        # What takes a day need not be asked for twenty times a second.
+        pause = min(pause * 1.05, 1.0)
 
 
 def read_text(path: str) -> str:

@@ -121,7 +121,8 @@ class Plan(NamedTuple):
     """Steps, and the state that they lead to.
 
     ``in_progress``, ``pending_reboot`` and ``warnings`` are sentences about what is on its way, waits for a reboot,
-    or is wrong and not this plan's to mend: none is a step, and none makes a run changed.
+    or is wrong and not this plan's to mend: none is a step, and none makes a run changed. What is in progress may
+    call for more steps once it has ended; ``waits`` are the actions that wait for that, for a user who wants it.
     """
 
     steps: tuple[Step, ...]
@@ -129,6 +130,7 @@ class Plan(NamedTuple):
     in_progress: tuple[str, ...] = ()
     pending_reboot: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    waits: tuple[Any, ...] = ()
 
 
 def placeholder(kind: str, name: str) -> str:

@@ -12,8 +12,11 @@ from typing import Any, Callable, NamedTuple, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import StorageError, Unread
-from .execute import Perform, StepFailed, execute, missing_programs, sentence
-from .plan import Plan, dump_steps
+from .execute import Perform, StepFailed, execute, missing_programs, perform_actions, sentence
+from .plan import Plan, Step, dump_steps
+
+#: How often what was set going may call for more steps: a change of level, say, takes three rounds at most.
+_ROUNDS = 5
 
 
 class Road(NamedTuple):
@@ -21,7 +24,8 @@ class Road(NamedTuple):
 
     ``read`` gathers a state and ``deepen`` adds what a planner asked for (both change nothing), ``plan`` is pure,
     ``facts`` tells a state to the user, ``perform`` does actions and ``placeholders`` resolves what they name before
-    it exists, ``lock`` keeps others out meanwhile.
+    it exists, ``lock`` keeps others out meanwhile. ``replan`` plans once steps were done, where an act (a scrub) must
+    not be planned again; ``wait`` is how many seconds to wait for what is in progress (None: not at all).
     """
 
     read: Callable[[], Any]
@@ -31,14 +35,17 @@ class Road(NamedTuple):
     perform: Mapping[type, Perform]
     placeholders: Mapping[str, Callable[[str], str]]
     lock: Callable[[], AbstractContextManager[None]]
+    replan: Callable[[Any], Plan] | None = None
+    wait: int | None = None
 
 
-def survey(road: Road) -> tuple[Any, Plan]:
+def survey(road: Road, again: bool = False) -> tuple[Any, Plan]:
     """Read, and plan; where the planner needs to know more, read that too and plan again."""
     state = road.read()
+    plan = (again and road.replan) or road.plan
     while True:
         try:
-            return state, road.plan(state)
+            return state, plan(state)
         except Unread as need:
             state = road.deepen(state, need)
 
@@ -50,7 +57,9 @@ def run(module: AnsibleModule, road: Road) -> NoReturn:
         with road.lock():
             _travel(module, road, result)
     except StepFailed as error:
-        result.update(changed=error.changed, done=dump_steps(error.done))
+        result.update(
+            changed=error.changed or bool(result.get("done")), done=result.get("done", []) + dump_steps(error.done)
+        )
         module.fail_json(msg=str(error), **result)
     except (StorageError, OSError) as error:
         module.fail_json(msg=sentence(error), **result)
@@ -63,18 +72,9 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
     result["plan"] = dump_steps(plan.steps)
     result["diff"] = {"before": _item(before), "after": _item(after)}
 
-    missing = missing_programs(plan.steps)
-    if missing:
-        raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")
-
-    if plan.steps and not module.check_mode:
-        execute(plan.steps, road.perform, road.placeholders)
-        result.update(changed=True, done=result["plan"])
-        state, plan = survey(road)
-        if plan.steps:
-            raise StorageError(
-                "every step was done, but this did not hold: " + "; ".join(str(step) for step in plan.steps)
-            )
+    _check_programs(plan.steps)
+    if not module.check_mode:
+        state, plan = _apply(road, state, plan, result)
         after = road.facts(state)
         result["diff"]["after"] = _item(after)
 
@@ -82,6 +82,36 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
         module.warn(warning)
     result["changed"] = bool(result["plan"])
     result.update(after, in_progress=list(plan.in_progress), pending_reboot=list(plan.pending_reboot))
+
+
+def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[Any, Plan]:
+    """Do the plan, and what is to be done once that which it set going has ended, if it has by then."""
+    for _round in range(_ROUNDS):
+        waits = plan.waits if road.wait is not None else ()
+        if not plan.steps and not waits:
+            return state, plan
+        if plan.steps:
+            execute(plan.steps, road.perform, road.placeholders)
+            result.update(changed=True, done=result.get("done", []) + dump_steps(plan.steps))
+        goes_on = bool(plan.in_progress)
+        state, plan = survey(road, again=True)
+        if road.wait is not None and plan.waits:
+            goes_on = True
+            perform_actions(tuple(wait._replace(timeout=road.wait) for wait in plan.waits), road.perform)
+            state, plan = survey(road, again=True)
+        if plan.steps and not goes_on:
+            break
+        _check_programs(plan.steps)
+        result["plan"] += dump_steps(plan.steps)
+    if plan.steps:
+        raise StorageError("every step was done, but this did not hold: " + "; ".join(str(step) for step in plan.steps))
+    return state, plan
+
+
+def _check_programs(steps: tuple[Step, ...]) -> None:
+    missing = missing_programs(steps)
+    if missing:
+        raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")
 
 
 def _item(facts: dict[str, Any]) -> dict[str, Any]:

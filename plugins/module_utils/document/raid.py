@@ -15,6 +15,8 @@ from .sizes import parse_bytes
 
 LEVELS = ("0", "1", "4", "5", "6", "10")
 LEAST_DEVICES = {"0": 2, "1": 2, "4": 3, "5": 3, "6": 4, "10": 2}
+CONSISTENCY_POLICIES = {"resync": "none", "bitmap": "internal"}
+SCRUBS = ("check", "repair")
 STATES = ("present", "stopped", "absent")
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -22,18 +24,27 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "level": {"type": "str", "choices": list(LEVELS)},
     "devices": {"type": "list", "elements": "str"},
     "spare_devices": {"type": "list", "elements": "str"},
+    "write_mostly_devices": {"type": "list", "elements": "str"},
     "chunk_size": {"type": "str"},
+    "size": {"type": "str", "choices": ["max"]},
     "metadata": {"type": "str", "choices": ["0.90", "1.0", "1.1", "1.2"]},
     "bitmap": {"type": "str", "choices": ["none", "internal"]},
+    "consistency_policy": {"type": "str", "choices": list(CONSISTENCY_POLICIES)},
     "uuid": {"type": "str"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
+}
+
+#: What a task may ask to be done, beside what shall be so.
+ACTS: dict[str, dict[str, Any]] = {
+    "scrub": {"type": "str", "choices": list(SCRUBS)},
 }
 
 
 class Raid(NamedTuple):
     """A wanted array. None: leave it as it is; what a new array gets by default, the planner knows.
 
-    ``chunk_size`` in bytes; ``uuid`` as 32 lower-case hexadecimal digits.
+    ``chunk_size`` in bytes; ``uuid`` as 32 lower-case hexadecimal digits. ``largest``: all that the members have room
+    for. ``scrub`` is an act: what to go through the array for, check or repair.
     """
 
     name: str
@@ -45,10 +56,17 @@ class Raid(NamedTuple):
     bitmap: str | None = None
     uuid: str | None = None
     state: str = "present"
+    write_mostly_devices: tuple[str, ...] | None = None
+    largest: bool = False
+    scrub: str | None = None
 
     @property
     def references(self) -> tuple[str, ...]:
         return (self.devices or ()) + (self.spare_devices or ())
+
+    def settled(self) -> Raid:
+        """What is wanted once its acts were done."""
+        return self._replace(scrub=None)
 
 
 def parse(item: Mapping[str, Any]) -> Raid:
@@ -58,23 +76,46 @@ def parse(item: Mapping[str, Any]) -> Raid:
         level=item.get("level"),
         devices=_tuple(item.get("devices")),
         spare_devices=_tuple(item.get("spare_devices")),
+        write_mostly_devices=_tuple(item.get("write_mostly_devices")),
         chunk_size=None if item.get("chunk_size") is None else parse_bytes(item["chunk_size"], "chunk_size"),
         metadata=item.get("metadata"),
-        bitmap=item.get("bitmap"),
+        bitmap=_bitmap(item),
         uuid=None if item.get("uuid") is None else plain_uuid(item["uuid"]),
         state=item.get("state") or "present",
+        largest=item.get("size") == "max",
+        scrub=item.get("scrub"),
     )
     check_distinct(raid.references, f"array {raid.name}")
     if raid.level == "0" and raid.spare_devices:
         raise StorageError(f"array {raid.name}: RAID 0 has no redundancy, so spare_devices could never take over")
     if raid.level == "0" and raid.bitmap == "internal":
         raise StorageError(f"array {raid.name}: RAID 0 has no redundancy, so it cannot have a bitmap")
+    if raid.level == "0" and raid.scrub:
+        raise StorageError(f"array {raid.name}: RAID 0 has no redundancy, so there is nothing to {raid.scrub} it by")
+    if raid.write_mostly_devices and raid.level not in (None, "1"):
+        raise StorageError(f"array {raid.name}: write_mostly_devices are for RAID 1, which reads from any member")
+    foreign = [name for name in raid.write_mostly_devices or () if name not in (raid.devices or ())]
+    if foreign:
+        raise StorageError(
+            f"array {raid.name}: {foreign[0]} is in `write_mostly_devices` and not in `devices`; name it in both, alike"
+        )
     if raid.chunk_size is not None:
         if raid.level == "1":
             raise StorageError(f"array {raid.name}: RAID 1 does not stripe, so it has no chunk_size")
         if raid.chunk_size % 4096 or raid.chunk_size & (raid.chunk_size - 1):
             raise StorageError(f"array {raid.name}: chunk_size must be a power of two and at least 4K")
     return raid
+
+
+def _bitmap(item: Mapping[str, Any]) -> str | None:
+    """The wanted bitmap, which ``consistency_policy`` says in other words."""
+    bitmap: str | None = item.get("bitmap")
+    policy = item.get("consistency_policy")
+    if policy is None:
+        return bitmap
+    if bitmap not in (None, CONSISTENCY_POLICIES[policy]):
+        raise StorageError(f"array {item['name']}: consistency_policy {policy} contradicts bitmap {bitmap}")
+    return CONSISTENCY_POLICIES[policy]
 
 
 def redundancy(level: str, members: int) -> int:

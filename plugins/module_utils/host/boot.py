@@ -17,6 +17,14 @@ _REBUILD = {
 }
 
 
+_NUMBERED = re.compile(r"md\d+")
+
+
+def array_path(name: str) -> str:
+    """``md0`` is /dev/md0, every other name is /dev/md/NAME."""
+    return f"/dev/{name}" if _NUMBERED.fullmatch(name) else f"/dev/md/{name}"
+
+
 class ArrayLine(NamedTuple):
     """An ARRAY entry: ``device`` may be ``<ignore>`` or empty, ``uuid`` is 32 digits, a placeholder, or empty."""
 

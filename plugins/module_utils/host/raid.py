@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Plan, Step, Wait, kernel_name, new_uuid, placeholder
+from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid, placeholder
 from ..document.raid import LEAST_DEVICES, Raid, redundancy
 from ..document.sizes import show_size
-from .actions import Claim, Inspect, Vacate
-from .boot import ArrayLine, array_lines, persist
+from . import raid_reshape
+from .actions import Idle, Inspect, Vacate
+from .boot import ArrayLine, array_lines, array_path, persist
+from .raid_members import keep, mark, resolve, step, with_array, zero_step
 from .safety import blank, check_once, check_unused, describe_content, take, wipe_steps
 from .state import UNSEEN, Array, Device, Host, Member, Signature, replace_item
 
@@ -22,17 +23,11 @@ _BITMAP_FROM = 100 << 30
 _IGNORE = "<ignore>"
 #: Whoever opens the node of an array that was stopped gets an empty md device for it.
 _NOT_THERE = ("", "clear")
-_NUMBERED = re.compile(r"md\d+")
-
-
-def device_path(name: str) -> str:
-    """``md0`` is /dev/md0, every other name is /dev/md/NAME."""
-    return f"/dev/{name}" if _NUMBERED.fullmatch(name) else f"/dev/md/{name}"
 
 
 def references(want: Raid) -> tuple[str, ...]:
     """What has to be resolved to plan this array."""
-    return (*want.references, device_path(want.name))
+    return (*want.references, array_path(want.name))
 
 
 def plan(host: Host, want: Raid, allow: bool) -> Plan:
@@ -46,7 +41,7 @@ def plan(host: Host, want: Raid, allow: bool) -> Plan:
         return _create(host, want, allow)
     if want.state == "stopped":
         return _stopped(host, want, array)
-    _check_unchangeable(want, array)
+    raid_reshape.check(want, array)
     return _present(host, want, array, allow)
 
 
@@ -55,7 +50,7 @@ def _find(host: Host, want: Raid) -> Array | None:
 
     Raises Refused where these disagree.
     """
-    path = device_path(want.name)
+    path = array_path(want.name)
     linked = host.links.get(path)
     by_path = next((array for array in host.arrays if linked and array.device == linked), None)
     known = want.uuid or next((line.uuid for line in array_lines(host) if line.device == path), None)
@@ -99,25 +94,11 @@ def _is_ours(host: Host, array: Array, want: Raid, nameless: bool) -> bool:
     if want.uuid:
         return array.uuid == want.uuid
     line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
-    if line and line.device not in ("", _IGNORE, device_path(want.name)):
+    if line and line.device not in ("", _IGNORE, array_path(want.name)):
         return False
     if not array.name:
         return nameless and array.metadata == "0.90"
-    return array.name == want.name or (bool(_NUMBERED.fullmatch(want.name)) and array.name == want.name[2:])
-
-
-def _check_unchangeable(want: Raid, array: Array) -> None:
-    for option, wanted, found in (
-        ("level", want.level, array.level),
-        ("chunk_size", want.chunk_size, array.chunk_size),
-        ("metadata", want.metadata, array.metadata),
-        ("bitmap", want.bitmap, array.bitmap),
-    ):
-        if wanted is not None and found and wanted != found:
-            raise Refused(
-                f"array {want.name}: its {option} is {found}, and {wanted} is wanted; "
-                "this release does not change it on an array that exists"
-            )
+    return array.name == want.name or (array_path(want.name) == f"/dev/{want.name}" and array.name == want.name[2:])
 
 
 def _create(host: Host, want: Raid, allow: bool) -> Plan:
@@ -130,9 +111,9 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
             f"array {want.name}: RAID {want.level} needs at least {least} devices, and `devices` has "
             f"{len(want.devices)}"
         )
-    path = device_path(want.name)
-    members = _resolve(host, want.devices, want.name)
-    spares = _resolve(host, want.spare_devices or (), want.name)
+    path = array_path(want.name)
+    members = resolve(host, want.devices, want.name)
+    spares = resolve(host, want.spare_devices or (), want.name)
     check_once(members + spares, f"array {want.name}")
     smallest = min(device.size for device in members + spares)
     steps: tuple[Step, ...] = ()
@@ -197,8 +178,9 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     )
     for device in members + spares:
         host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
-    host = host.with_device(Device(path, size=size), path)
-    return Plan(steps + persisted + (create, inspect), host._replace(arrays=(*host.arrays, array)))
+    host = host.with_device(Device(path, size=size), path)._replace(arrays=(*host.arrays, array))
+    marked, host, _array = mark(host, want, array)
+    return Plan(steps + persisted + (create, inspect) + marked, host)
 
 
 def _data_members(level: str, members: int) -> int:
@@ -206,7 +188,7 @@ def _data_members(level: str, members: int) -> int:
 
 
 def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
-    path = device_path(want.name)
+    path = array_path(want.name)
     steps, host = _persist_path(host, want, array.uuid)
     pending: tuple[str, ...] = ()
     if not array.running:
@@ -220,18 +202,41 @@ def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
             steps += (_stop_step(host, want.name, array),)
             more, host, array = _assemble(host, want, array._replace(state="clear", device=""))
             steps += more
-    more, host, array = _add_members(host, want, array, allow)
+    more, host, array = _change(host, want, array, allow)
     return Plan(
         steps + more,
         host,
         in_progress=_in_progress(want.name, array),
         pending_reboot=pending,
         warnings=_warnings(want.name, array),
+        waits=(Idle(array.device),) if _in_progress(want.name, array) else (),
     )
 
 
+def _change(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
+    """Members and shape, one after the other: while a reshape is on its way, nothing else is begun."""
+    steps = raid_reshape.resume(want, array)
+    if steps:
+        resumed = array._replace(state="clean", sync_action="reshape" if array.reshaping else "recover")
+        host, array = with_array(host, array, resumed), resumed
+    if array.reshaping:
+        return steps, host, array
+    kept = keep(host, want, array, allow)
+    more, host, array = raid_reshape.change(kept.host, want, kept.array, kept.newcomers, allow)
+    steps += kept.steps + more
+    if not array.reshaping:
+        more, host, array = mark(host, want, array)
+        steps += more
+    if want.scrub and array.sync_action in ("", "idle") and not array.degraded:
+        write = Write(f"/sys/class/block/{kernel_name(array_path(want.name))}/md/sync_action", want.scrub)
+        steps += (step("scrub", want, want.scrub, write),)
+        scrubbed = array._replace(sync_action=want.scrub)
+        host, array = with_array(host, array, scrubbed), scrubbed
+    return steps, host, array
+
+
 def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], Host, Array]:
-    path = device_path(want.name)
+    path = array_path(want.name)
     active = array.devices("active")
     missing = array.raid_devices - len(active)
     spare_of = redundancy(array.level, array.raid_devices)
@@ -264,59 +269,6 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     return steps, host._replace(arrays=(*kept, array_after)), array_after
 
 
-def _add_members(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
-    """Devices that are wanted and not in the array yet: into its empty places, or as spares."""
-    path = device_path(want.name)
-    members = {member.device for member in array.members}
-    wanted = _resolve(host, want.devices or (), want.name)
-    spares = _resolve(host, want.spare_devices or (), want.name)
-    check_once(wanted + spares, f"array {want.name}")
-    named = {device.path for device in wanted + spares}
-    if want.devices is not None:
-        dropped = [member for member in array.devices("active", "rebuilding") if member not in named]
-        if dropped:
-            raise Refused(
-                f"array {want.name}: {' '.join(dropped)} is a member of it and not in `devices`; "
-                "this release takes no device out of an array"
-            )
-        if len(wanted) > array.raid_devices:
-            raise Refused(
-                f"array {want.name} has {array.raid_devices} devices and {len(wanted)} are wanted; "
-                "this release does not grow it"
-            )
-    if array.level == "0" and spares:
-        raise StorageError(f"array {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
-    unwanted = [member for member in array.devices("spare") if member not in named]
-    if want.spare_devices is not None and unwanted:
-        raise Refused(
-            f"array {want.name}: {' '.join(unwanted)} is a spare of it and not in `spare_devices`; "
-            "this release takes no device out of an array"
-        )
-    steps: tuple[Step, ...] = ()
-    for device in wanted + spares:
-        if device.path in members:
-            continue
-        option = "devices" if device in wanted else "spare_devices"
-        steps += take(host, device, f"a member of {want.name}", option, allow)
-        role = "rebuilding" if device in wanted else "spare"
-        steps += (
-            Step(
-                verb="add",
-                kind="raid",
-                name=want.name,
-                detail=f"{device.path} {'in place of a missing member' if device in wanted else 'as a spare'}",
-                actions=(Command(("mdadm", "--manage", path, "--add", device.path)),),
-                claims=(blank(device),),
-                flush=(device.path, path),
-            ),
-        )
-        grown = array._replace(members=(*array.members, Member(device.path, role)))
-        host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
-        host = host._replace(arrays=replace_item(host.arrays, array, grown))
-        array = grown
-    return steps, host, array
-
-
 def _stop_step(host: Host, name: str, array: Array) -> Step:
     return Step(
         verb="stop",
@@ -339,7 +291,7 @@ def _stopped(host: Host, want: Raid, array: Array) -> Plan:
             host, host.devices[array.device], f"array {want.name} cannot be stopped", "Take away what uses it first."
         )
     line = ArrayLine(_IGNORE, array.uuid)
-    steps, host = persist(host, want.name, device_path(want.name), array.uuid, line, "not to be assembled at boot")
+    steps, host = persist(host, want.name, array_path(want.name), array.uuid, line, "not to be assembled at boot")
     if array.device:
         steps += (_stop_step(host, want.name, array),)
         host = _without_array(host, array)._replace(
@@ -351,7 +303,7 @@ def _stopped(host: Host, want: Raid, array: Array) -> Plan:
 def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
     """Top-down: what is inside, the array, its superblocks; the ARRAY line last, since it finds half-zeroed members."""
     steps: tuple[Step, ...] = ()
-    path = device_path(want.name)
+    path = array_path(want.name)
     if array and array.running:
         device = host.devices[array.device]
         what = f"array {want.name} cannot be removed"
@@ -375,7 +327,7 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
         unseen = not any(step.destroys for step in steps) and not array.running
         host = _without_array(host, array)
         for member in array.members:
-            steps += (_zero_step(want.name, host.devices[member.device], unseen),)
+            steps += (zero_step(want.name, host.devices[member.device], unseen),)
             host = host.with_content(member.device)
         host = host._replace(arrays=replace_item(host.arrays, array))
     uuid = array.uuid if array else ""
@@ -388,7 +340,7 @@ def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
     active = array.devices("active")
     if array.raid_devices - len(active) > redundancy(array.level, array.raid_devices):
         return (_stop_step(host, want.name, array),) if array.device else ()
-    path = device_path(want.name)
+    path = array_path(want.name)
     steps, _host, started = _assemble(host, want, array)
     return (
         *steps,
@@ -415,19 +367,6 @@ def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
     )
 
 
-def _zero_step(name: str, device: Device, unseen: bool) -> Step:
-    return Step(
-        verb="zero",
-        kind="raid",
-        name=name,
-        detail=f"its superblock on {device.path}",
-        actions=(Command(("mdadm", "--zero-superblock", device.path)),),
-        claims=(Claim(device.path, device.identity, None),),
-        flush=(device.path,),
-        destroys=(f"{device.path}: its part of what array {name} holds, unseen",) if unseen else (),
-    )
-
-
 def _without_array(host: Host, array: Array) -> Host:
     if array.device:
         host = host.without_device(array.device)
@@ -437,12 +376,8 @@ def _without_array(host: Host, array: Array) -> Host:
 
 
 def _persist_path(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host]:
-    path = device_path(want.name)
+    path = array_path(want.name)
     return persist(host, want.name, path, uuid, ArrayLine(path, uuid), f"one ARRAY line for {path}")
-
-
-def _resolve(host: Host, names: tuple[str, ...], name: str) -> list[Device]:
-    return [host.device(reference, f"array {name}") for reference in names]
 
 
 def _in_progress(name: str, array: Array) -> tuple[str, ...]:
@@ -454,6 +389,12 @@ def _warnings(name: str, array: Array) -> tuple[str, ...]:
     failed = array.devices("faulty")
     if failed:
         found.append(f"array {name}: {' '.join(failed)} failed")
+    former = array.devices("former")
+    if former:
+        found.append(
+            f"array {name}: {' '.join(former)} still carries its superblock and is no part of it any more; list it in "
+            "`devices` to have it back, or clear it (mdadm --zero-superblock)"
+        )
     if array.degraded and array.sync_action in ("idle", ""):
         found.append(f"array {name} is degraded: {array.degraded} of its {array.raid_devices} members missing")
     return tuple(found)
@@ -474,6 +415,11 @@ def dump(host: Host, array: Array) -> dict[str, Any]:
         "chunk_size": None if array.level == "1" else array.chunk_size or None,
         "metadata": array.metadata,
         "bitmap": array.bitmap,
+        "write_mostly_devices": [
+            host.stable(member.device) for member in array.members if member.write_mostly and array.level == "1"
+        ]
+        if array.level == "1"
+        else None,
         "uuid": array.uuid,
         "state": "present" if array.running else "stopped",
     }
@@ -487,9 +433,26 @@ def status(host: Host, array: Array) -> dict[str, Any]:
         "size": device.size if device else 0,
         "array_state": array.state,
         "sync_action": array.sync_action,
+        "per_cent": array.per_cent,
+        "speed": array.speed,
         "degraded": array.degraded,
+        "mismatch_count": array.mismatch_count,
+        "consistency_policy": array.consistency_policy,
+        "pending_reboot": _renamed_at_boot(host, array),
         "members": [{"device": member.device, "role": member.role, "slot": member.slot} for member in array.members],
     }
+
+
+def _renamed_at_boot(host: Host, array: Array) -> list[str]:
+    """What the next boot changes about the name of an array that runs."""
+    line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
+    if not array.running or line is None or line.device in ("", _IGNORE):
+        return []
+    return (
+        []
+        if host.links.get(line.device) == array.device
+        else [f"{array.device} becomes {line.device} with the next boot"]
+    )
 
 
 def facts(host: Host, want: Raid) -> dict[str, Any]:

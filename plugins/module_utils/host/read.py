@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from ..core.errors import StorageError, Unread
 from ..core.execute import read_text, run_command
 from ..core.files import read_file
+from .boot import array_lines
 from .state import (
     Array,
     Backing,
@@ -60,9 +61,9 @@ def read(references: Iterable[str] = ()) -> Host:
     mounts, swaps = _mounts(devices, by_kernel)
     backings = _backings(superblocks, by_kernel)
     files = {path: read_file(path) for path in (mdadm_conf(), FSTAB)}
-    return Host(
+    host = Host(
         devices=devices,
-        links={reference: resolve(reference, devices, backings) for reference in references},
+        links={},
         mounts=mounts,
         swaps=swaps,
         arrays=_arrays(superblocks, by_kernel),
@@ -71,6 +72,10 @@ def read(references: Iterable[str] = ()) -> Host:
         files=files,
         boot=_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
+    )
+    known = [line.device for line in array_lines(host) if line.device.startswith("/")]
+    return host._replace(
+        links={reference: resolve(reference, devices, backings) for reference in (*known, *references)}
     )
 
 
@@ -274,16 +279,9 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         if name.startswith("dev-") and name[4:] in by_kernel:
             states = read_text(f"{base}/{name}/state").split(",")
             slot = read_text(f"{base}/{name}/slot")
-            role = (
-                "faulty"
-                if "faulty" in states
-                else "active"
-                if "in_sync" in states
-                else "rebuilding"
-                if slot.isdigit()
-                else "spare"
-            )
-            members.append(Member(by_kernel[name[4:]].path, role, int(slot) if slot.isdigit() else None))
+            role = _role(states, slot.isdigit())
+            number = int(slot) if slot.isdigit() else None
+            members.append(Member(by_kernel[name[4:]].path, role, number, "write_mostly" in states))
     block = next((superblocks[member.device] for member in members if member.device in superblocks), None)
     state = read_text(f"{base}/array_state")
     if state in ("inactive", "clear"):
@@ -293,7 +291,12 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
             for member in members
             if member.device in superblocks
         ]
+    elif block:
+        inside = {member.device for member in members}
+        former = [path for path, other in superblocks.items() if other.uuid == block.uuid and path not in inside]
+        members += [Member(path, "former") for path in former]
     level = read_text(f"{base}/level")
+    completed = read_text(f"{base}/sync_completed").partition(" / ")
     return Array(
         uuid=block.uuid if block else "",
         name=block.name if block else "",
@@ -307,7 +310,42 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         state=state,
         sync_action=read_text(f"{base}/sync_action"),
         degraded=int(read_text(f"{base}/degraded") or 0),
+        reshaping=read_text(f"{base}/reshape_position") not in ("", "none"),
+        consistency_policy=read_text(f"{base}/consistency_policy"),
+        component_size=int(read_text(f"{base}/component_size") or 0) << 10,
+        room=_room(base, by_kernel),
+        per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
+        speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
+        mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
     )
+
+
+def _role(states: list[str], has_slot: bool) -> str:
+    if "faulty" in states:
+        return "faulty"
+    if "journal" in states:
+        return "journal"
+    if "replacement" in states:
+        return "replacing"
+    if "in_sync" in states:
+        return "active"
+    return "rebuilding" if has_slot else "spare"
+
+
+def _number(text: str) -> str:
+    return text if text.isdigit() else "0"
+
+
+def _room(base: str, by_kernel: Mapping[str, Device]) -> int:
+    """What the smallest member has behind the start of the array's data, where the superblock is before that."""
+    if read_text(f"{base}/metadata_version") not in ("1.1", "1.2"):
+        return 0
+    rooms = [
+        by_kernel[name[4:]].size - (int(_number(read_text(f"{base}/{name}/offset"))) << 9)
+        for name in _list(base)
+        if name.startswith("dev-") and name[4:] in by_kernel
+    ]
+    return min(rooms, default=0)
 
 
 def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:

@@ -62,15 +62,23 @@ class Mount(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A device of an array. ``role``: active, spare, faulty, rebuilding; of a stopped array, by its superblock."""
+    """A device of an array. ``role``: active, spare, faulty, rebuilding, replacing (the one in its slot), former (it
+    carries the superblock and is no part of what runs); of a stopped array, by its superblock.
+    """
 
     device: str
     role: str
     slot: int | None = None
+    write_mostly: bool = False
 
 
 class Array(NamedTuple):
-    """A RAID array. ``device`` is empty while it does not run; ``state`` is md's ``array_state``."""
+    """A RAID array. ``device`` is empty while it does not run; ``state`` is md's ``array_state``.
+
+    Of one that is being reshaped, level, number of devices and chunk size are those that it will have.
+    ``component_size`` is what is in use of each member, ``room`` what the smallest could give. ``speed`` is in bytes
+    per second, ``per_cent`` how far the ``sync_action`` has come.
+    """
 
     uuid: str
     name: str
@@ -84,6 +92,13 @@ class Array(NamedTuple):
     state: str = ""
     sync_action: str = ""
     degraded: int = 0
+    reshaping: bool = False
+    consistency_policy: str = ""
+    component_size: int = 0
+    room: int = 0
+    per_cent: float | None = None
+    speed: int = 0
+    mismatch_count: int = 0
 
     @property
     def running(self) -> bool:

@@ -25,6 +25,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "allow_destroy": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 60},
 }
+#: What a module takes beside them whose work goes on after its task.
+WAITING: dict[str, dict[str, Any]] = {
+    "wait": {"type": "bool", "default": False},
+    "wait_timeout": {"type": "int", "default": 86400},
+}
 
 
 def make_so(
@@ -33,8 +38,9 @@ def make_so(
     references: Callable[[Any], Iterable[str]],
     plan: Callable[[Host, Any, bool], Plan],
     facts: Callable[[Host, Any], dict[str, Any]],
+    settled: Callable[[Any], Any] = lambda want: want,
 ) -> NoReturn:
-    """Bring one item of the document about on this host, and exit."""
+    """Bring one item of the document about on this host, and exit. ``settled``: what is wanted once acts were done."""
     try:
         check_root()
         want = parse(module.params)
@@ -47,6 +53,8 @@ def make_so(
             read=lambda: read(names),
             deepen=deepen,
             plan=lambda host: plan(host, want, module.params["allow_destroy"]),
+            replan=lambda host: plan(host, settled(want), module.params["allow_destroy"]),
+            wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             perform=HOST_PERFORM,
             placeholders=PLACEHOLDERS,

@@ -29,6 +29,7 @@ ITEMS: dict[str, tuple[Spec, Parse]] = {
 }
 SPECS: dict[str, Spec] = {
     **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
+    "raid": {**raid.OPTIONS, **raid.ACTS, **task.WAITING, **task.OPTIONS},
     **{f"{name}_info": {"name": {"type": "str"}} for name in ITEMS},
 }
 

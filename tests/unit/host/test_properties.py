@@ -12,12 +12,24 @@ from hypothesis import given, settings, strategies as st
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import FILESYSTEMS, Drive, Volume
-from ansible_collections.strata.storage.plugins.module_utils.document.raid import LEAST_DEVICES, LEVELS, Raid
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import (
+    LEAST_DEVICES,
+    LEVELS,
+    Raid,
+    redundancy,
+)
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
-from ansible_collections.strata.storage.plugins.module_utils.host import drive, raid
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Host, Mount, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host import boot, drive, raid
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Array,
+    Content,
+    Host,
+    Member,
+    Mount,
+    Signature,
+)
 
-from .hosts import DEBIAN, EXT4, GiB, a_host, destroyed, disk
+from .hosts import CONF, DEBIAN, EXT4, GiB, a_host, an_array, destroyed, disk, mdadm_line, with_array
 
 LETTERS = "bcdefg"
 quick = settings(max_examples=60, deadline=None)
@@ -84,7 +96,9 @@ def check(planner: Any, host: Host, want: Any, allow: bool) -> Plan | None:
     assert planner.facts(plan.after, want).keys() >= {"status"}
     if not allow:
         assert destroyed(plan) == []
-    used = {mount.device for mount in host.mounts} | {d.path for d in host.devices.values() if d.holders}
+    used = {mount.device for mount in host.mounts} | {
+        d.path for d in host.devices.values() if {*d.holders} - {"/dev/md0"}
+    }
     claimed = {claim.path for step in plan.steps for claim in step.claims}
     assert not used & claimed
     assert all(step.claims for step in plan.steps if step.destroys and step.kind == "device")
@@ -98,10 +112,81 @@ def test_raids(host: Host, want: Raid, allow: bool) -> None:
     if plan:
         for state in ("stopped", "present", "absent"):
             # What an array holds after it was started again is for the next read to say.
-            after = plan.after._replace(contents={**plan.after.contents, raid.device_path(want.name): Content()})
+            after = plan.after._replace(contents={**plan.after.contents, boot.array_path(want.name): Content()})
             plan = check(raid, after, want._replace(state=state), False if state != "absent" else allow)
             assert plan
         assert plan.after.arrays == ()
+
+
+@st.composite
+def changes(draw: Any) -> Raid:
+    """What may be wanted of an array that exists."""
+    letters = draw(st.permutations(LETTERS))
+    count = draw(st.integers(1, 5))
+    return Raid(
+        "md0",
+        level=draw(st.sampled_from([None, None, *LEVELS])),
+        devices=draw(st.sampled_from([None, tuple(f"sd{letter}" for letter in letters[:count])])),
+        spare_devices=draw(st.sampled_from([None, (), (f"sd{letters[5]}",)])),
+        chunk_size=draw(st.sampled_from([None, 64 << 10])),
+        bitmap=draw(st.sampled_from([None, "none", "internal"])),
+        largest=draw(st.booleans()),
+    )
+
+
+@st.composite
+def arrays(draw: Any) -> Array:
+    """An array in any state that a failure, a cut or a change on its way leaves."""
+    level = draw(st.sampled_from(LEVELS))
+    count = draw(st.integers(LEAST_DEVICES[level], 5))
+    roles = [draw(st.sampled_from(["active"] * 8 + ["rebuilding", "faulty", "former", "gone"])) for _ in range(count)]
+    others = [draw(st.sampled_from(["blank", "blank", "spare", "former", "replacing"])) for _ in range(6 - count)]
+    members = tuple(
+        Member(f"/dev/sd{letter}", role, slot if role in ("active", "rebuilding") else None)
+        for slot, (letter, role) in enumerate(zip(LETTERS, roles))
+        if role != "gone"
+    ) + tuple(
+        Member(f"/dev/sd{letter}", role, 0 if role == "replacing" else None)
+        for letter, role in zip(LETTERS[count:], others)
+        if role != "blank" and (role != "replacing" or roles[0] == "active")
+    )
+    return an_array(
+        level=level,
+        raid_devices=count,
+        members=members,
+        degraded=sum(role != "active" for role in roles),
+        chunk_size=0 if level == "1" else 512 << 10,
+        sync_action=draw(st.sampled_from(["idle", "idle", "idle", "recover", "resync", "reshape"])),
+        reshaping=draw(st.sampled_from([False, False, False, True])),
+        state=draw(st.sampled_from(["clean", "clean", "read-auto"])),
+        component_size=9 * GiB,
+        room=draw(st.sampled_from([9, 10])) * GiB,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(array=arrays(), want=changes(), allow=st.booleans())
+def test_changes_of_an_array(array: Array, want: Raid, allow: bool) -> None:
+    """Until nothing is left to do: what was set going ends in between."""
+    host = with_array(a_host(*(f"/dev/sd{letter}" for letter in LETTERS), files={CONF: mdadm_line("/dev/md0")}), array)
+    for _round in range(12):
+        plan = check(raid, host, want, allow)
+        if plan is None:
+            return
+        (after,) = plan.after.arrays
+        assert len(after.devices("active", "rebuilding")) >= min(
+            len(array.devices("active", "rebuilding")), after.raid_devices - redundancy(after.level, after.raid_devices)
+        )
+        if not plan.steps and not plan.in_progress:
+            return
+        ended = after._replace(
+            sync_action="idle",
+            reshaping=False,
+            degraded=max(after.raid_devices - len(after.devices("active", "rebuilding")), 0),
+            members=tuple(m._replace(role="active") if m.role == "rebuilding" else m for m in after.members),
+        )
+        host = plan.after._replace(arrays=(ended,))
+    raise AssertionError([str(step) for step in plan.steps])
 
 
 @quick

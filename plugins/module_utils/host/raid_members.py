@@ -1,0 +1,277 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The members of an array that runs: which come in, which take another's place, and which may leave."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Command, Step, Write, kernel_name
+from ..document.raid import Raid, redundancy
+from .actions import Claim, DropStripes, Rebuilt, Rejoin
+from .boot import array_path
+from .safety import blank, check_once, take
+from .state import Array, Device, Host, Member, Signature, replace_item
+
+Steps = tuple[Step, ...]
+
+
+class Kept(NamedTuple):
+    """What keeping the members comes to; ``newcomers`` are those that the array has to grow for."""
+
+    steps: Steps
+    host: Host
+    array: Array
+    newcomers: tuple[Device, ...] = ()
+
+
+def step(verb: str, want: Raid, detail: str, *actions: Any, **more: Any) -> Step:
+    return Step(verb=verb, kind="raid", name=want.name, detail=detail, actions=actions, **more)
+
+
+def resolve(host: Host, names: tuple[str, ...], name: str) -> list[Device]:
+    return [host.device(reference, f"array {name}") for reference in names]
+
+
+def with_array(host: Host, old: Array, new: Array) -> Host:
+    return host._replace(arrays=replace_item(host.arrays, old, new))
+
+
+def zero_step(name: str, device: Device, unseen: bool) -> Step:
+    return Step(
+        verb="zero",
+        kind="raid",
+        name=name,
+        detail=f"its superblock on {device.path}",
+        actions=(Command(("mdadm", "--zero-superblock", device.path)),),
+        claims=(Claim(device.path, device.identity, None),),
+        flush=(device.path,),
+        destroys=(f"{device.path}: its part of what array {name} holds, unseen",) if unseen else (),
+    )
+
+
+def keep(host: Host, want: Raid, array: Array, allow: bool) -> Kept:
+    """Missing members filled in, others replaced or let go, and spares kept, as far as the array stays redundant."""
+    wanted = resolve(host, want.devices or (), want.name)
+    spares = resolve(host, want.spare_devices or (), want.name)
+    check_once(wanted + spares, f"array {want.name}")
+    if array.level == "0" and spares:
+        raise StorageError(f"array {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    steps: Steps = ()
+    newcomers: tuple[Device, ...] = ()
+    if want.devices is not None:
+        steps, host, array, newcomers = _devices(host, want, array, wanted, spares, allow)
+    for device in spares:
+        if device.path not in _inside(array):
+            more, host, array = enter(host, want, array, device, "spare", allow)
+            steps += more
+    if want.spare_devices is not None:
+        named = {device.path for device in wanted + spares}
+        for path in array.devices("spare"):
+            if path not in named:
+                more, host, array = _leave(host, want, array, path)
+                steps += more
+    return Kept(steps, host, array, newcomers)
+
+
+def _inside(array: Array) -> set[str]:
+    return {member.device for member in array.members if member.role != "former"}
+
+
+def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares: list[Device], allow: bool) -> Kept:
+    named = {device.path for device in wanted + spares}
+    steps: Steps = ()
+    for path in array.devices("faulty"):
+        more, host, array = _remove(host, want, array, path, "which failed")
+        steps += more
+    standing = {*array.devices("spare"), *array.devices("replacing")}
+    new = [device for device in wanted if device.path in standing or device.path not in _inside(array)]
+    dropped = [path for path in array.devices("active", "rebuilding") if path not in named]
+    missing = array.raid_devices - len(array.devices("active", "rebuilding"))
+    fill = [device for device in new if device.path not in standing][: max(missing, 0)]
+    for device in fill:
+        more, host, array = enter(host, want, array, device, "rebuilding", allow)
+        steps += more
+    new = [device for device in new if device not in fill]
+    if missing > len(fill):
+        more, host, array = _shrink_mirror(host, want, array, len(wanted))
+        steps += more
+    if missing > 0 or array.devices("rebuilding") or array.sync_action not in ("", "idle", "frozen", "recover"):
+        # What would take away, or move, a member waits until all of them are whole.
+        return Kept(steps, host, array)
+    adopted = {member.device: member.slot for member in array.members if member.role == "replacing"}
+    for path in dropped:
+        slot = next(member.slot for member in array.members if member.device == path)
+        begun = [device for device in new if adopted.get(device.path, -1) == slot]
+        fresh = [device for device in new if device.path not in adopted]
+        if not begun and not fresh:
+            if want.level in (None, array.level):
+                more, host, array = _let_go(host, want, array, path)
+                steps += more
+            continue
+        device = (begun or fresh)[0]
+        new.remove(device)
+        more, host, array = _replace(host, want, array, path, device, allow)
+        steps += more
+    more, host, array = _shrink_mirror(host, want, array, len(wanted))
+    steps += more
+    grows = len(wanted) > array.raid_devices
+    return Kept(steps, host, array, tuple(new) if grows else ())
+
+
+def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow: bool) -> tuple[Steps, Host, Array]:
+    """A device into the array. One that was part of it comes back, without a full rebuild where there is a bitmap."""
+    path = array_path(want.name)
+    former = device.path in array.devices("former")
+    option = "spare_devices" if role == "spare" else "devices"
+    steps: Steps = ()
+    if former:
+        action: Any = Rejoin(path, device.path)
+        claim = Claim(device.path, device.identity, None)
+        as_what = "back again"
+    else:
+        steps = take(host, device, f"a member of {want.name}", option, allow)
+        action = Command(("mdadm", "--manage", path, "--add", device.path))
+        claim = blank(device)
+        as_what = "in place of a missing member" if role == "rebuilding" else "as a spare"
+    steps += (
+        step(
+            "add",
+            want,
+            f"{device.path} {as_what}",
+            *_fresh(array, path),
+            action,
+            claims=(claim,),
+            flush=(device.path, path),
+        ),
+    )
+    members = tuple(member for member in array.members if member.device != device.path)
+    sync_action = "recover" if role == "rebuilding" else array.sync_action
+    grown = array._replace(members=(*members, Member(device.path, role)), state="clean", sync_action=sync_action)
+    host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
+    return steps, with_array(host, array, grown), grown
+
+
+def _fresh(array: Array, path: str) -> tuple[Any, ...]:
+    """What goes before a rebuild."""
+    return (DropStripes(path),) if array.level in ("4", "5", "6") else ()
+
+
+def _replace(host: Host, want: Raid, array: Array, old: str, device: Device, allow: bool) -> tuple[Steps, Host, Array]:
+    """Another device in the place of one that still works, which stays in it until the other is whole."""
+    path = array_path(want.name)
+    if array.level == "0":
+        raise Refused(
+            f"array {want.name}: {old} is a member of it and not in `devices`, and RAID 0 cannot do without any of its "
+            "members; copy what it holds to another array"
+        )
+    steps: Steps = ()
+    started = device.path in array.devices("replacing")
+    if not started and device.path not in array.devices("spare"):
+        steps, host, array = enter(host, want, array, device, "spare", allow)
+    command = Command(("mdadm", "--manage", path, "--replace", old, "--with", device.path))
+    steps += (
+        step(
+            "replace",
+            want,
+            f"{old} by {device.path}" + (", which was begun before" if started else ""),
+            *(() if started else (*_fresh(array, path), command)),
+            Rebuilt(path, device.path),
+            flush=(path, device.path),
+        ),
+    )
+    slot = next(member.slot for member in array.members if member.device == old)
+    members = tuple(member for member in array.members if member.device != device.path)
+    replaced = array._replace(
+        members=(
+            *(member._replace(role="faulty", slot=None) if member.device == old else member for member in members),
+            Member(device.path, "active", slot),
+        )
+    )
+    host = with_array(host, array, replaced)
+    more, host, array = _remove(host, want, replaced, old, f"which {device.path} replaced")
+    return (*steps, *more, zero_step(want.name, host.devices[old], False)), *_forget(host, array, old)
+
+
+def _forget(host: Host, array: Array, path: str) -> tuple[Host, Array]:
+    """The host, once a former member is blank."""
+    kept = array._replace(members=tuple(member for member in array.members if member.device != path))
+    return with_array(host.with_content(path), array, kept), kept
+
+
+def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> tuple[Steps, Host, Array]:
+    """A member that is no longer in use out of the array; its superblock stays, and tells whose it was."""
+    removed = step(
+        "remove",
+        want,
+        f"{path}, {why}",
+        Command(("mdadm", "--manage", array_path(want.name), "--remove", path)),
+        flush=(array_path(want.name),),
+    )
+    members = (*(member for member in array.members if member.device != path), Member(path, "former"))
+    left = array._replace(members=members)
+    host = host.with_content(path, Signature("linux_raid_member"))
+    return (removed,), with_array(host, array, left), left
+
+
+def _leave(host: Host, want: Raid, array: Array, path: str) -> tuple[Steps, Host, Array]:
+    """A spare, or one that was set faulty, out of the array and blank."""
+    steps, host, array = _remove(host, want, array, path, "which is not wanted")
+    return (*steps, zero_step(want.name, host.devices[path], False)), *_forget(host, array, path)
+
+
+def _let_go(host: Host, want: Raid, array: Array, path: str) -> tuple[Steps, Host, Array]:
+    """A member that nothing replaces: where what is left can still lose one more."""
+    left = len(array.devices("active")) - 1
+    spare_of = redundancy(array.level, array.raid_devices) - (array.raid_devices - left)
+    if spare_of < 1:
+        raise Refused(
+            f"array {want.name}: {path} is a member of it and not in `devices`, and nothing takes its place: without "
+            f"it, RAID {array.level} over {left} devices could not lose another one. List a device in its place"
+            + (", or remove the array." if array.level in ("0", "1") else ".")
+        )
+    md = array_path(want.name)
+    steps: Steps = (
+        step("fail", want, f"{path}, which is not wanted", Command(("mdadm", "--manage", md, "--fail", path))),
+    )
+    more, host, array = _leave(host, want, array, path)
+    steps += more
+    degraded = array._replace(degraded=array.degraded + 1)
+    return steps, with_array(host, array, degraded), degraded
+
+
+def _shrink_mirror(host: Host, want: Raid, array: Array, count: int) -> tuple[Steps, Host, Array]:
+    """A RAID 1 spans as many devices as are listed: an empty place that nobody is to fill is given up."""
+    if array.level != "1" or not 2 <= len(array.devices("active")) == count < array.raid_devices:
+        return (), host, array
+    command = Command(("mdadm", "--grow", array_path(want.name), f"--raid-devices={count}"))
+    shrunk = array._replace(raid_devices=count, degraded=0)
+    one = step("shrink", want, f"to {count} devices", command, flush=array.devices("active"))
+    return (one,), with_array(host, array, shrunk), shrunk
+
+
+def mark(host: Host, want: Raid, array: Array) -> tuple[Steps, Host, Array]:
+    """Members of a RAID 1 marked as write-mostly, and the others not."""
+    if want.write_mostly_devices is None or (array.level != "1" and not want.write_mostly_devices):
+        return (), host, array
+    if array.level != "1":
+        raise StorageError(f"array {want.name}: write_mostly_devices are for RAID 1, which reads from any member")
+    marked = {device.path for device in resolve(host, want.write_mostly_devices, want.name)}
+    steps: Steps = ()
+    members: tuple[Member, ...] = ()
+    md = f"/sys/class/block/{kernel_name(array_path(want.name))}/md"
+    for member in array.members:
+        mostly = member.device in marked
+        inside = member.role in ("active", "rebuilding")
+        if inside and mostly != member.write_mostly:
+            state = f"{md}/dev-{host.devices[member.device].kernel}/state"
+            detail = f"{member.device} as {'write-mostly' if mostly else 'read like the others'}"
+            flush = (array_path(want.name), member.device)
+            steps += (
+                step("mark", want, detail, Write(state, "writemostly" if mostly else "-writemostly"), flush=flush),
+            )
+        members += (member._replace(write_mostly=mostly) if inside else member,)
+    changed = array._replace(members=members)
+    return steps, with_array(host, array, changed), changed

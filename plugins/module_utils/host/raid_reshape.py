@@ -1,0 +1,217 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shape of an array that runs: its level, how many devices it spans and how, its chunks and its bitmap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import Refused
+from ..core.plan import Command, Step
+from ..document.raid import Raid
+from ..document.sizes import show_size
+from .boot import array_path
+from .raid_members import Steps, enter, step, with_array
+from .safety import blank, take
+from .state import Array, Device, Host, Member, Signature
+
+#: What mdadm can turn into what, while the array is in use and stays redundant, or becomes so.
+_LEVELS = {("0", "5"), ("1", "5"), ("5", "6"), ("6", "5")}
+#: mdadm rounds what it uses of a member, and keeps room for its bitmap.
+_SLACK = 1 << 20
+#: What mdadm can divide a RAID 5 into at the least.
+_BLOCK = 4096
+_UNMANAGED = ("journal", "ppl")
+
+Change = tuple[Steps, Host, Array]
+
+
+def check(want: Raid, array: Array) -> None:
+    """Raises Refused for what no command changes in place, or what this release does not manage."""
+    if array.consistency_policy in _UNMANAGED or "journal" in [member.role for member in array.members]:
+        raise Refused(
+            f"array {want.name} has a "
+            f"{'partial parity log' if array.consistency_policy == 'ppl' else 'write journal'}, "
+            "which this release does not manage"
+        )
+    if array.level in ("linear", "multipath", "faulty"):
+        raise Refused(f"array {want.name} is of level {array.level}, which this release does not manage")
+    if want.metadata and array.metadata and want.metadata != array.metadata:
+        raise Refused(
+            f"array {want.name}: its metadata is {array.metadata}, and {want.metadata} is wanted; "
+            "where the superblock lies is fixed when an array is made"
+        )
+
+
+def _check_level(want: Raid, array: Array) -> None:
+    change = (array.level, want.level)
+    if want.level is None or want.level == array.level or change in _LEVELS or _ends_growth(want, array):
+        return
+    why = {
+        "0": "that gives up its redundancy",
+        "1": "mdadm does not turn it into a mirror",
+    }.get(want.level, "mdadm cannot do that in place")
+    raise Refused(
+        f"array {want.name}: its level is {array.level}, and {want.level} is wanted; {why}. "
+        "Copy what it holds to a new array"
+    )
+
+
+def _ends_growth(want: Raid, array: Array) -> bool:
+    """A RAID 0 grows as a RAID 4 without its parity disk, and is left so where the power went meanwhile."""
+    return (array.level, want.level) == ("4", "0") and array.degraded == 1
+
+
+def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
+    """One change of shape, and what can be done beside it: another begins once the first has ended."""
+    _check_level(want, array)
+    if want.chunk_size is not None and array.level == "1" and want.level in (None, "1"):
+        raise Refused(f"array {want.name} is a RAID 1, which does not stripe, so it has no chunk_size")
+    if array.sync_action not in ("", "idle") or (array.degraded and not _ends_growth(want, array)):
+        return (), host, array
+    steps: Steps = ()
+    if want.bitmap == "none" and array.bitmap != "none":
+        steps, host, array = _grow(host, want, array, "without a bitmap", ("--bitmap=none",), bitmap="none")
+    more, host, array = _size(host, want, array)
+    steps += more
+    for one in (_level, _number, _chunk):
+        more, host, array = one(host, want, array, newcomers, allow)
+        if more:
+            return steps + more, host, array
+    if want.bitmap == "internal" and array.bitmap == "none":
+        more, host, array = _grow(host, want, array, "with a bitmap", ("--bitmap=internal",), bitmap="internal")
+        steps += more
+    return steps, host, array
+
+
+def _grow(
+    host: Host,
+    want: Raid,
+    array: Array,
+    detail: str,
+    arguments: tuple[str, ...],
+    claims: tuple[Any, ...] = (),
+    **after: Any,
+) -> Change:
+    path = array_path(want.name)
+    # mdadm keeps what the critical section needs between the superblock and the data, where an array has that room.
+    command = Command(("mdadm", "--grow", path, *arguments), timeout=600)
+    members = array.devices("active", "spare", "rebuilding")
+    changed = array._replace(**{"state": "clean", **after})
+    one = step("grow", want, detail, command, claims=claims, flush=(path, *members))
+    return (one,), with_array(host, array, changed), changed
+
+
+def _size(host: Host, want: Raid, array: Array) -> Change:
+    if not want.largest or array.component_size + _SLACK >= array.room:
+        return (), host, array
+    if array.level == "0":
+        raise Refused(f"array {want.name}: the members of a RAID 0 cannot be made larger in place")
+    detail = f"to all of its members, {show_size(array.room)} of each"
+    return _grow(host, want, array, detail, ("--size=max",), component_size=array.room)
+
+
+def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
+    if want.level is None or want.level == array.level:
+        return (), host, array
+    count = array.raid_devices
+    detail = f"from RAID {array.level} to RAID {want.level}"
+    to_level = f"--level={want.level}"
+    if want.level == "0":
+        return _grow(host, want, array, "back to RAID 0", (to_level,), level="0", raid_devices=count - 1, degraded=0)
+    if (array.level, want.level) == ("1", "5"):
+        if count != 2:
+            raise Refused(
+                f"array {want.name}: a RAID 1 over {count} devices cannot become a RAID 5; over two it can. "
+                "List two of its devices first"
+            )
+        if array.component_size % _BLOCK:
+            raise Refused(
+                f"array {want.name}: it uses {array.component_size} bytes of each member, which RAID 5 cannot divide: "
+                "not a multiple of 4 KiB"
+            )
+        return _grow(host, want, array, detail, (to_level,), level="5")
+    if want.level == "5" and array.level == "6":
+        arguments = (to_level, f"--raid-devices={count - 1}")
+        after: dict[str, Any] = {"level": "5", "raid_devices": count - 1, "reshaping": True, "sync_action": "reshape"}
+        freed = array.devices("active")[-1:]
+        members = tuple(
+            member._replace(role="spare", slot=None) if member.device in freed else member for member in array.members
+        )
+        return _grow(host, want, array, f"{detail}, a device of it a spare", arguments, members=members, **after)
+    if not newcomers:
+        raise Refused(
+            f"array {want.name}: RAID {want.level} needs one device more than RAID {array.level}, and `devices` lists "
+            "none that is new"
+        )
+    return _span(host, want, array, newcomers[:1], allow, detail, (to_level,), level=want.level)
+
+
+def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
+    if not newcomers:
+        return (), host, array
+    count = array.raid_devices + len(newcomers)
+    return _span(host, want, array, newcomers, allow, f"to {count} devices", ())
+
+
+def _span(
+    host: Host,
+    want: Raid,
+    array: Array,
+    newcomers: tuple[Device, ...],
+    allow: bool,
+    detail: str,
+    arguments: tuple[str, ...],
+    **after: Any,
+) -> Change:
+    """Over more devices. What has no redundancy takes no spares: there they come in with the same command."""
+    steps: Steps = ()
+    claims: tuple[Any, ...] = ()
+    count = array.raid_devices + len(newcomers)
+    arguments = (*arguments, f"--raid-devices={count}")
+    if array.level == "0":
+        for device in newcomers:
+            steps += take(host, device, f"a member of {want.name}", "devices", allow)
+            claims += (blank(device),)
+            host = host.with_content(device.path, Signature("linux_raid_member"), held_by=array_path(want.name))
+        arguments += ("--add", *(device.path for device in newcomers))
+    else:
+        for device in newcomers:
+            if device.path not in array.devices("spare"):
+                more, host, array = enter(host, want, array, device, "spare", allow)
+                steps += more
+    paths = [device.path for device in newcomers]
+    members = tuple(member for member in array.members if member.device not in paths)
+    members += tuple(Member(path, "active", array.raid_devices + index) for index, path in enumerate(paths))
+    sync: dict[str, Any] = (
+        {"sync_action": "recover"} if array.level == "1" else {"reshaping": True, "sync_action": "reshape"}
+    )
+    more, host, array = _grow(
+        host, want, array, detail, arguments, claims, raid_devices=count, members=members, **{**sync, **after}
+    )
+    return steps + more, host, array
+
+
+def _chunk(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
+    if want.chunk_size is None or want.chunk_size == array.chunk_size or not array.chunk_size:
+        return (), host, array
+    if array.level == "0":
+        raise Refused(
+            f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
+            "wanted; that of a RAID 0 does not change in place"
+        )
+    detail = f"to chunks of {show_size(want.chunk_size)}"
+    argument = f"--chunk={want.chunk_size >> 10}"
+    after: dict[str, Any] = {"chunk_size": want.chunk_size, "reshaping": True, "sync_action": "reshape"}
+    return _grow(host, want, array, detail, (argument,), **after)
+
+
+def resume(want: Raid, array: Array) -> tuple[Step, ...]:
+    """After a boot an array waits for its first write: until then a reshape or a rebuild stands still."""
+    waiting = array.reshaping or array.degraded or array.devices("rebuilding", "replacing")
+    if array.state != "read-auto" or not waiting:
+        return ()
+    what = "its reshape" if array.reshaping else "its rebuild"
+    path = array_path(want.name)
+    return (step("resume", want, f"{what}, which waits since the boot", Command(("mdadm", "--readwrite", path))),)

@@ -1,0 +1,291 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans for arrays that run and shall be different, as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Write
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
+from ansible_collections.strata.storage.plugins.module_utils.host import raid
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
+    Claim,
+    DropStripes,
+    Idle,
+    Rebuilt,
+    Rejoin,
+)
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Array, Content, Host, Member
+
+from .hosts import (
+    CONF,
+    EXT4,
+    GiB,
+    a_host,
+    an_array,
+    claim,
+    commands,
+    disks,
+    mdadm_line,
+    outline,
+    settle,
+    with_array,
+)
+
+SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
+MIRROR = an_array(SDB, SDC, sync_action="idle")
+FIVE = an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10, sync_action="idle")
+SIX = an_array(SDB, SDC, SDD, SDE, level="6", chunk_size=512 << 10, sync_action="idle")
+
+
+def host(array: Array, **more: Any) -> Host:
+    return with_array(a_host(*disks("bcdefg"), files={CONF: mdadm_line("/dev/md0")}, **more), array)
+
+
+def plan(array: Array, allow: bool = False, **words: Any) -> Plan:
+    return settle(raid, host(array), Raid("md0", **words), allow)
+
+
+def refused(array: Array, said: str, **words: Any) -> None:
+    with pytest.raises(Refused, match=said):
+        raid.plan(host(array), Raid("md0", **words), True)
+
+
+def sentences(made: Plan) -> list[str]:
+    return [str(step) for step in made.steps]
+
+
+def roles(made: Plan) -> dict[str, str]:
+    return {member.device: member.role for member in made.after.arrays[0].members}
+
+
+# Members
+
+
+def test_a_member_that_works_stays_until_another_is_whole() -> None:
+    made = plan(FIVE, devices=(SDB, SDC, SDE))
+    assert outline(made) == ["add raid md0", "replace raid md0", "remove raid md0", "zero raid md0"]
+    add, replace, _remove, zero = made.steps
+    assert add.claims == (claim(SDE),)
+    assert replace.actions == (
+        DropStripes("/dev/md0"),
+        Command(("mdadm", "--manage", "/dev/md0", "--replace", SDD, "--with", SDE)),
+        Rebuilt("/dev/md0", SDE),
+    )
+    assert zero.claims == (Claim(SDD, "serial sdd", None),)
+    assert roles(made) == {SDB: "active", SDC: "active", SDE: "active"}
+    assert made.after.contents[SDD] == Content()
+
+
+def test_a_replacement_that_was_begun_is_waited_for_and_not_begun_again() -> None:
+    """Added only, and then with its copying on its way."""
+    added = FIVE._replace(members=(*FIVE.members, Member(SDE, "spare")))
+    assert outline(plan(added, devices=(SDB, SDC, SDE))) == ["replace raid md0", "remove raid md0", "zero raid md0"]
+    copying = FIVE._replace(members=(*FIVE.members, Member(SDE, "replacing", 2)), sync_action="recover")
+    made = plan(copying, devices=(SDB, SDC, SDE))
+    assert made.steps[0].actions == (Rebuilt("/dev/md0", SDE),)
+    assert sentences(made)[0] == "replace raid md0: /dev/sdd by /dev/sde, which was begun before"
+
+
+def test_a_failed_member_that_is_listed_comes_back() -> None:
+    failed = FIVE._replace(members=(*FIVE.members[:2], Member(SDD, "faulty")), degraded=1)
+    with_member = host(failed)
+    made = settle(raid, with_member, Raid("md0", devices=(SDB, SDC, SDD)))
+    assert sentences(made) == ["remove raid md0: /dev/sdd, which failed", "add raid md0: /dev/sdd back again"]
+    assert made.steps[1].actions == (DropStripes("/dev/md0"), Rejoin("/dev/md0", SDD))
+    assert made.steps[1].claims == (Claim(SDD, "serial sdd", None),)
+    assert made.in_progress == ("md0: recover",)
+    assert made.waits == (Idle("/dev/md0"),)
+
+
+def test_a_former_member_is_told_of_and_left_alone() -> None:
+    former = FIVE._replace(members=(*FIVE.members, Member(SDE, "former")))
+    made = plan(former, devices=(SDB, SDC, SDD))
+    assert made.steps == ()
+    assert "/dev/sde still carries its superblock" in made.warnings[0]
+
+
+def test_nothing_is_taken_away_while_a_member_is_missing() -> None:
+    missing = FIVE._replace(members=FIVE.members[:2], degraded=1)
+    made = plan(missing, devices=(SDC, SDE, SDF))
+    assert sentences(made) == ["add raid md0: /dev/sde in place of a missing member"]
+
+
+@pytest.mark.parametrize(
+    ("array", "left"),
+    [
+        (MIRROR, (SDB,)),
+        (FIVE, (SDB, SDC)),
+        (MIRROR._replace(level="0"), (SDB,)),
+        (an_array(SDB, SDC, level="10"), (SDB,)),
+    ],
+)
+def test_a_member_leaves_only_where_the_array_stays_redundant(array: Array, left: tuple[str, ...]) -> None:
+    refused(array, "could not lose another one", devices=left)
+
+
+def test_raid_0_has_no_member_to_spare() -> None:
+    refused(MIRROR._replace(level="0"), "RAID 0 cannot do without any of its members", devices=(SDB, SDD))
+
+
+def test_a_member_that_may_leave() -> None:
+    made = plan(SIX, devices=(SDB, SDC, SDD))
+    assert outline(made) == ["fail raid md0", "remove raid md0", "zero raid md0"]
+    three = an_array(SDB, SDC, SDD, sync_action="idle")
+    made = plan(three, devices=(SDB, SDC))
+    assert outline(made) == ["fail raid md0", "remove raid md0", "zero raid md0", "shrink raid md0"]
+    assert made.after.arrays[0].raid_devices == 2
+    # The power went after it had left.
+    cut = three._replace(members=three.members[:2], degraded=1)
+    assert sentences(plan(cut, devices=(SDB, SDC))) == ["shrink raid md0: to 2 devices"]
+    assert plan(cut).steps == ()
+
+
+def test_spares_are_those_that_are_listed() -> None:
+    spare = FIVE._replace(members=(*FIVE.members, Member(SDE, "spare")))
+    assert plan(spare).steps == ()
+    made = plan(spare, spare_devices=(SDF,))
+    assert outline(made) == ["add raid md0", "remove raid md0", "zero raid md0"]
+    assert roles(made)[SDF] == "spare"
+    assert SDE not in roles(made)
+
+
+# Shape
+
+
+@pytest.mark.parametrize(
+    ("array", "words", "expected"),
+    [
+        (
+            FIVE,
+            {"devices": (SDB, SDC, SDD, SDE)},
+            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --raid-devices=4"],
+        ),
+        (
+            MIRROR,
+            {"devices": (SDB, SDC, SDE)},
+            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --raid-devices=3"],
+        ),
+        (
+            an_array(SDB, SDC, level="0"),
+            {"devices": (SDB, SDC, SDE)},
+            ["--grow /dev/md0 --raid-devices=3 --add /dev/sde"],
+        ),
+        (
+            an_array(SDB, SDC, level="0"),
+            {"level": "5", "devices": (SDB, SDC, SDE)},
+            ["--grow /dev/md0 --level=5 --raid-devices=3 --add /dev/sde"],
+        ),
+        (MIRROR, {"level": "5", "devices": (SDB, SDC)}, ["--grow /dev/md0 --level=5"]),
+        (
+            FIVE,
+            {"level": "6", "devices": (SDB, SDC, SDD, SDE)},
+            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --level=6 --raid-devices=4"],
+        ),
+        (SIX, {"level": "5", "devices": (SDB, SDC, SDD)}, ["--grow /dev/md0 --level=5 --raid-devices=3"]),
+        (FIVE, {"chunk_size": 64 << 10}, ["--grow /dev/md0 --chunk=64"]),
+        (FIVE, {"bitmap": "internal"}, ["--grow /dev/md0 --bitmap=internal"]),
+        (FIVE._replace(bitmap="internal"), {"bitmap": "none"}, ["--grow /dev/md0 --bitmap=none"]),
+        (
+            an_array(SDB, SDC, SDD, SDE, level="4", degraded=1),
+            {"level": "0"},
+            ["--grow /dev/md0 --level=0"],
+        ),
+    ],
+)
+def test_what_mdadm_is_told(array: Array, words: dict[str, Any], expected: list[str]) -> None:
+    made = plan(array, **words)
+    assert commands(made) == [f"mdadm {one}" for one in expected]
+
+
+def test_one_reshape_at_a_time() -> None:
+    """The rest comes once it has ended: what is on its way is not disturbed, whatever is wanted."""
+    made = plan(FIVE, devices=(SDB, SDC, SDD, SDE), chunk_size=64 << 10, bitmap="internal")
+    assert outline(made) == ["add raid md0", "grow raid md0"]
+    assert made.in_progress == ("md0: reshape",)
+    going = FIVE._replace(reshaping=True, sync_action="reshape")
+    assert plan(going, devices=(SDB, SDC, SDF), chunk_size=64 << 10).steps == ()
+
+
+def test_a_reshape_that_waits_since_the_boot_is_resumed() -> None:
+    still = FIVE._replace(reshaping=True, state="read-auto")
+    made = plan(still)
+    assert commands(made) == ["mdadm --readwrite /dev/md0"]
+    assert made.in_progress == ("md0: reshape",)
+    degraded = FIVE._replace(state="read-auto", degraded=1, members=FIVE.members[:2])
+    assert sentences(plan(degraded)) == ["resume raid md0: its rebuild, which waits since the boot"]
+
+
+def test_larger_members() -> None:
+    larger = FIVE._replace(component_size=9 * GiB, room=10 * GiB)
+    assert plan(larger).steps == ()
+    assert commands(plan(larger, largest=True)) == ["mdadm --grow /dev/md0 --size=max"]
+    assert plan(larger._replace(room=9 * GiB), largest=True).steps == ()
+    refused(larger._replace(level="0"), "the members of a RAID 0 cannot be made larger", largest=True)
+
+
+def test_write_mostly() -> None:
+    made = plan(MIRROR, write_mostly_devices=(SDC,))
+    (step,) = made.steps
+    path = "/sys/class/block/<kernel-name:/dev/md0>/md/dev-sdc/state"
+    assert step.actions == (Write(path, "writemostly"),)
+    assert step.flush == ("/dev/md0", SDC)
+    marked = MIRROR._replace(members=(MIRROR.members[0], MIRROR.members[1]._replace(write_mostly=True)))
+    assert plan(marked, write_mostly_devices=()).steps[0].actions == (Write(path, "-writemostly"),)
+    with pytest.raises(StorageError, match="are for RAID 1"):
+        plan(FIVE, write_mostly_devices=(SDC,))
+
+
+def test_a_scrub_is_an_act() -> None:
+    want = Raid("md0", scrub="check")
+    made = raid.plan(host(FIVE), want, False)
+    path = "/sys/class/block/<kernel-name:/dev/md0>/md/sync_action"
+    assert [step.actions for step in made.steps] == [(Write(path, "check"),)]
+    assert made.in_progress == ("md0: check",)
+    assert raid.plan(host(FIVE), want.settled(), False).steps == ()
+    assert raid.plan(host(FIVE._replace(degraded=1)), want, False).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("array", "words", "said"),
+    [
+        (MIRROR, {"level": "0"}, "that gives up its redundancy"),
+        (an_array(SDB, SDC, SDD, SDE, level="10"), {"level": "0"}, "that gives up its redundancy"),
+        (MIRROR, {"level": "10"}, "mdadm cannot do that in place"),
+        (FIVE, {"level": "1"}, "mdadm does not turn it into a mirror"),
+        (FIVE, {"level": "6"}, "RAID 6 needs one device more than RAID 5"),
+        (an_array(SDB, SDC, SDD), {"level": "5"}, "a RAID 1 over 3 devices cannot become a RAID 5"),
+        (MIRROR._replace(component_size=522223 << 10), {"level": "5"}, "not a multiple of 4 KiB"),
+        (FIVE, {"metadata": "1.0"}, "its metadata is 1.2, and 1.0 is wanted"),
+        (MIRROR, {"chunk_size": 64 << 10}, "does not stripe"),
+        (an_array(SDB, SDC, level="0", chunk_size=512 << 10), {"chunk_size": 64 << 10}, "does not change in place"),
+        (FIVE._replace(consistency_policy="ppl"), {}, "has a partial parity log"),
+        (FIVE._replace(members=(*FIVE.members, Member(SDE, "journal"))), {}, "has a write journal"),
+        (MIRROR._replace(level="linear"), {}, "is of level linear"),
+    ],
+)
+def test_what_does_not_change_in_place(array: Array, words: dict[str, Any], said: str) -> None:
+    refused(array, said, **words)
+
+
+def test_the_stripe_cache_is_emptied_before_a_rebuild_of_what_has_one() -> None:
+    for array, expected in ((FIVE, 1), (MIRROR, 0)):
+        lacking = array._replace(members=array.members[:-1], degraded=1)
+        devices = (*lacking.devices("active"), SDE)
+        (step,) = plan(lacking, devices=devices).steps
+        assert step.actions.count(DropStripes("/dev/md0")) == expected
+
+
+def test_a_newcomer_that_holds_data_needs_permission() -> None:
+    for array in (FIVE, an_array(SDB, SDC, SDD, level="0")):
+        there = host(array)
+        there = there._replace(contents={**there.contents, SDE: Content((EXT4,))})
+        want = Raid("md0", devices=(SDB, SDC, SDD, SDE))
+        with pytest.raises(Refused, match="/dev/sde: refused as a member of md0: it holds an ext4"):
+            raid.plan(there, want, False)
+        assert outline(settle(raid, there, want, True))[0] == "wipe device /dev/sde"
