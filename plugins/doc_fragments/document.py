@@ -159,7 +159,7 @@ state:
 
 _VOLUME_NAME = r"""
 volume_name:
-  description: Name of the logical volume. By default that of the drive.
+  description: Name of the logical volume. By default that of the drive. For several of them say O(volumes) instead.
   type: str
 """
 
@@ -188,7 +188,13 @@ class ModuleDocFragment:
 
     RAID: str = _flat(_RAID)
     BCACHE: str = _flat(_BCACHE)
-    DRIVE: str = _flat(_DRIVE, _VOLUME_NAME, _VOLUME, _DRIVE_STATE)
+    DRIVE: str = _flat(
+        _DRIVE,
+        _VOLUME_NAME,
+        _VOLUME,
+        _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME),
+        _DRIVE_STATE,
+    )
 
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))

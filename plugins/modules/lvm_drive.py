@@ -38,6 +38,15 @@ EXAMPLES = r"""
     filesystem: xfs
     mount_point: /srv
 
+
+- name: Several volumes on one drive, one of them mounted inside another
+  strata.storage.lvm_drive:
+    name: data
+    devices: [sdb, sdc]
+    volumes:
+      - {name: srv, size: 100%, mount_point: /srv}
+      - {name: logs, size: 20G, filesystem: ext4, mount_point: /srv/logs, mount_options: noatime}
+
 - name: Unmounted and inactive, also after a reboot
   strata.storage.lvm_drive:
     name: data

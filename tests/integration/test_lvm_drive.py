@@ -92,6 +92,25 @@ def test_sizes_and_options(node: Node) -> None:
     ]
 
 
+def test_several_volumes_one_inside_another(node: Node) -> None:
+    volumes = [
+        {"name": "rest", "size": "100%", "mount_point": "/srv"},
+        {"name": "logs", "size": "25%", "filesystem": "ext4", "mount_point": "/srv/logs", "mount_options": "noatime"},
+    ]
+    both: dict[str, Any] = {"name": "data", "devices": node.disks("HDD1"), "volumes": volumes}
+    node.converge("lvm_drive", **both)
+    assert node.run("findmnt --noheadings --raw --output TARGET,FSTYPE | grep /srv") == "/srv btrfs\n/srv/logs ext4"
+    node.run("echo kept > /srv/logs/file")
+    (item,) = node.module("lvm_drive_info")["drives"]
+    node.unchanged("lvm_drive", **item)
+    assert "its volume group also has" in node.refusal("lvm_drive", name="data", state="absent", volume_name="logs")
+    node.converge("lvm_drive", name="data", state="offline", volumes=volumes)
+    node.converge("lvm_drive", **both)
+    assert node.run("cat /srv/logs/file") == "kept"
+    node.converge("lvm_drive", name="data", state="absent", volumes=volumes, allow_destroy=True)
+    assert node.signatures(node.disk("HDD1")) == [""]
+
+
 def test_a_volume_of_somebody_elses_keeps_the_group(node: Node) -> None:
     node.module("lvm_drive", **drive(node, "HDD1", size="50%"))
     node.run("lvcreate -y -n theirs -L 20M data")

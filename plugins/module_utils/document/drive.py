@@ -24,15 +24,6 @@ VOLUME_OPTIONS: dict[str, dict[str, Any]] = {
     "boot_required": {"type": "bool"},
 }
 
-#: The flat form: one volume, whose own options stand beside the drive's.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "name": {"type": "str", "required": True},
-    "devices": {"type": "list", "elements": "str"},
-    "volume_name": {"type": "str"},
-    **VOLUME_OPTIONS,
-    "state": {"type": "str", "choices": list(STATES), "default": "online"},
-}
-
 #: The nested form, an item of the document's ``drives``.
 NESTED_OPTIONS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -44,6 +35,9 @@ NESTED_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "state": {"type": "str", "choices": list(STATES), "default": "online"},
 }
+
+#: The flat form: one volume may also have its own options beside the drive's.
+OPTIONS: dict[str, dict[str, Any]] = {**NESTED_OPTIONS, "volume_name": {"type": "str"}, **VOLUME_OPTIONS}
 
 
 class Volume(NamedTuple):
@@ -69,8 +63,14 @@ class Drive(NamedTuple):
 def parse(item: Mapping[str, Any]) -> Drive:
     """A Drive from an item of the document, nested or flat. Raises StorageError for what no drive can be."""
     name = check_name(str(item["name"]), "drive", longest=127)
-    if "volumes" in item:
-        volumes = None if item["volumes"] is None else tuple(_volume(volume, name) for volume in item["volumes"])
+    volumes: tuple[Volume, ...] | None
+    if item.get("volumes") is not None:
+        flat = [option for option in ("volume_name", *VOLUME_OPTIONS) if item.get(option) is not None]
+        if flat:
+            raise StorageError(f"drive {name}: {', '.join(flat)} beside `volumes`; say it of one of those")
+        volumes = tuple(_volume(volume, name) for volume in item["volumes"])
+    elif "volumes" in item and "volume_name" not in item:
+        volumes = None
     else:
         volumes = (_volume({**item, "name": item.get("volume_name") or name}, name),)
     devices = item.get("devices")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan, Step, new_uuid, placeholder
@@ -45,10 +45,19 @@ def plan(host: Host, want: Drive, allow: bool) -> Plan:
         return _offline(host, want, group)
     mount.check_mount_points(want.volumes or (), want.name)
     steps, host, group = _group(host, want, group, devices, allow)
-    for volume in want.volumes or ():
-        more, host = _volume(host, want, group, volume, allow)
+    # Whoever gets all that is left comes last; and what is mounted inside another is mounted after it.
+    volumes = sorted(want.volumes or (), key=lambda volume: volume.size in (None, Percent(100)))
+    made: dict[str, Made] = {}
+    for volume in volumes:
+        more, host, made[volume.name] = _make(host, want, group, volume, allow)
         steps += more
         group = _find(host, want.name) or group
+    fresh: tuple[str, ...] = ()
+    for volume in sorted(volumes, key=lambda volume: volume.mount_point or ""):
+        more, host = _put_to_use(host, group, volume, made[volume.name], fresh)
+        steps += more
+        if volume.mount_point and any(step.verb == "mount" for step in more):
+            fresh += (volume.mount_point,)
     return Plan(steps, host)
 
 
@@ -141,7 +150,16 @@ def _claim(host: Host, device: Device) -> Claim:
 # A volume and its filesystem
 
 
-def _volume(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> tuple[Steps, Host]:
+class Made(NamedTuple):
+    """A volume that exists and carries a filesystem, when its turn comes to be mounted."""
+
+    name: str
+    path: str
+    logical: LogicalVolume
+    filesystem: Filesystem
+
+
+def _make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> tuple[Steps, Host, Made]:
     name = f"{want.name}/{volume.name}"
     path = device_path(want.name, volume.name)
     logical = group.volume(volume.name)
@@ -163,9 +181,15 @@ def _volume(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) 
     else:
         more, host, filesystem = _make_filesystem(host, name, volume, logical, path, allow)
         steps += more
+    return steps, host, Made(name, path, logical, filesystem)
+
+
+def _put_to_use(host: Host, group: Group, volume: Volume, made: Made, fresh: tuple[str, ...]) -> tuple[Steps, Host]:
+    """Mounted, and spanning all of its volume."""
+    name, path, logical, filesystem = made
     target = mount.Target(name, logical.device, filesystem.type, _specs(group.name, volume.name, filesystem))
-    mounted = mount.mount(host, volume, target)
-    steps, host = steps + mounted.steps, mounted.after
+    mounted = mount.mount(host, volume, target, fresh)
+    steps, host = mounted.steps, mounted.after
     slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
     if logical.size - filesystem.size >= max(group.extent_size, slack):
         more, host = _grow_filesystem(host, name, logical, path, filesystem)
@@ -369,6 +393,11 @@ def _wanted_volumes(want: Drive, group: Group) -> tuple[LogicalVolume, ...]:
     return tuple(volume for volume in group.volumes if volume.name in names)
 
 
+def _inner_first(host: Host, volumes: tuple[LogicalVolume, ...]) -> list[LogicalVolume]:
+    """In the order in which they can be unmounted."""
+    return sorted(volumes, key=lambda volume: host.mounted(volume.device)[-1:], reverse=True)
+
+
 def _take_out_of_use(host: Host, group: Group, logical: LogicalVolume) -> tuple[Steps, Host]:
     if logical.device:
         holders = host.devices[logical.device].holders
@@ -386,7 +415,7 @@ def _offline(host: Host, want: Drive, group: Group) -> Plan:
     for volume in want.volumes or ():
         if group.volume(volume.name) is None:
             raise StorageError(f"drive {want.name} has no volume {volume.name} that could be taken offline")
-    for logical in _wanted_volumes(want, group):
+    for logical in _inner_first(host, _wanted_volumes(want, group)):
         more, host = _take_out_of_use(host, group, logical)
         steps += more
         full = f"{group.name}/{logical.name}"
@@ -411,7 +440,7 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
                 f"drive {want.name} cannot be removed: its volume group also has {', '.join(foreign)}. "
                 "Remove what else it has first, or name it too."
             )
-        for logical in ours:
+        for logical in _inner_first(host, ours):
             more, host = _remove_volume(host, group, logical, allow)
             steps += more
         paths = _physical(group)

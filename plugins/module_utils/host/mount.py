@@ -115,8 +115,11 @@ def _write_fstab(
     return (step,), host.with_file(FSTAB, after)
 
 
-def mount(host: Host, volume: Volume, target: Target) -> Plan:
-    """What it takes to have a filesystem mounted where the volume wants it, now and at each boot."""
+def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = ()) -> Plan:
+    """What it takes to have a filesystem mounted where the volume wants it, now and at each boot.
+
+    ``fresh``: where something is mounted before that, below which nobody can look yet.
+    """
     point = volume.mount_point
     if point is None:
         return Plan((), host)
@@ -143,9 +146,10 @@ def mount(host: Host, volume: Volume, target: Target) -> Plan:
         raise Refused(f"{what}: {FSTAB} already mounts {clash.spec} on {point}; take that line out first")
     steps: tuple[Step, ...] = ()
     if not points:
-        if point not in host.directories:
+        hidden = any(point.startswith(f"{outer}/") for outer in fresh)
+        if point not in host.directories and not hidden:
             raise Unread("directories", (point,))
-        empty = host.directories[point]
+        empty = None if hidden else host.directories[point]
         if empty is False:
             raise Refused(f"{what}: {point} is not an empty directory; what it holds would be hidden by the mount")
         if empty is None:

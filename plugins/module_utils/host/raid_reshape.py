@@ -60,14 +60,15 @@ def _check_level(want: Raid, array: Array) -> None:
 
 def _ends_growth(want: Raid, array: Array) -> bool:
     """A RAID 0 grows as a RAID 4 without its parity disk, and is left so where the power went meanwhile."""
-    return (array.level, want.level) == ("4", "0") and array.degraded == 1
+    data = array.raid_devices - 1
+    slots = [member.slot for member in array.members if member.role != "former"]
+    return (array.level, want.level) == ("4", "0") and slots == [*range(data)] and len(want.devices or ()) == data
 
 
 def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
     """One change of shape, and what can be done beside it: another begins once the first has ended."""
     _check_level(want, array)
-    if want.chunk_size is not None and array.level == "1" and want.level in (None, "1"):
-        raise Refused(f"array {want.name} is a RAID 1, which does not stripe, so it has no chunk_size")
+    _check_chunk(want, array)
     if array.sync_action not in ("", "idle") or (array.degraded and not _ends_growth(want, array)):
         return (), host, array
     steps: Steps = ()
@@ -193,14 +194,22 @@ def _span(
     return steps + more, host, array
 
 
-def _chunk(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
-    if want.chunk_size is None or want.chunk_size == array.chunk_size or not array.chunk_size:
-        return (), host, array
-    if array.level == "0":
+def _check_chunk(want: Raid, array: Array) -> None:
+    if want.chunk_size is None or want.chunk_size == array.chunk_size:
+        return
+    level = want.level or array.level
+    if level == "1":
+        raise Refused(f"array {want.name} is a RAID 1, which does not stripe, so it has no chunk_size")
+    if level == "0":
         raise Refused(
             f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
             "wanted; that of a RAID 0 does not change in place"
         )
+
+
+def _chunk(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
+    if want.chunk_size is None or want.chunk_size == array.chunk_size or not array.chunk_size:
+        return (), host, array
     detail = f"to chunks of {show_size(want.chunk_size)}"
     argument = f"--chunk={want.chunk_size >> 10}"
     after: dict[str, Any] = {"chunk_size": want.chunk_size, "reshaping": True, "sync_action": "reshape"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume, parse
+from ansible_collections.strata.storage.plugins.module_utils.document.drive import OPTIONS, Drive, Volume, parse
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
 
 WORDS = {
@@ -71,3 +71,14 @@ def test_mount_points_are_normal(given: str, understood: str) -> None:
 def test_what_no_drive_can_be(item: dict[str, Any], said: str) -> None:
     with pytest.raises(StorageError, match=said):
         parse({"name": "data", **item})
+
+
+def test_volumes_in_the_flat_form() -> None:
+    flat = dict.fromkeys(OPTIONS)
+    assert parse({**flat, "name": "data"}).volumes == (Volume("data"),)
+    assert parse({**flat, "name": "data", "volumes": [{"name": "a"}, {"name": "b"}]}).volumes == (
+        Volume("a"),
+        Volume("b"),
+    )
+    with pytest.raises(StorageError, match="drive data: size, mount_point beside `volumes`"):
+        parse({**flat, "name": "data", "volumes": [{"name": "a"}], "mount_point": "/a", "size": "1G"})

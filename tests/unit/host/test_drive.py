@@ -218,7 +218,23 @@ def test_two_volumes_share_a_drive() -> None:
         devices=(SDB,),
     )
     assert [v.size for v in made.after.groups().groups[0].volumes] == [GiB, SPACE - GiB]
-    assert outline(made)[1:4] == ["create volume data/a", "format volume data/a", "persist mount data/a"]
+    assert outline(made)[1:6] == [
+        *("create volume data/a", "format volume data/a", "create volume data/b", "format volume data/b"),
+        "persist mount data/a",
+    ]
+
+
+def test_volumes_that_take_what_is_left_come_last_and_inner_mounts_after_outer_ones() -> None:
+    host = BLANK._replace(directories={"/srv": True})
+    want = (volume(name="rest", mount_point="/srv"), volume(name="logs", size=GiB, mount_point="/srv/logs"))
+    made = plan(host, False, *want, devices=(SDB,))
+    assert outline(made)[1:] == [
+        *("create volume data/logs", "format volume data/logs", "create volume data/rest", "format volume data/rest"),
+        *("persist mount data/rest", "mount volume data/rest"),
+        *("create directory /srv/logs", "persist mount data/logs", "mount volume data/logs"),
+    ]
+    away = plan(made.after, False, *want, state="offline")
+    assert [step.detail for step in away.steps if step.verb == "unmount"] == ["/srv/logs", "/srv"]
 
 
 @pytest.mark.parametrize(

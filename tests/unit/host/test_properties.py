@@ -186,7 +186,7 @@ def test_changes_of_an_array(array: Array, want: Raid, allow: bool) -> None:
             members=tuple(m._replace(role="active") if m.role == "rebuilding" else m for m in after.members),
         )
         host = plan.after._replace(arrays=(ended,))
-    raise AssertionError([str(step) for step in plan.steps])
+    raise AssertionError("it never comes to an end")
 
 
 @quick

@@ -192,8 +192,8 @@ def test_spares_are_those_that_are_listed() -> None:
         (FIVE, {"bitmap": "internal"}, ["--grow /dev/md0 --bitmap=internal"]),
         (FIVE._replace(bitmap="internal"), {"bitmap": "none"}, ["--grow /dev/md0 --bitmap=none"]),
         (
-            an_array(SDB, SDC, SDD, SDE, level="4", degraded=1),
-            {"level": "0"},
+            an_array(SDB, SDC, level="4", raid_devices=3, degraded=1),
+            {"level": "0", "devices": (SDB, SDC)},
             ["--grow /dev/md0 --level=0"],
         ),
     ],
@@ -256,6 +256,8 @@ def test_a_scrub_is_an_act() -> None:
     [
         (MIRROR, {"level": "0"}, "that gives up its redundancy"),
         (an_array(SDB, SDC, SDD, SDE, level="10"), {"level": "0"}, "that gives up its redundancy"),
+        (an_array(SDB, SDC, SDD, level="4"), {"level": "0"}, "that gives up its redundancy"),
+        (an_array(SDB, SDC, level="4", raid_devices=3, degraded=1), {"level": "0"}, "that gives up its redundancy"),
         (MIRROR, {"level": "10"}, "mdadm cannot do that in place"),
         (FIVE, {"level": "1"}, "mdadm does not turn it into a mirror"),
         (FIVE, {"level": "6"}, "RAID 6 needs one device more than RAID 5"),
