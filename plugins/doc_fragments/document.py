@@ -16,7 +16,7 @@ name:
 level:
   description:
     - RAID level. Needed to create an array.
-    - An array that exists changes in place from V(0) or V(1) to V(5), from V(5) to V(6), and back from V(6) to V(5).
+    - An array that exists changes in place from V(1) to V(5), from V(5) to V(6), and back from V(6) to V(5).
   type: str
   choices: ['0', '1', '4', '5', '6', '10']
 devices:

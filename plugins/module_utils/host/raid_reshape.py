@@ -13,15 +13,15 @@ from ..document.raid import Raid
 from ..document.sizes import show_size
 from .boot import array_path
 from .raid_members import Steps, enter, step, with_array
-from .safety import blank, take
-from .state import Array, Device, Host, Member, Signature
+from .state import Array, Device, Host, Member
 
 #: What mdadm can turn into what, while the array is in use and stays redundant, or becomes so.
-_LEVELS = {("0", "5"), ("1", "5"), ("5", "6"), ("6", "5")}
+_LEVELS = {("1", "5"), ("5", "6"), ("6", "5")}
 #: mdadm rounds what it uses of a member, and keeps room for its bitmap.
 _SLACK = 1 << 20
 #: What mdadm can divide a RAID 5 into at the least.
 _BLOCK = 4096
+_TRIED = "Linux 6.1, mdadm 4.2"
 _UNMANAGED = ("journal", "ppl")
 
 Change = tuple[Steps, Host, Array]
@@ -45,31 +45,26 @@ def check(want: Raid, array: Array) -> None:
 
 
 def _check_level(want: Raid, array: Array) -> None:
-    change = (array.level, want.level)
-    if want.level is None or want.level == array.level or change in _LEVELS or _ends_growth(want, array):
+    if want.level is None or want.level == array.level or (array.level, want.level) in _LEVELS:
         return
-    why = {
-        "0": "that gives up its redundancy",
-        "1": "mdadm does not turn it into a mirror",
-    }.get(want.level, "mdadm cannot do that in place")
+    if array.level == "0":
+        why = f"data was lost on the way when this was tried ({_TRIED}), so it is not done"
+    else:
+        why = {
+            "0": "that gives up its redundancy",
+            "1": "mdadm does not turn it into a mirror",
+        }.get(want.level, "mdadm cannot do that in place")
     raise Refused(
         f"array {want.name}: its level is {array.level}, and {want.level} is wanted; {why}. "
         "Copy what it holds to a new array"
     )
 
 
-def _ends_growth(want: Raid, array: Array) -> bool:
-    """A RAID 0 grows as a RAID 4 without its parity disk, and is left so where the power went meanwhile."""
-    data = array.raid_devices - 1
-    slots = [member.slot for member in array.members if member.role != "former"]
-    return (array.level, want.level) == ("4", "0") and slots == [*range(data)] and len(want.devices or ()) == data
-
-
 def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
     """One change of shape, and what can be done beside it: another begins once the first has ended."""
     _check_level(want, array)
     _check_chunk(want, array)
-    if array.sync_action not in ("", "idle") or (array.degraded and not _ends_growth(want, array)):
+    if array.sync_action not in ("", "idle") or array.degraded:
         return (), host, array
     steps: Steps = ()
     if want.bitmap == "none" and array.bitmap != "none":
@@ -92,7 +87,6 @@ def _grow(
     array: Array,
     detail: str,
     arguments: tuple[str, ...],
-    claims: tuple[Any, ...] = (),
     **after: Any,
 ) -> Change:
     path = array_path(want.name)
@@ -100,7 +94,7 @@ def _grow(
     command = Command(("mdadm", "--grow", path, *arguments), timeout=600)
     members = array.devices("active", "spare", "rebuilding")
     changed = array._replace(**{"state": "clean", **after})
-    one = step("grow", want, detail, command, claims=claims, flush=(path, *members))
+    one = step("grow", want, detail, command, flush=(path, *members))
     return (one,), with_array(host, array, changed), changed
 
 
@@ -119,8 +113,6 @@ def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
     count = array.raid_devices
     detail = f"from RAID {array.level} to RAID {want.level}"
     to_level = f"--level={want.level}"
-    if want.level == "0":
-        return _grow(host, want, array, "back to RAID 0", (to_level,), level="0", raid_devices=count - 1, degraded=0)
     if (array.level, want.level) == ("1", "5"):
         if count != 2:
             raise Refused(
@@ -152,6 +144,11 @@ def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
 def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
     if not newcomers:
         return (), host, array
+    if array.level == "0":
+        raise Refused(
+            f"array {want.name}: {newcomers[0].path} is not a member of it, and a RAID 0 does not grow here: data was "
+            f"lost on the way when this was tried ({_TRIED}). Copy what it holds to a new array"
+        )
     count = array.raid_devices + len(newcomers)
     return _span(host, want, array, newcomers, allow, f"to {count} devices", ())
 
@@ -166,22 +163,14 @@ def _span(
     arguments: tuple[str, ...],
     **after: Any,
 ) -> Change:
-    """Over more devices. What has no redundancy takes no spares: there they come in with the same command."""
+    """Over more devices, which become spares first."""
     steps: Steps = ()
-    claims: tuple[Any, ...] = ()
     count = array.raid_devices + len(newcomers)
     arguments = (*arguments, f"--raid-devices={count}")
-    if array.level == "0":
-        for device in newcomers:
-            steps += take(host, device, f"a member of {want.name}", "devices", allow)
-            claims += (blank(device),)
-            host = host.with_content(device.path, Signature("linux_raid_member"), held_by=array_path(want.name))
-        arguments += ("--add", *(device.path for device in newcomers))
-    else:
-        for device in newcomers:
-            if device.path not in array.devices("spare"):
-                more, host, array = enter(host, want, array, device, "spare", allow)
-                steps += more
+    for device in newcomers:
+        if device.path not in array.devices("spare"):
+            more, host, array = enter(host, want, array, device, "spare", allow)
+            steps += more
     paths = [device.path for device in newcomers]
     members = tuple(member for member in array.members if member.device not in paths)
     members += tuple(Member(path, "active", array.raid_devices + index) for index, path in enumerate(paths))
@@ -189,7 +178,7 @@ def _span(
         {"sync_action": "recover"} if array.level == "1" else {"reshaping": True, "sync_action": "reshape"}
     )
     more, host, array = _grow(
-        host, want, array, detail, arguments, claims, raid_devices=count, members=members, **{**sync, **after}
+        host, want, array, detail, arguments, raid_devices=count, members=members, **{**sync, **after}
     )
     return steps + more, host, array
 
