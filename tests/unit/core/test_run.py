@@ -217,3 +217,101 @@ def test_a_lock_that_is_not_to_be_had(error: Exception, message: str) -> None:
     module = backend.run()
     assert module.failed
     assert (module.result["msg"], backend.events) == (message, [])
+
+
+# What goes on after a step
+
+
+class Warm(NamedTuple):
+    timeout: int = 99
+
+
+class Heater(Backend):
+    """Takes its time, and is to be polished once it is warm."""
+
+    def __init__(self, wait: int | None, quick: bool = False) -> None:
+        super().__init__()
+        self.wait = wait
+        self.warm = False
+        self.quick = quick
+        self.polished = False
+        self.waited: list[int] = []
+
+    def read(self) -> Lamp:
+        return Lamp(self.lit, "red")
+
+    def plan(self, state: Lamp) -> Plan:
+        on_its_way = ("it warms up",)
+        if not state.lit:
+            return Plan((STEP,), state._replace(lit=True), on_its_way, waits=(Warm(),))
+        if not self.warm:
+            return Plan((), state, on_its_way, waits=(Warm(),))
+        return Plan((), state) if self.polished else Plan((POLISH,), state)
+
+    def switch(self, action: Switch) -> None:
+        if self.lit:
+            self.polished = self.works
+        else:
+            self.warm = self.quick
+        self.lit = action.lit
+
+    def warm_up(self, action: Warm) -> None:
+        self.waited.append(action.timeout)
+        self.warm = True
+
+    def road(self) -> Road:
+        return super().road()._replace(perform={Switch: self.switch, Warm: self.warm_up}, wait=self.wait)
+
+
+POLISH = Step("polish", "lamp", "one", "bright", (Switch(True),))
+
+
+def test_what_is_on_its_way_is_left_to_itself() -> None:
+    module = Heater(wait=None).run()
+    assert (module.result["plan"], module.result["in_progress"]) == (PLAN, ["it warms up"])
+
+
+def test_waiting_and_what_is_to_be_done_then() -> None:
+    heater = Heater(wait=7)
+    module = heater.run()
+    assert heater.waited == [7]
+    assert not module.failed
+    assert module.result["plan"] == module.result["done"] == dump_steps((STEP, POLISH))
+    assert module.result["in_progress"] == []
+
+
+def test_what_has_ended_by_the_time_that_is_looked_again_is_gone_on_with() -> None:
+    module = Heater(wait=None, quick=True).run()
+    assert module.result["plan"] == dump_steps((STEP, POLISH))
+
+
+def test_waiting_for_what_others_began_is_no_change() -> None:
+    heater = Heater(wait=7)
+    heater.lit = heater.polished = True
+    module = heater.run()
+    assert (module.result["changed"], heater.waited) == (False, [7])
+
+
+def test_check_mode_waits_for_nothing() -> None:
+    heater = Heater(wait=7)
+    assert heater.run(check_mode=True).result["plan"] == PLAN
+    assert heater.waited == []
+
+
+def test_what_does_not_hold_after_waiting_is_a_failure() -> None:
+    heater = Heater(wait=7)
+    heater.works = False
+    module = heater.run()
+    assert module.failed
+    assert "this did not hold: polish lamp one: bright" in module.result["msg"]
+    assert module.result["done"] == dump_steps((STEP, POLISH))
+
+
+def test_an_act_is_planned_once() -> None:
+    backend = Backend()
+    settled = Plan((), Lamp(True, "red"))
+    road = backend.road()._replace(plan=lambda state: Plan((STEP,), state), replan=lambda _state: settled)
+    module = Module()
+    with pytest.raises(Ended):
+        run(cast(AnsibleModule, module), road)
+    assert (module.failed, module.result["plan"]) == (False, PLAN)

@@ -76,3 +76,26 @@ def test_what_no_array_can_be(item: dict[str, Any], said: str) -> None:
 )
 def test_how_many_members_an_array_can_lose(level: str, members: int, spare: int) -> None:
     assert redundancy(level, members) == spare
+
+
+def test_the_consistency_policy_is_the_bitmap_in_other_words() -> None:
+    assert parse({"name": "md0", "consistency_policy": "bitmap"}).bitmap == "internal"
+    assert parse({"name": "md0", "consistency_policy": "resync"}).bitmap == "none"
+    with pytest.raises(StorageError, match="consistency_policy bitmap contradicts bitmap none"):
+        parse({"name": "md0", "consistency_policy": "bitmap", "bitmap": "none"})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"level": "0", "scrub": "check"}, "there is nothing to check it by"),
+        ({"level": "5", "write_mostly_devices": ["sdb"]}, "write_mostly_devices are for RAID 1"),
+        (
+            {"level": "1", "devices": ["sdb"], "write_mostly_devices": ["sdc"]},
+            "sdc is in `write_mostly_devices` and not",
+        ),
+    ],
+)
+def test_what_makes_no_sense(words: dict[str, Any], said: str) -> None:
+    with pytest.raises(StorageError, match=said):
+        parse({"name": "md0", **words})

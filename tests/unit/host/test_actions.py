@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Write
 from ansible_collections.strata.storage.plugins.module_utils.host import actions
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Grow, Inspect
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
+    Claim,
+    DropStripes,
+    Grow,
+    Idle,
+    Inspect,
+    Rebuilt,
+    Rejoin,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Signature
 
 from .hosts import EXT4
@@ -101,3 +110,66 @@ def test_growing(device: Device, kind: str, command: tuple[str, ...]) -> None:
 def test_a_filesystem_that_is_not_there_yet_is_known_by_what_is_on_the_device(device: Device) -> None:
     with pytest.raises(StorageError, match="holds no filesystem that could be mounted"):
         actions.PLACEHOLDERS["filesystem-uuid"](device.path)
+
+
+# Arrays
+
+
+@pytest.fixture
+def md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The attributes of an array with one member."""
+    monkeypatch.setattr(actions, "SYS", str(tmp_path))
+    directory = tmp_path / "md0/md"
+    (directory / "dev-sdb").mkdir(parents=True)
+    return directory
+
+
+def test_the_stripe_cache_is_emptied_and_as_large_as_before(md: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setitem(actions.HOST_PERFORM, Write, lambda action: written.append(action.value))
+    perform(DropStripes("/dev/md0"))
+    assert written == []
+    (md / "stripe_cache_size").write_text("256")
+    perform(DropStripes("/dev/md0"))
+    assert written == ["17", "256", "17", "256"]
+
+
+def test_a_former_member_that_md_does_not_take_back_comes_in_as_a_new_one(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(argv: tuple[str, ...], timeout: int = 0) -> None:
+        device.commands.append(argv)
+        if "--re-add" in argv:
+            raise StorageError("too old")
+
+    perform(Rejoin("/dev/md0", device.path))
+    assert device.commands == [("mdadm", "--manage", "/dev/md0", "--re-add", device.path)]
+    monkeypatch.setattr(actions, "run_command", run)
+    perform(Rejoin("/dev/md0", device.path))
+    assert device.commands[2:] == [
+        ("mdadm", "--zero-superblock", device.path),
+        ("mdadm", "--manage", "/dev/md0", "--add", device.path),
+    ]
+
+
+@pytest.mark.parametrize("states", ["faulty", "faulty,replacement", ""])
+def test_a_device_that_fails_while_it_is_rebuilt(md: Path, states: str) -> None:
+    (md / "dev-sdb/state").write_text(states)
+    with pytest.raises(StorageError, match="/dev/sdb failed, or left /dev/md0, while it was rebuilt"):
+        perform(Rebuilt("/dev/md0", "/dev/sdb"))
+
+
+def test_waiting_for_an_array(md: Path) -> None:
+    state, action, position = md / "dev-sdb/state", md / "sync_action", md / "reshape_position"
+    state.write_text("spare,replacement")
+    with pytest.raises(StorageError, match="waited 0 s in vain for /dev/sdb to be whole"):
+        perform(Rebuilt("/dev/md0", "/dev/sdb", timeout=0))
+    state.write_text("in_sync")
+    perform(Rebuilt("/dev/md0", "/dev/sdb", timeout=0))
+    for busy, where in (("reshape", "none"), ("idle", "4096")):
+        action.write_text(busy)
+        position.write_text(where)
+        with pytest.raises(StorageError, match="in vain for /dev/md0 to be idle; what it does goes on"):
+            perform(Idle("/dev/md0", timeout=0))
+    position.write_text("none")
+    perform(Idle("/dev/md0", timeout=0))

@@ -94,3 +94,20 @@ def test_reading_opens_nothing_for_writing(tmp_path: Path) -> None:
     before = os.stat(path)
     assert read.is_busy(str(path)) is False
     assert os.stat(path) == before
+
+
+@pytest.mark.parametrize(
+    ("states", "has_slot", "role"),
+    [
+        ("in_sync", True, "active"),
+        ("in_sync,write_mostly", True, "active"),
+        ("in_sync,want_replacement", True, "active"),
+        ("spare,replacement", True, "replacing"),
+        ("spare", True, "rebuilding"),
+        ("spare", False, "spare"),
+        ("faulty,want_replacement", False, "faulty"),
+        ("journal", False, "journal"),
+    ],
+)
+def test_the_role_of_a_member(states: str, has_slot: bool, role: str) -> None:
+    assert read._role(states.split(","), has_slot) == role
