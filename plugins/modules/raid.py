@@ -11,7 +11,7 @@ module: raid
 short_description: Linux software RAID arrays
 version_added: 0.1.0
 description:
-  - Creates, adopts, starts, stops and removes arrays of Linux software RAID (mdadm), and keeps them under their
+  - Creates, adopts, starts, changes, stops and removes arrays of Linux software RAID (mdadm), and keeps them under their
     names across reboots.
   - An array is found by its path, by the UUID that O(uuid) or mdadm.conf says, or by its members and name; where these
     disagree, the task fails.
@@ -111,6 +111,7 @@ raid:
     chunk_size: 524288
     metadata: '1.2'
     bitmap: none
+    write_mostly_devices:
     uuid: 5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6
     state: present
 status:
