@@ -11,8 +11,8 @@ module: raid
 short_description: Linux software RAID arrays
 version_added: 0.1.0
 description:
-  - Creates, adopts, starts, changes, stops and removes arrays of Linux software RAID (mdadm), and keeps them under their
-    names across reboots.
+  - Creates, adopts, starts, changes, stops and removes arrays of Linux software RAID (mdadm), and keeps them under
+    their names across reboots.
   - An array is found by its path, by the UUID that O(uuid) or mdadm.conf says, or by its members and name; where these
     disagree, the task fails.
   - One ARRAY line in mdadm.conf and the initramfs are kept, and changed only where they differ.

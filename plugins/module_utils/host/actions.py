@@ -13,7 +13,7 @@ from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
 from ..core.plan import Write
 from .boot import colons
 from .filesystem import KINDS
-from .read import SYS, identity, is_busy, read_contents
+from .read import SYS, identity, is_busy, is_reshaping, read_contents
 from .state import Filesystem, Signature
 from .superblocks import read_filesystem
 
@@ -244,7 +244,7 @@ def _idle(action: Idle) -> None:
 
     def idle() -> bool:
         busy = read_text(f"{md}/sync_action") not in ("", "idle", "frozen")
-        return not busy and read_text(f"{md}/reshape_position") in ("", "none")
+        return not busy and not is_reshaping(md)
 
     wait_until(idle, action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
 

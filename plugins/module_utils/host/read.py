@@ -310,7 +310,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         state=state,
         sync_action=read_text(f"{base}/sync_action"),
         degraded=int(read_text(f"{base}/degraded") or 0),
-        reshaping=read_text(f"{base}/reshape_position") not in ("", "none"),
+        reshaping=is_reshaping(base),
         consistency_policy=read_text(f"{base}/consistency_policy"),
         component_size=int(read_text(f"{base}/component_size") or 0) << 10,
         room=_room(base, by_kernel),
@@ -318,6 +318,21 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
         mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
     )
+
+
+def is_reshaping(md: str) -> bool:
+    """Whether an array is being reshaped, by the kernel, or by mdadm, which has more to do once the kernel is done."""
+    if read_text(f"{md}/reshape_position") not in ("", "none"):
+        return True
+    return read_text(f"{md}/last_sync_action") == "reshape" and _mdadm_grows()
+
+
+def _mdadm_grows() -> bool:
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        words = read_text(path).split("\0")
+        if os.path.basename(words[0]) == "mdadm" and "--grow" in words:
+            return True
+    return False
 
 
 def _role(states: list[str], has_slot: bool) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,20 @@ def test_waiting_for_an_array(md: Path) -> None:
             perform(Idle("/dev/md0", timeout=0))
     position.write_text("none")
     perform(Idle("/dev/md0", timeout=0))
+
+
+def test_mdadm_may_have_more_to_do_than_the_kernel(md: Path, tmp_path: Path) -> None:
+    (md / "reshape_position").write_text("none")
+    (md / "last_sync_action").write_text("reshape")
+    perform(Idle("/dev/md0", timeout=0))
+    program = tmp_path / "mdadm"
+    program.symlink_to("/bin/sh")
+    command = [str(program), "-c", "echo ready; read forever", "--grow"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        with pytest.raises(StorageError, match="in vain for /dev/md0 to be idle"):
+            perform(Idle("/dev/md0", timeout=0))
+        (md / "last_sync_action").write_text("resync")
+        perform(Idle("/dev/md0", timeout=0))
+        process.kill()
