@@ -21,6 +21,8 @@ _LEVELS = {("1", "5"), ("5", "6"), ("6", "5")}
 _SLACK = 1 << 20
 #: What mdadm can divide a RAID 5 into at the least.
 _BLOCK = 4096
+#: The chunks of a RAID 5 that was a RAID 1.
+_CONVERTED = 64 << 10
 _TRIED = "Linux 6.1, mdadm 4.2"
 _UNMANAGED = ("journal", "ppl")
 
@@ -73,8 +75,9 @@ def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
     steps += more
     for one in (_level, _number, _chunk):
         more, host, array = one(host, want, array, newcomers, allow)
-        if more:
-            return steps + more, host, array
+        steps += more
+        if array.sync_action not in ("", "idle"):
+            return steps, host, array
     if want.bitmap == "internal" and array.bitmap == "none":
         more, host, array = _grow(host, want, array, "with a bitmap", ("--bitmap=internal",), bitmap="internal")
         steps += more
@@ -124,7 +127,7 @@ def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
                 f"array {want.name}: it uses {array.component_size} bytes of each member, which RAID 5 cannot divide: "
                 "not a multiple of 4 KiB"
             )
-        return _grow(host, want, array, detail, (to_level,), level="5")
+        return _grow(host, want, array, detail, (to_level,), level="5", chunk_size=_CONVERTED)
     if want.level == "5" and array.level == "6":
         arguments = (to_level, f"--raid-devices={count - 1}")
         after: dict[str, Any] = {"level": "5", "raid_devices": count - 1, "reshaping": True, "sync_action": "reshape"}
