@@ -22,7 +22,7 @@ options:
   scrub:
     description:
       - Also go through the whole array once, which is an act and not a condition, so the task is changed each time.
-      - V(check) counts mismatches (see RV(status.mismatch_count)), V(repair) mends them. Nothing is begun while the
+      - V(check) counts mismatches (C(mismatch_count) in RV(status)), V(repair) mends them. Nothing is begun while the
         array is busy or degraded.
     type: str
     choices: [check, repair]

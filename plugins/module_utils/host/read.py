@@ -168,12 +168,13 @@ def _devices() -> dict[str, Device]:
     return devices
 
 
-def _stable_links() -> dict[str, str]:
+def _stable_links(directory: str = "/dev/disk/by-id") -> dict[str, str]:
     """For each disk and partition its best name under /dev/disk/by-id: one with the model and serial, else the WWN."""
     best: dict[str, str] = {}
-    for name in sorted(_list("/dev/disk/by-id"), key=lambda name: (name.startswith(("wwn-", "nvme-eui.")), name)):
-        if not name.startswith(("dm-", "md-", "lvm-", "bcache-")):
-            link = f"/dev/disk/by-id/{name}"
+    for name in sorted(_list(directory), key=lambda name: (name.startswith(("wwn-", "nvme-eui.")), name)):
+        # udev makes a link as ".#name" first, and renames it.
+        if not name.startswith((".", "dm-", "md-", "lvm-", "bcache-")):
+            link = f"{directory}/{name}"
             best.setdefault(os.path.realpath(link), link)
     return best
 

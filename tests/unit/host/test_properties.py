@@ -139,8 +139,10 @@ def arrays(draw: Any) -> Array:
     """An array in any state that a failure, a cut or a change on its way leaves."""
     level = draw(st.sampled_from(LEVELS))
     count = draw(st.integers(LEAST_DEVICES[level], 5))
-    roles = [draw(st.sampled_from(["active"] * 8 + ["rebuilding", "faulty", "former", "gone"])) for _ in range(count)]
-    others = [draw(st.sampled_from(["blank", "blank", "spare", "former", "replacing"])) for _ in range(6 - count)]
+    roles = [
+        draw(st.sampled_from(["active"] * 8 + ["rebuilding", "faulty", "former", "gone"])) for number in range(count)
+    ]
+    others = [draw(st.sampled_from(["blank", "blank", "spare", "former", "replacing"])) for number in range(6 - count)]
     members = tuple(
         Member(f"/dev/sd{letter}", role, slot if role in ("active", "rebuilding") else None)
         for slot, (letter, role) in enumerate(zip(LETTERS, roles))

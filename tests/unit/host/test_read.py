@@ -31,6 +31,13 @@ def test_any_link_means_its_device(tmp_path: Path) -> None:
         assert read.resolve(f"{tmp_path}/{name}", devices) is None
 
 
+def test_the_best_link_of_a_disk_is_one_that_lasts(tmp_path: Path) -> None:
+    (tmp_path / "sdb").touch()
+    for name in (".#scsi-half-made", "dm-name-data", "scsi-Disk_S1", "wwn-0x1"):
+        (tmp_path / name).symlink_to(tmp_path / "sdb")
+    assert read._stable_links(str(tmp_path))[str(tmp_path / "sdb")] == str(tmp_path / "scsi-Disk_S1")
+
+
 def test_a_kernel_name_means_its_device() -> None:
     assert read.resolve("sdz-no-such", {"/dev/sdz-no-such": Device("/dev/sdz-no-such")}) == "/dev/sdz-no-such"
     assert read.resolve("sdz-no-such", {}) is None
