@@ -49,7 +49,7 @@ unit: needs  ## tests without root and without a kernel of their own (seconds)
 
 .PHONY: integration
 integration: lab-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
-	python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup tests/integration tests/lab $(PYTEST_ARGS)
+	python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5 tests/integration tests/lab $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: lab-needs  ## time the modules side by side with their peers

@@ -84,7 +84,11 @@ backing_device:
 cache_device:
   description:
     - The fast device. Several bcaches may name the same one, and share its cache set.
-    - Omitted for a new one, there is no cache yet.
+    - Omitted for a new one, there is no cache yet. The empty string means no cache.
+    - Another device than before takes the old one's place, once all dirty data was written back.
+      A cache set that no bcache uses any more is removed.
+    - Where the device with the cache set is lost, another one, or none, takes its place. Dirty data that was only there
+      is lost then, which needs O(allow_destroy).
   type: str
 cache_mode:
   description: What the cache does with writes. New ones get V(writethrough).
@@ -99,6 +103,38 @@ block_size:
   description:
     - Smallest unit of reading and writing, a power of two from 512 bytes to 4 KiB. Fixed when the devices are made.
   type: str
+sequential_cutoff:
+  description: Reads and writes in sequence of more than this go past the cache, for example V(4M). V(0) means none do.
+  type: str
+writeback_percent:
+  description: How much of the cache the background writing lets be dirty, from 0 (nothing) to 40.
+  type: int
+writeback_delay:
+  description: How many seconds dirty data waits before it is written back.
+  type: int
+readahead_cache_policy:
+  description: Whether what is read ahead goes into the cache, all of it or only metadata.
+  type: str
+  choices: [all, meta-only]
+stop_when_cache_set_failed:
+  description: Whether a cache that fails stops the cached device always, or (V(auto)) only where it holds dirty data.
+  type: str
+  choices: [auto, always]
+io_error_limit:
+  description: How many errors of the cache device there may be before it is given up. For all that share the cache.
+  type: int
+discard:
+  description: Whether buckets are discarded (TRIM) before they are used again. For all that share the cache.
+  type: bool
+replacement_policy:
+  description: Which bucket goes first where there is no room left. For all that share the cache.
+  type: str
+  choices: [lru, fifo, random]
+allow_offline:
+  description:
+    - Whether what is above may be unmounted and deactivated for a moment, and back again. That is needed where the
+      backing device grew, or where a cache that was lost gets no other in its place.
+  type: bool
 state:
   description:
     - V(present) is a cached device that works, under its name, also after a reboot.
@@ -114,11 +150,17 @@ size:
   description:
     - Size of the logical volume, as bytes, V(10G), V(10GB), V(50%) of the volume group, or V(100%) of all that is free.
     - Omitted means V(100%), so that the volume grows with the drive's devices.
+    - A smaller size than it has needs C(allow_shrink) of the drive.
   type: str
 filesystem:
-  description: What to format a new volume with. New ones get V(btrfs). One that is there already stays.
+  description:
+    - What to format a new volume with. New ones get V(btrfs). One that is there already stays.
+    - V(swap) is a swap area, in use now and after each boot.
   type: str
-  choices: [btrfs, ext4, xfs]
+  choices: [btrfs, ext4, xfs, swap]
+label:
+  description: Label of the filesystem. The empty string means none.
+  type: str
 mount_point:
   description:
     - Where to mount the volume, now and at each boot. The directory is made where it is missing, and must be empty.
@@ -141,9 +183,22 @@ name:
 devices:
   description:
     - The devices that the drive is made of, as paths or kernel names. Needed to create a drive.
-    - More of them than before make the drive grow while it is in use. Physical volumes that are not listed stay.
+    - More of them than before make the drive grow while it is in use, and so does one that has become larger.
+    - One that the drive was given and that is no longer listed is emptied (C(pvmove)), leaves the group and is blank
+      then. That is refused before anything is moved where what it holds does not fit on the others.
   type: list
   elements: str
+remove_foreign_devices:
+  description: Whether physical volumes leave the group too that somebody else put there, where they are not listed.
+  type: bool
+allow_shrink:
+  description:
+    - Whether volumes may become smaller. The filesystem shrinks first, V(btrfs) while it is mounted, V(ext4) while it
+      is not; V(xfs) cannot.
+  type: bool
+allow_offline:
+  description: Whether a volume may be unmounted for as long as its V(ext4) is checked and shrunk, or its swap remade.
+  type: bool
 """
 
 _DRIVE_STATE = r"""

@@ -21,7 +21,8 @@ extends_documentation_fragment:
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_host
 notes:
-  - This release does not detach a bcache from its cache set without removing it, and does not swap caches.
+  - Where a cache set lost its last bcache, and the power went before it was removed, the next run warns of it, and
+    V(absent) with that O(cache_device) removes it.
 seealso:
   - module: strata.storage.bcache_info
   - module: strata.storage.raid
@@ -35,6 +36,23 @@ EXAMPLES = r"""
     backing_device: /dev/md0
     cache_device: /dev/disk/by-id/nvme-eui.0025385b01412345
     cache_mode: writeback
+
+- name: Tuned, also after a reboot
+  strata.storage.bcache:
+    name: cached
+    sequential_cutoff: 0
+    writeback_percent: 20
+    io_error_limit: 16
+
+- name: Another SSD takes over, once all dirty data was written back
+  strata.storage.bcache:
+    name: cached
+    cache_device: /dev/disk/by-id/nvme-eui.0025385b01412346
+
+- name: No cache any more
+  strata.storage.bcache:
+    name: cached
+    cache_device: ''
 
 - name: Removed, after its dirty data was written back
   strata.storage.bcache:
@@ -64,8 +82,12 @@ status:
     size: 1071636480
     state: clean
     cache_set: 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a
+    attached: true
     dirty_data: 0.0k
+    hit_ratio: {total: 87, day: 90, hour: 93, five_minute: 0}
     registered: true
+    tunables: {sequential_cutoff: 4.0M, writeback_percent: '10'}
+    cache_tunables: {io_error_limit: '8', discard: '0', replacement_policy: lru}
 plan:
   description: The steps, in order; in check mode what would be done, else what was planned and done.
   returned: always

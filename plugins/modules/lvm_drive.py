@@ -12,7 +12,8 @@ short_description: Devices as one mounted LVM volume
 version_added: 0.1.0
 description:
   - Makes one volume group of one or many devices, with a logical volume, a filesystem and a mount on it.
-  - Grows all of these while mounted when devices are added, takes the drive offline and online again, and removes it.
+  - Grows all of these while mounted when devices are added or grow, shrinks them on request, empties devices that are
+    to leave, takes the drive offline and online again, and removes it.
 author:
   - the strata.storage authors (@strata-storage)
 extends_documentation_fragment:
@@ -23,7 +24,8 @@ extends_documentation_fragment:
 requirements:
   - LVM 2.03.12 or newer, and the tools of the filesystem (btrfs-progs, e2fsprogs or xfsprogs).
 notes:
-  - This release neither shrinks a volume nor takes devices out of a group.
+  - Physical volumes that the module adds carry the LVM tag C(strata.storage). Only those leave the group when they are
+    not listed any more, unless O(remove_foreign_devices) says otherwise.
 seealso:
   - module: strata.storage.lvm_drive_info
   - module: strata.storage.raid
@@ -38,6 +40,16 @@ EXAMPLES = r"""
     filesystem: xfs
     mount_point: /srv
 
+- name: Another disk in the place of sdb, which is emptied while the drive is in use
+  strata.storage.lvm_drive:
+    name: data
+    devices: [/dev/sdc, /dev/sdd]
+
+- name: Smaller
+  strata.storage.lvm_drive:
+    name: data
+    size: 200G
+    allow_shrink: true
 
 - name: Several volumes on one drive, one of them mounted inside another
   strata.storage.lvm_drive:
@@ -46,6 +58,7 @@ EXAMPLES = r"""
     volumes:
       - {name: srv, size: 100%, mount_point: /srv}
       - {name: logs, size: 20G, filesystem: ext4, mount_point: /srv/logs, mount_options: noatime}
+      - {name: swap, size: 4G, filesystem: swap}
 
 - name: Unmounted and inactive, also after a reboot
   strata.storage.lvm_drive:

@@ -35,7 +35,7 @@ def test_the_life_of_a_cache(node: Node) -> None:
     node.module("bcache", **bcache)
 
     gone = node.converge("bcache", name="cached", state="absent")
-    assert [step["action"] for step in gone["plan"]] == ["detach", "stop", "unregister", "wipe", "wipe"]
+    assert [step["action"] for step in gone["plan"]] == ["detach", "stop", "unregister", "wipe", "wipe", "persist"]
     assert node.signatures(*node.disks("HDD1", "SSD1")) == ["", ""]
     # The data lies 8 KiB behind the start of the backing device, all of it written back.
     assert (

@@ -140,7 +140,7 @@ def flush(devices: tuple[str, ...]) -> None:
             os.close(descriptor)
 
 
-def run_command(argv: tuple[str, ...], timeout: int = 120) -> str:
+def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,)) -> str:
     """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
     environment = {**os.environ, "LC_ALL": "C", "PATH": _search_path()}
     try:
@@ -156,7 +156,7 @@ def run_command(argv: tuple[str, ...], timeout: int = 120) -> str:
         raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {' '.join(argv)}") from None
     except subprocess.TimeoutExpired:
         raise StorageError(f"{' '.join(argv)} did not end within {timeout} s and was killed") from None
-    if result.returncode != 0:
+    if result.returncode not in accepts:
         said = b" ".join((result.stderr or result.stdout).split()).decode(errors="replace")
         raise StorageError(f"{' '.join(argv)} failed with status {result.returncode}: {said}")
     return result.stdout.decode(errors="replace")
@@ -184,7 +184,7 @@ def read_text(path: str) -> str:
 
 
 def _command(action: Command) -> None:
-    run_command(action.argv, action.timeout)
+    run_command(action.argv, action.timeout, action.accepts)
 
 
 def _write(action: Write) -> None:

@@ -20,12 +20,19 @@ def read_file(path: str) -> str | None:
         return None
 
 
-def replace_file(path: str, before: str | None, after: str) -> None:
-    """Replace a file that still reads as ``before``; after a power cut it is either the old one or the new one."""
+def replace_file(path: str, before: str | None, after: str | None) -> None:
+    """Replace a file that still reads as ``before``; after a power cut it is either the old one or the new one.
+
+    None is a file that does not exist.
+    """
     path = os.path.realpath(path)
     if read_file(path) != before:
         raise StorageError(f"{path} was changed by somebody else meanwhile; run this again")
     directory = os.path.dirname(path)
+    if after is None:
+        os.unlink(path)
+        sync_directory(directory)
+        return
     os.makedirs(directory, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
     try:

@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 
 
 class Command(NamedTuple):
-    """Run a program, without a shell, with ``LC_ALL=C``, closed input and a time limit in seconds."""
+    """Run a program, without a shell, with ``LC_ALL=C``, closed input and a time limit in seconds.
+
+    ``accepts`` are the exit codes that mean success.
+    """
 
     argv: tuple[str, ...]
     timeout: int = 120
+    accepts: tuple[int, ...] = (0,)
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -43,14 +47,16 @@ class Write(NamedTuple):
 class Edit(NamedTuple):
     """Replace a configuration file, atomically and whole; refused where it is no longer ``before``.
 
-    ``before`` is None for a file that does not exist. Owner and mode are kept, and symbolic links followed.
+    None is a file that does not exist. Owner and mode are kept, and symbolic links followed.
     """
 
     path: str
     before: str | None
-    after: str
+    after: str | None
 
     def __str__(self) -> str:
+        if self.after is None:
+            return f"remove {self.path}"
         old, new = (self.before or "").splitlines(), self.after.splitlines()
         changes = [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
         return f"edit {self.path}: {' '.join(changes)}"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,12 +14,15 @@ from ..core.errors import StorageError
 from .names import check_distinct, check_name
 from .sizes import Size, parse_size
 
-FILESYSTEMS = ("btrfs", "ext4", "xfs")
+FILESYSTEMS = ("btrfs", "ext4", "xfs", "swap")
 STATES = ("online", "offline", "absent")
+
+_LABEL = re.compile(r"[\w.:+-]*", re.ASCII)
 
 VOLUME_OPTIONS: dict[str, dict[str, Any]] = {
     "size": {"type": "str"},
     "filesystem": {"type": "str", "choices": list(FILESYSTEMS)},
+    "label": {"type": "str"},
     "mount_point": {"type": "path"},
     "mount_options": {"type": "str"},
     "boot_required": {"type": "bool"},
@@ -33,6 +37,9 @@ NESTED_OPTIONS: dict[str, dict[str, Any]] = {
         "elements": "dict",
         "options": {"name": {"type": "str", "required": True}, **VOLUME_OPTIONS},
     },
+    "remove_foreign_devices": {"type": "bool"},
+    "allow_shrink": {"type": "bool"},
+    "allow_offline": {"type": "bool"},
     "state": {"type": "str", "choices": list(STATES), "default": "online"},
 }
 
@@ -46,18 +53,25 @@ class Volume(NamedTuple):
     name: str
     size: Size | None = None
     filesystem: str | None = None
+    label: str | None = None
     mount_point: str | None = None
     mount_options: str | None = None
     boot_required: bool | None = None
 
 
 class Drive(NamedTuple):
-    """A wanted drive. ``volumes`` None: those that there are."""
+    """A wanted drive. ``volumes`` None: those that there are.
+
+    ``remove_foreign_devices``: also those leave its group that it was not given.
+    """
 
     name: str
     devices: tuple[str, ...] | None = None
     volumes: tuple[Volume, ...] | None = None
     state: str = "online"
+    remove_foreign_devices: bool = False
+    allow_shrink: bool = False
+    allow_offline: bool = False
 
 
 def parse(item: Mapping[str, Any]) -> Drive:
@@ -79,6 +93,9 @@ def parse(item: Mapping[str, Any]) -> Drive:
         devices=None if devices is None else tuple(str(device) for device in devices),
         volumes=volumes,
         state=item.get("state") or "online",
+        remove_foreign_devices=bool(item.get("remove_foreign_devices")),
+        allow_shrink=bool(item.get("allow_shrink")),
+        allow_offline=bool(item.get("allow_offline")),
     )
     if drive.devices is not None:
         if not drive.devices:
@@ -97,6 +114,13 @@ def _volume(item: Mapping[str, Any], drive: str) -> Volume:
         mount_point = posixpath.normpath("/" + mount_point.lstrip("/"))
         if mount_point == "/":
             raise StorageError(f"drive {drive}: mount_point / is the host's own root")
+        if item.get("filesystem") == "swap":
+            raise StorageError(f"drive {drive}: volume {name} is to be swap, which has no mount_point")
+    label = item.get("label")
+    if label is not None and not _LABEL.fullmatch(label):
+        raise StorageError(
+            f"drive {drive}: label {label!r} holds a character that is no letter, digit or any of _ . : + -"
+        )
     options = item.get("mount_options")
     if options is not None and any(c.isspace() for c in options):
         raise StorageError(f"drive {drive}: mount_options {options!r} holds white space; separate them by commas")
@@ -104,6 +128,7 @@ def _volume(item: Mapping[str, Any], drive: str) -> Volume:
         name=name,
         size=None if item.get("size") is None else parse_size(item["size"]),
         filesystem=item.get("filesystem"),
+        label=label,
         mount_point=mount_point,
         mount_options=options,
         boot_required=item.get("boot_required"),

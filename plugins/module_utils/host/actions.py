@@ -139,6 +139,36 @@ class Grow(NamedTuple):
         return " ".join(kind.grow(self.path, self.mount_point)) if kind else f"grow what is on {self.path}"
 
 
+class Relabel(NamedTuple):
+    """Give a filesystem another label; ``mount_point`` is empty where it is not mounted."""
+
+    type: str
+    path: str
+    mount_point: str
+    label: str
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        kind = KINDS.get(self.type)
+        return kind.name(self.path, self.mount_point, self.label)[:1] if kind else ()
+
+    def __str__(self) -> str:
+        kind = KINDS.get(self.type)
+        words = kind.name(self.path, self.mount_point, self.label) if kind else ("label", self.path, self.label)
+        return " ".join(words)
+
+
+class Spans(NamedTuple):
+    """Make sure that a filesystem ends before the place where its device is to be cut off."""
+
+    path: str
+    mount_point: str
+    most: int
+
+    def __str__(self) -> str:
+        return f"check that what is on {self.path} spans {self.most} bytes at most"
+
+
 class ReloadMounts(NamedTuple):
     """Tell systemd, where it runs, that fstab changed."""
 
@@ -253,6 +283,17 @@ def _grow(action: Grow) -> None:
     run_command(KINDS[action.type].grow(action.path, action.mount_point), timeout=3600)
 
 
+def _relabel(action: Relabel) -> None:
+    run_command(KINDS[action.type].name(action.path, action.mount_point, action.label))
+
+
+def _spans(action: Spans) -> None:
+    found = read_filesystem(action.path, action.mount_point)
+    if found is None or found.size > action.most:
+        size = f"a {found.type} of {found.size} bytes" if found else "nothing that is known"
+        raise StorageError(f"{action.path} holds {size}, and was to be cut off at {action.most} bytes; it was not")
+
+
 def _reload(_action: ReloadMounts) -> None:
     if os.path.isdir("/run/systemd/system"):
         run_command(("systemctl", "daemon-reload"))
@@ -282,5 +323,7 @@ HOST_PERFORM: dict[type, Perform] = {
     Rebuilt: _rebuilt,
     Idle: _idle,
     Grow: _grow,
+    Relabel: _relabel,
+    Spans: _spans,
     ReloadMounts: _reload,
 }

@@ -12,27 +12,31 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid
-from ..document.bcache import Bcache
+from ..core.plan import Command, Plan, Step, Wait, Write, new_uuid
+from ..document.bcache import TUNABLES, Bcache
 from ..document.sizes import show_size
-from .actions import Claim, Inspect, Release
-from .read import BCACHE_LINKS
+from . import bcache_tunables as tunables
+from .actions import Claim, Release
+from .bcache_attach import (
+    REGISTER,
+    Steps,
+    bind,
+    detach_step,
+    device_path,
+    grow,
+    register,
+    replace_backing,
+    set_of,
+    step,
+    stop_step,
+)
 from .safety import blank, check_unused, describe_content, take, wipe_steps
-from .state import BLANK, UNSEEN, Backing, CacheSet, Device, Host, Signature, replace_item
+from .state import Backing, CacheSet, Device, Host, Signature, replace_item
 
-_REGISTER = "/sys/fs/bcache/register"
 _SIGNATURE = Signature("bcache")
-#: Writing dirty data back takes as long as the slow disk needs for it: seconds, an SSD's worth of hours at most.
-_DETACH_TIMEOUT = 12 * 3600
 _BUCKET_SIZE = 512 << 10
 _LEAST_BUCKET = 4 << 10
 _FEW_BUCKETS = 512
-
-Steps = tuple[Step, ...]
-
-
-def device_path(name: str) -> str:
-    return f"{BCACHE_LINKS}/{name}"
 
 
 def references(want: Bcache) -> tuple[str, ...]:
@@ -50,27 +54,30 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
         raise StorageError(f"bcache {want.name}: {device.path} is both its backing device and its cache")
     steps: Steps = ()
     if "bcache" not in host.modules:
-        steps += (Step("load", "module", "bcache", "the kernel's", (Command(("modprobe", "bcache")), Wait(_REGISTER))),)
+        steps += (Step("load", "module", "bcache", "the kernel's", (Command(("modprobe", "bcache")), Wait(REGISTER))),)
         host = host._replace(modules=(*host.modules, "bcache"))
     more, host, cache_set = _cache(host, want, backing, allow)
     steps += more
-    more, host, backing = _backing(host, want, backing, cache_set, allow)
+    if backing is None:
+        more, host, backing = _create(host, want, allow)
+    else:
+        more, host = tunables.keep_backing(host, want.name, want.tunables, new=False)
     steps += more
-    if cache_set:
-        more, host, backing = _attach(host, want, backing, cache_set)
+    more, host, backing = register(host, want, backing, allow)
+    steps += more
+    more, host, backing = _label(host, want, backing)
+    steps += more
+    old = set_of(host, backing)
+    more, host, backing = bind(host, want, backing, cache_set, allow)
+    steps += more
+    if old and not any(other.cache_set == old.uuid for other in host.backings):
+        more, host = _remove_cache_set(host, want, old, unseen=False)
         steps += more
-    if want.cache_mode and backing.cache_mode != want.cache_mode:
-        device = host.devices[backing.device]
-        path = device.sysfs("bcache/cache_mode")
-        steps += (
-            _step("set", want, f"cache mode {want.cache_mode}", Write(path, want.cache_mode), flush=(device.path,)),
-        )
-        host, backing = _replace_backing(host, backing, backing._replace(cache_mode=want.cache_mode))
-    return Plan(steps, host)
-
-
-def _step(verb: str, want: Bcache, detail: str, *actions: Any, **more: Any) -> Step:
-    return Step(verb=verb, kind="bcache", name=want.name, detail=detail, actions=actions, **more)
+    more, host, backing = grow(host, want, backing)
+    steps += more
+    more, host, backing = tunables.tune(host, want, backing, cache_set)
+    steps += more
+    return Plan(steps, host, warnings=_warnings(host, want, backing))
 
 
 def _find(host: Host, want: Bcache) -> Backing | None:
@@ -100,14 +107,23 @@ def _find(host: Host, want: Bcache) -> Backing | None:
 def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tuple[Steps, Host, CacheSet | None]:
     """The cache set of the wanted cache device (omitted: the one that it has), made and registered."""
     steps: Steps = ()
-    if want.cache_device is None:
-        cache_set = _set_of(host, backing) if backing else None
+    if not want.cache_device:
+        cache_set = set_of(host, backing) if backing and want.cache_device is None else None
         if cache_set is None:
             return (), host, None
         device = host.devices[cache_set.device]
     else:
         device = host.device(want.cache_device, f"bcache {want.name}")
         cache_set = next((known for known in host.cache_sets if known.device == device.path), None)
+    if cache_set and backing and backing.bcache and backing.cache_set == cache_set.uuid and not backing.attached:
+        # Registered, it would be taken for what it was, and answer with data of then.
+        if not allow:
+            raise Refused(
+                f"bcache {want.name} ran without the cache set on {device.path} since that failed, so what it holds "
+                "is out of date. Set allow_destroy to make it anew."
+            )
+        host = host._replace(cache_sets=replace_item(host.cache_sets, cache_set))
+        cache_set = None
     if cache_set is None:
         steps += take(host, device, f"the cache of {want.name}", "cache_device", allow)
         bucket_size = _bucket_size(want, device)
@@ -115,7 +131,7 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
         uuid, bucket = f"--cset-uuid={cache_set.uuid}", f"--bucket={bucket_size}"
         argv = ("make-bcache", "--cache", device.path, uuid, bucket, *_format_options(want))
         steps += (
-            _step(
+            step(
                 "format",
                 want,
                 f"{device.path} as a cache set",
@@ -138,17 +154,15 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
     if not cache_set.registered:
         directory = f"/sys/fs/bcache/{cache_set.uuid}"
         steps += (
-            _step(
+            step(
                 "register",
                 want,
                 f"cache set on {device.path}",
-                Write(_REGISTER, device.path, done=directory),
+                Write(REGISTER, device.path, done=directory),
                 Wait(directory),
             ),
         )
-        registered = cache_set._replace(registered=True)
-        host = host._replace(cache_sets=replace_item(host.cache_sets, cache_set, registered))
-        cache_set = registered
+        host, cache_set = _replace_set(host, cache_set, cache_set._replace(registered=True, tunables={}))
     return steps, host, cache_set
 
 
@@ -169,86 +183,52 @@ def _format_options(want: Bcache) -> list[str]:
     return [f"--block={want.block_size}"] if want.block_size else []
 
 
-def _backing(
-    host: Host, want: Bcache, backing: Backing | None, cache_set: CacheSet | None, allow: bool
-) -> tuple[Steps, Host, Backing]:
-    """The backing device, made, registered and labelled."""
-    steps: Steps = ()
-    created = backing is None
-    if backing is None:
-        if want.backing_device is None:
-            raise StorageError(f"bcache {want.name} does not exist, and to create it, say also: backing_device")
-        device = host.device(want.backing_device, f"bcache {want.name}")
-        steps += take(host, device, f"backing device of {want.name}", "backing_device", allow)
-        steps += (
-            _step(
-                "format",
-                want,
-                f"{device.path} as a backing device",
-                Command(("make-bcache", "--bdev", device.path, *_format_options(want))),
-                claims=(blank(device),),
-                flush=(device.path,),
-            ),
-        )
-        backing = Backing(device.path, uuid="")
-        host = host.with_content(device.path, _SIGNATURE, held_by=device_path(want.name))
-        host = host._replace(backings=(*host.backings, backing))
-    device = host.devices[backing.device]
-    if not backing.registered:
-        directory = device.sysfs("bcache")
-        steps += (
-            _step(
-                "register",
-                want,
-                f"backing device {device.path}",
-                Write(_REGISTER, device.path, done=directory),
-                Wait(directory),
-            ),
-        )
-        host, backing = _replace_backing(host, backing, backing._replace(registered=True))
-    if not backing.bcache:
-        if backing.cache_set and not (cache_set and cache_set.uuid == backing.cache_set):
-            raise Refused(
-                f"bcache {want.name}: {device.path} is {backing.state} and belongs to cache set {backing.cache_set}, "
-                "which is not here: what was not written back is only there. Bring that cache device back"
-                + (f", and name it as cache_device instead of {want.cache_device}." if want.cache_device else ".")
-            )
-        host, backing = _replace_backing(host, backing, backing._replace(bcache=device_path(want.name)))
-        content = BLANK if created else UNSEEN
-        host = host.with_device(Device(device_path(want.name), size=device.size), content=content)
-    if backing.label != want.name:
-        write = Write(device.sysfs("bcache/label"), want.name)
-        steps += (_step("label", want, f"{device.path}", write, flush=(device.path,)),)
-        host, backing = _replace_backing(host, backing, backing._replace(label=want.name))
-    if created:
-        cached = f"/dev/{kernel_name(device.sysfs('bcache/dev'))}"
-        steps += (_step("inspect", want, "that it starts out blank", Wait(cached), Inspect(cached, wipe=allow)),)
-    return steps, host, backing
-
-
-def _replace_backing(host: Host, old: Backing, new: Backing) -> tuple[Host, Backing]:
-    return host._replace(backings=replace_item(host.backings, old, new)), new
-
-
-def _attach(host: Host, want: Bcache, backing: Backing, cache_set: CacheSet) -> tuple[Steps, Host, Backing]:
-    if backing.cache_set == cache_set.uuid:
-        return (), host, backing
-    if backing.state != "no cache":
-        raise Refused(
-            f"bcache {want.name} is attached to cache set {backing.cache_set}, not to the one on {cache_set.device}; "
-            "this release does not swap caches"
-        )
-    device = host.devices[backing.device]
-    step = _step(
-        "attach",
+def _create(host: Host, want: Bcache, allow: bool) -> tuple[Steps, Host, Backing]:
+    """The backing device, formatted."""
+    if want.backing_device is None:
+        raise StorageError(f"bcache {want.name} does not exist, and to create it, say also: backing_device")
+    device = host.device(want.backing_device, f"bcache {want.name}")
+    taken = take(host, device, f"backing device of {want.name}", "backing_device", allow)
+    kept, host = tunables.keep_backing(host, want.name, want.tunables, new=True)
+    made = step(
+        "format",
         want,
-        f"to the cache on {cache_set.device}",
-        Write(device.sysfs("bcache/attach"), cache_set.uuid),
-        Wait(device.sysfs("bcache/state"), ("clean", "dirty")),
-        flush=(device.path, cache_set.device),
+        f"{device.path} as a backing device",
+        Command(("make-bcache", "--bdev", device.path, *_format_options(want))),
+        claims=(blank(device),),
+        flush=(device.path,),
     )
-    host, backing = _replace_backing(host, backing, backing._replace(cache_set=cache_set.uuid, state="clean"))
-    return (step,), host, backing
+    backing = Backing(device.path, uuid="")
+    host = host.with_content(device.path, _SIGNATURE, held_by=device_path(want.name))
+    return (*kept, *taken, made), host._replace(backings=(*host.backings, backing)), backing
+
+
+def _label(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host, Backing]:
+    if backing.label == want.name:
+        return (), host, backing
+    device = host.devices[backing.device]
+    write = Write(device.sysfs("bcache/label"), want.name)
+    host, labelled = replace_backing(host, backing, backing._replace(label=want.name))
+    return (step("label", want, device.path, write, flush=(device.path,)),), host, labelled
+
+
+def _replace_set(host: Host, old: CacheSet, new: CacheSet) -> tuple[Host, CacheSet]:
+    return host._replace(cache_sets=replace_item(host.cache_sets, old, new)), new
+
+
+def _warnings(host: Host, want: Bcache, backing: Backing) -> tuple[str, ...]:
+    said: tuple[str, ...] = ()
+    if backing.cache_set and not backing.attached:
+        said += (
+            f"bcache {want.name} lost its cache set {backing.cache_set} and runs without. If that came back, the "
+            "kernel would attach it with what it held then: say another cache_device, or '' for none",
+        )
+    used = {other.cache_set for other in host.backings}
+    return said + tuple(
+        f"the cache set on {known.device} serves no bcache here; state absent with that cache_device removes it"
+        for known in host.cache_sets
+        if known.uuid not in used
+    )
 
 
 def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> Plan:
@@ -262,7 +242,7 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
             more, host = _shut_down(host, want, backing)
             steps += more
     if cache_set:
-        flushed = bool(backing and backing.registered and backing.cache_set == cache_set.uuid)
+        flushed = bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
         if not flushed and not allow:
             raise Refused(
                 f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
@@ -276,14 +256,15 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
         steps += (_wipe_step(want, device, "backing device")._replace(destroys=unseen),)
         host = host.with_content(device.path)
         host = host._replace(backings=tuple(other for other in host.backings if other.device != backing.device))
-    return Plan(steps, host)
+    more, host = tunables.forget(host, want.name, tunables.backing_rules(want.name))
+    return Plan(steps + more, host)
 
 
 def _own_cache_set(host: Host, want: Bcache, backing: Backing | None) -> CacheSet | None:
     """The cache set that goes with this bcache: its own, or the one that is named, and nobody else's."""
     device = host.find(want.cache_device) if want.cache_device else None
     named = next((known for known in host.cache_sets if device and known.device == device.path), None)
-    found = (_set_of(host, backing) if backing else None) or named
+    found = (set_of(host, backing) if backing else None) or named
     if named and found is not named:
         raise Refused(
             f"bcache {want.name}: its cache set is the one on {found.device if found else '-'}, not the one on "
@@ -313,28 +294,10 @@ def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Ste
 
 
 def _shut_down(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host]:
-    device = host.devices[backing.device]
     steps: Steps = ()
-    if any(known.uuid == backing.cache_set and known.registered for known in host.cache_sets):
-        steps += (
-            _step(
-                "detach",
-                want,
-                f"after writing all dirty data back to {device.path}",
-                Write(device.sysfs("bcache/detach"), "1"),
-                Wait(device.sysfs("bcache/state"), ("no cache",), timeout=_DETACH_TIMEOUT),
-                Wait(device.sysfs("bcache/dirty_data"), ("0.0k",)),
-                flush=(device.path,),
-            ),
-        )
-    steps += (
-        _step(
-            "stop",
-            want,
-            backing.bcache or device.path,
-            Release(device.path, device.sysfs("bcache/stop")),
-        ),
-    )
+    if backing.attached:
+        steps += (detach_step(host, want, backing),)
+    steps += (stop_step(want, backing),)
     return steps, host.without_device(backing.bcache) if backing.bcache else host
 
 
@@ -344,15 +307,16 @@ def _remove_cache_set(host: Host, want: Bcache, cache_set: CacheSet, unseen: boo
     steps: Steps = ()
     if cache_set.registered:
         release = Release(device.path, f"{directory}/unregister")
-        steps += (_step("unregister", want, f"cache set on {device.path}", release),)
+        steps += (step("unregister", want, f"cache set on {device.path}", release),)
     lost = (f"{device.path}: dirty data of backing devices that are not here, if there is any",) if unseen else ()
     steps += (_wipe_step(want, device, "cache")._replace(destroys=lost),)
+    more, host = tunables.forget(host, want.name, tunables.cache_rules(cache_set.uuid))
     host = host.with_content(device.path)
-    return steps, host._replace(cache_sets=replace_item(host.cache_sets, cache_set))
+    return steps + more, host._replace(cache_sets=replace_item(host.cache_sets, cache_set))
 
 
 def _wipe_step(want: Bcache, device: Device, role: str) -> Step:
-    return _step(
+    return step(
         "wipe",
         want,
         f"the superblock of its {role} {device.path}",
@@ -363,33 +327,44 @@ def _wipe_step(want: Bcache, device: Device, role: str) -> Step:
 
 
 def dump(host: Host, backing: Backing) -> dict[str, Any]:
-    """A bcache as an item of the document."""
-    cache_set = _set_of(host, backing)
-    return {
+    """A bcache as an item of the document. Of the tunables that the kernel forgets, those that udev's rules keep."""
+    cache_set = set_of(host, backing)
+    kept = tunables.kept(host, tunables.backing_rules(backing.label))
+    kept_of_cache = tunables.kept(host, tunables.cache_rules(cache_set.uuid)) if cache_set else {}
+    item = {
         "name": backing.label,
         "backing_device": host.stable(backing.device),
         "cache_device": host.stable(cache_set.device) if cache_set else None,
         "cache_mode": backing.cache_mode,
         "bucket_size": cache_set.bucket_size or None if cache_set else None,
+        **{name: _option(kept.get(name)) for name in TUNABLES},
+        "io_error_limit": _option(kept_of_cache.get("io_error_limit")),
+        "discard": {"0": False, "1": True}.get(cache_set.tunables.get("discard", "") if cache_set else ""),
+        "replacement_policy": cache_set.tunables.get("replacement_policy") or None if cache_set else None,
         "state": "present",
     }
+    return {word: value for word, value in item.items() if value is not None}
+
+
+def _option(value: str | None) -> str | int | None:
+    return int(value) if value and value.isdigit() else value
 
 
 def status(host: Host, backing: Backing) -> dict[str, Any]:
     """How a bcache does, beyond what a document says."""
-    device = host.devices.get(backing.bcache)
+    device, cache_set = host.devices.get(backing.bcache), set_of(host, backing)
     return {
         "device": backing.bcache,
         "size": device.size if device else 0,
         "state": backing.state,
         "cache_set": backing.cache_set,
+        "attached": backing.attached,
         "dirty_data": backing.dirty_data,
+        "hit_ratio": dict(backing.hit_ratios),
         "registered": backing.registered,
+        "tunables": dict(backing.tunables),
+        "cache_tunables": dict(cache_set.tunables) if cache_set else {},
     }
-
-
-def _set_of(host: Host, backing: Backing) -> CacheSet | None:
-    return next((known for known in host.cache_sets if known.uuid == backing.cache_set), None)
 
 
 def facts(host: Host, want: Bcache) -> dict[str, Any]:

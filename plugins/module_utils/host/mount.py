@@ -169,13 +169,32 @@ def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = (
     return Plan(steps, host)
 
 
+def enable_swap(host: Host, volume: Volume, target: Target, _fresh: tuple[str, ...] = ()) -> Plan:
+    """What it takes to have a swap area in use, now and at each boot."""
+    line = find_line(host, target)
+    options = _options(volume, line)
+    wanted = Line(line.spec if line else target.specs[0], "none", "swap", options)
+    steps, host = _write_fstab(host, target, None, wanted, f"swap in {FSTAB}, {options}")
+    if target.device not in host.swaps:
+        steps += (Step("enable", "swap", target.name, target.device, (Command(("swapon", target.specs[-2])),)),)
+        host = host._replace(swaps=(*host.swaps, target.device))
+    return Plan(steps, host)
+
+
 def _kernel_options(options: str) -> tuple[str, ...]:
     return tuple(word for word in options.split(",") if word != "nofail" and not word.startswith("x-"))
 
 
 def unmount(host: Host, target: Target) -> Plan:
-    """What it takes to have a filesystem not mounted, now and at each boot. The fstab line goes first."""
+    """What it takes to have a filesystem not mounted (a swap area not used), now and at each boot.
+
+    The fstab line goes first.
+    """
     steps, host = _write_fstab(host, target, None, None, f"no line in {FSTAB}")
+    if target.device in host.swaps:
+        off = Command(("swapoff", target.device), timeout=3600)
+        steps += (Step("disable", "swap", target.name, target.device, (off,)),)
+        host = host._replace(swaps=tuple(path for path in host.swaps if path != target.device))
     for mounted in reversed([mount for mount in host.mounts if mount.device == target.device]):
         point = mounted.mount_point
         inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]

@@ -95,7 +95,8 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
         more, host, array = enter(host, want, array, device, "rebuilding", allow)
         steps += more
     new = [device for device in new if device not in fill]
-    if missing > len(fill):
+    # A spare that is listed fills a place by itself.
+    if missing > len(fill) and not new:
         more, host, array = _shrink_mirror(host, want, array, len(wanted))
         steps += more
     if missing > 0 or array.devices("rebuilding") or array.sync_action not in ("", "idle", "frozen", "recover"):

@@ -29,6 +29,10 @@ _UNMANAGED = ("journal", "ppl")
 Change = tuple[Steps, Host, Array]
 
 
+#: How few devices a change of level can lead to: a RAID 5 of two is one on its way.
+_LEAST = {"6": 4}
+
+
 def check(want: Raid, array: Array) -> None:
     """Raises Refused for what no command changes in place, or what this release does not manage."""
     if array.consistency_policy in _UNMANAGED or "journal" in [member.role for member in array.members]:
@@ -47,7 +51,15 @@ def check(want: Raid, array: Array) -> None:
 
 
 def _check_level(want: Raid, array: Array) -> None:
-    if want.level is None or want.level == array.level or (array.level, want.level) in _LEVELS:
+    if want.level is None or want.level == array.level:
+        return
+    if (array.level, want.level) in _LEVELS:
+        least = _LEAST.get(want.level, 2)
+        if want.devices is not None and len(want.devices) < least:
+            raise Refused(
+                f"array {want.name}: to become RAID {want.level} it needs at least {least} devices, and `devices` has "
+                f"{len(want.devices)}"
+            )
         return
     if array.level == "0":
         why = f"data was lost on the way when this was tried ({_TRIED}), so it is not done"
@@ -66,7 +78,7 @@ def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
     """One change of shape, and what can be done beside it: another begins once the first has ended."""
     _check_level(want, array)
     _check_chunk(want, array)
-    if array.sync_action not in ("", "idle") or array.degraded:
+    if array.sync_action not in ("", "idle") or array.degraded or array.devices("replacing"):
         return (), host, array
     steps: Steps = ()
     if want.bitmap == "none" and array.bitmap != "none":

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from ..core.errors import StorageError, Unread
 from ..core.execute import read_text, run_command
 from ..core.files import read_file
+from ..document.bcache import CACHE_TUNABLES, TUNABLES
 from .boot import array_lines
 from .state import (
     Array,
@@ -40,6 +41,9 @@ from .superblocks import BcacheSuperblock, MdSuperblock, open_device, read_files
 SYS = "/sys/class/block"
 FSTAB = "/etc/fstab"
 BCACHE_LINKS = "/dev/bcache/by-label"
+#: What the rules' file names start with that this collection writes.
+UDEV_RULES = "/etc/udev/rules.d/70-strata-"
+_TIMES = ("total", "day", "hour", "five_minute")
 _MDADM_CONFS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 #: Devices that are never part of a stack: reading them costs (a floppy seeks), or means nothing.
 _SKIPPED = ("ram", "zram", "sr", "fd", "nbd")
@@ -47,8 +51,8 @@ _SKIPPED = ("ram", "zram", "sr", "fd", "nbd")
 _LVM_REPORT = (
     "lvm fullreport --all --reportformat json --units b --nosuffix "
     "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation "
-    "--configreport pv -o pv_name,pv_size,dev_size,vg_name "
-    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,lv_role "
+    "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,vg_name "
+    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv "
     "--configreport pvseg -o pvseg_start --configreport seg -o segtype"
 )
 
@@ -60,7 +64,7 @@ def read(references: Iterable[str] = ()) -> Host:
     superblocks = _superblocks(devices)
     mounts, swaps = _mounts(devices, by_kernel)
     backings = _backings(superblocks, by_kernel)
-    files = {path: read_file(path) for path in (mdadm_conf(), FSTAB)}
+    files = {path: read_file(path) for path in (mdadm_conf(), FSTAB, *glob.glob(f"{UDEV_RULES}*"))}
     host = Host(
         devices=devices,
         links={},
@@ -164,6 +168,7 @@ def _devices() -> dict[str, Device]:
             ),
             disk=f"/dev/{os.path.basename(os.path.dirname(real))}" if is_partition else "",
             read_only=read_text(f"{base}/ro") == "1",
+            discards=read_text(f"{base}{'/..' if is_partition else ''}/queue/discard_max_bytes") not in ("", "0"),
         )
     return devices
 
@@ -392,21 +397,26 @@ def _backings(
             device=device.path,
             uuid=block.uuid,
             label=block.label,
-            cache_set=block.set_uuid if block.state != "no cache" else "",
+            cache_set=block.set_uuid if block.state in ("clean", "dirty") else "",
             cache_mode=block.cache_mode,
             state=block.state,
+            offset=block.offset,
         )
         if os.path.exists(f"{base}/backing_dev_name") or os.path.exists(f"{base}/cache_mode"):
             bcache = os.path.basename(os.path.realpath(f"{base}/dev"))
             attached = os.path.exists(f"{base}/cache")
+            ratios = {time: read_text(f"{base}/stats_{time}/cache_hit_ratio") for time in _TIMES}
             backing = backing._replace(
                 registered=True,
+                attached=attached,
                 label=read_text(f"{base}/label"),
                 cache_mode=_chosen(read_text(f"{base}/cache_mode")),
                 state=read_text(f"{base}/state"),
                 cache_set=os.path.basename(os.path.realpath(f"{base}/cache")) if attached else backing.cache_set,
                 bcache=f"/dev/{bcache}" if read_text(f"{base}/running") == "1" else "",
                 dirty_data=read_text(f"{base}/dirty_data"),
+                tunables={name: _chosen(read_text(f"{base}/{name}")) for name in TUNABLES},
+                hit_ratios={time: int(_number(ratio)) for time, ratio in ratios.items()},
             )
         found.append(backing)
     return tuple(found)
@@ -425,10 +435,19 @@ def _cache_sets(superblocks: Mapping[str, MdSuperblock | BcacheSuperblock]) -> t
             bucket_size=block.bucket_size,
             block_size=block.block_size,
             registered=os.path.isdir(f"/sys/fs/bcache/{block.set_uuid}"),
+            tunables={name: _chosen(read_text(cache_attribute(name, block.set_uuid, path))) for name in CACHE_TUNABLES},
         )
         for path, block in superblocks.items()
         if isinstance(block, BcacheSuperblock) and not block.backing
     )
+
+
+def cache_attribute(tunable: str, cache_set: str, device: str) -> str:
+    """Where the kernel keeps a tunable of a cache: beside the cache set, or beside the cache device."""
+    if tunable == "io_error_limit":
+        return f"/sys/fs/bcache/{cache_set}/{tunable}"
+    name = {"replacement_policy": "cache_replacement_policy"}.get(tunable, tunable)
+    return f"{SYS}/{os.path.basename(device)}/bcache/{name}"
 
 
 def _boot() -> Boot:
@@ -498,9 +517,22 @@ def _lvm(host: Host) -> Lvm:
                 free=int(group["vg_free"]),
                 autoactivation=group.get("vg_autoactivation", "enabled") == "enabled",
                 physical_volumes=tuple(
-                    PhysicalVolume(path, int(entry["pv_size"]), int(entry["dev_size"])) for path, entry in volumes
+                    PhysicalVolume(
+                        path,
+                        int(entry["pv_size"]),
+                        int(entry["dev_size"]),
+                        int(entry["pv_used"]),
+                        tuple(entry["pv_tags"].split(",")) if entry["pv_tags"] else (),
+                    )
+                    for path, entry in volumes
                 ),
-                volumes=tuple(_logical_volume(host, entry) for entry in report.get("lv", ())),
+                # In brackets are those that LVM made for itself.
+                volumes=tuple(
+                    _logical_volume(host, entry) for entry in report.get("lv", ()) if entry["lv_name"][:1] != "["
+                ),
+                moving=tuple(
+                    os.path.realpath(entry["move_pv"]) for entry in report.get("lv", ()) if entry.get("move_pv")
+                ),
             )
         )
     return Lvm(tuple(groups), tuple(orphans))

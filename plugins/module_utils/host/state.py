@@ -16,6 +16,7 @@ class Device(NamedTuple):
     """A block device. ``path`` is its identity within one state; ``kernel`` is empty while it is only planned.
 
     ``identity`` is what does not move with the kernel's name: WWN or serial number, and the kernel's diskseq.
+    ``discards``: it can be told that blocks are not used any more (TRIM).
     ``link`` is a path that survives a reboot, for people and documents.
     """
 
@@ -28,6 +29,7 @@ class Device(NamedTuple):
     partitions: tuple[str, ...] = ()
     disk: str = ""
     read_only: bool = False
+    discards: bool = False
 
     def sysfs(self, attribute: str) -> str:
         """The path of one of its attributes, for steps: also of a device that does not exist yet."""
@@ -112,6 +114,8 @@ class Backing(NamedTuple):
     """A bcache backing device. ``bcache`` is the path of the cached device, empty while it is not registered.
 
     ``state``: no cache, clean, dirty, inconsistent. ``cache_set`` is the UUID of the set it is (or was) attached to.
+    ``attached``: the cache set works for it. ``tunables`` are the kernel's own words for them; ``offset`` is where data
+    begins, in bytes; ``hit_ratios`` are per cent, by the time that they are about.
     """
 
     device: str
@@ -122,23 +126,32 @@ class Backing(NamedTuple):
     state: str = "no cache"
     bcache: str = ""
     registered: bool = False
+    attached: bool = False
     dirty_data: str = ""
+    tunables: Mapping[str, str] = {}
+    offset: int = 8192
+    hit_ratios: Mapping[str, int] = {}
 
 
 class CacheSet(NamedTuple):
-    """A bcache cache set, known by its cache device."""
+    """A bcache cache set, known by its cache device. ``tunables`` as of a Backing."""
 
     uuid: str
     device: str
     bucket_size: int = 0
     block_size: int = 0
     registered: bool = False
+    tunables: Mapping[str, str] = {}
 
 
 class PhysicalVolume(NamedTuple):
+    """``size`` is what the group has of it, ``used`` how much of that holds volumes."""
+
     device: str
     size: int = 0
     device_size: int = 0
+    used: int = 0
+    tags: tuple[str, ...] = ()
 
 
 class LogicalVolume(NamedTuple):
@@ -152,7 +165,7 @@ class LogicalVolume(NamedTuple):
 
 
 class Group(NamedTuple):
-    """An LVM volume group."""
+    """An LVM volume group. ``moving`` are the devices that a pvmove is emptying."""
 
     name: str
     extent_size: int = 4 << 20
@@ -161,6 +174,7 @@ class Group(NamedTuple):
     autoactivation: bool = True
     physical_volumes: tuple[PhysicalVolume, ...] = ()
     volumes: tuple[LogicalVolume, ...] = ()
+    moving: tuple[str, ...] = ()
 
     def volume(self, name: str) -> LogicalVolume | None:
         return next((volume for volume in self.volumes if volume.name == name), None)
@@ -275,7 +289,7 @@ class Host(NamedTuple):
             contents={**self.contents, path: Content(signatures, bool(held_by))},
         )
 
-    def with_file(self, path: str, text: str) -> Host:
+    def with_file(self, path: str, text: str | None) -> Host:
         return self._replace(files={**self.files, path: text})
 
 

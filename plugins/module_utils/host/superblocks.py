@@ -22,6 +22,7 @@ _BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
 _BCACHE_MODES = ("writethrough", "writeback", "writearound", "none")
 _BCACHE_STATES = ("no cache", "clean", "dirty", "inconsistent")
 _BACKING_VERSIONS = (1, 4, 6)
+_BACKING_OFFSET = 16
 _SPARE, _FAULTY, _JOURNAL = 0xFFFF, 0xFFFE, 0xFFFD
 
 
@@ -41,7 +42,7 @@ class MdSuperblock(NamedTuple):
 
 
 class BcacheSuperblock(NamedTuple):
-    """Of a backing device (``backing``) or of a cache; sizes in bytes."""
+    """Of a backing device (``backing``), whose data begins at ``offset``, or of a cache; sizes in bytes."""
 
     backing: bool
     uuid: str
@@ -51,6 +52,7 @@ class BcacheSuperblock(NamedTuple):
     bucket_size: int
     cache_mode: str
     state: str
+    offset: int = 0
 
 
 def open_device(path: str) -> int:
@@ -137,6 +139,7 @@ def _bcache(block: bytes) -> BcacheSuperblock | None:
     (version,) = struct.unpack_from("<Q", block, 16)
     backing = version in _BACKING_VERSIONS
     (flags,) = struct.unpack_from("<Q", block, 104)
+    (first_sector,) = struct.unpack_from("<Q", block, 184)
     block_sectors, bucket_sectors = struct.unpack_from("<HH", block, 192)
     mode, state = flags & 0xF, flags >> 61 & 3
     return BcacheSuperblock(
@@ -148,11 +151,12 @@ def _bcache(block: bytes) -> BcacheSuperblock | None:
         bucket_size=0 if backing else bucket_sectors << 9,
         cache_mode=_BCACHE_MODES[mode] if backing and mode < len(_BCACHE_MODES) else "",
         state=_BCACHE_STATES[state] if backing else "",
+        offset=(_BACKING_OFFSET if version == 1 else first_sector) << 9 if backing else 0,
     )
 
 
 def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
-    """The ext4, xfs or btrfs filesystem on a device, if there is one.
+    """The ext4, xfs or btrfs filesystem, or the swap area, on a device, if there is one.
 
     Of a mounted one the kernel is asked for the size: its superblock on the disk may be behind.
     """
@@ -162,6 +166,7 @@ def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
             _ext(os.pread(descriptor, 1024, 1024))
             or _xfs(os.pread(descriptor, 512, 0))
             or _btrfs(os.pread(descriptor, 4096, 0x10000))
+            or _swap(os.pread(descriptor, 4096, 0))
         )
     finally:
         os.close(descriptor)
@@ -209,6 +214,18 @@ def _btrfs(block: bytes) -> Filesystem | None:
         uuid=str(uuid.UUID(bytes=block[32:48])),
         label=block[299:555].split(b"\0", 1)[0].decode(errors="replace"),
         size=size,
+    )
+
+
+def _swap(block: bytes) -> Filesystem | None:
+    if block[4086:4096] != b"SWAPSPACE2":
+        return None
+    (last_page,) = struct.unpack_from("=I", block, 1028)
+    return Filesystem(
+        type="swap",
+        uuid=str(uuid.UUID(bytes=block[1036:1052])),
+        label=block[1052:1068].split(b"\0", 1)[0].decode(errors="replace"),
+        size=(last_page + 1) << 12,
     )
 
 

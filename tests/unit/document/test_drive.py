@@ -16,11 +16,12 @@ from ansible_collections.strata.storage.plugins.module_utils.document.sizes impo
 WORDS = {
     "size": "50%",
     "filesystem": "xfs",
+    "label": "data",
     "mount_point": "/srv",
     "mount_options": "noatime,discard",
     "boot_required": True,
 }
-VOLUME = Volume("data", Percent(50), "xfs", "/srv", "noatime,discard", True)
+VOLUME = Volume("data", Percent(50), "xfs", "data", "/srv", "noatime,discard", True)
 
 
 def test_flat_and_nested_mean_the_same() -> None:
@@ -32,6 +33,13 @@ def test_flat_and_nested_mean_the_same() -> None:
 def test_the_one_volume_is_called_as_its_drive_unless_it_says_otherwise() -> None:
     assert parse({"name": "data"}).volumes == (Volume("data"),)
     assert parse({"name": "data", "volume_name": "srv"}).volumes == (Volume("srv"),)
+
+
+def test_swap_is_not_mounted_and_labels_are_plain() -> None:
+    with pytest.raises(StorageError, match="volume data is to be swap, which has no mount_point"):
+        parse({"name": "data", "filesystem": "swap", "mount_point": "/srv"})
+    with pytest.raises(StorageError, match="label 'my data' holds a character"):
+        parse({"name": "data", "label": "my data"})
 
 
 def test_omitted_is_not_empty() -> None:

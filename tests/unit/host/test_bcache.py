@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
-from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan, Step, Wait, Write
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit, Plan, Step, Wait, Write
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache as document
 from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
-from ansible_collections.strata.storage.plugins.module_utils.host import bcache
+from ansible_collections.strata.storage.plugins.module_utils.host import bcache, bcache_tunables
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect, Release
+from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Backing,
@@ -49,8 +50,10 @@ SIGNED = Content((Signature("bcache"),), busy=True)
 PATH = "/dev/bcache0"
 BLANK = a_host(*disks("bcde"))
 CACHE = CacheSet(SET, SDC, 512 << 10, 512, registered=True)
-BACKING = Backing(SDB, "b", "cached", SET, "writethrough", "clean", PATH, registered=True)
+BACKING = Backing(SDB, "b", "cached", SET, "writethrough", "clean", PATH, registered=True, attached=True)
+PLAIN = BACKING._replace(cache_set="", state="no cache", attached=False)
 SYS = "/sys/class/block/sdb/bcache"
+RULES = "/etc/udev/rules.d/70-strata-bcache-cached.rules"
 
 
 def built(*backings: Backing, sets: tuple[CacheSet, ...] = (CACHE,), **more: Any) -> Host:
@@ -97,6 +100,7 @@ def test_create_from_first_to_last() -> None:
             flush=(SDC,),
         ),
         step("register", "cache set on /dev/sdc", Write(REGISTER, SDC, done=directory), Wait(directory)),
+        step("persist", "its name and tunables in udev's rules", Edit(RULES, None, made.after.files[RULES])),
         step(
             "format",
             "/dev/sdb as a backing device",
@@ -105,19 +109,20 @@ def test_create_from_first_to_last() -> None:
             flush=(SDB,),
         ),
         step("register", "backing device /dev/sdb", Write(REGISTER, SDB, done=SYS), Wait(SYS)),
-        step("label", "/dev/sdb", Write(f"{SYS}/label", "cached"), flush=(SDB,)),
         step("inspect", "that it starts out blank", Wait(cached), Inspect(cached, wipe=False)),
+        step("label", "/dev/sdb", Write(f"{SYS}/label", "cached"), flush=(SDB,)),
         step(
             "attach",
             "to the cache on /dev/sdc",
             Write(f"{SYS}/attach", cache_set),
+            Wait(f"{SYS}/cache"),
             Wait(f"{SYS}/state", ("clean", "dirty")),
             flush=(SDB, SDC),
         ),
         step("set", "cache mode writeback", Write(f"{SYS}/cache_mode", "writeback"), flush=(SDB,)),
     )
     path = "/dev/bcache/by-label/cached"
-    assert made.after.backings == (Backing(SDB, "", "cached", cache_set, "writeback", "clean", path, True),)
+    assert made.after.backings == (Backing(SDB, "", "cached", cache_set, "writeback", "clean", path, True, True),)
     assert made.after.cache_sets == (CacheSet(cache_set, SDC, 512 << 10, registered=True),)
     assert made.after.contents[SDB] == made.after.contents[SDC] == SIGNED
     assert made.after.contents[path] == Content()
@@ -125,7 +130,7 @@ def test_create_from_first_to_last() -> None:
 
 def test_create_without_a_cache() -> None:
     made = plan(BLANK, backing_device=SDB)
-    assert [step.verb for step in made.steps] == ["format", "register", "label", "inspect"]
+    assert [step.verb for step in made.steps] == ["persist", "format", "register", "inspect", "label"]
     assert made.after.backings[0].state == "no cache"
     later = plan(made.after, cache_device=SDC)
     assert [step.verb for step in later.steps] == ["format", "register", "attach"]
@@ -133,7 +138,7 @@ def test_create_without_a_cache() -> None:
 
 def test_a_cache_set_is_shared() -> None:
     made = plan(CACHED, name="second", backing_device=SDD, cache_device="sdc")
-    assert [step.verb for step in made.steps] == ["format", "register", "label", "inspect", "attach"]
+    assert [step.verb for step in made.steps] == ["persist", "format", "register", "inspect", "label", "attach"]
     assert made.after.cache_sets == (CACHE,)
 
 
@@ -219,7 +224,9 @@ def test_a_backing_device_without_a_label_gets_one() -> None:
 
 
 def test_after_a_boot_without_rules_both_devices_are_registered() -> None:
-    host = built(BACKING._replace(registered=False, bcache=""), sets=(CACHE._replace(registered=False),))
+    host = built(
+        BACKING._replace(registered=False, attached=False, bcache=""), sets=(CACHE._replace(registered=False),)
+    )
     made = plan(host, cache_device=SDC)
     assert [str(step) for step in made.steps] == [
         "register bcache cached: cache set on /dev/sdc",
@@ -229,7 +236,9 @@ def test_after_a_boot_without_rules_both_devices_are_registered() -> None:
 
 @pytest.mark.parametrize("registered", [False, True])
 def test_its_cache_set_is_used_also_where_it_is_not_named(registered: bool) -> None:
-    host = built(BACKING._replace(registered=False, bcache=""), sets=(CACHE._replace(registered=registered),))
+    host = built(
+        BACKING._replace(registered=False, attached=False, bcache=""), sets=(CACHE._replace(registered=registered),)
+    )
     made = plan(host)
     assert [step.verb for step in made.steps] == ["register"] * (1 if registered else 2)
 
@@ -255,25 +264,7 @@ CACHE2 = CacheSet(OTHER, SDE, 512 << 10, 512, registered=True)
             id="another's",
         ),
         pytest.param(
-            built(BACKING, sets=(CACHE, CACHE2)),
-            {"cache_device": SDE},
-            f"is attached to cache set {SET}, not to the one on /dev/sde",
-            id="attached elsewhere",
-        ),
-        pytest.param(
             CACHED, {"cache_device": SDB}, "refused as the cache of cached|is both", id="its own backing device"
-        ),
-        pytest.param(
-            built(BACKING._replace(state="dirty", bcache=""), sets=()),
-            {},
-            f"/dev/sdb is dirty and belongs to cache set {SET}, which is not here",
-            id="dirty cache lost",
-        ),
-        pytest.param(
-            built(BACKING._replace(state="dirty", bcache=""), sets=()),
-            {"cache_device": SDC},
-            "Bring that cache device back, and name it as cache_device instead of /dev/sdc",
-            id="dirty cache replaced",
         ),
         pytest.param(
             CACHED, {"cache_device": SDC, "bucket_size": MiB}, "bucket_size of the cache set", id="bucket size"
@@ -288,9 +279,161 @@ def test_refused_either_way(host: Host, words: dict[str, Any], said: str, allow:
 
 
 def test_what_a_registered_backing_device_holds_is_not_known_before() -> None:
-    made = plan(built(BACKING._replace(registered=False, bcache="", cache_set="", state="no cache"), sets=()))
+    made = plan(
+        built(BACKING._replace(registered=False, attached=False, bcache="", cache_set="", state="no cache"), sets=())
+    )
     assert outline(made) == ["register bcache cached"]
     assert made.after.contents["/dev/bcache/by-label/cached"] == UNSEEN
+
+
+# Another cache, none, or one that is lost
+
+
+def verbs(made: Plan) -> list[str]:
+    return [f"{step.verb} {step.detail}" for step in made.steps]
+
+
+def test_another_cache_takes_over_and_the_old_one_goes() -> None:
+    made = plan(built(BACKING, sets=(CACHE, CACHE2)), cache_device=SDE)
+    assert verbs(made) == [
+        "detach after writing all dirty data back to /dev/sdb",
+        "attach to the cache on /dev/sde",
+        "unregister cache set on /dev/sdc",
+        "wipe the superblock of its cache /dev/sdc",
+    ]
+    assert (made.after.cache_sets, made.after.backings[0].cache_set) == ((CACHE2,), OTHER)
+    fresh = plan(CACHED, cache_device=SDE)
+    assert [step.verb for step in fresh.steps] == ["format", "register", "detach", "attach", "unregister", "wipe"]
+
+
+def test_no_cache_any_more() -> None:
+    made = plan(CACHED, cache_device="")
+    assert [step.verb for step in made.steps] == ["detach", "unregister", "wipe"]
+    assert made.after.backings == (PLAIN,)
+    assert destroyed(made) == []
+    shared = plan(built(BACKING, BACK2._replace(cache_set=SET, state="clean", attached=True)), cache_device="")
+    assert [step.verb for step in shared.steps] == ["detach"]
+
+
+WAITS = BACKING._replace(attached=False, bcache="")
+LEFT = BACKING._replace(attached=False)
+
+
+@pytest.mark.parametrize(
+    ("backing", "words", "said"),
+    [
+        (WAITS, {}, "/dev/sdb holds all the data. Bring that cache device back, or say another cache_device"),
+        (
+            WAITS._replace(state="dirty"),
+            {},
+            "what was written to cached and had not reached /dev/sdb yet is only there",
+        ),
+        (WAITS._replace(state="dirty"), {"cache_device": ""}, "or set allow_destroy to give that data up"),
+        (WAITS._replace(state="dirty"), {"cache_device": SDC}, "or set allow_destroy to give that data up"),
+    ],
+)
+def test_a_cache_that_is_lost_with_or_without_data(backing: Backing, words: dict[str, Any], said: str) -> None:
+    refused(built(backing, sets=()), said, **words)
+
+
+def test_a_lost_cache_that_held_nothing_is_replaced() -> None:
+    for backing in (WAITS, LEFT):
+        made = plan(built(backing, sets=()), cache_device=SDC)
+        assert [step.verb for step in made.steps] == ["format", "register", "attach"]
+        assert destroyed(made) == []
+    without = plan(built(WAITS, sets=()), cache_device="")
+    assert without.steps[0].actions == (Write(f"{SYS}/running", "1"),)
+    assert destroyed(without) == []
+
+
+def test_dirty_data_is_given_up_with_permission_and_named() -> None:
+    dirty = built(WAITS._replace(state="dirty"), sets=())
+    for device, rest in (("", []), (SDC, ["attach"])):
+        made = plan(dirty, allow=True, cache_device=device)
+        assert [step.verb for step in made.steps if step.verb not in ("format", "register")] == ["start", *rest]
+        assert destroyed(made) == [f"cached: what was in cache set {SET} only"]
+
+
+def test_a_cache_set_that_missed_writes_is_not_taken_back() -> None:
+    host = built(LEFT, sets=(CACHE._replace(registered=False),))
+    refused(host, "so what it holds is out of date", cache_device=SDC)
+    made = plan(host._replace(contents={**host.contents, SDC: Content((Signature("bcache"),))}), True, cache_device=SDC)
+    assert [step.verb for step in made.steps] == ["wipe", "format", "register", "attach"]
+    (warning,) = plan(built(LEFT, sets=())).warnings
+    assert "lost its cache set" in warning
+
+
+def test_one_that_runs_is_started_anew_without_its_lost_cache() -> None:
+    made = plan(built(LEFT, sets=()), cache_device="")
+    assert [step.verb for step in made.steps] == ["stop", "register", "start"]
+    mounted = built(LEFT, sets=(), mounts=(Mount(PATH, "/srv", "ext4", "rw"),), files={FSTAB: f"{PATH} /srv ext4\n"})
+    refused(mounted, "it is mounted on /srv. Set allow_offline", cache_device="")
+    made = plan(mounted, cache_device="", allow_offline=True)
+    assert [step.verb for step in made.steps] == ["unmount", "stop", "register", "start", "mount"]
+
+
+def test_a_cache_that_waits_elsewhere_is_named_first() -> None:
+    host = built(WAITS, sets=(CACHE._replace(registered=False), CACHE2))
+    refused(host, "Name /dev/sdc as cache_device first", cache_device=SDE)
+
+
+def test_a_cache_set_without_a_bcache_is_told() -> None:
+    (warning,) = plan(built(BACKING, sets=(CACHE, CACHE2))).warnings
+    assert warning.startswith("the cache set on /dev/sde serves no bcache here")
+
+
+# What the kernel keeps beside the devices, and larger ones
+
+
+def test_tunables_are_set_and_kept() -> None:
+    tunables = {"sequential_cutoff": "1048576", "writeback_percent": "20"}
+    made = plan(CACHED, tunables=tunables, cache_tunables={"io_error_limit": "16", "replacement_policy": "fifo"})
+    assert verbs(made) == [
+        "persist its name and tunables in udev's rules",
+        "set sequential_cutoff 1048576",
+        "set writeback_percent 20",
+        "persist the tunables of its cache set in udev's rules",
+        "set io_error_limit 16 of its cache",
+        "set replacement_policy fifo of its cache",
+    ]
+    assert 'ATTR{slaves/*/bcache/sequential_cutoff}="1048576"\n' in str(made.after.files[RULES])
+    assert made.steps[-1].actions == (Write("/sys/class/block/sdc/bcache/cache_replacement_policy", "fifo"),)
+    # One that is not named stays, in the rules too; and one that drifted comes back.
+    other = plan(made.after, tunables={"writeback_percent": "5"})
+    assert [step.verb for step in other.steps] == ["persist", "set"]
+    assert 'sequential_cutoff}="1048576"' in str(other.after.files[RULES])
+    drifted = made.after.backings[0]._replace(tunables={"sequential_cutoff": "4.0M", "writeback_percent": "20"})
+    assert verbs(plan(made.after._replace(backings=(drifted,)))) == ["set sequential_cutoff 1048576"]
+    gone = plan(made.after, state="absent")
+    assert [step.verb for step in gone.steps].count("persist") == 2
+    assert gone.after.files[RULES] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("0", "0.0k"), ("4194304", "4.0M"), ("5000000", "4.7M"), ("1023999", "999.9k"), ("1024000", "0.9M")],
+)
+def test_sizes_as_the_kernel_shows_them(value: str, shown: str) -> None:
+    assert bcache_tunables._shown("sequential_cutoff", value) == shown
+
+
+def test_tunables_that_cannot_be() -> None:
+    with pytest.raises(StorageError, match="io_error_limit, and it has no cache"):
+        plan(built(PLAIN, sets=()), cache_tunables={"io_error_limit": "1"})
+    with pytest.raises(StorageError, match="discard, and /dev/sdc cannot discard"):
+        plan(CACHED, cache_tunables={"discard": "1"})
+
+
+def test_a_backing_device_that_grew() -> None:
+    host = CACHED.with_device(disk(PATH, 5 * GiB))
+    made = plan(host)
+    assert [step.verb for step in made.steps] == ["stop", "register"]
+    assert made.after.devices[PATH].size == 10 * GiB - 8192
+    used = host._replace(mounts=(Mount(PATH, "/srv", "ext4", "rw"),), files={FSTAB: f"{PATH} /srv ext4 defaults\n"})
+    refused(used, "/dev/sdb grew to 10 GiB, which cached gets when .* but it is mounted on /srv. Set allow_offline")
+    made = plan(used, allow_offline=True)
+    assert [step.verb for step in made.steps] == ["unmount", "stop", "register", "mount"]
+    refused(used._replace(files={}), "/srv is not in /etc/fstab", allow_offline=True)
 
 
 # Absent
@@ -340,7 +483,7 @@ def test_a_cache_set_stays_while_others_use_it() -> None:
 
 
 def test_without_a_cache_there_is_nothing_to_write_back() -> None:
-    made = plan(built(BACKING._replace(cache_set="", state="no cache"), sets=()), state="absent")
+    made = plan(built(PLAIN, sets=()), state="absent")
     assert [step.verb for step in made.steps] == ["stop", "wipe"]
 
 
@@ -349,7 +492,10 @@ def test_another_cache_set_is_not_taken_for_its_own() -> None:
 
 
 def test_one_that_does_not_run_needs_permission() -> None:
-    host = built(BACKING._replace(registered=False, bcache="", state="dirty"), sets=(CACHE._replace(registered=False),))
+    host = built(
+        BACKING._replace(registered=False, attached=False, bcache="", state="dirty"),
+        sets=(CACHE._replace(registered=False),),
+    )
     refused(host, "it does not run, so nobody can see what it holds", state="absent")
     made = plan(host, allow=True, state="absent")
     assert [step.verb for step in made.steps] == ["wipe", "wipe"]
@@ -372,7 +518,7 @@ def test_absent_already() -> None:
 # Facts
 
 
-@pytest.mark.parametrize("host", [CACHED, built(BACKING._replace(cache_set="", state="no cache"), sets=())])
+@pytest.mark.parametrize("host", [CACHED, built(PLAIN, sets=())])
 def test_what_was_gathered_can_be_given_back_and_changes_nothing(host: Host) -> None:
     ((item, status),) = bcache.survey(host)
     assert bcache.facts(host, Bcache("cached")) == {"bcache": item, "status": status}
@@ -380,23 +526,32 @@ def test_what_was_gathered_can_be_given_back_and_changes_nothing(host: Host) -> 
 
 
 def test_facts() -> None:
-    assert bcache.facts(CACHED, Bcache("cached")) == {
-        "bcache": {
-            "name": "cached",
-            "backing_device": "/dev/disk/by-id/sdb",
-            "cache_device": "/dev/disk/by-id/sdc",
-            "cache_mode": "writethrough",
-            "bucket_size": 512 << 10,
-            "state": "present",
-        },
-        "status": {
-            "device": PATH,
-            "size": 10 * GiB,
-            "state": "clean",
-            "cache_set": SET,
-            "dirty_data": "",
-            "registered": True,
-        },
+    kept = plan(CACHED, tunables={"sequential_cutoff": "0"}, cache_tunables={"io_error_limit": "16"}).after
+    told = kept.cache_sets[0]._replace(tunables={"io_error_limit": "16", "discard": "1", "replacement_policy": "lru"})
+    facts = bcache.facts(kept._replace(cache_sets=(told,)), Bcache("cached"))
+    assert facts["bcache"] == {
+        "name": "cached",
+        "backing_device": "/dev/disk/by-id/sdb",
+        "cache_device": "/dev/disk/by-id/sdc",
+        "cache_mode": "writethrough",
+        "bucket_size": 512 << 10,
+        "sequential_cutoff": 0,
+        "io_error_limit": 16,
+        "discard": True,
+        "replacement_policy": "lru",
+        "state": "present",
+    }
+    assert facts["status"] == {
+        "device": PATH,
+        "size": 10 * GiB,
+        "state": "clean",
+        "cache_set": SET,
+        "attached": True,
+        "dirty_data": "",
+        "hit_ratio": {},
+        "registered": True,
+        "tunables": {"sequential_cutoff": "0.0k"},
+        "cache_tunables": told.tunables,
     }
     assert bcache.facts(BLANK, Bcache("cached")) == {"bcache": None, "status": None}
 

@@ -21,7 +21,13 @@ from ansible_collections.strata.storage.plugins.module_utils.document import dri
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
 from ansible_collections.strata.storage.plugins.module_utils.host import drive
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Grow, Inspect, ReloadMounts
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
+    Claim,
+    Grow,
+    Inspect,
+    ReloadMounts,
+    Spans,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
@@ -54,6 +60,7 @@ from .hosts import (
 
 SDB, SDC, SDD = (f"/dev/sd{letter}" for letter in "bcd")
 EXTENT = 4 * MiB
+TAG = "strata.storage"
 SPACE = 10 * GiB - EXTENT
 PV = Content((Signature("LVM2_member"),))
 OPTIONS = "defaults,nofail,x-systemd.device-timeout=30s"
@@ -66,12 +73,13 @@ def online(
     *volumes: LogicalVolume,
     size: int = SPACE,
     devices: str = "b",
+    tags: tuple[str, ...] = (),
     fstab: str = LINE,
     filesystem: Filesystem | None = None,
     **more: Any,
 ) -> Host:
     """Drive ``data`` with one volume of that size, xfs, on /srv; ``volumes`` are others in its group."""
-    pvs = tuple(PhysicalVolume(f"/dev/sd{letter}", SPACE, 10 * GiB) for letter in devices)
+    pvs = tuple(PhysicalVolume(f"/dev/sd{letter}", SPACE, 10 * GiB, 1 * GiB, tags) for letter in devices)
     volume = LogicalVolume("data", size, active=True, device=DEVICE)
     whole = SPACE * len(pvs)
     free = whole - size - sum(other.size for other in volumes)
@@ -136,6 +144,7 @@ def test_create_from_first_to_last() -> None:
             "create",
             "volume group on /dev/sdb /dev/sdc",
             run("vgcreate", "data", SDB, SDC),
+            run("pvchange", "--addtag", TAG, SDB, SDC),
             kind="drive",
             name="data",
             claims=(claim(SDB), claim(SDC)),
@@ -166,7 +175,7 @@ def test_create_from_first_to_last() -> None:
             Group(
                 "data",
                 size=size,
-                physical_volumes=(PhysicalVolume(SDB), PhysicalVolume(SDC)),
+                physical_volumes=(PhysicalVolume(SDB, tags=(TAG,)), PhysicalVolume(SDC, tags=(TAG,))),
                 volumes=(LogicalVolume("data", size, active=True, device=path),),
             ),
         )
@@ -204,7 +213,7 @@ def test_filesystems(kind: str | None, make: str) -> None:
 )
 def test_explicit_sizes(size: object, argument: str, bytes_: int) -> None:
     made = plan(BLANK, False, volume(size=size), devices=(SDB,))
-    assert argument in commands(made)[1]
+    assert argument in commands(made)[2]
     assert made.after.groups().groups[0].volumes[0].size == bytes_
     assert made.after.groups().groups[0].free == SPACE - bytes_
 
@@ -373,6 +382,7 @@ def test_another_device_grows_all_of_it_while_mounted() -> None:
             "extend",
             "volume group by /dev/sdc",
             run("vgextend", "data", SDC),
+            run("pvchange", "--addtag", TAG, SDC),
             kind="drive",
             name="data",
             claims=(claim(SDC),),
@@ -390,8 +400,165 @@ def test_another_device_grows_all_of_it_while_mounted() -> None:
     assert (group.size, group.free, group.volumes[0].size) == (2 * SPACE, 0, 2 * SPACE)
 
 
-def test_devices_that_are_not_listed_stay() -> None:
-    assert plan(online(devices="bc", size=2 * SPACE), devices=(SDB,)).steps == ()
+def test_devices_that_somebody_else_put_there_stay() -> None:
+    host = online(devices="bc", size=GiB)
+    assert plan(host, False, volume(size=GiB), devices=(SDB,)).steps == ()
+    told = plan(host, False, volume(size=GiB), devices=(SDB,), remove_foreign_devices=True)
+    assert outline(told) == ["empty drive data", "reduce drive data", "clear drive data"]
+
+
+def test_a_device_that_is_not_listed_any_more_leaves_empty() -> None:
+    host = online(devices="bc", size=GiB, tags=(TAG,))
+    made = plan(host, False, volume(size=GiB), devices=(SDB,))
+    assert commands(made) == [f"pvmove --interval 2 {SDC} {SDB}", f"vgreduce data {SDC}", f"pvremove {SDC}"]
+    assert destroyed(made) == []
+    (group,) = made.after.groups().groups
+    assert ([pv.device for pv in group.physical_volumes], group.size, group.free) == ([SDB], SPACE, SPACE - GiB)
+    assert made.after.contents[SDC] == Content()
+    # All of them by another one, and one that holds nothing.
+    moved = plan(host, False, volume(size=GiB), devices=(SDD,))
+    assert [step.verb for step in moved.steps] == ["extend", *["empty", "reduce", "clear"] * 2]
+    (group,) = host.groups().groups
+    idle = tuple(pv._replace(used=0) for pv in group.physical_volumes)
+    host = host._replace(lvm=Lvm((group._replace(physical_volumes=idle),)))
+    assert [step.verb for step in plan(host, False, volume(size=GiB), devices=(SDB,)).steps] == ["reduce", "clear"]
+
+
+def test_what_does_not_fit_on_the_others_is_not_moved() -> None:
+    host = online(devices="bc", size=SPACE + GiB, tags=(TAG,))
+    refused(host, "without /dev/sdc its volumes lack 1 GiB of room; nothing was moved", devices=(SDB,), volumes=())
+    refused(host, "volume data/data has 11 GiB, and 10 GiB is wanted. Set allow_shrink", devices=(SDB,))
+    btrfs = online(devices="bc", size=2 * SPACE, tags=(TAG,), filesystem=Filesystem("btrfs", "f5", size=2 * SPACE))
+    made = plan(btrfs, False, volume(filesystem=None), devices=(SDB,), allow_shrink=True)
+    assert outline(made)[:3] == ["shrink volume data/data", "reduce volume data/data", "empty drive data"]
+
+
+def test_a_move_that_was_begun_goes_on_and_no_other_is_started() -> None:
+    host = online(devices="bc", size=GiB, tags=(TAG,))
+    (group,) = host.groups().groups
+    host = host._replace(lvm=Lvm((group._replace(moving=(SDC,), free=2 * SPACE - 2 * GiB),)))
+    made = plan(host, False, volume(size=GiB), devices=(SDB,))
+    assert commands(made)[0] == f"pvmove --interval 2 {SDC} {SDB}"
+    other = drive.plan(host, want(volume(size=GiB), devices=(SDB, SDC, SDD)), False)
+    assert (other.steps, other.in_progress) == ((), ("drive data: a pvmove away from /dev/sdc",))
+
+
+def test_a_device_that_grew_is_used() -> None:
+    host = online()
+    (group,) = host.groups().groups
+    larger = (group.physical_volumes[0]._replace(device_size=20 * GiB),)
+    host = host._replace(lvm=Lvm((group._replace(physical_volumes=larger),)))
+    assert commands(plan(host))[:2] == [f"pvresize {SDB}", "lvextend --extents +100%FREE data/data"]
+    assert plan(host, devices=(SDB,)).after.groups().groups[0].size == 20 * GiB - EXTENT
+
+
+# Smaller
+
+
+def of_kind(kind: str, **more: Any) -> Host:
+    return online(filesystem=Filesystem(kind, "f5", size=SPACE), fstab=LINE.replace("xfs", kind), **more)
+
+
+def test_btrfs_shrinks_while_mounted() -> None:
+    made = plan(of_kind("btrfs"), False, volume(size=GiB, filesystem=None), allow_shrink=True)
+    assert commands(made) == [
+        f"btrfs filesystem resize {GiB} /srv",
+        f"lvreduce --yes --force --size {GiB}b data/data",
+    ]
+    assert the_step(made, "reduce").claims == (Spans("/dev/data/data", "/srv", GiB),)
+    # What a power cut left in between goes on.
+    cut = of_kind("btrfs", filesystems={DEVICE: Filesystem("btrfs", "f5", size=GiB)})
+    assert outline(plan(cut, False, volume(size=GiB, filesystem=None), allow_shrink=True)) == [
+        "reduce volume data/data"
+    ]
+
+
+def test_ext4_shrinks_while_it_is_not_mounted() -> None:
+    small = volume(size=GiB, filesystem=None)
+    refused(of_kind("ext4"), "shrinks only while nobody uses it. Set allow_offline", False, small, allow_shrink=True)
+    made = plan(of_kind("ext4"), False, small, allow_shrink=True, allow_offline=True)
+    assert [str(action) for step in made.steps for action in (*step.claims, *step.actions)] == [
+        "umount /srv",
+        "e2fsck -f -p /dev/data/data",
+        f"resize2fs /dev/data/data {GiB >> 10}K",
+        f"check that what is on /dev/data/data spans {GiB} bytes at most",
+        f"lvreduce --yes --force --size {GiB}b data/data",
+        "mount /srv",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "words", "said"),
+    [
+        (ONLINE, {}, "volume data/data: xfs cannot shrink"),
+        (of_kind("btrfs", mounts=()), {}, "shrinks only while it is mounted"),
+        (of_kind("btrfs"), {"size": 64 * MiB}, "btrfs shrinks to 256 MiB at least, and 64 MiB is wanted"),
+        (online(filesystems={DEVICE: None}), {}, "it holds an xfs filesystem .* which cannot be made smaller"),
+        (offline(), {}, "bring it online at its size first"),
+    ],
+)
+def test_what_does_not_shrink(host: Host, words: dict[str, Any], said: str) -> None:
+    one = volume(**{"size": GiB, "filesystem": None, **words})
+    refused(host, said, True, one, allow_shrink=True, allow_offline=True)
+
+
+# Labels and swap
+
+
+@pytest.mark.parametrize(
+    ("kind", "mounted", "command"),
+    [
+        ("btrfs", True, "btrfs filesystem label /srv new"),
+        ("ext4", True, "e2label /dev/data/data new"),
+        ("xfs", True, "xfs_io -c label -s new /srv"),
+        ("xfs", False, "xfs_admin -L new /dev/data/data"),
+    ],
+)
+def test_a_label_changes(kind: str, mounted: bool, command: str) -> None:
+    host = of_kind(kind) if mounted else of_kind(kind, mounts=())
+    named = volume(filesystem=None, label="new", mount_point="/srv" if mounted else None)
+    made = plan(host, False, named)
+    assert [str(action) for action in the_step(made, "label").actions] == [command]
+    assert made.after.filesystem(DEVICE) == Filesystem(kind, "f5", "new", SPACE)
+
+
+def test_labels_of_new_and_old_filesystems_are_no_longer_than_they_can_be() -> None:
+    assert "-L new" in str(the_step(plan(BLANK, False, volume(label="new"), devices=(SDB,)), "format").actions[0])
+    for host, words in ((BLANK, {"devices": (SDB,)}), (ONLINE, {})):
+        refused(
+            host,
+            "label thirteenchars has 13 characters, and that of xfs has",
+            False,
+            volume(label="thirteenchars"),
+            **words,
+        )
+
+
+def test_swap() -> None:
+    swap = volume(filesystem="swap", mount_point=None)
+    made = plan(BLANK, False, swap, devices=(SDB,))
+    assert commands(made)[3:] == [
+        "mkswap --uuid <uuid:filesystem/data/data> /dev/data/data",
+        f"edit {FSTAB}",
+        "swapon /dev/data/data",
+    ]
+    assert made.after.files[FSTAB] == f"UUID=<uuid:filesystem/data/data> none swap {OPTIONS} 0 0\n"
+    assert made.after.swaps == ("/dev/data/data",)
+    gone = plan(made.after, state="offline")
+    assert outline(gone)[:2] == ["persist mount data/data", "disable swap data/data"]
+    assert (gone.after.swaps, gone.after.files[FSTAB]) == ((), "")
+
+    line = f"UUID=f5 none swap {OPTIONS} 0 0\n"
+    used = online(filesystem=Filesystem("swap", "f5", size=GiB), mounts=(), swaps=(DEVICE,), fstab=line)
+    grown = plan(used, False, swap)
+    assert commands(grown) == ["swapoff /dev/data/data", "mkswap --uuid f5 /dev/data/data", "swapon /dev/data/data"]
+    ((item, _status),) = drive.survey(used)
+    assert item["volumes"][0]["filesystem"] == "swap"
+    assert "mount_point" not in item["volumes"][0]
+    smaller = volume(filesystem="swap", mount_point=None, size=2 * GiB)
+    refused(used, "Set allow_offline", False, smaller, allow_shrink=True)
+    made = plan(used, False, smaller, allow_shrink=True, allow_offline=True)
+    assert [step.verb for step in made.steps] == ["disable", "reduce", "format", "enable"]
 
 
 @pytest.mark.parametrize(
@@ -437,7 +604,7 @@ def test_what_grows_only_while_mounted_says_so(kind: str) -> None:
 
 @pytest.mark.parametrize("size", [GiB, Percent(50)])
 def test_shrinking_is_refused(size: object) -> None:
-    refused(ONLINE, "volume data/data has 10 GiB, and .* this release does not shrink", True, volume(size=size))
+    refused(ONLINE, "volume data/data has 10 GiB, and .* is wanted. Set allow_shrink", True, volume(size=size))
 
 
 def test_a_share_that_others_have_taken_does_not_fit() -> None:
@@ -467,7 +634,6 @@ def test_offline_is_written_down_before_it_is_done() -> None:
             online(mounts=(*ONLINE.mounts, Mount(SDC, "/srv/x", "xfs", "rw"))),
             "/dev/sdc is mounted on /srv/x, inside it",
         ),
-        (online(swaps=(DEVICE,)), "volume data/data is in use as swap"),
         (
             ONLINE._replace(devices={**ONLINE.devices, DEVICE: disk(DEVICE, holders=("/dev/dm-9",))}),
             "volume data/data is held by /dev/dm-9",

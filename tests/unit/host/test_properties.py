@@ -32,7 +32,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
 from .hosts import CONF, DEBIAN, EXT4, GiB, a_host, an_array, destroyed, disk, mdadm_line, with_array
 
 LETTERS = "bcdefg"
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=150, deadline=None, derandomize=True)
 contents = st.sampled_from([Content(), Content(), Content(), Content((EXT4,)), Content((Signature("swap"),))])
 
 
@@ -166,7 +166,7 @@ def arrays(draw: Any) -> Array:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=800, deadline=None, derandomize=True)
 @given(array=arrays(), want=changes(), allow=st.booleans())
 def test_changes_of_an_array(array: Array, want: Raid, allow: bool) -> None:
     """Until nothing is left to do: what was set going ends in between."""

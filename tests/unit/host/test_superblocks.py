@@ -153,6 +153,7 @@ def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -
         (56, "16s", RAW),
         (72, "32s", label),
         (104, "<Q", flags),
+        (184, "<Q", 24),
         (192, "<H", 8),
         (194, "<H", buckets),
     )
@@ -172,7 +173,9 @@ def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -
 def test_a_backing_device(image: Image, version: int, flags: int, mode: str, state: str) -> None:
     image.put(4096, bcache(version, flags, b"cached"))
     nil = str(uuid.UUID(int=0))
-    assert image.members() == BcacheSuperblock(True, nil, UUID, "cached", 4096, 0, mode, state)
+    assert image.members() == BcacheSuperblock(
+        True, nil, UUID, "cached", 4096, 0, mode, state, 24 << 9 if version > 1 else 8192
+    )
 
 
 @pytest.mark.parametrize("version", [0, 3, 5])

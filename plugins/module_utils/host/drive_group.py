@@ -1,0 +1,206 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The volume group of a drive: the devices that it gains, those that grow, and those that leave it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Command, Step
+from ..document.drive import Drive
+from ..document.sizes import show_size
+from .actions import Claim
+from .safety import blank, take
+from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
+
+Steps = tuple[Step, ...]
+
+#: What tells the physical volumes that a drive was given from those that somebody else put into its group.
+TAG = "strata.storage"
+#: What LVM keeps for itself at the start of a physical volume, at most.
+_LABEL = 1 << 20
+#: Seconds: a week, in which a slow disk moves a hundred terabytes.
+_MOVE_TIMEOUT = 7 * 24 * 3600
+
+
+def device_path(group: str, volume: str) -> str:
+    return f"/dev/{group}/{volume}"
+
+
+def find(host: Host, name: str) -> Group | None:
+    group = next((group for group in host.groups().groups if group.name == name), None)
+    if group and any(volume.device not in host.devices for volume in group.physical_volumes):
+        raise Refused(
+            f"drive {name}: a physical volume of its group is missing. Bring the device back, or repair the group "
+            f"(vgreduce --removemissing {name}) first."
+        )
+    return group
+
+
+def replace_group(host: Host, old: Group | None, *new: Group) -> Host:
+    lvm = host.groups()
+    return host._replace(lvm=lvm._replace(groups=replace_item(lvm.groups, old, *new)))
+
+
+def step(verb: str, name: str, detail: str, *actions: Any, kind: str = "volume", **more: Any) -> Step:
+    return Step(verb=verb, kind=kind, name=name, detail=detail, actions=actions, **more)
+
+
+def gather(
+    host: Host, want: Drive, group: Group | None, devices: list[Device], allow: bool
+) -> tuple[Steps, Host, Group]:
+    """The volume group, over all the wanted devices, each as large as it is."""
+    if group is None and not devices:
+        raise StorageError(f"drive {want.name} does not exist, and to create it, say also: devices")
+    have = {volume.device for volume in group.physical_volumes} if group else set()
+    new = [device for device in devices if device.path not in have]
+    ours = group is not None and any(TAG in volume.tags for volume in group.physical_volumes)
+    if group and devices and len(new) == len(devices) and not ours:
+        raise Refused(
+            f"drive {want.name}: a volume group of that name exists already, on {' '.join(sorted(have))}, and none of "
+            "`devices` is part of it. Choose another name, or list its own devices too."
+        )
+    steps: Steps = ()
+    for device in new:
+        owner = _owner(host, device)
+        if owner:
+            raise Refused(
+                f"{device.path}: refused as a device of {want.name}: it is a physical volume of volume group "
+                f"{owner}. Take it out of `devices`, or remove it from that group first."
+            )
+        if device.path not in host.groups().orphans:
+            steps += take(host, device, f"a device of {want.name}", "devices", allow)
+    if group is not None:
+        more, host, group = _enlarge(host, want, group, devices)
+        steps += more
+        if not new:
+            return steps, host, group
+    paths = tuple(device.path for device in new)
+    argv = ("vgcreate", want.name, *paths) if group is None else ("vgextend", want.name, *paths)
+    steps += (
+        step(
+            "create" if group is None else "extend",
+            want.name,
+            f"volume group {'on' if group is None else 'by'} {' '.join(paths)}",
+            Command(argv),
+            Command(("pvchange", "--addtag", TAG, *paths)),
+            kind="drive",
+            claims=tuple(_claim(host, device) for device in new),
+            flush=paths,
+        ),
+    )
+    old, group = group, group or Group(want.name)
+    added = sum((device.size - _LABEL) // group.extent_size * group.extent_size for device in new)
+    group = group._replace(
+        size=group.size + added,
+        free=group.free + added,
+        physical_volumes=group.physical_volumes + tuple(PhysicalVolume(path, tags=(TAG,)) for path in paths),
+    )
+    for path in paths:
+        host = host.with_content(path, Signature("LVM2_member"))
+    lvm = host.groups()
+    host = host._replace(lvm=lvm._replace(orphans=tuple(path for path in lvm.orphans if path not in paths)))
+    return steps, replace_group(host, old, group), group
+
+
+def _enlarge(host: Host, want: Drive, group: Group, devices: list[Device]) -> tuple[Steps, Host, Group]:
+    """Physical volumes whose devices grew."""
+    steps: Steps = ()
+    named = [device.path for device in devices]
+    for volume in group.physical_volumes:
+        gained = (volume.device_size - _LABEL - volume.size) // group.extent_size * group.extent_size
+        if not volume.size or gained <= 0 or (want.devices is not None and volume.device not in named):
+            continue
+        detail = f"{volume.device}, which grew to {show_size(volume.device_size)}"
+        command = Command(("pvresize", volume.device))
+        steps += (step("resize", want.name, detail, command, kind="drive", flush=(volume.device,)),)
+        larger = group._replace(
+            size=group.size + gained,
+            free=group.free + gained,
+            physical_volumes=tuple(
+                other._replace(size=other.size + gained) if other is volume else other
+                for other in group.physical_volumes
+            ),
+        )
+        host, group = replace_group(host, group, larger), larger
+    return steps, host, group
+
+
+def leaving(want: Drive, group: Group, devices: list[Device]) -> tuple[PhysicalVolume, ...]:
+    """The physical volumes that are in the group and no longer listed. Those that somebody else put there stay."""
+    if want.devices is None:
+        return ()
+    named = [device.path for device in devices]
+    return tuple(
+        volume
+        for volume in group.physical_volumes
+        if volume.device not in named and (TAG in volume.tags or want.remove_foreign_devices)
+    )
+
+
+def without_space(host: Host, group: Group, gone: tuple[PhysicalVolume, ...]) -> tuple[Host, Group]:
+    """The group as large as it will be. What is free is less than nothing while volumes are larger than that."""
+    size = sum(volume.size for volume in gone)
+    # What is being moved has its place on both sides.
+    twice = sum(volume.used for volume in gone if volume.device in group.moving)
+    smaller = group._replace(size=group.size - size, free=group.free - size + twice)
+    return (replace_group(host, group, smaller), smaller) if gone else (host, group)
+
+
+def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ...]) -> tuple[Steps, Host, Group]:
+    """Physical volumes emptied, out of the group, and blank."""
+    if gone and group.free < 0:
+        raise Refused(
+            f"drive {want.name}: without {' '.join(volume.device for volume in gone)} its volumes lack "
+            f"{show_size(-group.free)} of room; nothing was moved. Make them smaller, or list another device"
+        )
+    steps: Steps = ()
+    stay = tuple(volume.device for volume in group.physical_volumes if volume not in gone)
+    for volume in gone:
+        path = volume.device
+        if volume.used or path in group.moving:
+            detail = f"{path}, moving {show_size(volume.used)} to {' '.join(stay)}"
+            # LVM goes on with a move that was begun, whatever else the command says.
+            move = Command(("pvmove", "--interval", "2", path, *stay), timeout=_MOVE_TIMEOUT)
+            steps += (step("empty", want.name, detail, move, kind="drive", flush=(path, *stay)),)
+        reduce = Command(("vgreduce", want.name, path))
+        steps += (step("reduce", want.name, f"volume group by {path}", reduce, kind="drive", flush=(path, *stay)),)
+        steps += (clear_step(host, want.name, path),)
+        left = group._replace(
+            physical_volumes=tuple(other for other in group.physical_volumes if other.device != path),
+            moving=tuple(other for other in group.moving if other != path),
+        )
+        host = replace_group(host.with_content(path), group, left)
+        group = left
+    return steps, host, group
+
+
+def clear_step(host: Host, name: str, path: str) -> Step:
+    """A device that is in no group any more becomes blank."""
+    return step(
+        "clear",
+        name,
+        f"{path} of its physical volume label",
+        Command(("pvremove", path)),
+        kind="drive",
+        claims=(Claim(path, host.devices[path].identity, None),),
+        flush=(path,),
+    )
+
+
+def _owner(host: Host, device: Device) -> str | None:
+    for group in host.groups().groups:
+        if device.path in [volume.device for volume in group.physical_volumes]:
+            return group.name
+    return None
+
+
+def _claim(host: Host, device: Device) -> Claim:
+    """A physical volume that belongs to no group is as good as blank: a creation that was cut short leaves it."""
+    return Claim(device.path, device.identity, None) if device.path in host.groups().orphans else blank(device)
+
+
+def physical(group: Group) -> tuple[str, ...]:
+    return tuple(volume.device for volume in group.physical_volumes)

@@ -1,0 +1,342 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A volume of a drive: the logical volume, its filesystem, and how large they are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Command, new_uuid, placeholder
+from ..document.drive import Drive, Volume
+from ..document.sizes import Percent, show_size
+from . import mount
+from .actions import Grow, Inspect, Relabel, Spans
+from .drive_group import Steps, device_path, find, physical, replace_group, step
+from .filesystem import KINDS
+from .pause import Pause, pause
+from .safety import blank, check_unused, describe_content, wipe_steps
+from .state import BLANK, UNSEEN, Device, Filesystem, Group, Host, LogicalVolume, Signature, replace_item
+
+#: Seconds: what a filesystem of many terabytes needs to be checked and moved together.
+_CHECK_TIMEOUT = 24 * 3600
+
+
+class Made(NamedTuple):
+    """A volume that exists and carries a filesystem, when its turn comes to be mounted."""
+
+    name: str
+    path: str
+    logical: LogicalVolume
+    filesystem: Filesystem
+
+
+def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> tuple[Steps, Host, Made]:
+    name = f"{want.name}/{volume.name}"
+    path = device_path(want.name, volume.name)
+    logical = group.volume(volume.name)
+    offline = bool(logical and not logical.active)
+    steps: Steps = ()
+    if logical is None:
+        steps, host, logical = _create_volume(host, name, group, volume, allow)
+        before = logical.size
+    else:
+        before = logical.size
+        more, host, logical = _activate(host, name, group, logical)
+        steps += more
+        more, host, logical = _resize(host, want, find(host, want.name) or group, volume, logical, offline)
+        steps += more
+    if offline:
+        # What is on it can only be read once it is active.
+        filesystem = Filesystem(placeholder("filesystem-type", path), placeholder("filesystem-uuid", path), size=before)
+        host = _with_filesystem(host, logical.device, filesystem)
+    else:
+        more, host, filesystem = _make_filesystem(host, name, volume, logical, path, allow)
+        steps += more
+    return steps, host, Made(name, path, logical, filesystem)
+
+
+def put_to_use(host: Host, group: Group, volume: Volume, made: Made, fresh: tuple[str, ...]) -> tuple[Steps, Host]:
+    """Mounted, and spanning all of its volume."""
+    name, path, logical, filesystem = made
+    target = mount.Target(name, logical.device, filesystem.type, specs(group.name, volume.name, filesystem))
+    use = mount.enable_swap if volume.filesystem == "swap" else mount.mount
+    used = use(host, volume, target, fresh)
+    steps, host = used.steps, used.after
+    more, host, filesystem = _relabel(host, name, volume, logical, path, filesystem)
+    steps += more
+    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
+    if logical.size - filesystem.size >= max(group.extent_size, slack):
+        more, host = _grow_filesystem(host, name, logical, path, filesystem)
+        steps += more
+    return steps, host
+
+
+def _relabel(
+    host: Host, name: str, volume: Volume, logical: LogicalVolume, path: str, filesystem: Filesystem
+) -> tuple[Steps, Host, Filesystem]:
+    if volume.label is None or volume.label == filesystem.label:
+        return (), host, filesystem
+    kind = KINDS.get(filesystem.type)
+    if kind and len(volume.label) > kind.longest:
+        raise StorageError(_too_long(name, volume.label, filesystem.type))
+    points = host.mounted(logical.device)
+    relabel = Relabel(filesystem.type, path, points[0] if points else "", volume.label)
+    named = filesystem._replace(label=volume.label)
+    host = _with_filesystem(host, logical.device, named)
+    return (step("label", name, volume.label or "none", relabel, flush=(path,)),), host, named
+
+
+def _too_long(name: str, label: str, kind: str) -> str:
+    most = KINDS[kind].longest
+    return f"volume {name}: label {label} has {len(label)} characters, and that of {kind} has at most {most}"
+
+
+def _grow_filesystem(
+    host: Host, name: str, logical: LogicalVolume, path: str, filesystem: Filesystem
+) -> tuple[Steps, Host]:
+    points = host.mounted(logical.device)
+    if filesystem.type == "swap":
+        make = Command(KINDS["swap"].make(path, filesystem.uuid, filesystem.label))
+        off = (Command(("swapoff", path), timeout=3600),) if logical.device in host.swaps else ()
+        on = (Command(("swapon", path)),) if logical.device in host.swaps else ()
+        one = step("grow", name, f"swap to {show_size(logical.size)}", *off, make, *on, flush=(path,))
+        return (one,), _with_filesystem(host, logical.device, filesystem._replace(size=logical.size))
+    if not points:
+        raise StorageError(
+            f"volume {name}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(logical.size)}, "
+            "and grows only while it is mounted: say also mount_point"
+        )
+    detail = f"the filesystem to {show_size(logical.size)}"
+    one = step("grow", name, detail, Grow(filesystem.type, path, points[0]), flush=(path,))
+    return (one,), _with_filesystem(host, logical.device, filesystem._replace(size=logical.size))
+
+
+def _create_volume(
+    host: Host, name: str, group: Group, volume: Volume, allow: bool
+) -> tuple[Steps, Host, LogicalVolume]:
+    path = device_path(group.name, volume.name)
+    wanted = goal(group, volume, LogicalVolume(volume.name))
+    if wanted > 0:
+        _check_room(name, group, volume, LogicalVolume(volume.name), wanted)
+    else:
+        raise StorageError(f"volume {name}: volume group {group.name} has no space left for it")
+    least = KINDS[volume.filesystem or "btrfs"].least
+    if wanted < least:
+        raise StorageError(
+            f"volume {name}: {show_size(wanted)} is too small for {volume.filesystem or 'btrfs'}, "
+            f"which needs {show_size(least)}"
+        )
+    undo = Command(("lvremove", "--yes", f"{group.name}/{volume.name}"))
+    create = step(
+        "create",
+        name,
+        f"logical volume of {show_size(wanted)}",
+        Command(
+            (
+                *("lvcreate", "--yes", "--wipesignatures", "n", "--name", volume.name),
+                *_size_argument(group, wanted),
+                group.name,
+            )
+        ),
+        Inspect(path, wipe=allow),
+        flush=(*physical(group), path),
+        undo=(undo,),
+    )
+    logical = LogicalVolume(volume.name, wanted, active=True, device=path)
+    host = host.with_device(Device(path, size=wanted))
+    host = replace_group(host, group, group._replace(free=group.free - wanted, volumes=(*group.volumes, logical)))
+    return (create,), _with_filesystem(host, path, None), logical
+
+
+def _size_argument(group: Group, size: int) -> tuple[str, str]:
+    """All that is free is asked for as such: how much LVM keeps for itself is LVM's to know."""
+    return ("--extents", "100%FREE") if size == group.free else ("--size", f"{size}b")
+
+
+def goal(group: Group, volume: Volume, logical: LogicalVolume) -> int:
+    """How large the logical volume should be, in bytes and whole extents; omitted: all that there is."""
+    size = volume.size if volume.size is not None else Percent(100)
+    if size == Percent(100):
+        return logical.size + group.free // group.extent_size * group.extent_size
+    if isinstance(size, Percent):
+        return size.of(group.size) // group.extent_size * group.extent_size
+    return -(-size // group.extent_size) * group.extent_size
+
+
+def _check_room(name: str, group: Group, volume: Volume, logical: LogicalVolume, wanted: int) -> None:
+    available = logical.size + group.free // group.extent_size * group.extent_size
+    if wanted > max(available, 0):
+        shown = volume.size if isinstance(volume.size, Percent) else show_size(wanted)
+        room = show_size(max(available, 0))
+        raise StorageError(f"volume {name}: {shown} does not fit: volume group {group.name} has room for {room}")
+
+
+def _activate(host: Host, name: str, group: Group, logical: LogicalVolume) -> tuple[Steps, Host, LogicalVolume]:
+    full = f"{group.name}/{logical.name}"
+    path = device_path(group.name, logical.name)
+    steps: Steps = ()
+    changed = logical
+    if not logical.autoactivation:
+        command = Command(("lvchange", "--setautoactivation", "y", full))
+        steps += (step("persist", name, "active from the next boot on", command, flush=physical(group)),)
+        changed = changed._replace(autoactivation=True)
+    if not logical.active:
+        steps += (step("activate", name, path, Command(("lvchange", "--activate", "y", full))),)
+        changed = changed._replace(active=True, device=path)
+        host = host.with_device(Device(path, size=logical.size), content=UNSEEN)
+    return steps, replace_volume(host, group, logical, changed), changed
+
+
+def replace_volume(host: Host, group: Group, old: LogicalVolume, *new: LogicalVolume) -> Host:
+    current = find(host, group.name) or group
+    return replace_group(host, current, current._replace(volumes=replace_item(current.volumes, old, *new)))
+
+
+def _resize(
+    host: Host, want: Drive, group: Group, volume: Volume, logical: LogicalVolume, offline: bool
+) -> tuple[Steps, Host, LogicalVolume]:
+    name = f"{want.name}/{volume.name}"
+    wanted = goal(group, volume, logical)
+    if wanted == logical.size:
+        return (), host, logical
+    if wanted < logical.size:
+        if offline:
+            raise Refused(f"volume {name} has to shrink to {show_size(wanted)}; bring it online at its size first")
+        return _shrink(host, want, group, volume, logical, wanted)
+    _check_room(name, group, volume, logical, wanted)
+    added = wanted - logical.size
+    size = ("--extents", "+100%FREE") if added == group.free else ("--size", f"{wanted}b")
+    extend = step(
+        "extend",
+        name,
+        f"logical volume to {show_size(wanted)}",
+        Command(("lvextend", *size, f"{group.name}/{volume.name}")),
+        flush=physical(group),
+    )
+    return (extend,), *_resized(host, group, logical, wanted)
+
+
+def _resized(host: Host, group: Group, logical: LogicalVolume, size: int) -> tuple[Host, LogicalVolume]:
+    resized = logical._replace(size=size)
+    free = group.free - size + logical.size
+    after = group._replace(free=free, volumes=replace_item(group.volumes, logical, resized))
+    return replace_group(host, group, after), resized
+
+
+def _shrink(
+    host: Host, want: Drive, group: Group, volume: Volume, logical: LogicalVolume, wanted: int
+) -> tuple[Steps, Host, LogicalVolume]:
+    """The filesystem first, then, once it is seen to end before that, the volume."""
+    name, path = f"{want.name}/{volume.name}", device_path(want.name, volume.name)
+    if wanted <= 0:
+        raise Refused(f"volume {name} has {show_size(logical.size)}, and no room would be left for it")
+    if not want.allow_shrink:
+        raise Refused(
+            f"volume {name} has {show_size(logical.size)}, and {show_size(wanted)} is wanted. "
+            "Set allow_shrink to make it smaller."
+        )
+    device = host.devices[logical.device]
+    filesystem = host.filesystem(device.path)
+    points = host.mounted(device.path)
+    kind = KINDS.get(filesystem.type) if filesystem else None
+    content = host.content(device.path)[device.path] if kind is None else BLANK
+    if content.signatures or (kind is None and (device.holders or content.busy)):
+        raise Refused(
+            f"volume {name}: it holds {describe_content(content) or 'something'}, which cannot be made smaller"
+        )
+    what = f"volume {name}: {filesystem.type if filesystem else ''}"
+    if kind and wanted < kind.floor:
+        raise StorageError(f"{what} shrinks to {show_size(kind.floor)} at least, and {show_size(wanted)} is wanted")
+    if kind and kind.shrinks not in ("online", "offline", "anew"):
+        raise Refused(f"volume {name}: {kind.shrinks}")
+    down, up = Pause()
+    steps: Steps = ()
+    if filesystem and kind and (filesystem.size > wanted or kind.shrinks == "anew"):
+        if kind.shrinks == "online" and not points:
+            raise StorageError(f"{what} shrinks only while it is mounted; mount it first")
+        if kind.shrinks != "online" and (points or device.path in host.swaps):
+            if not want.allow_offline:
+                raise Refused(
+                    f"{what} shrinks only while nobody uses it. Set allow_offline to take it out of use for that long."
+                )
+            down, up = pause(host, device, f"volume {name} cannot be taken out of use")
+        if kind.shrinks == "offline":
+            check = Command(("e2fsck", "-f", "-p", path), timeout=_CHECK_TIMEOUT, accepts=(0, 1))
+            steps += (step("check", name, f"its {filesystem.type}", check, flush=(path,)),)
+        if kind.shrinks != "anew":
+            point = points[0] if points else ""
+            shrink = Command(kind.shrink(path, point, wanted), timeout=_CHECK_TIMEOUT)
+            steps += (step("shrink", name, f"the filesystem to {show_size(wanted)}", shrink, flush=(path,)),)
+    still = points[0] if points and not down else ""
+    proof = (Spans(path, still, wanted),) if kind and kind.shrinks != "anew" else ()
+    reduce = Command(("lvreduce", "--yes", "--force", "--size", f"{wanted}b", f"{group.name}/{volume.name}"))
+    detail = f"logical volume to {show_size(wanted)}"
+    steps += (step("reduce", name, detail, reduce, claims=proof, flush=physical(group)),)
+    if filesystem and kind and kind.shrinks == "anew":
+        remake = Command(kind.make(path, filesystem.uuid, filesystem.label))
+        steps += (step("format", name, "swap of that size", remake, flush=(path,)),)
+    if filesystem:
+        size = wanted if kind and kind.shrinks == "anew" else min(filesystem.size, wanted)
+        host = _with_filesystem(host, device.path, filesystem._replace(size=size))
+    return (*down, *steps, *up), *_resized(host, group, logical, wanted)
+
+
+def _with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> Host:
+    return host._replace(filesystems={**host.filesystems, device: filesystem})
+
+
+def _make_filesystem(
+    host: Host,
+    name: str,
+    volume: Volume,
+    logical: LogicalVolume,
+    path: str,
+    allow: bool,
+) -> tuple[Steps, Host, Filesystem]:
+    """A filesystem of the wanted kind on the volume; one that is there already stays."""
+    filesystem = host.filesystem(logical.device)
+    if filesystem and filesystem.type == (volume.filesystem or filesystem.type):
+        return (), host, filesystem
+    steps: Steps = ()
+    device = host.devices[logical.device]
+    content = host.content(device.path)[device.path]
+    if content.signatures:
+        if not allow:
+            raise Refused(
+                f"volume {name}: {path} holds {describe_content(content)}, and {volume.filesystem or 'btrfs'} is "
+                "wanted. Set allow_destroy to destroy that."
+            )
+        check_unused(host, device, f"volume {name}", "Put it out of use first.")
+        steps += wipe_steps([(device, content)])
+    kind = volume.filesystem or "btrfs"
+    if logical.size < KINDS[kind].least:
+        raise StorageError(
+            f"volume {name}: {show_size(logical.size)} is too small for {kind}, which needs "
+            f"{show_size(KINDS[kind].least)}"
+        )
+    label = volume.label or ""
+    if len(label) > KINDS[kind].longest:
+        raise StorageError(_too_long(name, label, kind))
+    made = Filesystem(kind, new_uuid(f"filesystem/{name}"), label, size=logical.size)
+    steps += (
+        step(
+            "format",
+            name,
+            kind,
+            Command(KINDS[kind].make(path, made.uuid, label), timeout=600),
+            claims=(blank(device),),
+            flush=(path,),
+        ),
+    )
+    host = host.with_content(device.path, Signature(kind))
+    return steps, _with_filesystem(host, device.path, made), made
+
+
+def specs(group: str, volume: str, filesystem: Filesystem | None) -> tuple[str, ...]:
+    """All the ways in which fstab may call a volume, ours first."""
+    mapper = f"/dev/mapper/{group.replace('-', '--')}-{volume.replace('-', '--')}"
+    by_uuid = (f"UUID={filesystem.uuid}", f"/dev/disk/by-uuid/{filesystem.uuid}") if filesystem else ()
+    by_label = (f"LABEL={filesystem.label}",) if filesystem and filesystem.label else ()
+    return (*by_uuid, *by_label, device_path(group, volume), mapper)

@@ -1,0 +1,67 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies above a device, out of use for a moment and in use again: for changes that it takes only while closed.
+
+Nothing that a boot reads is touched: where the power goes meanwhile, the next boot brings everything back.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..core.errors import Refused
+from ..core.plan import Command, Step
+from .read import FSTAB
+from .state import Device, Host
+
+
+class Pause(NamedTuple):
+    """The steps down, and up again."""
+
+    down: tuple[Step, ...] = ()
+    up: tuple[Step, ...] = ()
+
+
+def pause(host: Host, device: Device, what: str) -> Pause:
+    """Raises Refused where something lies above the device that is not a mount of fstab's, swap, or LVM's."""
+    if device.partitions:
+        raise Refused(f"{what}: {device.path} has partitions, which this release does not take out of use")
+    groups = [
+        group
+        for group in (host.groups().groups if device.holders else ())
+        if device.path in [volume.device for volume in group.physical_volumes]
+    ]
+    volumes = [(group, volume) for group in groups for volume in group.volumes if volume.device]
+    ours = {volume.device for _group, volume in volumes}
+    foreign = [holder for holder in device.holders if holder not in ours]
+    foreign += [holder for path in ours for holder in host.devices[path].holders if holder not in ours]
+    if foreign:
+        raise Refused(f"{what}: {device.path} is held by {foreign[0]}, which has to be put out of use first")
+    down: tuple[Step, ...] = ()
+    up: tuple[Step, ...] = ()
+    devices = {device.path, *ours}
+    known = [line.split()[1] for line in (host.files.get(FSTAB) or "").splitlines() if len(line.split()) > 2]
+    points = [mount.mount_point for mount in host.mounts if mount.device in devices]
+    inside = [
+        mount
+        for mount in host.mounts
+        if mount.device not in devices and any(mount.mount_point.startswith(f"{point}/") for point in points)
+    ]
+    if inside:
+        raise Refused(f"{what}: {inside[0].device} is mounted on {inside[0].mount_point}, inside of it")
+    for point in sorted(set(points), reverse=True):
+        if point.replace(" ", "\\040") not in known:
+            raise Refused(f"{what}: {point} is not in {FSTAB}, so it could not be mounted again as it was")
+        down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
+        up = (Step("mount", "mount", point, "again", (Command(("mount", point)),)), *up)
+    for path in sorted(devices & set(host.swaps)):
+        down += (Step("disable", "swap", path, "for a moment", (Command(("swapoff", path), timeout=3600),)),)
+        up = (Step("enable", "swap", path, "again", (Command(("swapon", path)),)), *up)
+    for group, volume in volumes:
+        name = f"{group.name}/{volume.name}"
+        off = Command(("lvchange", "--activate", "n", name))
+        on = Command(("lvchange", "--activate", "y", name))
+        down += (Step("deactivate", "volume", name, "for a moment", (off,)),)
+        up = (Step("activate", "volume", name, "again", (on,)), *up)
+    return Pause(down, up)
