@@ -51,6 +51,10 @@ unit: needs  ## tests without root and without a kernel of their own (seconds)
 integration: lab-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
 	python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5 tests/integration tests/lab $(PYTEST_ARGS)
 
+.PHONY: crash-matrix
+crash-matrix: lab-needs  ## interrupt each operation at each step, and write docs/power-cuts.md (an hour; it can be resumed)
+	python -m tests.crash $(OPERATIONS)
+
 .PHONY: bench
 bench: lab-needs  ## time the modules side by side with their peers
 	python -m tests.bench

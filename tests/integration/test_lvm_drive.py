@@ -36,8 +36,7 @@ def test_the_life_of_a_drive(node: Node) -> None:
     large = drive(node, "HDD1", "HDD2")
     grown = node.converge("lvm_drive", **large)
     assert [step["action"] for step in grown["plan"]] == ["extend", "extend", "grow"]
-    # The devices that are not listed stay.
-    node.unchanged("lvm_drive", **small)
+    assert "Set allow_shrink" in node.refusal("lvm_drive", **small)
 
     node.converge("lvm_drive", name="data", state="offline")
     assert node.run("lvs --noheadings -o lv_active data") == ""
@@ -72,7 +71,7 @@ def test_sizes_and_options(node: Node) -> None:
     assert node.run("lvs --noheadings --units m --nosuffix -o lv_size data/logs").strip() == "252.00"
     assert "noatime" in node.run("findmnt --noheadings --output OPTIONS /srv")
     node.converge("lvm_drive", **half | {"size": "400M"})
-    assert "does not shrink a volume" in node.refusal("lvm_drive", **half | {"size": "300M"})
+    assert "Set allow_shrink" in node.refusal("lvm_drive", **half | {"size": "300M"})
     assert "2 GiB does not fit" in node.refusal("lvm_drive", **half | {"size": "2G"})
     remounted = node.converge("lvm_drive", **half | {"size": "400M", "mount_options": "nodev", "boot_required": True})
     assert [step["action"] for step in remounted["plan"]] == ["persist", "remount"]

@@ -1,0 +1,135 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Interrupts one operation at one place, goes on, and says whether all is as it should be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.integration.node import Node
+
+from .operations import CHECK, DONE, PARTITIONED, Operation, Task
+
+_STEPS = (Path(__file__).parent / "steps.py").read_text()
+_RUN = "PYTHONPATH=/usr/local/lib/strata python3 /root/steps.py"
+_MODULE = "PYTHONPATH=/usr/local/lib/strata python3 -m ansible_collections.strata.storage.plugins.modules"
+_ALL = 1000
+_SERIALS = (*(f"HDD{number}" for number in range(1, 7)), "SSD1", "SSD2")
+#: What makes it take long enough to be interrupted, and what tells that it is under way.
+_MIDDLES = {
+    "reshape": (
+        "echo 4000 > /proc/sys/dev/raid/speed_limit_max",
+        "grep -q reshape /sys/block/md0/md/sync_action && ! grep -q -e none -e '^0$' "
+        "/sys/block/md0/md/reshape_position",
+        "echo 200000 > /proc/sys/dev/raid/speed_limit_max",
+    ),
+    "detach": (
+        "dd if=/dev/urandom of=/dev/bcache0 bs=64k seek=1600 count=1600 oflag=direct status=none",
+        "[ $(cat /sys/fs/bcache/*-*/bdev0/dirty_data | head -1) != 0.0k ] && {sets}",
+        "true",
+    ),
+    "pvmove": ("true", "dmsetup table | grep -q ' mirror '", "true"),
+}
+
+
+class Crash:
+    """One operation in one lab, from a snapshot just before it."""
+
+    def __init__(self, node: Node, operation: Operation) -> None:
+        self.node = node
+        self.operation = operation
+        self.module, self.item = self._resolved(operation.task)
+
+    def prepare(self) -> None:
+        """Bring about what there is before the operation, and remember it."""
+        node, operation = self.node, self.operation
+        node.guest.write("/root/steps.py", _STEPS)
+        node.run(self._text(PARTITIONED if "part1" in str(operation) else "true"))
+        for task in operation.before:
+            self._do(task)
+        if operation.prepare:
+            node.run("set -e\n" + self._text(operation.prepare), timeout=300)
+        for task in operation.then:
+            self._do(task)
+        node.run("sync")
+        node.lab.save("before-operation")
+
+    def steps(self) -> list[str]:
+        """All the steps of the operation, in the order in which they are done."""
+        done: list[str] = json.loads(self._interrupted_after(_ALL))
+        self._go_on(unchanged_first=True)
+        return done
+
+    def after(self, step: int, mode: str) -> None:
+        """Interrupted after so many steps: the power goes (`ordered`, `volatile`), or the process ends (`killed`)."""
+        self.node.lab.reset("before-operation")
+        self._interrupted_after(step)
+        if mode != "killed":
+            self.node.lab.power_cut(mode)
+        self._go_on()
+
+    def within(self, mode: str) -> None:
+        """The power goes in the midst of what takes long."""
+        node = self.node
+        node.lab.reset("before-operation")
+        slow, underway, fast = _MIDDLES[self.operation.middle]
+        sets = "[ $(ls -d /sys/fs/bcache/*-* | wc -l) = 2 ]" if self.item.get("cache_device") else "true"
+        node.run(slow, timeout=300)
+        given = json.dumps([self.module, self.item, _ALL])
+        node.guest.write("/root/given", given)
+        node.run(f"setsid sh -c '{_RUN} < /root/given' > /dev/null 2>&1 < /dev/null &")
+        node.run(f'timeout 120 sh -c "until {underway.format(sets=sets)}; do sleep 0.02; done"', timeout=150)
+        node.lab.power_cut(mode)
+        node.run(fast)
+        self._go_on()
+
+    def two(self) -> None:
+        """Two tasks at the same moment: one waits for the other, or says who is at it."""
+        node = self.node
+        node.lab.reset("before-operation")
+        node.guest.write("/root/given", json.dumps({"ANSIBLE_MODULE_ARGS": {**self.item, "lock_timeout": 120}}))
+        one = f"{_MODULE}.{self.module} < /root/given"
+        node.run(f"({one} > /root/one) & ({one} > /root/two) & wait", timeout=600)
+        said = [json.loads(node.guest.read(f"/root/{name}")) for name in ("one", "two")]
+        assert not any(result.get("failed") for result in said), said
+        assert sorted(result["changed"] for result in said) == [False, True], said
+        self._go_on(unchanged_first=True)
+
+    def _interrupted_after(self, step: int) -> str:
+        given = json.dumps([self.module, self.item, step])
+        return self.node.guest.run(_RUN, input=given, timeout=300).stdout
+
+    def _go_on(self, unchanged_first: bool = False) -> None:
+        node, operation = self.node, self.operation
+        if not unchanged_first:
+            node.module(self.module, **self.item)
+        node.unchanged(self.module, **self.item)
+        if operation.reopen:
+            self._do(operation.reopen)
+        if operation.mounted:
+            node.run(f"cd {operation.mounted} && sha256sum --quiet --check /root/sums")
+        elif operation.data:
+            node.run(CHECK.format(device=operation.data))
+            node.run(DONE)
+
+    def _do(self, task: Task) -> None:
+        module, item = self._resolved(task)
+        self.node.module(module, **item)
+
+    def _text(self, text: str) -> str:
+        for serial in _SERIALS:
+            text = text.replace(f"{{{serial}}}", self.node.disk(serial))
+        return text
+
+    def _resolved(self, task: Task) -> Task:
+        def resolved(value: Any) -> Any:
+            if isinstance(value, str):
+                return self._text(value)
+            return [resolved(part) for part in value] if isinstance(value, list) else value
+
+        module, item = task
+        return module, {word: resolved(value) for word, value in item.items()}

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operations that are interrupted, each with what there is before it.
+
+In device names, `{HDD1}` is the disk of that serial.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Task = tuple[str, dict[str, Any]]
+
+#: A small partition on each disk: emulated, rebuilding whole disks takes minutes.
+PARTITIONED = """
+for disk in {HDD1} {HDD2} {HDD3} {HDD4} {HDD5}; do printf 'label: gpt\\nsize=100M\\n' | sfdisk --quiet $disk; done
+udevadm settle
+"""
+#: A tree on a filesystem straight on the device, and where it is mounted to be compared.
+FILL = """
+mkdir -p /root/tree && mount {device} /root/tree && mkdir /root/tree/some
+for name in a some/b some/c; do head -c 8M /dev/urandom > /root/tree/$name; done
+cd /root/tree && sha256sum a some/* > /root/sums && cd / && umount /root/tree && sync
+"""
+CHECK = "mkdir -p /root/tree && mount {device} /root/tree && cd /root/tree && sha256sum --quiet --check /root/sums"
+DONE = "cd / && umount /root/tree"
+MD, BCACHE, LV = "/dev/md0", "/dev/bcache/by-label/cached", "/dev/data/data"
+
+
+class Operation(NamedTuple):
+    """One task on what ``before`` and ``prepare`` (a script) made.
+
+    ``data`` is the device with the filesystem whose files have to survive (empty: there is nothing to lose),
+    ``mounted`` where a module mounts it, ``reopen`` what makes them readable again. ``then`` follows ``prepare``.
+    ``modes`` are those beside *ordered* and *killed*; ``middle`` is what the power also goes in the midst of.
+    """
+
+    name: str
+    task: Task
+    before: tuple[Task, ...] = ()
+    prepare: str = ""
+    data: str = ""
+    mounted: str = ""
+    then: tuple[Task, ...] = ()
+    reopen: Task | None = None
+    modes: tuple[str, ...] = ()
+    middle: str = ""
+
+
+def raid(**words: Any) -> Task:
+    return "raid", {"name": "md0", **words}
+
+
+def bcache(**words: Any) -> Task:
+    return "bcache", {"name": "cached", **words}
+
+
+def drive(**words: Any) -> Task:
+    return "lvm_drive", {"name": "data", **words}
+
+
+def parts(*numbers: int) -> list[str]:
+    return [f"{{HDD{number}}}-part1" for number in numbers]
+
+
+def on_array(name: str, task: Task, *before: Task, prepare: str = "", **more: Any) -> Operation:
+    """With files on a filesystem straight on the array."""
+    fill = f"mkfs.ext4 -q {MD}" + FILL.format(device=MD)
+    return Operation(name, task, before, fill + prepare, data=MD, **more)
+
+
+def on_bcache(name: str, task: Task, *before: Task, prepare: str = "", **more: Any) -> Operation:
+    fill = f"mkfs.ext4 -q {BCACHE}" + FILL.format(device=BCACHE)
+    return Operation(name, task, before, fill + prepare, data=BCACHE, **more)
+
+
+def on_drive(name: str, task: Task, *before: Task, prepare: str = "", **more: Any) -> Operation:
+    """With files on the drive's own filesystem, mounted on /srv."""
+    fill = """
+mkdir /srv/some; for name in a some/b some/c; do head -c 8M /dev/urandom > /srv/$name; done
+cd /srv && sha256sum a some/* > /root/sums && cd / && sync
+"""
+    return Operation(name, task, before, fill + prepare, data=LV, mounted="/srv", **more)
+
+
+RAID5 = raid(level="5", devices=parts(1, 2, 3), wait=True)
+RAID6 = raid(level="6", devices=parts(1, 2, 3, 4), wait=True)
+RAID1 = raid(level="1", devices=parts(1, 2), wait=True)
+CACHED = bcache(backing_device="{HDD1}", cache_device="{SSD1}", cache_mode="writeback", sequential_cutoff="0")
+DRIVE = drive(devices=["{HDD1}"], mount_point="/srv")
+EXT4 = drive(devices=["{HDD1}"], mount_point="/srv", filesystem="ext4")
+TWO = drive(devices=["{HDD1}", "{HDD2}"], mount_point="/srv", size="300M")
+
+OPERATIONS = (
+    Operation("raid: create", RAID5, modes=("volatile",)),
+    on_array("raid: stop", raid(state="stopped"), RAID5, reopen=raid()),
+    on_array("raid: start", raid(), RAID5, then=(raid(state="stopped"),)),
+    Operation(
+        "raid: remove", raid(state="absent", allow_destroy=True), (RAID5,), f"mkfs.ext4 -q {MD}", modes=("volatile",)
+    ),
+    on_array("raid: a member of a RAID 5 replaced", raid(devices=parts(1, 2, 4), wait=True), RAID5),
+    on_array(
+        "raid: a failed member replaced",
+        raid(devices=parts(1, 2, 4), wait=True),
+        RAID5,
+        prepare=f"mdadm {MD} --fail $(readlink -e {{HDD3}}-part1)",
+    ),
+    on_array(
+        "raid: a removed member comes back",
+        raid(devices=parts(1, 2, 3), wait=True),
+        RAID5,
+        prepare=f"mdadm {MD} --fail $(readlink -e {{HDD3}}-part1); mdadm {MD} --remove $(readlink -e {{HDD3}}-part1)",
+    ),
+    on_array("raid: a member of a RAID 6 leaves", raid(devices=parts(1, 2, 3), wait=True), RAID6),
+    on_array("raid: spares exchanged", raid(spare_devices=parts(5)), RAID5, then=(raid(spare_devices=parts(4)),)),
+    on_array("raid: RAID 5 grows by a device", raid(devices=parts(1, 2, 3, 4), wait=True), RAID5, middle="reshape"),
+    on_array(
+        "raid: RAID 1 becomes RAID 5", raid(level="5", devices=parts(1, 2, 3), wait=True), RAID1, middle="reshape"
+    ),
+    on_array(
+        "raid: RAID 5 becomes RAID 6", raid(level="6", devices=parts(1, 2, 3, 4), wait=True), RAID5, middle="reshape"
+    ),
+    on_array(
+        "raid: RAID 6 becomes RAID 5",
+        raid(level="5", devices=parts(1, 2, 3), spare_devices=[], wait=True),
+        RAID6,
+        middle="reshape",
+    ),
+    on_array(
+        "raid: chunk size and bitmap", raid(chunk_size="64K", bitmap="internal", wait=True), RAID5, middle="reshape"
+    ),
+    on_array(
+        "raid: a mirror loses a member", raid(devices=parts(1, 2)), raid(level="1", devices=parts(1, 2, 3), wait=True)
+    ),
+    Operation("bcache: create", CACHED, modes=("volatile",)),
+    on_bcache("bcache: a cache added", CACHED, bcache(backing_device="{HDD1}")),
+    on_bcache("bcache: another cache", bcache(cache_device="{SSD2}"), CACHED, middle="detach"),
+    on_bcache("bcache: no cache any more", bcache(cache_device=""), CACHED, middle="detach"),
+    on_bcache("bcache: tunables", bcache(writeback_percent=20, io_error_limit=16, cache_mode="writearound"), CACHED),
+    Operation(
+        "bcache: remove",
+        bcache(state="absent", allow_destroy=True),
+        (CACHED,),
+        f"mkfs.ext4 -q {BCACHE}",
+        modes=("volatile",),
+    ),
+    Operation("drive: create", DRIVE, modes=("volatile",)),
+    on_drive("drive: a device more", drive(devices=["{HDD1}", "{HDD2}"], mount_point="/srv"), DRIVE),
+    on_drive("drive: offline", drive(state="offline"), DRIVE, reopen=DRIVE),
+    on_drive("drive: online", DRIVE, DRIVE, then=(drive(state="offline"),)),
+    on_drive(
+        "drive: a device less",
+        drive(devices=["{HDD2}"], mount_point="/srv", size="300M"),
+        TWO,
+        modes=("volatile",),
+        middle="pvmove",
+    ),
+    on_drive("drive: btrfs shrinks", drive(size="300M", mount_point="/srv", allow_shrink=True), DRIVE),
+    on_drive(
+        "drive: ext4 shrinks", drive(size="200M", mount_point="/srv", allow_shrink=True, allow_offline=True), EXT4
+    ),
+    Operation(
+        "drive: two volumes and swap",
+        drive(
+            devices=["{HDD1}"],
+            volumes=[
+                {"name": "data", "mount_point": "/srv"},
+                {"name": "logs", "size": "100M", "filesystem": "ext4", "mount_point": "/srv/logs"},
+                {"name": "swap", "size": "64M", "filesystem": "swap"},
+            ],
+        ),
+    ),
+    Operation("drive: remove", drive(state="absent", allow_destroy=True), (DRIVE,), modes=("volatile",)),
+)

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""In the guest: what a module would do, up to the given number of steps. Prints the steps that were done."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute, perform_actions
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import HOST_PERFORM, PLACEHOLDERS
+from ansible_collections.strata.storage.plugins.module_utils.host.read import read
+from ansible_collections.strata.storage.plugins.module_utils.host.task import look
+
+_UTILS = "ansible_collections.strata.storage.plugins.module_utils"
+_WORDS = {"lvm_drive": "drive"}
+
+
+def main() -> None:
+    """Rounds as in core/run.py: what was set going may call for more steps once it has ended."""
+    module, item, most = json.load(sys.stdin)
+    word = _WORDS.get(module, module)
+    document = importlib.import_module(f"{_UTILS}.document.{word}")
+    planner = importlib.import_module(f"{_UTILS}.host.{word}")
+    want = document.parse(item)
+    done: list[str] = []
+    while len(done) < most:
+        plan = look(
+            read(planner.references(want)), lambda host: planner.plan(host, want, item.get("allow_destroy", False))
+        )
+        steps = plan.steps[: most - len(done)]
+        if steps:
+            execute(steps, HOST_PERFORM, PLACEHOLDERS)
+            done += [str(step) for step in steps]
+        elif plan.waits and item.get("wait"):
+            perform_actions(plan.waits, HOST_PERFORM)
+        else:
+            break
+    print(json.dumps(done))
+
+
+main()
