@@ -8,10 +8,12 @@ What a step's actions are is open: each backend adds the kinds that it needs to 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 import uuid
@@ -26,6 +28,7 @@ Perform = Callable[[Any], None]
 
 _PLACEHOLDER = re.compile(r"<([a-z-]+):([^<>\s]+)>")
 _POLL = 0.05
+_DYING = 5
 
 
 class StepFailed(StorageError):
@@ -98,11 +101,16 @@ def execute(
             _do(step.claims, symbols, perform)
         except (StorageError, OSError) as error:
             raise StepFailed(f"{step}: {sentence(error)}", tuple(done), bool(done)) from error
+        traced = False
         try:
-            _do(step.actions, symbols, perform)
+            for action in step.actions:
+                # An edit is done as a whole, or not at all.
+                traced = traced or not isinstance(action, Edit)
+                _do((action,), symbols, perform)
+                traced = True
             flush(symbols.resolve(step.flush))
         except (StorageError, OSError) as error:
-            message, undone = f"{step}: {sentence(error)}", False
+            message, undone = f"{step}: {sentence(error)}", not traced
             if step.undo:
                 try:
                     _do(step.undo, symbols, perform)
@@ -143,23 +151,33 @@ def flush(devices: tuple[str, ...]) -> None:
 def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,)) -> str:
     """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
     environment = {**os.environ, "LC_ALL": "C", "PATH": _search_path()}
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
-        result = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            env=environment,
-            check=False,
-        )
+        process = subprocess.Popen(argv, stdin=null, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
     except FileNotFoundError:
         raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {' '.join(argv)}") from None
+    try:
+        output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise StorageError(f"{' '.join(argv)} did not end within {timeout} s and was killed") from None
-    if result.returncode not in accepts:
-        said = b" ".join((result.stderr or result.stdout).split()).decode(errors="replace")
-        raise StorageError(f"{' '.join(argv)} failed with status {result.returncode}: {said}")
-    return result.stdout.decode(errors="replace")
+        raise StorageError(f"{' '.join(argv)} did not end within {timeout} s and was {_end(process)}") from None
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode not in accepts:
+        said = b" ".join((errors or output).split()).decode(errors="replace")
+        raise StorageError(f"{' '.join(argv)} failed with status {process.returncode}: {said}")
+    return output.decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """Kill a program and what it started. What waits in the kernel for a device that does not answer, nothing ends."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.communicate(timeout=_DYING)
+    except subprocess.TimeoutExpired:
+        return "told to; it waits in the kernel for a device that does not answer"
+    return "killed"
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:

@@ -169,6 +169,7 @@ def _devices() -> dict[str, Device]:
             disk=f"/dev/{os.path.basename(os.path.dirname(real))}" if is_partition else "",
             read_only=read_text(f"{base}/ro") == "1",
             discards=read_text(f"{base}{'/..' if is_partition else ''}/queue/discard_max_bytes") not in ("", "0"),
+            suspended=kernel.startswith("dm-") and read_text(f"{base}/dm/suspended") == "1",
         )
     return devices
 
@@ -203,7 +204,7 @@ def _page_80(base: str) -> str:
 def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | BcacheSuperblock]:
     found = {}
     for device in devices.values():
-        if device.size < 65536:
+        if device.size < 65536 or device.suspended:
             continue
         try:
             descriptor = open_device(device.path)

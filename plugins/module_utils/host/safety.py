@@ -84,6 +84,8 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     refused = f"{device.path}: refused as {role}"
     if device.read_only:
         raise StorageError(f"{refused}: it is read-only")
+    if device.suspended:
+        raise StorageError(f"{refused}: it is suspended (dmsetup resume), and nobody can read what it holds")
     if device.kernel and not device.size:
         raise StorageError(f"{refused}: it has no size now; start it first, if it is an array or another made device")
     check_unused(host, device, refused, f"Take it out of `{option}`, or put it out of use first.")

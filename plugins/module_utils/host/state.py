@@ -16,7 +16,8 @@ class Device(NamedTuple):
     """A block device. ``path`` is its identity within one state; ``kernel`` is empty while it is only planned.
 
     ``identity`` is what does not move with the kernel's name: WWN or serial number, and the kernel's diskseq.
-    ``discards``: it can be told that blocks are not used any more (TRIM).
+    ``discards``: it can be told that blocks are not used any more (TRIM). ``suspended``: the device mapper has stopped
+    it, and whoever reads it waits for as long.
     ``link`` is a path that survives a reboot, for people and documents.
     """
 
@@ -30,6 +31,7 @@ class Device(NamedTuple):
     disk: str = ""
     read_only: bool = False
     discards: bool = False
+    suspended: bool = False
 
     def sysfs(self, attribute: str) -> str:
         """The path of one of its attributes, for steps: also of a device that does not exist yet."""

@@ -150,6 +150,14 @@ def test_a_failing_step_that_is_undone_leaves_no_trace(record: Record, before: t
     assert failed.value.changed is changed
 
 
+def test_an_edit_that_fails_has_changed_nothing(tmp_path: Path) -> None:
+    edit = Edit(str(tmp_path / "conf"), "what is not there", "new")
+    for actions, changed in (((edit,), False), ((MakeDirectory(str(tmp_path / "made")), edit), True)):
+        with pytest.raises(StepFailed, match="was changed by somebody else") as failed:
+            execute((Step("edit", "file", "conf", "", actions),), PERFORM, {})
+        assert failed.value.changed is changed
+
+
 def test_a_failing_step_without_undo_may_have_changed_something(record: Record) -> None:
     with pytest.raises(StepFailed) as failed:
         record.run(step("one", Note("it", fails=True)))
@@ -234,6 +242,14 @@ def test_a_missing_program_is_named() -> None:
 def test_a_command_that_hangs_is_killed() -> None:
     with pytest.raises(StorageError, match=r"^sleep 60 did not end within 0\.1 s and was killed$"):
         run_command(("sleep", "60"), timeout=0.1)  # type: ignore[arg-type]
+
+
+def test_what_a_command_that_hangs_has_started_ends_with_it(tmp_path: Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
+    with pytest.raises(StorageError, match="and was killed"):
+        run_command(("sh", "-c", script), timeout=1)
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not read_text(f"/proc/{pid}/cmdline"), 5, "in vain")
 
 
 def test_a_commands_time_limit_is_the_actions() -> None:
