@@ -87,7 +87,8 @@ def persist(
         steps += (Step("persist", "raid", name, detail, (Edit(conf, before, after),)),)
         host = host.with_file(conf, after)
     if host.boot.tool and (steps or host.boot.changed > host.boot.built):
-        # The tools rename the new image into place without flushing it: a power cut would leave an empty one.
+        # The tools rename the new image into place without flushing it: a power cut would leave an empty one. And boot
+        # loaders do not replay a journal, so what is in it only has to reach its place: hence the device.
         steps += (
             Step(
                 "rebuild",
@@ -95,10 +96,18 @@ def persist(
                 host.boot.tool,
                 f"so that the next boot knows {name} as {conf} does",
                 (Command(_REBUILD[host.boot.tool], timeout=900), Command(("sync", "--file-system", "/boot"))),
+                flush=_boot_device(host),
             ),
         )
         host = host._replace(boot=host.boot._replace(changed=0.0))
     return steps, host
+
+
+def _boot_device(host: Host) -> tuple[str, ...]:
+    """Where the filesystem with the initramfs is."""
+    devices = {mount.mount_point: mount.device for mount in host.mounts}
+    found = devices.get("/boot") or devices.get("/")
+    return (found,) if found else ()
 
 
 def colons(uuid: str) -> str:

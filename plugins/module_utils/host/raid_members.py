@@ -99,7 +99,8 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
     if missing > len(fill) and not new:
         more, host, array = _shrink_mirror(host, want, array, len(wanted))
         steps += more
-    if missing > 0 or array.devices("rebuilding") or array.sync_action not in ("", "idle", "frozen", "recover"):
+    filled = missing > 0 and bool(fill or new)
+    if filled or array.devices("rebuilding") or array.sync_action not in ("", "idle", "frozen", "recover"):
         # What would take away, or move, a member waits until all of them are whole.
         return Kept(steps, host, array)
     adopted = {member.device: member.slot for member in array.members if member.role == "replacing"}
@@ -212,7 +213,8 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> tuple[
         flush=(array_path(want.name),),
     )
     members = (*(member for member in array.members if member.device != path), Member(path, "former"))
-    left = array._replace(members=members)
+    # Whoever takes a member out wakes an array that waits for its first write.
+    left = array._replace(members=members, state="clean")
     host = host.with_content(path, Signature("linux_raid_member"))
     return (removed,), with_array(host, array, left), left
 
@@ -245,7 +247,7 @@ def _let_go(host: Host, want: Raid, array: Array, path: str) -> tuple[Steps, Hos
 
 def _shrink_mirror(host: Host, want: Raid, array: Array, count: int) -> tuple[Steps, Host, Array]:
     """A RAID 1 spans as many devices as are listed: an empty place that nobody is to fill is given up."""
-    if array.level != "1" or not 2 <= len(array.devices("active")) == count < array.raid_devices:
+    if array.level != "1" or not 2 <= len(array.devices("active", "rebuilding")) == count < array.raid_devices:
         return (), host, array
     command = Command(("mdadm", "--grow", array_path(want.name), f"--raid-devices={count}"))
     shrunk = array._replace(raid_devices=count, degraded=0)

@@ -296,5 +296,7 @@ class Host(NamedTuple):
 
 
 def replace_item(items: tuple[Any, ...], old: Any, *new: Any) -> tuple[Any, ...]:
-    """A tuple with one item replaced (by none: removed; ``old`` None: appended)."""
-    return tuple(item for item in items if item is not old) + new
+    """A tuple with one item replaced where it is (by none: removed; ``old`` None: appended)."""
+    if old is None:
+        return items + new
+    return tuple(part for item in items for part in (new if item is old else (item,)))

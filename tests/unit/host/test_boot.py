@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit
 from ansible_collections.strata.storage.plugins.module_utils.host.boot import ArrayLine, array_lines, persist
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Boot, Host
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Boot, Host, Mount
 
 from .hosts import CONF, DEBIAN, OTHER, UUID, a_host, mdadm_line, run
 
@@ -118,3 +118,11 @@ def test_a_stale_initramfs_is_rebuilt_once(boot: Boot, rebuilds: int) -> None:
     steps, host = persist(keeping(MD0, boot), "md0", "/dev/md0", UUID, KEEP, "so")
     assert [step.verb for step in steps] == ["rebuild"] * rebuilds
     assert persist(host, "md0", "/dev/md0", UUID, KEEP, "so")[0] == ()
+
+
+@pytest.mark.parametrize(("points", "device"), [(("/",), "/dev/sdb"), (("/", "/boot"), "/dev/sdc"), ((), None)])
+def test_the_new_image_reaches_its_place_on_the_disk(points: tuple[str, ...], device: str | None) -> None:
+    mounts = tuple(Mount(f"/dev/sd{letter}", point, "ext4", "rw") for letter, point in zip("bc", points))
+    host = a_host(files={CONF: ""}, boot=DEBIAN, mounts=mounts)
+    steps, _host = persist(host, "md0", "/dev/md0", UUID, KEEP, "known")
+    assert steps[-1].flush == ((device,) if device else ())

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
+from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import FILESYSTEMS, Drive, Volume
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import (
     LEAST_DEVICES,
@@ -19,13 +20,22 @@ from ansible_collections.strata.storage.plugins.module_utils.document.raid impor
     redundancy,
 )
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
-from ansible_collections.strata.storage.plugins.module_utils.host import boot, drive, raid
+from ansible_collections.strata.storage.plugins.module_utils.host import bcache, boot, drive, raid
+from ansible_collections.strata.storage.plugins.module_utils.host.drive_group import TAG
+from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
+    Backing,
+    CacheSet,
     Content,
+    Filesystem,
+    Group,
     Host,
+    LogicalVolume,
+    Lvm,
     Member,
     Mount,
+    PhysicalVolume,
     Signature,
 )
 
@@ -189,6 +199,161 @@ def test_changes_of_an_array(array: Array, want: Raid, allow: bool) -> None:
         )
         host = plan.after._replace(arrays=(ended,))
     raise AssertionError("it never comes to an end")
+
+
+CACHE_SET = "5e75e75e-0000-4000-8000-000000000001"
+
+
+@st.composite
+def caches(draw: Any) -> Host:
+    """A bcache in any state that a failure, a cut or a change on its way leaves, and a device with a cache set."""
+    known = draw(st.sampled_from([None, True, False]))
+    sets = () if known is None else (CacheSet(CACHE_SET, "/dev/sdc", 512 << 10, 512, registered=known),)
+    state = draw(st.sampled_from(["no cache", "clean", "dirty", "inconsistent"]))
+    bound = state in ("clean", "dirty")
+    registered = draw(st.booleans())
+    attached = registered and bound and bool(known)
+    # The kernel starts what waits for nothing; one whose cache failed while it was clean runs on.
+    running = registered and (attached or not bound or (state == "clean" and not known and draw(st.booleans())))
+    backing = Backing(
+        "/dev/sdb",
+        "b",
+        draw(st.sampled_from(["cached", ""])),
+        CACHE_SET if bound else "",
+        draw(st.sampled_from(["writethrough", "writeback"])),
+        state,
+        "/dev/bcache0" if running else "",
+        registered=registered,
+        attached=attached,
+    )
+    signed = {path: Content((Signature("bcache"),), busy=True) for path in ("/dev/sdb", *(s.device for s in sets))}
+    size = draw(st.sampled_from([10, 5])) * GiB
+    cached = (disk("/dev/bcache0", size - backing.offset),) if running else ()
+    mounts = (Mount("/dev/bcache0", "/srv", "ext4", "rw"),) if running and draw(st.booleans()) else ()
+    return a_host(
+        *(f"/dev/sd{letter}" for letter in "bcde"),
+        *cached,
+        backings=(backing,),
+        cache_sets=sets,
+        contents=signed,
+        mounts=mounts,
+        files={FSTAB: "/dev/bcache0 /srv ext4 defaults 0 0\n"},
+    )
+
+
+@st.composite
+def bcaches(draw: Any) -> Bcache:
+    return Bcache(
+        "cached",
+        backing_device=draw(st.sampled_from(["sdb", "sdb", None, "sde"])),
+        cache_device=draw(st.sampled_from([None, "", "sdc", "sdd"])),
+        cache_mode=draw(st.sampled_from([None, "writeback"])),
+        tunables=draw(st.sampled_from([{}, {"writeback_percent": "20"}])),
+        cache_tunables=draw(st.sampled_from([{}, {"io_error_limit": "16"}])),
+        allow_offline=draw(st.booleans()),
+    )
+
+
+@settings(max_examples=800, deadline=None, derandomize=True)
+@given(host=caches(), want=bcaches(), allow=st.booleans())
+def test_changes_of_a_bcache(host: Host, want: Bcache, allow: bool) -> None:
+    try:
+        plan = bcache.plan(host, want, allow)
+    except StorageError:
+        return
+    again = bcache.plan(plan.after, want._replace(allow_offline=False), False)
+    assert (again.steps, again.after) == ((), plan.after)
+    if not allow:
+        assert destroyed(plan) == []
+    before = host.backings[0]
+    after = next(backing for backing in plan.after.backings if backing.label == "cached")
+    assert after.bcache
+    assert want.cache_device is None or bool(after.cache_set) == bool(want.cache_device)
+    # Dirty data is written back by a detach, stays where it is, or is given up by name.
+    if before.device == after.device and before.state == "dirty" and after.cache_set != before.cache_set:
+        assert "detach" in [step.verb for step in plan.steps] or destroyed(plan)
+    gone = bcache.plan(plan.after._replace(mounts=()), want._replace(state="absent"), True)
+    assert "cached" not in [backing.label for backing in gone.after.backings]
+
+
+@st.composite
+def changed_drives(draw: Any) -> Drive:
+    """What may be wanted of a drive on sdb and sdc."""
+    size = st.one_of(st.none(), st.builds(Percent, st.integers(1, 100)), st.integers(1, 30).map(lambda n: n * GiB // 2))
+    volume = Volume("data", draw(size), None, draw(st.sampled_from([None, "new"])), "/srv")
+    more = Volume("more", draw(size), draw(st.sampled_from([None, "swap", "ext4"])))
+    return Drive(
+        "data",
+        draw(
+            st.sampled_from([None, ("sdb",), ("sdc",), ("sdb", "sdc"), ("sdc", "sdd"), ("sdd",), ("sdb", "sdc", "sde")])
+        ),
+        draw(st.sampled_from([(volume,), (volume, more), (more, volume)])),
+        remove_foreign_devices=draw(st.booleans()),
+        allow_shrink=draw(st.booleans()),
+        allow_offline=draw(st.booleans()),
+    )
+
+
+@st.composite
+def drives_in_use(draw: Any) -> Host:
+    """A drive on sdb and sdc, mounted, in any state that a failure, a cut or a change on its way leaves."""
+    extent = 4 << 20
+    size = draw(st.sampled_from([2, 9, 12])) * GiB
+    used = [min(size, 10 * GiB - extent), max(size - 10 * GiB + extent, 0)]
+    ours = st.sampled_from([(TAG,), (TAG,), ()])
+    pvs = tuple(
+        PhysicalVolume(
+            f"/dev/sd{letter}", 10 * GiB - extent, draw(st.sampled_from([10, 10, 12])) * GiB, part, draw(ours)
+        )
+        for letter, part in zip("bc", used)
+    )
+    kind = draw(st.sampled_from(["btrfs", "ext4", "xfs"]))
+    spans = draw(st.sampled_from([size, size, size - GiB]))
+    volume = LogicalVolume("data", size, active=True, device="/dev/dm-0")
+    whole = sum(pv.size for pv in pvs)
+    moving = draw(st.sampled_from([()] * 5 + [("/dev/sdc",), ("/dev/sdb",)]))
+    twice = sum(pv.used for pv in pvs if pv.device in moving)
+    group = Group("data", extent, whole, whole - size - twice, physical_volumes=pvs, volumes=(volume,), moving=moving)
+    member = Content((Signature("LVM2_member"),), busy=True)
+    return a_host(
+        *(f"/dev/sd{letter}" for letter in LETTERS),
+        disk("/dev/dm-0", size, identity=""),
+        lvm=Lvm((group,)),
+        files={FSTAB: f"UUID=f5 /srv {kind} defaults,nofail,x-systemd.device-timeout=30s 0 0\n"},
+        mounts=(Mount("/dev/dm-0", "/srv", kind, "rw"),),
+        filesystems={"/dev/dm-0": Filesystem(kind, "f5", size=spans)},
+        contents={"/dev/sdb": member, "/dev/sdc": member, "/dev/dm-0": Content((Signature(kind, "f5"),), busy=True)},
+    )
+
+
+@settings(max_examples=800, deadline=None, derandomize=True)
+@given(host=drives_in_use(), want=changed_drives(), allow=st.booleans())
+def test_changes_of_a_drive(host: Host, want: Drive, allow: bool) -> None:
+    try:
+        plan = drive.plan(host, want, allow)
+    except StorageError:
+        return
+    if plan.in_progress:
+        assert plan.steps == ()
+        return
+    again = drive.plan(plan.after, want._replace(allow_shrink=False, allow_offline=False), False)
+    assert (again.steps, again.after) == ((), plan.after), [str(step) for step in again.steps]
+    assert destroyed(plan) == []
+    (before,), (group,) = host.groups().groups, plan.after.groups().groups
+    assert group.free >= 0
+    assert sum(volume.size for volume in group.volumes) + group.free == group.size
+    (data,) = [volume for volume in group.volumes if volume.name == "data"]
+    filesystem = plan.after.filesystem(data.device)
+    assert filesystem
+    assert filesystem.size <= data.size
+    verbs = [step.verb for step in plan.steps]
+    if data.size < before.volumes[0].size:
+        assert want.allow_shrink
+    # What leaves is empty before it does, and nothing is cut off before the filesystem is smaller.
+    for index, verb in enumerate(verbs):
+        if verb == "reduce" and plan.steps[index].kind == "volume":
+            assert plan.steps[index].claims
+    assert plan.after.mounts == host.mounts
 
 
 @quick
