@@ -1,0 +1,42 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A sample of the crash matrix (`make crash-matrix`): changes that a power cut interrupts, and two tasks at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.crash.interrupt import Crash
+from tests.crash.operations import OPERATIONS
+
+from .node import Node
+
+
+def crash(node: Node, name: str) -> Crash:
+    (operation,) = [operation for operation in OPERATIONS if operation.name == name]
+    made = Crash(node, operation)
+    made.prepare()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "mode"),
+    [
+        ("raid: a failed member replaced", 1, "ordered"),
+        ("bcache: another cache", 3, "ordered"),
+        ("drive: ext4 shrinks", 3, "ordered"),
+    ],
+)
+def test_after_a_step(node: Node, name: str, step: int, mode: str) -> None:
+    crash(node, name).after(step, mode)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("drive: a device less", "volatile")])
+def test_in_the_midst(node: Node, name: str, mode: str) -> None:
+    crash(node, name).within(mode)
+
+
+def test_two_tasks_at_once(node: Node) -> None:
+    crash(node, "drive: create").two()
