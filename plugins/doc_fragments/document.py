@@ -24,7 +24,8 @@ devices:
     - The active members, as paths (any link below C(/dev) will do) or kernel names. Needed to create an array.
     - A device that is new in the list fills a missing place, else takes the place of a member that is no longer listed
       (which stays in until the new one is whole), else the array grows by it.
-    - A member that is no longer listed and that nothing replaces leaves only where the array stays redundant.
+    - A member that is no longer listed and that nothing replaces leaves only where the array stays redundant, or,
+      with C(allow_shrink), makes it smaller.
   type: list
   elements: str
 spare_devices:
@@ -41,10 +42,19 @@ chunk_size:
     - How much is written to one member before the next one's turn, for example V(512K). New arrays get mdadm's default.
     - That of an array of level V(4), V(5), V(6) or V(10) can be changed.
   type: str
-size:
-  description: With V(max), the array grows to all that its members have room for, once they have become larger.
+layout:
+  description:
+    - How data and parity go around the members. Of a RAID 5 or 6 V(left-symmetric), V(left-asymmetric),
+      V(right-symmetric) or V(right-asymmetric). Of a RAID 10 V(n), V(o) or V(f) (near, offset, far) and the number of
+      copies, for example V(n2). New arrays get mdadm's default.
+    - That of a RAID 10 can be changed from near to offset.
   type: str
-  choices: [max]
+size:
+  description:
+    - How much is used of each member, for example V(500G). New arrays use all of the smallest one.
+    - With V(max), the array grows to all that its members have room for, once they have become larger.
+    - Less than is in use needs C(allow_shrink).
+  type: str
 metadata:
   description: Version of the superblock. New arrays get V(1.2).
   type: str
@@ -63,6 +73,13 @@ consistency_policy:
 uuid:
   description: UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
   type: str
+allow_shrink:
+  description:
+    - Whether the array may come to hold less, by a smaller C(size), or (levels V(4), V(5) and V(6)) by fewer
+      C(devices). What it no longer needs becomes a spare.
+    - Refused where what is on the array does not fit into what would be left. It has to be one filesystem or one
+      physical volume straight on the array, since only these say how much they use.
+  type: bool
 state:
   description:
     - V(present) is an array that runs, under its name, also after a reboot.

@@ -77,6 +77,17 @@ EXAMPLES = r"""
       - /dev/disk/by-id/ata-ST4000VN008_WDH00005
     wait: true
 
+- name: A disk less, which is let go, for a filesystem that was made small enough before
+  strata.storage.raid:
+    name: md0
+    devices:
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00001
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00002
+      - /dev/disk/by-id/ata-ST4000VN008_WDH00004
+    spare_devices: []
+    allow_shrink: true
+    wait: true
+
 - name: The monthly scrub
   strata.storage.raid:
     name: md0
@@ -109,6 +120,7 @@ raid:
       - /dev/disk/by-id/ata-ST4000VN008_WDH00003
     spare_devices: []
     chunk_size: 524288
+    layout: left-symmetric
     metadata: '1.2'
     bitmap: none
     write_mostly_devices:
@@ -121,6 +133,7 @@ status:
   sample:
     device: /dev/md0
     size: 1071644672
+    component_size: 535822336
     array_state: clean
     sync_action: idle
     per_cent:

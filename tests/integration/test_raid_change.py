@@ -137,3 +137,89 @@ def test_a_reshape_goes_on_after_a_power_cut(node: Node) -> None:
     assert actions(resumed) == ["resume"]
     node.unchanged("raid", **array)
     assert node.run(SUM) == before
+
+
+def test_a_raid_5_holds_less(node: Node) -> None:
+    one, two, three, four, five = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5")
+    array: dict[str, Any] = {
+        "name": "md0",
+        "level": "5",
+        "devices": [one, two, three, four, five],
+        "bitmap": "internal",
+    }
+    node.module("raid", **array, wait=True)
+    node.run("mkfs.ext4 -q /dev/md0; mkdir -p /mnt/md0; mount /dev/md0 /mnt/md0")
+    node.run("head -c 50M /dev/urandom > /mnt/md0/data; sha256sum /mnt/md0/data > /root/sums; umount /mnt/md0")
+
+    array |= {"devices": [one, two, four], "spare_devices": []}
+    assert "or set allow_shrink" in node.refusal("raid", **array)
+    array["allow_shrink"] = True
+    assert "the ext4 filesystem on /dev/md0 spans" in node.refusal("raid", **array)
+    node.run("e2fsck -fp /dev/md0; resize2fs /dev/md0 180M; mount /dev/md0 /mnt/md0")
+    shrunk = node.module("raid", **array, wait=True)
+    assert actions(shrunk)[0] == "shrink"
+    node.unchanged("raid", **array)
+    assert shrunk["status"]["size"] == 2 * 97 << 20
+    assert node.signatures(three) == node.signatures(five) == [""]
+    node.run("cd /; sha256sum --check /root/sums; umount /mnt/md0; e2fsck -fn /dev/md0; mount /dev/md0 /mnt/md0")
+
+    # What was freed can come back.
+    array["devices"] += [five]
+    node.module("raid", **array, wait=True)
+    assert node.module("raid", name="md0")["status"]["size"] > 280 << 20
+    assert "the ext4 filesystem" in node.refusal("raid", name="md0", size="40M", allow_shrink=True)
+    smaller = node.module("raid", name="md0", size="80M", allow_shrink=True, wait=True)
+    assert actions(smaller) == ["shrink"]
+    assert smaller["status"]["component_size"] == 80 << 20
+    node.unchanged("raid", name="md0", size="80M")
+    node.run("cd /; sha256sum --check /root/sums; umount /mnt/md0; e2fsck -fn /dev/md0")
+    assert node.module("raid", name="md0", size="90M", wait=True)["status"]["component_size"] == 90 << 20
+
+
+def test_what_is_on_an_array_that_shrinks(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
+    less: dict[str, Any] = {"name": "md0", "devices": parts[:3], "allow_shrink": True}
+    node.module("raid", name="md0", level="5", devices=parts, wait=True)
+    node.run("printf 'label: gpt\nsize=10M\n' | sfdisk --quiet /dev/md0; udevadm settle")
+    assert "holds a partition table" in node.refusal("raid", **less)
+    node.run("wipefs --all --force /dev/md0; udevadm settle; partx --delete /dev/md0 || true")
+    node.run("pvcreate -q /dev/md0; vgcreate -q data /dev/md0; lvcreate -q -L 40M -n data data")
+    assert "the physical volume on /dev/md0 spans" in node.refusal("raid", **less)
+    node.run("pvresize --yes --setphysicalvolumesize 160M /dev/md0")
+    node.module("raid", **less, wait=True)
+    node.unchanged("raid", **less)
+    assert node.run("vgck data && lvs --noheadings -o lv_size --units m data").split() == ["40.00m"]
+
+
+def test_a_raid_10(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5")
+    array: dict[str, Any] = {"name": "md0", "level": "10", "devices": parts[:4], "layout": "n2"}
+    made = node.module("raid", **array, wait=True)
+    assert made["raid"]["layout"] == "n2"
+    before = fill(node)
+    assert "its layout is n2, and f2 is wanted" in node.refusal("raid", name="md0", layout="f2")
+    array["layout"] = "o2"
+    assert actions(node.module("raid", **array, wait=True)) == ["grow"]
+    assert node.unchanged("raid", **array)["raid"]["layout"] == "o2"
+    array["devices"] += [parts[4]]
+    grown = node.module("raid", **array, wait=True)
+    assert grown["status"]["size"] > 230 << 20
+    node.unchanged("raid", **array)
+    assert node.run(SUM) == before
+    node.module("raid", name="md0", state="stopped")
+    assert node.module("raid", name="md0")["raid"]["layout"] == "o2"
+
+
+def test_layouts_and_sizes_of_new_arrays(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
+    three = node.module("raid", name="md0", level="10", devices=parts[:3], layout="f3", size="50M")
+    assert three["raid"]["layout"] == "f3"
+    assert three["status"]["component_size"] == 50 << 20
+    node.unchanged("raid", name="md0", level="10", devices=parts[:3], layout="f3", size="50M")
+    node.module("raid", name="md0", state="absent", allow_destroy=True)
+    five: dict[str, Any] = {"name": "md0", "level": "5", "devices": parts[:3], "layout": "right-asymmetric"}
+    assert node.module("raid", **five)["raid"]["layout"] == "right-asymmetric"
+    assert "its layout is right-asymmetric" in node.refusal("raid", name="md0", layout="left-symmetric")
+    assert "size is 1 GiB, and its smallest device has" in node.refusal(
+        "raid", name="md1", level="1", devices=parts[3:] + node.disks("HDD5"), size="1G"
+    )

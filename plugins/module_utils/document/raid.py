@@ -17,7 +17,10 @@ LEVELS = ("0", "1", "4", "5", "6", "10")
 LEAST_DEVICES = {"0": 2, "1": 2, "4": 3, "5": 3, "6": 4, "10": 2}
 CONSISTENCY_POLICIES = {"resync": "none", "bitmap": "internal"}
 SCRUBS = ("check", "repair")
+#: How parity goes around the members of a RAID 5 or 6, in the order of md's numbers.
+PARITY_LAYOUTS = ("left-asymmetric", "right-asymmetric", "left-symmetric", "right-symmetric")
 STATES = ("present", "stopped", "absent")
+_LEAST_SIZE = 1 << 20
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -26,11 +29,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "spare_devices": {"type": "list", "elements": "str"},
     "write_mostly_devices": {"type": "list", "elements": "str"},
     "chunk_size": {"type": "str"},
-    "size": {"type": "str", "choices": ["max"]},
+    "layout": {"type": "str"},
+    "size": {"type": "str"},
     "metadata": {"type": "str", "choices": ["0.90", "1.0", "1.1", "1.2"]},
     "bitmap": {"type": "str", "choices": ["none", "internal"]},
     "consistency_policy": {"type": "str", "choices": list(CONSISTENCY_POLICIES)},
     "uuid": {"type": "str"},
+    "allow_shrink": {"type": "bool"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
 }
 
@@ -43,8 +48,9 @@ ACTS: dict[str, dict[str, Any]] = {
 class Raid(NamedTuple):
     """A wanted array. None: leave it as it is; what a new array gets by default, the planner knows.
 
-    ``chunk_size`` in bytes; ``uuid`` as 32 lower-case hexadecimal digits. ``largest``: all that the members have room
-    for. ``scrub`` is an act: what to go through the array for, check or repair.
+    ``chunk_size`` in bytes; ``uuid`` as 32 lower-case hexadecimal digits; ``layout`` in mdadm's words. ``size`` is what
+    is used of each member, in bytes, ``largest`` all that they have room for. ``scrub`` is an act: what to go through
+    the array for, check or repair.
     """
 
     name: str
@@ -58,6 +64,9 @@ class Raid(NamedTuple):
     state: str = "present"
     write_mostly_devices: tuple[str, ...] | None = None
     largest: bool = False
+    size: int | None = None
+    layout: str | None = None
+    allow_shrink: bool = False
     scrub: str | None = None
 
     @property
@@ -83,6 +92,9 @@ def parse(item: Mapping[str, Any]) -> Raid:
         uuid=None if item.get("uuid") is None else plain_uuid(item["uuid"]),
         state=item.get("state") or "present",
         largest=item.get("size") == "max",
+        size=None if item.get("size") in (None, "max") else parse_bytes(item["size"], "size"),
+        layout=item.get("layout"),
+        allow_shrink=bool(item.get("allow_shrink")),
         scrub=item.get("scrub"),
     )
     check_distinct(raid.references, f"array {raid.name}")
@@ -104,6 +116,10 @@ def parse(item: Mapping[str, Any]) -> Raid:
             raise StorageError(f"array {raid.name}: RAID 1 does not stripe, so it has no chunk_size")
         if raid.chunk_size % 4096 or raid.chunk_size & (raid.chunk_size - 1):
             raise StorageError(f"array {raid.name}: chunk_size must be a power of two and at least 4K")
+    if raid.size is not None and raid.size < _LEAST_SIZE:
+        raise StorageError(f"array {raid.name}: size is what is used of each member, and must be at least 1M, or max")
+    if raid.layout is not None and raid.level is not None:
+        check_layout(raid.name, raid.level, raid.layout)
     return raid
 
 
@@ -118,9 +134,37 @@ def _bitmap(item: Mapping[str, Any]) -> str | None:
     return CONSISTENCY_POLICIES[policy]
 
 
-def redundancy(level: str, members: int) -> int:
-    """How many members an array can do without (RAID 10: with two copies, one in the worst case)."""
-    return members - 1 if level == "1" else {"4": 1, "5": 1, "6": 2, "10": 1}.get(level, 0)
+def check_layout(name: str, level: str, layout: str) -> None:
+    """Raises StorageError for a layout that a level does not have."""
+    if level in ("5", "6"):
+        if layout not in PARITY_LAYOUTS:
+            raise StorageError(
+                f"array {name}: the layout of a RAID {level} is one of {', '.join(PARITY_LAYOUTS)}, and not {layout!r}"
+            )
+    elif level != "10":
+        raise StorageError(f"array {name}: RAID {level} has no layout to choose")
+    elif not re.fullmatch("[nof][2-9]", layout):
+        raise StorageError(
+            f"array {name}: the layout of a RAID 10 is n (near), o (offset) or f (far) and the number of copies, such "
+            f"as n2, and not {layout!r}"
+        )
+
+
+def copies(layout: str) -> int:
+    """How often a RAID 10 of that layout (empty: mdadm's default) holds everything."""
+    return int(layout[1:] or 2)
+
+
+def redundancy(level: str, members: int, layout: str = "") -> int:
+    """How many members an array can do without (RAID 10: in the worst case)."""
+    if level == "10":
+        return copies(layout) - 1
+    return members - 1 if level == "1" else {"4": 1, "5": 1, "6": 2}.get(level, 0)
+
+
+def data_members(level: str, members: int, layout: str = "") -> float:
+    """How many members' worth of data an array holds."""
+    return members / copies(layout) if level == "10" else members - redundancy(level, members)
 
 
 def plain_uuid(text: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid, placeholder
-from ..document.raid import LEAST_DEVICES, Raid, redundancy
+from ..document.raid import LEAST_DEVICES, Raid, data_members, redundancy
 from ..document.sizes import show_size
-from . import raid_reshape
+from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
 from .boot import ArrayLine, array_lines, array_path, persist
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
@@ -125,7 +125,12 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     metadata = want.metadata or "1.2"
     bitmap = want.bitmap or ("internal" if want.level != "0" and smallest >= _BITMAP_FROM else "none")
     persisted, host = _persist_path(host, want, uuid)
-    size = smallest * _data_members(want.level, len(members))
+    used = smallest if want.size is None else want.size
+    if used > smallest:
+        raise StorageError(
+            f"array {want.name}: size is {show_size(used)}, and its smallest device has {show_size(smallest)}"
+        )
+    size = int(used * data_members(want.level, len(members), want.layout or ""))
     argv = [
         *("mdadm", "--create", path, "--run", f"--level={want.level}", f"--raid-devices={len(members)}"),
         *([f"--spare-devices={len(spares)}"] if spares else []),
@@ -135,6 +140,8 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         # written to at a power cut, md does not start again.
         *(["--force"] if want.level in ("4", "5") else []),
         *([f"--chunk={want.chunk_size >> 10}K"] if want.chunk_size else []),
+        *([f"--layout={want.layout}"] if want.layout else []),
+        *([f"--size={want.size >> 10}K"] if want.size else []),
         *([f"--name={want.name}"] if metadata != "0.90" else []),
         *(device.path for device in members + spares),
     ]
@@ -171,6 +178,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         members=tuple(Member(device.path, "active", slot) for slot, device in enumerate(members))
         + tuple(Member(device.path, "spare") for device in spares),
         chunk_size=want.chunk_size or 0,
+        layout=want.layout or "",
         metadata=metadata,
         bitmap=bitmap,
         device=path,
@@ -181,10 +189,6 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     host = host.with_device(Device(path, size=size), path)._replace(arrays=(*host.arrays, array))
     marked, host, _array = mark(host, want, array)
     return Plan(steps + persisted + (create, inspect) + marked, host)
-
-
-def _data_members(level: str, members: int) -> int:
-    return members // 2 if level == "10" else members - redundancy(level, members)
 
 
 def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
@@ -239,7 +243,7 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     path = array_path(want.name)
     active = array.devices("active")
     missing = array.raid_devices - len(active)
-    spare_of = redundancy(array.level, array.raid_devices)
+    spare_of = redundancy(array.level, array.raid_devices, array.layout)
     if missing > spare_of:
         raise Refused(
             f"array {want.name} cannot start: it needs {array.raid_devices - spare_of} of its {array.raid_devices} "
@@ -262,7 +266,8 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
             flush=(path,),
         ),
     )
-    size = min(host.devices[member].size for member in members) * _data_members(array.level, array.raid_devices)
+    share = data_members(array.level, array.raid_devices, array.layout)
+    size = int(min(host.devices[member].size for member in members) * share)
     array_after = array._replace(device=path, state="clean", degraded=missing)
     host = host.with_device(Device(path, size=size), path, content=UNSEEN)
     kept = tuple(other for other in host.arrays if other.uuid != array.uuid)
@@ -338,7 +343,7 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
 def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
     """Old bytes would surface again in the next array of this shape, so it is started once more to erase them."""
     active = array.devices("active")
-    if array.raid_devices - len(active) > redundancy(array.level, array.raid_devices):
+    if array.raid_devices - len(active) > redundancy(array.level, array.raid_devices, array.layout):
         return (_stop_step(host, want.name, array),) if array.device else ()
     path = array_path(want.name)
     steps, _host, started = _assemble(host, want, array)
@@ -395,6 +400,11 @@ def _warnings(name: str, array: Array) -> tuple[str, ...]:
             f"array {name}: {' '.join(former)} still carries its superblock and is no part of it any more; list it in "
             "`devices` to have it back, or clear it (mdadm --zero-superblock)"
         )
+    if raid_shrink.is_cut(array) and not array.reshaping:
+        found.append(
+            f"array {name} shows {show_size(array.array_size)} of what its members hold; "
+            f"mdadm --grow {array.device} --array-size=max shows all"
+        )
     if array.degraded and array.sync_action in ("idle", ""):
         found.append(f"array {name} is degraded: {array.degraded} of its {array.raid_devices} members missing")
     return tuple(found)
@@ -413,6 +423,7 @@ def dump(host: Host, array: Array) -> dict[str, Any]:
         "devices": [host.stable(device) for device in (working + array.devices("faulty"))[: array.raid_devices]],
         "spare_devices": [host.stable(device) for device in spares],
         "chunk_size": None if array.level == "1" else array.chunk_size or None,
+        "layout": array.layout or None,
         "metadata": array.metadata,
         "bitmap": array.bitmap,
         "write_mostly_devices": [
@@ -431,6 +442,7 @@ def status(host: Host, array: Array) -> dict[str, Any]:
     return {
         "device": array.device,
         "size": device.size if device else 0,
+        "component_size": array.component_size,
         "array_state": array.state,
         "sync_action": array.sync_action,
         "per_cent": array.per_cent,

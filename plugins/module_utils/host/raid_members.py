@@ -16,6 +16,10 @@ from .safety import blank, check_once, take
 from .state import Array, Device, Host, Member, Signature, replace_item
 
 Steps = tuple[Step, ...]
+Change = tuple[Steps, Host, Array]
+
+#: The levels whose arrays can span fewer devices and hold less then.
+SHRINKING = ("4", "5", "6")
 
 
 class Kept(NamedTuple):
@@ -29,6 +33,17 @@ class Kept(NamedTuple):
 
 def step(verb: str, want: Raid, detail: str, *actions: Any, **more: Any) -> Step:
     return Step(verb=verb, kind="raid", name=want.name, detail=detail, actions=actions, **more)
+
+
+def reshape(
+    host: Host, want: Raid, array: Array, verb: str, detail: str, actions: tuple[Any, ...], **more: Any
+) -> Change:
+    """A step that changes an array's shape; ``undo`` as of a step, the rest of ``more`` is what the array is then."""
+    undo = more.pop("undo", ())
+    members = array.devices("active", "spare", "rebuilding")
+    one = step(verb, want, detail, *actions, flush=(array_path(want.name), *members), undo=undo)
+    changed = array._replace(**{"state": "clean", **more})
+    return (one,), with_array(host, array, changed), changed
 
 
 def resolve(host: Host, names: tuple[str, ...], name: str) -> list[Device]:
@@ -76,6 +91,17 @@ def keep(host: Host, want: Raid, array: Array, allow: bool) -> Kept:
     return Kept(steps, host, array, newcomers)
 
 
+def shrinks(want: Raid, array: Array) -> bool:
+    """Whether an array is to span fewer devices than it does, and hold less."""
+    return (
+        want.allow_shrink
+        and want.devices is not None
+        and len(want.devices) < array.raid_devices
+        and array.level in SHRINKING
+        and want.level in (None, array.level)
+    )
+
+
 def _inside(array: Array) -> set[str]:
     return {member.device for member in array.members if member.role != "former"}
 
@@ -109,7 +135,7 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
         begun = [device for device in new if adopted.get(device.path, -1) == slot]
         fresh = [device for device in new if device.path not in adopted]
         if not begun and not fresh:
-            if want.level in (None, array.level):
+            if want.level in (None, array.level) and not shrinks(want, array):
                 more, host, array = _let_go(host, want, array, path)
                 steps += more
             continue
@@ -123,7 +149,7 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
     return Kept(steps, host, array, tuple(new) if grows else ())
 
 
-def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow: bool) -> tuple[Steps, Host, Array]:
+def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow: bool) -> Change:
     """A device into the array. One that was part of it comes back, without a full rebuild where there is a bitmap."""
     path = array_path(want.name)
     former = device.path in array.devices("former")
@@ -161,7 +187,7 @@ def _fresh(array: Array, path: str) -> tuple[Any, ...]:
     return (DropStripes(path),) if array.level in ("4", "5", "6") else ()
 
 
-def _replace(host: Host, want: Raid, array: Array, old: str, device: Device, allow: bool) -> tuple[Steps, Host, Array]:
+def _replace(host: Host, want: Raid, array: Array, old: str, device: Device, allow: bool) -> Change:
     """Another device in the place of one that still works, which stays in it until the other is whole."""
     path = array_path(want.name)
     if array.level == "0":
@@ -203,7 +229,7 @@ def _forget(host: Host, array: Array, path: str) -> tuple[Host, Array]:
     return with_array(host.with_content(path), array, kept), kept
 
 
-def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> tuple[Steps, Host, Array]:
+def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> Change:
     """A member that is no longer in use out of the array; its superblock stays, and tells whose it was."""
     removed = step(
         "remove",
@@ -219,21 +245,27 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> tuple[
     return (removed,), with_array(host, array, left), left
 
 
-def _leave(host: Host, want: Raid, array: Array, path: str) -> tuple[Steps, Host, Array]:
+def _leave(host: Host, want: Raid, array: Array, path: str) -> Change:
     """A spare, or one that was set faulty, out of the array and blank."""
     steps, host, array = _remove(host, want, array, path, "which is not wanted")
     return (*steps, zero_step(want.name, host.devices[path], False)), *_forget(host, array, path)
 
 
-def _let_go(host: Host, want: Raid, array: Array, path: str) -> tuple[Steps, Host, Array]:
+def _let_go(host: Host, want: Raid, array: Array, path: str) -> Change:
     """A member that nothing replaces: where what is left can still lose one more."""
     left = len(array.devices("active")) - 1
-    spare_of = redundancy(array.level, array.raid_devices) - (array.raid_devices - left)
+    spare_of = redundancy(array.level, array.raid_devices, array.layout) - (array.raid_devices - left)
     if spare_of < 1:
         raise Refused(
             f"array {want.name}: {path} is a member of it and not in `devices`, and nothing takes its place: without "
             f"it, RAID {array.level} over {left} devices could not lose another one. List a device in its place"
-            + (", or remove the array." if array.level in ("0", "1") else ".")
+            + (
+                ", or set allow_shrink to have a smaller array."
+                if array.level in SHRINKING
+                else ", or remove the array."
+                if array.level in ("0", "1")
+                else "."
+            )
         )
     md = array_path(want.name)
     steps: Steps = (
@@ -245,7 +277,7 @@ def _let_go(host: Host, want: Raid, array: Array, path: str) -> tuple[Steps, Hos
     return steps, with_array(host, array, degraded), degraded
 
 
-def _shrink_mirror(host: Host, want: Raid, array: Array, count: int) -> tuple[Steps, Host, Array]:
+def _shrink_mirror(host: Host, want: Raid, array: Array, count: int) -> Change:
     """A RAID 1 spans as many devices as are listed: an empty place that nobody is to fill is given up."""
     if array.level != "1" or not 2 <= len(array.devices("active", "rebuilding")) == count < array.raid_devices:
         return (), host, array
@@ -255,7 +287,7 @@ def _shrink_mirror(host: Host, want: Raid, array: Array, count: int) -> tuple[St
     return (one,), with_array(host, array, shrunk), shrunk
 
 
-def mark(host: Host, want: Raid, array: Array) -> tuple[Steps, Host, Array]:
+def mark(host: Host, want: Raid, array: Array) -> Change:
     """Members of a RAID 1 marked as write-mostly, and the others not."""
     if want.write_mostly_devices is None or (array.level != "1" and not want.write_mostly_devices):
         return (), host, array

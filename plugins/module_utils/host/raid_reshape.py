@@ -9,10 +9,11 @@ from typing import Any
 
 from ..core.errors import Refused
 from ..core.plan import Command, Step
-from ..document.raid import Raid
+from ..document.raid import Raid, check_layout
 from ..document.sizes import show_size
+from . import raid_shrink
 from .boot import array_path
-from .raid_members import Steps, enter, step, with_array
+from .raid_members import Change, Steps, enter, reshape, shrinks, step
 from .state import Array, Device, Host, Member
 
 #: What mdadm can turn into what, while the array is in use and stays redundant, or becomes so.
@@ -23,11 +24,9 @@ _SLACK = 1 << 20
 _BLOCK = 4096
 #: The chunks of a RAID 5 that was a RAID 1.
 _CONVERTED = 64 << 10
+_CONVERTED_LAYOUT = "left-symmetric"
 _TRIED = "Linux 6.1, mdadm 4.2"
 _UNMANAGED = ("journal", "ppl")
-
-Change = tuple[Steps, Host, Array]
-
 
 #: How few devices a change of level can lead to: a RAID 5 of two is one on its way.
 _LEAST = {"6": 4}
@@ -78,14 +77,15 @@ def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
     """One change of shape, and what can be done beside it: another begins once the first has ended."""
     _check_level(want, array)
     _check_chunk(want, array)
+    _check_layout(want, array)
     if array.sync_action not in ("", "idle") or array.degraded or array.devices("replacing"):
         return (), host, array
-    steps: Steps = ()
+    steps, host, array = raid_shrink.uncut(host, want, array)
     if want.bitmap == "none" and array.bitmap != "none":
         steps, host, array = _grow(host, want, array, "without a bitmap", ("--bitmap=none",), bitmap="none")
     more, host, array = _size(host, want, array)
     steps += more
-    for one in (_level, _number, _chunk):
+    for one in (_level, _number, _chunk, _layout):
         more, host, array = one(host, want, array, newcomers, allow)
         steps += more
         if array.sync_action not in ("", "idle"):
@@ -104,22 +104,31 @@ def _grow(
     arguments: tuple[str, ...],
     **after: Any,
 ) -> Change:
-    path = array_path(want.name)
     # mdadm keeps what the critical section needs between the superblock and the data, where an array has that room.
-    command = Command(("mdadm", "--grow", path, *arguments), timeout=600)
-    members = array.devices("active", "spare", "rebuilding")
-    changed = array._replace(**{"state": "clean", **after})
-    one = step("grow", want, detail, command, flush=(path, *members))
-    return (one,), with_array(host, array, changed), changed
+    command = Command(("mdadm", "--grow", array_path(want.name), *arguments), timeout=600)
+    return reshape(host, want, array, "grow", detail, (command,), **after)
 
 
 def _size(host: Host, want: Raid, array: Array) -> Change:
-    if not want.largest or array.component_size + _SLACK >= array.room:
+    size = array.room if want.largest else want.size
+    if size is None or not array.component_size:
+        return (), host, array
+    slack = max(_SLACK, array.chunk_size)
+    if abs(size - array.component_size) < slack or (want.largest and size < array.component_size):
         return (), host, array
     if array.level == "0":
-        raise Refused(f"array {want.name}: the members of a RAID 0 cannot be made larger in place")
-    detail = f"to all of its members, {show_size(array.room)} of each"
-    return _grow(host, want, array, detail, ("--size=max",), component_size=array.room)
+        raise Refused(f"array {want.name}: what a RAID 0 uses of its members cannot be changed in place")
+    if size < array.component_size:
+        return raid_shrink.smaller(host, want, array, size)
+    if array.room and size > array.room:
+        raise Refused(
+            f"array {want.name}: size is {show_size(size)}, and its smallest member has {show_size(array.room)}"
+        )
+    if want.largest:
+        detail = f"to all of its members, {show_size(array.room)} of each"
+        return _grow(host, want, array, detail, ("--size=max",), component_size=array.room)
+    detail = f"to {show_size(size)} of each member"
+    return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
 
 
 def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
@@ -139,10 +148,16 @@ def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
                 f"array {want.name}: it uses {array.component_size} bytes of each member, which RAID 5 cannot divide: "
                 "not a multiple of 4 KiB"
             )
-        return _grow(host, want, array, detail, (to_level,), level="5", chunk_size=_CONVERTED)
+        return _grow(host, want, array, detail, (to_level,), level="5", chunk_size=_CONVERTED, layout=_CONVERTED_LAYOUT)
     if want.level == "5" and array.level == "6":
         arguments = (to_level, f"--raid-devices={count - 1}")
-        after: dict[str, Any] = {"level": "5", "raid_devices": count - 1, "reshaping": True, "sync_action": "reshape"}
+        after: dict[str, Any] = {
+            "level": "5",
+            "layout": _CONVERTED_LAYOUT,
+            "raid_devices": count - 1,
+            "reshaping": True,
+            "sync_action": "reshape",
+        }
         freed = array.devices("active")[-1:]
         members = tuple(
             member._replace(role="spare", slot=None) if member.device in freed else member for member in array.members
@@ -153,12 +168,21 @@ def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
             f"array {want.name}: RAID {want.level} needs one device more than RAID {array.level}, and `devices` lists "
             "none that is new"
         )
-    return _span(host, want, array, newcomers[:1], allow, detail, (to_level,), level=want.level)
+    return _span(
+        host, want, array, newcomers[:1], allow, detail, (to_level,), level=want.level, layout=_CONVERTED_LAYOUT
+    )
 
 
 def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
+    if shrinks(want, array):
+        return raid_shrink.fewer(host, want, array)
     if not newcomers:
         return (), host, array
+    if array.level == "10" and array.layout[:1] == "f":
+        raise Refused(
+            f"array {want.name}: {newcomers[0].path} is not a member of it, and a RAID 10 of layout {array.layout} "
+            "cannot grow in place"
+        )
     if array.level == "0":
         raise Refused(
             f"array {want.name}: {newcomers[0].path} is not a member of it, and a RAID 0 does not grow here: data was "
@@ -209,6 +233,29 @@ def _check_chunk(want: Raid, array: Array) -> None:
             f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
             "wanted; that of a RAID 0 does not change in place"
         )
+
+
+def _check_layout(want: Raid, array: Array) -> None:
+    level = want.level or array.level
+    if want.layout is None or (want.layout == array.layout and level == array.level):
+        return
+    check_layout(want.name, level, want.layout)
+    if level == "10" == array.level and array.layout[:1] == "n" and want.layout == f"o{array.layout[1:]}":
+        return
+    if level != array.level and want.layout == _CONVERTED_LAYOUT:
+        return
+    raise Refused(
+        f"array {want.name}: its layout is {array.layout or 'none'}, and {want.layout} is wanted; only a RAID 10 can "
+        "change it in place, from near to offset with as many copies. Copy what it holds to a new array"
+    )
+
+
+def _layout(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
+    if want.layout is None or want.layout == array.layout or array.level != "10":
+        return (), host, array
+    detail = f"from layout {array.layout} to {want.layout}"
+    after: dict[str, Any] = {"layout": want.layout, "reshaping": True, "sync_action": "reshape"}
+    return _grow(host, want, array, detail, (f"--layout={want.layout}",), **after)
 
 
 def _chunk(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:

@@ -36,7 +36,7 @@ from .state import (
     PhysicalVolume,
     Signature,
 )
-from .superblocks import BcacheSuperblock, MdSuperblock, open_device, read_filesystem, read_members
+from .superblocks import BcacheSuperblock, MdSuperblock, layout_word, open_device, read_filesystem, read_members
 
 SYS = "/sys/class/block"
 FSTAB = "/etc/fstab"
@@ -51,7 +51,7 @@ _SKIPPED = ("ram", "zram", "sr", "fd", "nbd")
 _LVM_REPORT = (
     "lvm fullreport --all --reportformat json --units b --nosuffix "
     "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation "
-    "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,vg_name "
+    "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,pe_start,vg_name "
     "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv "
     "--configreport pvseg -o pvseg_start --configreport seg -o segtype"
 )
@@ -303,14 +303,22 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         former = [path for path, other in superblocks.items() if other.uuid == block.uuid and path not in inside]
         members += [Member(path, "former") for path in former]
     level = read_text(f"{base}/level")
+    level = level[4:] if level.startswith("raid") else level or (block.level if block else "")
+    layout = read_text(f"{base}/layout").split(" ")[0]
+    array_size = read_text(f"{base}/array_size")
     completed = read_text(f"{base}/sync_completed").partition(" / ")
     return Array(
         uuid=block.uuid if block else "",
         name=block.name if block else "",
-        level=level[4:] if level.startswith("raid") else level or (block.level if block else ""),
+        level=level,
         raid_devices=int(read_text(f"{base}/raid_disks").split(" ")[0] or 0) or (block.raid_devices if block else 0),
         members=tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device))),
         chunk_size=int(read_text(f"{base}/chunk_size").split(" ")[0] or 0),
+        layout=layout_word(level, int(layout))
+        if layout.isdigit() and state != "inactive"
+        else block.layout
+        if block
+        else "",
         metadata=read_text(f"{base}/metadata_version"),
         bitmap="none" if read_text(f"{base}/bitmap/location") in ("none", "") else "internal",
         device=by_kernel[kernel].path,
@@ -321,6 +329,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         consistency_policy=read_text(f"{base}/consistency_policy"),
         component_size=int(read_text(f"{base}/component_size") or 0) << 10,
         room=_room(base, by_kernel),
+        array_size=int(_number(array_size)) << 10,
         per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
         mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
@@ -380,6 +389,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
         raid_devices=newest.raid_devices,
         members=tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device))),
         chunk_size=newest.chunk_size,
+        layout=newest.layout,
         metadata=newest.metadata,
         bitmap=newest.bitmap,
     )
@@ -524,6 +534,7 @@ def _lvm(host: Host) -> Lvm:
                         int(entry["dev_size"]),
                         int(entry["pv_used"]),
                         tuple(entry["pv_tags"].split(",")) if entry["pv_tags"] else (),
+                        int(entry["pe_start"]),
                     )
                     for path, entry in volumes
                 ),

@@ -80,8 +80,9 @@ class Array(NamedTuple):
     """A RAID array. ``device`` is empty while it does not run; ``state`` is md's ``array_state``.
 
     Of one that is being reshaped, level, number of devices and chunk size are those that it will have.
-    ``component_size`` is what is in use of each member, ``room`` what the smallest could give. ``speed`` is in bytes
-    per second, ``per_cent`` how far the ``sync_action`` has come.
+    ``component_size`` is what is in use of each member, ``room`` what the smallest could give, ``array_size`` what md
+    was told to show of the whole (0: all). ``layout`` is empty where it is none that mdadm has a word for. ``speed``
+    is in bytes per second, ``per_cent`` how far the ``sync_action`` has come.
     """
 
     uuid: str
@@ -90,6 +91,7 @@ class Array(NamedTuple):
     raid_devices: int
     members: tuple[Member, ...]
     chunk_size: int = 0
+    layout: str = ""
     metadata: str = ""
     bitmap: str = "none"
     device: str = ""
@@ -100,6 +102,7 @@ class Array(NamedTuple):
     consistency_policy: str = ""
     component_size: int = 0
     room: int = 0
+    array_size: int = 0
     per_cent: float | None = None
     speed: int = 0
     mismatch_count: int = 0
@@ -147,13 +150,14 @@ class CacheSet(NamedTuple):
 
 
 class PhysicalVolume(NamedTuple):
-    """``size`` is what the group has of it, ``used`` how much of that holds volumes."""
+    """``size`` is what the group has of it, from ``start`` on, ``used`` how much of that holds volumes."""
 
     device: str
     size: int = 0
     device_size: int = 0
     used: int = 0
     tags: tuple[str, ...] = ()
+    start: int = 0
 
 
 class LogicalVolume(NamedTuple):

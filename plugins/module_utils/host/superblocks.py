@@ -15,6 +15,7 @@ import struct
 import uuid
 from typing import NamedTuple
 
+from ..document.raid import PARITY_LAYOUTS
 from .state import Filesystem
 
 _MD_MAGIC = 0xA92B4EFC
@@ -34,6 +35,7 @@ class MdSuperblock(NamedTuple):
     level: str
     raid_devices: int
     chunk_size: int
+    layout: str
     metadata: str
     bitmap: str
     role: str
@@ -84,7 +86,7 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
     # One that says it belongs elsewhere is that of a device inside this one.
     if magic != _MD_MAGIC or major != 1 or where << 9 != offset:
         return None
-    level, _layout, _size, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
+    level, layout, _size, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
     (number,) = struct.unpack_from("<I", block, 160)
     (events,) = struct.unpack_from("<Q", block, 200)
     (most,) = struct.unpack_from("<I", block, 220)
@@ -96,6 +98,7 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         level=_level(level),
         raid_devices=raid_disks,
         chunk_size=chunk << 9,
+        layout=layout_word(_level(level), layout),
         metadata=metadata,
         bitmap="internal" if features & 1 else "none",
         role={_SPARE: "spare", _FAULTY: "faulty", _JOURNAL: "journal"}.get(role, "active"),
@@ -121,6 +124,7 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
         level=_level(struct.unpack("<i", struct.pack("<I", words[7]))[0]),
         raid_devices=words[10],
         chunk_size=words[65],
+        layout=layout_word(_level(struct.unpack("<i", struct.pack("<I", words[7]))[0]), words[64]),
         metadata="0.90",
         bitmap="internal" if words[33] & (1 << 8) else "none",
         role="active" if active else "faulty" if state & 1 else "spare",
@@ -131,6 +135,18 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
 
 def _level(number: int) -> str:
     return {-1: "linear", -4: "multipath", -5: "faulty"}.get(number, str(number))
+
+
+def layout_word(level: str, number: int) -> str:
+    """mdadm's word for md's number of a layout; empty where there is none."""
+    if level in ("5", "6"):
+        return PARITY_LAYOUTS[number] if number < len(PARITY_LAYOUTS) else ""
+    if level != "10":
+        return ""
+    near, far, offset = number & 0xFF, number >> 8 & 0xFF, number >> 16 & 1
+    if far > 1:
+        return f"{'o' if offset else 'f'}{far}" if near == 1 else ""
+    return f"n{near}" if near > 1 else ""
 
 
 def _bcache(block: bytes) -> BcacheSuperblock | None:

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.document.raid import LEVELS, Raid, parse, redundancy
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import (
+    LEVELS,
+    Raid,
+    data_members,
+    parse,
+    redundancy,
+)
 
 UUID = "5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6"
 
@@ -25,11 +31,14 @@ def test_all_words() -> None:
         "metadata": "1.2",
         "bitmap": "internal",
         "uuid": UUID,
+        "layout": "left-asymmetric",
+        "size": "1G",
+        "allow_shrink": True,
         "state": "stopped",
     }
-    assert parse(item) == Raid(
-        "md0", "5", ("sda", "sdb", "sdc"), ("sdd",), 512 << 10, "1.2", "internal", UUID, "stopped"
-    )
+    wanted = Raid("md0", "5", ("sda", "sdb", "sdc"), ("sdd",), 512 << 10, "1.2", "internal", UUID, "stopped")
+    assert parse(item) == wanted._replace(layout="left-asymmetric", size=1 << 30, allow_shrink=True)
+    assert parse(item | {"size": "max"}) == wanted._replace(layout="left-asymmetric", largest=True, allow_shrink=True)
 
 
 @pytest.mark.parametrize("level", [None, *LEVELS])
@@ -63,6 +72,11 @@ def test_what_is_no_uuid(text: str) -> None:
         ({"level": "5", "chunk_size": "2K"}, "chunk_size must be a power of two and at least 4K"),
         ({"level": "5", "chunk_size": "50%"}, "chunk_size: 50% must be an amount of bytes"),
         ({"level": "5", "chunk_size": "big"}, "chunk_size: 'big' is not a size"),
+        ({"size": "all"}, "size: 'all' is not a size"),
+        ({"size": "64K"}, "size is what is used of each member, and must be at least 1M, or max"),
+        ({"level": "1", "layout": "n2"}, "RAID 1 has no layout to choose"),
+        ({"level": "6", "layout": "n2"}, "the layout of a RAID 6 is one of left-asymmetric, .*, and not 'n2'"),
+        ({"level": "10", "layout": "n1"}, "the layout of a RAID 10 is n .* and not 'n1'"),
     ],
 )
 def test_what_no_array_can_be(item: dict[str, Any], said: str) -> None:
@@ -76,6 +90,13 @@ def test_what_no_array_can_be(item: dict[str, Any], said: str) -> None:
 )
 def test_how_many_members_an_array_can_lose(level: str, members: int, spare: int) -> None:
     assert redundancy(level, members) == spare
+
+
+def test_a_raid_10_of_more_copies_can_lose_more() -> None:
+    assert redundancy("10", 4, "f3") == 2
+    assert data_members("10", 4, "n2") == data_members("10", 4) == 2
+    assert data_members("10", 4, "o4") == 1
+    assert data_members("6", 5) == 3
 
 
 def test_the_consistency_policy_is_the_bitmap_in_other_words() -> None:

@@ -141,6 +141,9 @@ def changes(draw: Any) -> Raid:
         chunk_size=draw(st.sampled_from([None, 64 << 10])),
         bitmap=draw(st.sampled_from([None, "none", "internal"])),
         largest=draw(st.booleans()),
+        size=draw(st.sampled_from([None, None, 8 * GiB, 10 * GiB])),
+        layout=draw(st.sampled_from([None, None, "n2", "o2", "left-symmetric"])),
+        allow_shrink=draw(st.booleans()),
     )
 
 
@@ -171,6 +174,8 @@ def arrays(draw: Any) -> Array:
         sync_action=draw(st.sampled_from(["idle", "idle", "idle", "recover", "resync", "reshape"])),
         reshaping=draw(st.sampled_from([False, False, False, True])),
         state=draw(st.sampled_from(["clean", "clean", "read-auto"])),
+        layout={"5": "left-symmetric", "6": "left-symmetric", "10": "n2"}.get(level, ""),
+        array_size=draw(st.sampled_from([0, 0, GiB])),
         component_size=9 * GiB,
         room=draw(st.sampled_from([9, 10])) * GiB,
     )
@@ -187,7 +192,8 @@ def test_changes_of_an_array(array: Array, want: Raid, allow: bool) -> None:
             return
         (after,) = plan.after.arrays
         assert len(after.devices("active", "rebuilding")) >= min(
-            len(array.devices("active", "rebuilding")), after.raid_devices - redundancy(after.level, after.raid_devices)
+            len(array.devices("active", "rebuilding")),
+            after.raid_devices - redundancy(after.level, after.raid_devices, after.layout),
         )
         if not plan.steps and not plan.in_progress:
             return

@@ -604,6 +604,7 @@ def test_facts() -> None:
             "devices": ["/dev/disk/by-id/sdb", "/dev/disk/by-id/sdc"],
             "spare_devices": [],
             "chunk_size": None,
+            "layout": None,
             "metadata": "1.2",
             "bitmap": "none",
             "write_mostly_devices": [],
@@ -613,6 +614,7 @@ def test_facts() -> None:
         "status": {
             "device": "/dev/md0",
             "size": 10 * GiB,
+            "component_size": 0,
             "array_state": "clean",
             "sync_action": "",
             "per_cent": None,

@@ -20,12 +20,23 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
     Rebuilt,
     Rejoin,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Array, Content, Host, Member
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Array,
+    Content,
+    Filesystem,
+    Group,
+    Host,
+    Lvm,
+    Member,
+    PhysicalVolume,
+    Signature,
+)
 
 from .hosts import (
     CONF,
     EXT4,
     GiB,
+    MiB,
     a_host,
     an_array,
     claim,
@@ -40,6 +51,17 @@ from .hosts import (
 SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
 MIRROR = an_array(SDB, SDC, sync_action="idle")
 FIVE = an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10, sync_action="idle")
+FOUR = an_array(
+    SDB,
+    SDC,
+    SDD,
+    SDE,
+    level="5",
+    chunk_size=512 << 10,
+    sync_action="idle",
+    component_size=8 * GiB,
+    room=9 * GiB,
+)
 SIX = an_array(SDB, SDC, SDD, SDE, level="6", chunk_size=512 << 10, sync_action="idle")
 
 
@@ -211,7 +233,153 @@ def test_larger_members() -> None:
     assert plan(larger).steps == ()
     assert commands(plan(larger, largest=True)) == ["mdadm --grow /dev/md0 --size=max"]
     assert plan(larger._replace(room=9 * GiB), largest=True).steps == ()
-    refused(larger._replace(level="0"), "the members of a RAID 0 cannot be made larger", largest=True)
+    refused(larger._replace(level="0"), "what a RAID 0 uses of its members cannot be changed", largest=True)
+    assert commands(plan(larger, size=9 * GiB + (512 << 20))) == ["mdadm --grow /dev/md0 --size=9961472"]
+    assert plan(larger, size=9 * GiB - 4096).steps == ()
+    refused(larger, "size is 11 GiB, and its smallest member has 10 GiB", size=11 * GiB)
+
+
+SHRUNK = FOUR._replace(
+    raid_devices=3,
+    members=(*FOUR.members[:3], FOUR.members[3]._replace(role="spare", slot=None)),
+    array_size=16 * GiB,
+    component_size=8 * GiB,
+)
+
+
+def on(array: Array, *signatures: Signature, **more: Any) -> Host:
+    made = host(array)
+    return made._replace(contents={**made.contents, "/dev/md0": Content(signatures)}, **more)
+
+
+def test_fewer_devices() -> None:
+    want = Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True)
+    made = settle(raid, on(FOUR), want, False)
+    assert sentences(made) == ["shrink raid md0: to 3 devices, 16 GiB; what is freed becomes a spare"]
+    direction = "/sys/class/block/<kernel-name:/dev/md0>/md/reshape_direction"
+    shown = Command(("mdadm", "--grow", "/dev/md0", "--array-size=16777216"))
+    grow = Command(("mdadm", "--grow", "/dev/md0", "--raid-devices=3"), timeout=600)
+    assert made.steps[0].actions == (shown, Write(direction, "backwards"), grow)
+    assert made.steps[0].undo == (
+        Write(direction, "forwards"),
+        Command(("mdadm", "--grow", "/dev/md0", "--array-size=max")),
+    )
+    assert made.in_progress == ("md0: reshape",)
+    (after,) = made.after.arrays
+    assert after == SHRUNK._replace(reshaping=True, sync_action="reshape")
+
+
+def test_fewer_devices_without_room_behind_the_data() -> None:
+    full = FOUR._replace(room=FOUR.component_size)
+    made = raid.plan(on(full), Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True), False)
+    assert commands(made) == [
+        f"mdadm --grow /dev/md0 --array-size={2 * (8 * GiB - MiB) >> 10}",
+        f"mdadm --grow /dev/md0 --size={8 * GiB - MiB >> 10}",
+        "mdadm --grow /dev/md0 --raid-devices=3",
+    ]
+    assert [str(action) for action in made.steps[0].undo][1:] == [
+        f"mdadm --grow /dev/md0 --size={8 * GiB >> 10}",
+        "mdadm --grow /dev/md0 --array-size=max",
+    ]
+
+
+def test_what_shrinking_frees() -> None:
+    """The array can grow again, another member may take the place of the one that is dropped, and spares leave."""
+    made = plan(SHRUNK, devices=(SDB, SDD, SDE), spare_devices=(), allow_shrink=True)
+    assert outline(made) == [f"{verb} raid md0" for verb in ("replace", "remove", "zero", "grow")]
+    assert commands(made)[-1] == "mdadm --grow /dev/md0 --array-size=max"
+    cut = SHRUNK._replace(array_size=12 * GiB)
+    assert "shows 12 GiB of what its members hold" in str(plan(cut).warnings)
+    assert plan(cut).steps == ()
+    assert commands(plan(SHRUNK, spare_devices=())) == [
+        "mdadm --manage /dev/md0 --remove /dev/sde",
+        "mdadm --zero-superblock /dev/sde",
+        "mdadm --grow /dev/md0 --array-size=max",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("signatures", "more", "said"),
+    [
+        (
+            (EXT4,),
+            {"filesystems": {"/dev/md0": Filesystem("ext4", "", size=17 * GiB)}},
+            "the ext4 filesystem .* .17 GiB.",
+        ),
+        (
+            (EXT4,),
+            {"filesystems": {"/dev/md0": None}},
+            "the ext4 filesystem .* spans .* .24 GiB., and .* .16 GiB. would be left",
+        ),
+        (
+            (Signature("LVM2_member"),),
+            {"lvm": Lvm((Group("data", physical_volumes=(PhysicalVolume("/dev/md0", 16 * GiB, start=MiB),)),))},
+            "the physical volume on /dev/md0 spans 17180917760 bytes .16 GiB., and 17179869184 ",
+        ),
+        ((Signature("LVM2_member"),), {}, "a physical volume on /dev/md0 spans 25769803776 bytes"),
+        ((Signature("bcache"),), {}, "holds .*bcache.*, and only of one filesystem, or one physical volume"),
+        ((EXT4, Signature("swap")), {}, "only of one filesystem"),
+    ],
+)
+def test_what_does_not_fit(signatures: tuple[Signature, ...], more: dict[str, Any], said: str) -> None:
+    want = Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True)
+    large = on(FOUR, *signatures, **more)
+    large = large._replace(devices={**large.devices, "/dev/md0": large.devices["/dev/md0"]._replace(size=24 * GiB)})
+    with pytest.raises(Refused, match=said):
+        raid.plan(large, want, True)
+
+
+def test_what_somebody_maps_does_not_say_whether_it_fits() -> None:
+    blank = on(FOUR)
+    held = {**blank.devices, "/dev/md0": blank.devices["/dev/md0"]._replace(holders=("/dev/dm-7",))}
+    with pytest.raises(Refused, match="/dev/md0 is used by /dev/dm-7"):
+        raid.plan(blank._replace(devices=held), Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True), True)
+
+
+def test_what_fits() -> None:
+    want = Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True)
+    fits = {"filesystems": {"/dev/md0": Filesystem("ext4", "", size=16 * GiB)}}
+    assert outline(raid.plan(on(FOUR, EXT4, **fits), want, False)) == ["shrink raid md0"]
+    group = Group("data", physical_volumes=(PhysicalVolume("/dev/md0", 16 * GiB - MiB, start=MiB),))
+    assert outline(raid.plan(on(FOUR, Signature("LVM2_member"), lvm=Lvm((group,))), want, False)) == ["shrink raid md0"]
+
+
+def test_shrinking_is_asked_for() -> None:
+    refused(FOUR, "or set allow_shrink to have a smaller array", devices=(SDB, SDC, SDD))
+    refused(FOUR, "at least 3 devices, and `devices` has 2", devices=(SDB, SDC), allow_shrink=True)
+    refused(FOUR, "Set allow_shrink to have it smaller", size=4 * GiB)
+    old = FOUR._replace(metadata="0.90")
+    with pytest.raises(Refused, match=r"with metadata 0\.90 the start of its data does not move"):
+        raid.plan(on(old), Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True), True)
+    ten = FOUR._replace(level="10", layout="n2")
+    refused(ten, "could not lose another one", devices=(SDB, SDC, SDD), allow_shrink=True)
+
+
+def test_less_of_each_member() -> None:
+    made = settle(raid, on(FOUR), Raid("md0", size=4 * GiB, allow_shrink=True), False)
+    assert sentences(made) == ["shrink raid md0: to 4 GiB of each member, 12 GiB"]
+    assert commands(made) == [
+        "mdadm --grow /dev/md0 --array-size=12582912",
+        "mdadm --grow /dev/md0 --size=4194304",
+        "mdadm --grow /dev/md0 --array-size=max",
+    ]
+
+
+def test_layouts() -> None:
+    ten = FOUR._replace(level="10", layout="n2")
+    assert commands(plan(ten, layout="o2")) == ["mdadm --grow /dev/md0 --layout=o2"]
+    assert plan(ten, layout="n2").steps == ()
+    refused(ten, "its layout is n2, and f2 is wanted", layout="f2")
+    refused(ten._replace(layout="o2"), "only a RAID 10 can change it in place", layout="n2")
+    refused(FOUR._replace(layout="left-symmetric"), "only a RAID 10", layout="left-asymmetric")
+    far = ten._replace(layout="f2")
+    refused(far, "a RAID 10 of layout f2 cannot grow in place", devices=(SDB, SDC, SDD, SDE, SDF))
+    three = ten._replace(layout="n3")
+    left = plan(three, devices=(SDB, SDC, SDD))
+    assert outline(left) == ["fail raid md0", "remove raid md0", "zero raid md0"]
+    assert plan(MIRROR, level="5", layout="left-symmetric", devices=(SDB, SDC)).steps
+    with pytest.raises(StorageError, match="RAID 1 has no layout"):
+        plan(MIRROR, layout="n2")
 
 
 def test_write_mostly() -> None:

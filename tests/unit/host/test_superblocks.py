@@ -61,7 +61,9 @@ def fields(size: int, *parts: tuple[int, str, Any]) -> bytes:
     return bytes(block)
 
 
-def md1(offset: int, role: int = 1, bitmap: bool = False, name: bytes = b"host:data", level: int = 5) -> bytes:
+def md1(
+    offset: int, role: int = 1, bitmap: bool = False, name: bytes = b"host:data", level: int = 5, layout: int = 2
+) -> bytes:
     return fields(
         4096,
         (0, "<I", 0xA92B4EFC),
@@ -70,6 +72,7 @@ def md1(offset: int, role: int = 1, bitmap: bool = False, name: bytes = b"host:d
         (16, "16s", RAW),
         (32, "32s", name),
         (72, "<i", level),
+        (76, "<I", layout),
         (88, "<I", 1024),
         (92, "<I", 3),
         (128, "<Q", 2048),
@@ -83,7 +86,7 @@ def md1(offset: int, role: int = 1, bitmap: bool = False, name: bytes = b"host:d
     )
 
 
-MD = MdSuperblock(RAW.hex(), "data", "5", 3, 512 << 10, "1.2", "none", "active", 1, 77)
+MD = MdSuperblock(RAW.hex(), "data", "5", 3, 512 << 10, "left-symmetric", "1.2", "none", "active", 1, 77)
 V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
 
 
@@ -104,8 +107,13 @@ def test_md_wherever_it_is(image: Image, metadata: str, offset: int) -> None:
         ({"name": b"data"}, {"name": "data"}),
         ({"name": b"host:" + b"x" * 27}, {"name": "x" * 27}),
         ({"name": b""}, {"name": ""}),
-        ({"level": -1}, {"level": "linear"}),
-        ({"level": 10}, {"level": "10"}),
+        ({"level": -1}, {"level": "linear", "layout": ""}),
+        ({"level": 6, "layout": 0}, {"level": "6", "layout": "left-asymmetric"}),
+        ({"level": 6, "layout": 18}, {"level": "6", "layout": ""}),
+        ({"level": 10, "layout": 0x102}, {"level": "10", "layout": "n2"}),
+        ({"level": 10, "layout": 0x301}, {"level": "10", "layout": "f3"}),
+        ({"level": 10, "layout": 0x10201}, {"level": "10", "layout": "o2"}),
+        ({"level": 10, "layout": 0x202}, {"level": "10", "layout": ""}),
     ],
 )
 def test_md_in_other_words(image: Image, made: dict[str, Any], found: dict[str, Any]) -> None:
@@ -121,12 +129,14 @@ def test_md_at_the_end_of_something_else_is_not_this_devices(image: Image) -> No
 def md0_90(bitmap: bool = False, state: int = 0b110, utime: int = 0x6554_0000) -> bytes:
     set_uuid = (0x03020100, 0x07060504, 0x0B0A0908, 0x0F0E0D0C)
     words = {0: 0xA92B4EFC, 1: 0, 2: 90, 5: set_uuid[0], 7: 5, 10: 3, 13: set_uuid[1], 14: set_uuid[2], 15: set_uuid[3]}
-    words |= {32: utime, 33: 1 | (1 << 8 if bitmap else 0), 39: 77, 65: 64 << 10, 992: 1, 995: 1, 996: state}
+    words |= {32: utime, 33: 1 | (1 << 8 if bitmap else 0), 39: 77, 64: 2, 65: 64 << 10, 992: 1, 995: 1, 996: state}
     return fields(4096, *((4 * word, "<I", value) for word, value in words.items()))
 
 
 V0_90 = (SIZE // 65536 - 1) * 65536
-MD0_90 = MdSuperblock("03020100070605040b0a09080f0e0d0c", "", "5", 3, 64 << 10, "0.90", "none", "active", 1, 77)
+MD0_90 = MdSuperblock(
+    "03020100070605040b0a09080f0e0d0c", "", "5", 3, 64 << 10, "left-symmetric", "0.90", "none", "active", 1, 77
+)
 
 
 @pytest.mark.parametrize(
