@@ -40,14 +40,13 @@ write_mostly_devices:
 chunk_size:
   description:
     - How much is written to one member before the next one's turn, for example V(512K). New arrays get mdadm's default.
-    - That of an array of level V(4), V(5), V(6) or V(10) can be changed.
+    - That of an array of level V(4), V(5) or V(6), or of a RAID 10 of a near layout, can be changed.
   type: str
 layout:
   description:
     - How data and parity go around the members. Of a RAID 5 or 6 V(left-symmetric), V(left-asymmetric),
       V(right-symmetric) or V(right-asymmetric). Of a RAID 10 V(n), V(o) or V(f) (near, offset, far) and the number of
-      copies, for example V(n2). New arrays get mdadm's default.
-    - That of a RAID 10 can be changed from near to offset.
+      copies, for example V(n2). New arrays get mdadm's default. Fixed when the array is made.
   type: str
 size:
   description:

@@ -66,7 +66,7 @@ def load() -> dict[tuple[str, str, str], Row]:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    with (ROWS.parent / ".lock").open("w") as lock:
+    with (ROOT / ".lab" / "crash.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

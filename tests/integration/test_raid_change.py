@@ -181,7 +181,7 @@ def test_what_is_on_an_array_that_shrinks(node: Node) -> None:
     less: dict[str, Any] = {"name": "md0", "devices": parts[:3], "allow_shrink": True}
     node.module("raid", name="md0", level="5", devices=parts, wait=True)
     node.run("printf 'label: gpt\nsize=10M\n' | sfdisk --quiet /dev/md0; udevadm settle")
-    assert "holds a partition table" in node.refusal("raid", **less)
+    assert "holds a GPT partition table" in node.refusal("raid", **less)
     node.run("wipefs --all --force /dev/md0; udevadm settle; partx --delete /dev/md0 || true")
     node.run("pvcreate -q /dev/md0; vgcreate -q data /dev/md0; lvcreate -q -L 40M -n data data")
     assert "the physical volume on /dev/md0 spans" in node.refusal("raid", **less)
@@ -197,25 +197,26 @@ def test_a_raid_10(node: Node) -> None:
     made = node.module("raid", **array, wait=True)
     assert made["raid"]["layout"] == "n2"
     before = fill(node)
-    assert "its layout is n2, and f2 is wanted" in node.refusal("raid", name="md0", layout="f2")
-    array["layout"] = "o2"
+    assert "its layout is n2, and o2 is wanted" in node.refusal("raid", name="md0", layout="o2")
+    array["chunk_size"] = "64K"
     assert actions(node.module("raid", **array, wait=True)) == ["grow"]
-    assert node.unchanged("raid", **array)["raid"]["layout"] == "o2"
     array["devices"] += [parts[4]]
     grown = node.module("raid", **array, wait=True)
     assert grown["status"]["size"] > 230 << 20
     node.unchanged("raid", **array)
     assert node.run(SUM) == before
     node.module("raid", name="md0", state="stopped")
-    assert node.module("raid", name="md0")["raid"]["layout"] == "o2"
+    assert node.module("raid_info", name="md0")["raids"][0]["layout"] == "n2"
 
 
 def test_layouts_and_sizes_of_new_arrays(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     three = node.module("raid", name="md0", level="10", devices=parts[:3], layout="f3", size="50M")
     assert three["raid"]["layout"] == "f3"
-    assert three["status"]["component_size"] == 50 << 20
+    assert 49 << 20 < three["status"]["component_size"] <= 50 << 20
     node.unchanged("raid", name="md0", level="10", devices=parts[:3], layout="f3", size="50M")
+    assert "of layout f3, data was lost" in node.refusal("raid", name="md0", chunk_size="64K")
+    assert "of layout f3 cannot grow" in node.refusal("raid", name="md0", devices=parts)
     node.module("raid", name="md0", state="absent", allow_destroy=True)
     five: dict[str, Any] = {"name": "md0", "level": "5", "devices": parts[:3], "layout": "right-asymmetric"}
     assert node.module("raid", **five)["raid"]["layout"] == "right-asymmetric"

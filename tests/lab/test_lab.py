@@ -186,7 +186,9 @@ def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Pat
     """Killed, the kernel sees to it; interrupted while `up` works, the lab does."""
     owned = end == signal.SIGKILL
     code = f"from pathlib import Path; from tests.lab import Lab; Lab(owned={owned}, directory=Path({str(tmp_path)!r}))"
-    code += ".up(); input()" if owned else ".up()"
+    # Held up as if ssh did not answer yet, so that `up` is not done before it is interrupted.
+    held = "import signal; from tests.lab.guest import Guest; Guest.connect = lambda *_: signal.pause(); "
+    code = code + ".up(); input()" if owned else held + code + ".up()"
     owner = subprocess.Popen(
         [sys.executable, "-c", code], cwd=CHECKOUT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

@@ -85,7 +85,7 @@ def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
         steps, host, array = _grow(host, want, array, "without a bitmap", ("--bitmap=none",), bitmap="none")
     more, host, array = _size(host, want, array)
     steps += more
-    for one in (_level, _number, _chunk, _layout):
+    for one in (_level, _number, _chunk):
         more, host, array = one(host, want, array, newcomers, allow)
         steps += more
         if array.sync_action not in ("", "idle"):
@@ -233,29 +233,25 @@ def _check_chunk(want: Raid, array: Array) -> None:
             f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
             "wanted; that of a RAID 0 does not change in place"
         )
+    if array.level == "10" and array.layout[:1] != "n":
+        raise Refused(
+            f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
+            f"wanted; of a RAID 10 of layout {array.layout or 'unknown'}, data was lost on the way when this was tried "
+            f"({_TRIED}), so it is not done. Copy what it holds to a new array"
+        )
 
 
 def _check_layout(want: Raid, array: Array) -> None:
+    if want.layout is None or (want.layout == array.layout and want.level in (None, array.level)):
+        return
     level = want.level or array.level
-    if want.layout is None or (want.layout == array.layout and level == array.level):
-        return
     check_layout(want.name, level, want.layout)
-    if level == "10" == array.level and array.layout[:1] == "n" and want.layout == f"o{array.layout[1:]}":
-        return
-    if level != array.level and want.layout == _CONVERTED_LAYOUT:
-        return
-    raise Refused(
-        f"array {want.name}: its layout is {array.layout or 'none'}, and {want.layout} is wanted; only a RAID 10 can "
-        "change it in place, from near to offset with as many copies. Copy what it holds to a new array"
-    )
-
-
-def _layout(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
-    if want.layout is None or want.layout == array.layout or array.level != "10":
-        return (), host, array
-    detail = f"from layout {array.layout} to {want.layout}"
-    after: dict[str, Any] = {"layout": want.layout, "reshaping": True, "sync_action": "reshape"}
-    return _grow(host, want, array, detail, (f"--layout={want.layout}",), **after)
+    if level == array.level or want.layout != _CONVERTED_LAYOUT:
+        raise Refused(
+            f"array {want.name}: its layout is {array.layout or 'none'}, and {want.layout} is wanted; that does not "
+            f"change in place. (From near to offset, data was lost on the way when this was tried: {_TRIED}.) Copy "
+            "what it holds to a new array"
+        )
 
 
 def _chunk(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:

@@ -9,6 +9,7 @@ from ..core.errors import Refused
 from ..core.plan import Command, Write, kernel_name
 from ..document.raid import LEAST_DEVICES, Raid, data_members
 from ..document.sizes import show_size
+from .actions import DropStripes
 from .boot import array_path
 from .raid_members import Change, reshape
 from .safety import describe_content
@@ -30,8 +31,9 @@ def uncut(host: Host, want: Raid, array: Array) -> Change:
     """Of an array that has shrunk md keeps the size that it was cut to, and would not let it grow again."""
     if not array.array_size or is_cut(array):
         return (), host, array
-    command = Command(("mdadm", "--grow", array_path(want.name), "--array-size=max"))
-    return reshape(host, want, array, "grow", "to whatever its members hold from now on", (command,), array_size=0)
+    md = array_path(want.name)
+    actions = (DropStripes(md), Command(("mdadm", "--grow", md, "--array-size=max")))
+    return reshape(host, want, array, "grow", "to whatever its members hold from now on", actions, array_size=0)
 
 
 def fewer(host: Host, want: Raid, array: Array) -> Change:
@@ -47,9 +49,9 @@ def fewer(host: Host, want: Raid, array: Array) -> Change:
             f"array {want.name} cannot span fewer devices: with metadata {array.metadata} the start of its data does "
             "not move. Copy what it holds to a new array"
         )
-    # md reads ahead of what it writes when each member has room for two chunks behind the data; else mdadm would need
-    # a backup file, which must be there at the boot after a power cut.
-    margin = 2 * array.chunk_size
+    # With that much room behind the data, md writes past what it reads; else mdadm would need a backup file, which must
+    # be there at the boot after a power cut.
+    margin = array.chunk_size * int(data_members(array.level, count))
     size = array.component_size if array.room >= array.component_size + margin else array.component_size - margin
     capacity = _check_fits(host, want, array, count, size)
     members = tuple(

@@ -215,6 +215,7 @@ def test_one_reshape_at_a_time() -> None:
     made = plan(FIVE, devices=(SDB, SDC, SDD, SDE), chunk_size=64 << 10, bitmap="internal")
     assert outline(made) == ["add raid md0", "grow raid md0"]
     assert made.in_progress == ("md0: reshape",)
+    assert made.waits == (Idle("/dev/md0"), DropStripes("/dev/md0"))
     going = FIVE._replace(reshaping=True, sync_action="reshape")
     assert plan(going, devices=(SDB, SDC, SDF), chunk_size=64 << 10).steps == ()
 
@@ -367,11 +368,11 @@ def test_less_of_each_member() -> None:
 
 def test_layouts() -> None:
     ten = FOUR._replace(level="10", layout="n2")
-    assert commands(plan(ten, layout="o2")) == ["mdadm --grow /dev/md0 --layout=o2"]
     assert plan(ten, layout="n2").steps == ()
-    refused(ten, "its layout is n2, and f2 is wanted", layout="f2")
-    refused(ten._replace(layout="o2"), "only a RAID 10 can change it in place", layout="n2")
-    refused(FOUR._replace(layout="left-symmetric"), "only a RAID 10", layout="left-asymmetric")
+    refused(ten, "its layout is n2, and o2 is wanted; that does not change in place", layout="o2")
+    refused(FOUR._replace(layout="left-symmetric"), "that does not change in place", layout="left-asymmetric")
+    assert commands(plan(ten, chunk_size=64 << 10)) == ["mdadm --grow /dev/md0 --chunk=64"]
+    refused(ten._replace(layout="o2"), "of layout o2, data was lost on the way", chunk_size=64 << 10)
     far = ten._replace(layout="f2")
     refused(far, "a RAID 10 of layout f2 cannot grow in place", devices=(SDB, SDC, SDD, SDE, SDF))
     three = ten._replace(layout="n3")
