@@ -132,6 +132,16 @@ OPERATIONS = (
         "raid: chunk size and bitmap", raid(chunk_size="64K", bitmap="internal", wait=True), RAID5, middle="reshape"
     ),
     on_array(
+        "raid: RAID 5 shrinks by a device",
+        raid(devices=parts(1, 2, 4), spare_devices=[], allow_shrink=True, wait=True),
+        raid(level="5", devices=parts(1, 2, 3, 4), wait=True),
+        prepare=f"e2fsck -fp {MD}; resize2fs {MD} 150M",
+        middle="reshape",
+    ),
+    on_array(
+        "raid: less of each member", raid(size="80M", allow_shrink=True), RAID5, prepare=f"resize2fs -f {MD} 150M"
+    ),
+    on_array(
         "raid: a mirror loses a member", raid(devices=parts(1, 2)), raid(level="1", devices=parts(1, 2, 3), wait=True)
     ),
     Operation("bcache: create", CACHED, modes=("volatile",)),

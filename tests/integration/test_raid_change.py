@@ -224,3 +224,21 @@ def test_layouts_and_sizes_of_new_arrays(node: Node) -> None:
     assert "size is 1 GiB, and its smallest device has" in node.refusal(
         "raid", name="md1", level="1", devices=parts[3:] + node.disks("HDD5"), size="1G"
     )
+
+
+def test_a_spare_takes_over_after_a_reshape(node: Node) -> None:
+    """Linux 6.1 would rebuild it from what the reshape left in the stripe cache, which is something else by then."""
+    one, two, three, four, five = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5", size="60M")
+    array: dict[str, Any] = {"name": "md0", "level": "6", "devices": [one, two, three, four]}
+    node.module("raid", **array, wait=True)
+    node.run("head -c 50M /dev/urandom | dd of=/dev/md0 bs=1M iflag=fullblock conv=fsync status=none")
+    before = node.run("head -c 50M /dev/md0 | sha256sum")
+    node.module("raid", **array, chunk_size="64K", wait=True)
+    array["devices"] += [five]
+    node.module("raid", **array, wait=True)
+    array["devices"] = [one, two, three, four]
+    node.module("raid", **array, allow_shrink=True, wait=True)
+    node.run(f"mdadm /dev/md0 --fail {one}")
+    node.module("raid", name="md0", wait=True)
+    assert node.run("blockdev --flushbufs /dev/md0; head -c 50M /dev/md0 | sha256sum") == before
+    assert node.module("raid", name="md0", scrub="check", wait=True)["status"]["mismatch_count"] == 0

@@ -113,7 +113,9 @@ class Rebuilt(NamedTuple):
 
 
 class Idle(NamedTuple):
-    """Wait until an array does nothing of its own: no resync, recovery, reshape or check."""
+    """Wait until an array does nothing of its own: no resync, recovery, reshape or check; then as DropStripes, since
+    a spare takes a member's place without asking.
+    """
 
     array: str
     timeout: int = 7 * 24 * 3600
@@ -277,6 +279,7 @@ def _idle(action: Idle) -> None:
         return not busy and not is_reshaping(md)
 
     wait_until(idle, action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
+    _drop_stripes(DropStripes(action.array))
 
 
 def _grow(action: Grow) -> None:

@@ -12,7 +12,7 @@ from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid,
 from ..document.raid import LEAST_DEVICES, Raid, data_members, redundancy
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
-from .actions import DropStripes, Idle, Inspect, Vacate
+from .actions import Idle, Inspect, Vacate
 from .boot import ArrayLine, array_lines, array_path, persist
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
 from .safety import blank, check_once, check_unused, describe_content, take, wipe_steps
@@ -208,17 +208,13 @@ def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
             steps += more
     more, host, array = _change(host, want, array, allow)
     going = _in_progress(want.name, array)
-    waits: tuple[Any, ...] = (Idle(array.device),) if going else ()
-    if array.reshaping:
-        # What a reshape leaves in the stripe cache must not get into the spare that takes a member's place next.
-        waits += (DropStripes(array.device),)
     return Plan(
         steps + more,
         host,
         in_progress=going,
         pending_reboot=pending,
         warnings=_warnings(want.name, array),
-        waits=waits,
+        waits=(Idle(array.device),) if going else (),
     )
 
 

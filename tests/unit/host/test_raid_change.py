@@ -215,7 +215,7 @@ def test_one_reshape_at_a_time() -> None:
     made = plan(FIVE, devices=(SDB, SDC, SDD, SDE), chunk_size=64 << 10, bitmap="internal")
     assert outline(made) == ["add raid md0", "grow raid md0"]
     assert made.in_progress == ("md0: reshape",)
-    assert made.waits == (Idle("/dev/md0"), DropStripes("/dev/md0"))
+    assert made.waits == (Idle("/dev/md0"),)
     going = FIVE._replace(reshaping=True, sync_action="reshape")
     assert plan(going, devices=(SDB, SDC, SDF), chunk_size=64 << 10).steps == ()
 
