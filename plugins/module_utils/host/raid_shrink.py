@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from ..core.errors import Refused
 from ..core.plan import Command, Write, kernel_name
 from ..document.raid import LEAST_DEVICES, Raid, data_members
@@ -49,10 +51,15 @@ def fewer(host: Host, want: Raid, array: Array) -> Change:
             f"array {want.name} cannot span fewer devices: with metadata {array.metadata} the start of its data does "
             "not move. Copy what it holds to a new array"
         )
+    before, after = (int(data_members(array.level, number)) for number in (array.raid_devices, count))
     # With that much room behind the data, md writes past what it reads; else mdadm would need a backup file, which must
     # be there at the boot after a power cut.
-    margin = array.chunk_size * int(data_members(array.level, count))
-    size = array.component_size if array.room >= array.component_size + margin else array.component_size - margin
+    most = min(array.component_size, array.room - array.chunk_size * after)
+    # The reshape begins at the end of what will be left. Reads of a stripe across the place where a reshape stands wait
+    # for it to go on (Linux 6.1): those at the end of the array, with which udev looks for signatures, would so stop a
+    # boot, before anything sets the reshape going again. So its first place is the end of a stripe of either shape.
+    unit = array.chunk_size * before // gcd(before, after)
+    size = most // unit * unit
     capacity = _check_fits(host, want, array, count, size)
     members = tuple(
         member._replace(role="spare", slot=None) if member.slot is not None and member.slot >= count else member

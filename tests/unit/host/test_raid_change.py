@@ -240,11 +240,13 @@ def test_larger_members() -> None:
     refused(larger, "size is 11 GiB, and its smallest member has 10 GiB", size=11 * GiB)
 
 
+#: Of each member: what is a multiple of both shapes' stripes.
+FITTING = 8 * GiB // (3 * 512 << 10) * (3 * 512 << 10)
 SHRUNK = FOUR._replace(
     raid_devices=3,
     members=(*FOUR.members[:3], FOUR.members[3]._replace(role="spare", slot=None)),
-    array_size=16 * GiB,
-    component_size=8 * GiB,
+    array_size=2 * FITTING,
+    component_size=FITTING,
 )
 
 
@@ -258,11 +260,13 @@ def test_fewer_devices() -> None:
     made = settle(raid, on(FOUR), want, False)
     assert sentences(made) == ["shrink raid md0: to 3 devices, 16 GiB; what is freed becomes a spare"]
     direction = "/sys/class/block/<kernel-name:/dev/md0>/md/reshape_direction"
-    shown = Command(("mdadm", "--grow", "/dev/md0", "--array-size=16777216"))
+    shown = Command(("mdadm", "--grow", "/dev/md0", f"--array-size={2 * FITTING >> 10}"))
+    size = Command(("mdadm", "--grow", "/dev/md0", f"--size={FITTING >> 10}"))
     grow = Command(("mdadm", "--grow", "/dev/md0", "--raid-devices=3"), timeout=600)
-    assert made.steps[0].actions == (shown, Write(direction, "backwards"), grow)
+    assert made.steps[0].actions == (shown, size, Write(direction, "backwards"), grow)
     assert made.steps[0].undo == (
         Write(direction, "forwards"),
+        Command(("mdadm", "--grow", "/dev/md0", f"--size={8 * GiB >> 10}")),
         Command(("mdadm", "--grow", "/dev/md0", "--array-size=max")),
     )
     assert made.in_progress == ("md0: reshape",)
@@ -270,17 +274,21 @@ def test_fewer_devices() -> None:
     assert after == SHRUNK._replace(reshaping=True, sync_action="reshape")
 
 
-def test_fewer_devices_without_room_behind_the_data() -> None:
-    full = FOUR._replace(room=FOUR.component_size)
+@pytest.mark.parametrize(("component", "room"), [(8 * GiB, 8 * GiB + MiB - 4096), (FITTING, FITTING + 4096)])
+def test_fewer_devices_without_room_behind_the_data(component: int, room: int) -> None:
+    full = FOUR._replace(component_size=component, room=room)
     made = raid.plan(on(full), Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True), False)
+    less = FITTING if component > FITTING else FITTING - (3 * 512 << 10)
+    assert f"mdadm --grow /dev/md0 --size={less >> 10}" in commands(made)
+    assert less + MiB <= room
+
+
+def test_fewer_devices_and_enough_room_behind_the_data() -> None:
+    fitting = FOUR._replace(component_size=FITTING)
+    made = raid.plan(on(fitting), Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True), False)
     assert commands(made) == [
-        f"mdadm --grow /dev/md0 --array-size={2 * (8 * GiB - MiB) >> 10}",
-        f"mdadm --grow /dev/md0 --size={8 * GiB - MiB >> 10}",
+        f"mdadm --grow /dev/md0 --array-size={2 * FITTING >> 10}",
         "mdadm --grow /dev/md0 --raid-devices=3",
-    ]
-    assert [str(action) for action in made.steps[0].undo][1:] == [
-        f"mdadm --grow /dev/md0 --size={8 * GiB >> 10}",
-        "mdadm --grow /dev/md0 --array-size=max",
     ]
 
 
@@ -315,7 +323,7 @@ def test_what_shrinking_frees() -> None:
         (
             (Signature("LVM2_member"),),
             {"lvm": Lvm((Group("data", physical_volumes=(PhysicalVolume("/dev/md0", 16 * GiB, start=MiB),)),))},
-            "the physical volume on /dev/md0 spans 17180917760 bytes .16 GiB., and 17179869184 ",
+            "the physical volume on /dev/md0 spans 17180917760 bytes .16 GiB., and 17178820608 ",
         ),
         ((Signature("LVM2_member"),), {}, "a physical volume on /dev/md0 spans 25769803776 bytes"),
         ((Signature("bcache"),), {}, "holds .*bcache.*, and only of one filesystem, or one physical volume"),
@@ -339,9 +347,9 @@ def test_what_somebody_maps_does_not_say_whether_it_fits() -> None:
 
 def test_what_fits() -> None:
     want = Raid("md0", devices=(SDB, SDC, SDD), allow_shrink=True)
-    fits = {"filesystems": {"/dev/md0": Filesystem("ext4", "", size=16 * GiB)}}
+    fits = {"filesystems": {"/dev/md0": Filesystem("ext4", "", size=2 * FITTING)}}
     assert outline(raid.plan(on(FOUR, EXT4, **fits), want, False)) == ["shrink raid md0"]
-    group = Group("data", physical_volumes=(PhysicalVolume("/dev/md0", 16 * GiB - MiB, start=MiB),))
+    group = Group("data", physical_volumes=(PhysicalVolume("/dev/md0", 2 * FITTING - MiB, start=MiB),))
     assert outline(raid.plan(on(FOUR, Signature("LVM2_member"), lvm=Lvm((group,))), want, False)) == ["shrink raid md0"]
 
 
