@@ -159,7 +159,7 @@ def test_a_raid_5_holds_less(node: Node) -> None:
     shrunk = node.module("raid", **array, wait=True)
     assert actions(shrunk)[0] == "shrink"
     node.unchanged("raid", **array)
-    assert shrunk["status"]["size"] == 2 * 96 << 20
+    assert shrunk["status"]["size"] == 2 * 97 << 20
     assert node.signatures(three) == node.signatures(five) == [""]
     node.run("cd /; sha256sum --check /root/sums; umount /mnt/md0; e2fsck -fn /dev/md0; mount /dev/md0 /mnt/md0")
 
