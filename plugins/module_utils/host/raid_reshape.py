@@ -13,7 +13,7 @@ from ..document.raid import Raid, check_layout
 from ..document.sizes import show_size
 from . import raid_shrink
 from .boot import array_path
-from .raid_members import Change, Steps, enter, reshape, shrinks, step
+from .raid_members import MOVABLE, Change, Steps, enter, reshape, shrinks, step
 from .state import Array, Device, Host, Member
 
 #: What mdadm can turn into what, while the array is in use and stays redundant, or becomes so.
@@ -53,6 +53,8 @@ def _check_level(want: Raid, array: Array) -> None:
     if want.level is None or want.level == array.level:
         return
     if (array.level, want.level) in _LEVELS:
+        if array.level != "1":
+            _check_offset(want, array, f"its level is {array.level}, and {want.level} is wanted")
         least = _LEAST.get(want.level, 2)
         if want.devices is not None and len(want.devices) < least:
             raise Refused(
@@ -71,6 +73,15 @@ def _check_level(want: Raid, array: Array) -> None:
         f"array {want.name}: its level is {array.level}, and {want.level} is wanted; {why}. "
         "Copy what it holds to a new array"
     )
+
+
+def _check_offset(want: Raid, array: Array, what: str) -> None:
+    if array.metadata not in MOVABLE:
+        raise Refused(
+            f"array {want.name}: {what}; with metadata {array.metadata}, whose start of the data does not move, that "
+            f"takes a backup file, and data was lost with it in a power cut when this was tried ({_TRIED}). Copy what "
+            "it holds to a new array"
+        )
 
 
 def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
@@ -239,6 +250,9 @@ def _check_chunk(want: Raid, array: Array) -> None:
             f"wanted; of a RAID 10 of layout {array.layout or 'unknown'}, data was lost on the way when this was tried "
             f"({_TRIED}), so it is not done. Copy what it holds to a new array"
         )
+    _check_offset(
+        want, array, f"its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is wanted"
+    )
 
 
 def _check_layout(want: Raid, array: Array) -> None:

@@ -13,15 +13,12 @@ from ..document.raid import LEAST_DEVICES, Raid, data_members
 from ..document.sizes import show_size
 from .actions import DropStripes
 from .boot import array_path
-from .raid_members import Change, reshape
+from .raid_members import MOVABLE, Change, reshape
 from .safety import describe_content
 from .state import Array, Host
 
 #: What says itself how much of a device it uses.
 _FILESYSTEMS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "swap")
-
-#: Versions of the superblock that say where the data begins.
-_MOVABLE = ("1.1", "1.2")
 
 
 def is_cut(array: Array) -> bool:
@@ -46,7 +43,7 @@ def fewer(host: Host, want: Raid, array: Array) -> Change:
         raise Refused(
             f"array {want.name}: RAID {array.level} needs at least {least} devices, and `devices` has {count}"
         )
-    if array.metadata not in _MOVABLE:
+    if array.metadata not in MOVABLE:
         raise Refused(
             f"array {want.name} cannot span fewer devices: with metadata {array.metadata} the start of its data does "
             "not move. Copy what it holds to a new array"

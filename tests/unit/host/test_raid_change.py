@@ -374,6 +374,16 @@ def test_less_of_each_member() -> None:
     ]
 
 
+@pytest.mark.parametrize("metadata", ["0.90", "1.0"])
+def test_what_takes_a_backup_file(metadata: str) -> None:
+    old = FIVE._replace(metadata=metadata)
+    refused(old, "takes a backup file, and data was lost with it in a power cut", chunk_size=64 << 10)
+    refused(old, "its level is 5, and 6 is wanted; .* takes a backup file", level="6", devices=(SDB, SDC, SDD, SDE))
+    assert plan(old, chunk_size=512 << 10, level="5").steps == ()
+    assert outline(plan(old, devices=(SDB, SDC, SDD, SDE))) == ["add raid md0", "grow raid md0"]
+    assert plan(MIRROR._replace(metadata=metadata), level="5", devices=(SDB, SDC)).steps
+
+
 def test_layouts() -> None:
     ten = FOUR._replace(level="10", layout="n2")
     assert plan(ten, layout="n2").steps == ()
