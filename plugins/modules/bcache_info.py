@@ -41,6 +41,13 @@ bcaches:
   returned: success
   type: list
   elements: dict
+  sample:
+    - name: cached
+      backing_device: /dev/md0
+      cache_device: /dev/disk/by-id/nvme-eui.0025385b01412345
+      cache_mode: writeback
+      bucket_size: 524288
+      state: present
 status:
   description: How each does, by name, as M(strata.storage.bcache) returns it.
   returned: success

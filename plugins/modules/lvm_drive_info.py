@@ -41,6 +41,16 @@ drives:
   returned: success
   type: list
   elements: dict
+  sample:
+    - name: data
+      devices: [/dev/disk/by-id/wwn-0x5000c500a1b2c3d1]
+      volumes:
+        - name: data
+          size: 1065353216
+          filesystem: xfs
+          mount_point: /srv
+          mount_options: defaults,nofail,x-systemd.device-timeout=30s
+      state: online
 status:
   description: How each does, by name, as M(strata.storage.lvm_drive) returns it.
   returned: success

@@ -41,6 +41,20 @@ raids:
   returned: success
   type: list
   elements: dict
+  sample:
+    - name: md0
+      level: '5'
+      devices:
+        - /dev/disk/by-id/ata-ST4000VN008_WDH00001
+        - /dev/disk/by-id/ata-ST4000VN008_WDH00002
+        - /dev/disk/by-id/ata-ST4000VN008_WDH00003
+      spare_devices: []
+      chunk_size: 524288
+      layout: left-symmetric
+      metadata: '1.2'
+      bitmap: none
+      uuid: 5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6
+      state: present
 status:
   description: How each does, by name, as M(strata.storage.raid) returns it.
   returned: success
