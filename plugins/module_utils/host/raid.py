@@ -387,7 +387,9 @@ def _persist_path(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], 
 
 
 def _in_progress(name: str, array: Array) -> tuple[str, ...]:
-    return (f"{name}: {array.sync_action}",) if array.sync_action not in ("", "idle", "frozen") else ()
+    """What is on its way; of a reshape mdadm has more to do once the kernel is done."""
+    busy = array.sync_action if array.sync_action not in ("", "idle", "frozen") else ""
+    return (f"{name}: {busy or 'reshape'}",) if busy or array.reshaping else ()
 
 
 def _warnings(name: str, array: Array) -> tuple[str, ...]:

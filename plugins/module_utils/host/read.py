@@ -281,6 +281,8 @@ def _arrays(
 
 def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: Mapping[str, Device]) -> Array:
     base = f"{SYS}/{kernel}/md"
+    # First: while this says no, what is read after it is not half of what was, and half of what is.
+    reshaping = is_reshaping(base)
     members = []
     for name in _list(base):
         if name.startswith("dev-") and name[4:] in by_kernel:
@@ -325,7 +327,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         state=state,
         sync_action=read_text(f"{base}/sync_action"),
         degraded=int(read_text(f"{base}/degraded") or 0),
-        reshaping=is_reshaping(base),
+        reshaping=reshaping,
         consistency_policy=read_text(f"{base}/consistency_policy"),
         component_size=int(read_text(f"{base}/component_size") or 0) << 10,
         room=_room(base, by_kernel),

@@ -218,6 +218,9 @@ def test_one_reshape_at_a_time() -> None:
     assert made.waits == (Idle("/dev/md0"),)
     going = FIVE._replace(reshaping=True, sync_action="reshape")
     assert plan(going, devices=(SDB, SDC, SDF), chunk_size=64 << 10).steps == ()
+    kernel_is_done = going._replace(sync_action="idle")
+    assert plan(kernel_is_done, chunk_size=64 << 10).in_progress == ("md0: reshape",)
+    assert plan(kernel_is_done).waits == (Idle("/dev/md0"),)
 
 
 def test_a_reshape_that_waits_since_the_boot_is_resumed() -> None:
