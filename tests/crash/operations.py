@@ -72,7 +72,8 @@ def on_array(name: str, task: Task, *before: Task, prepare: str = "", **more: An
 
 
 def on_bcache(name: str, task: Task, *before: Task, prepare: str = "", **more: Any) -> Operation:
-    fill = f"mkfs.ext4 -q {BCACHE}" + FILL.format(device=BCACHE)
+    # Behind the filesystem is room for what is written to have dirty data.
+    fill = f"mkfs.ext4 -q {BCACHE} 90M" + FILL.format(device=BCACHE)
     return Operation(name, task, before, fill + prepare, data=BCACHE, **more)
 
 

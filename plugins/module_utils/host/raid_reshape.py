@@ -13,11 +13,9 @@ from ..document.raid import Raid, check_layout
 from ..document.sizes import show_size
 from . import raid_shrink
 from .boot import array_path
-from .raid_members import MOVABLE, Change, Steps, enter, reshape, shrinks, step
+from .raid_members import Change, Steps, enter, reshape, shrinks, step
 from .state import Array, Device, Host, Member
 
-#: What mdadm can turn into what, while the array is in use and stays redundant, or becomes so.
-_LEVELS = {("1", "5"), ("5", "6"), ("6", "5")}
 #: mdadm rounds what it uses of a member, and keeps room for its bitmap.
 _SLACK = 1 << 20
 #: What mdadm can divide a RAID 5 into at the least.
@@ -27,9 +25,10 @@ _CONVERTED = 64 << 10
 _CONVERTED_LAYOUT = "left-symmetric"
 _TRIED = "Linux 6.1, mdadm 4.2"
 _UNMANAGED = ("journal", "ppl")
-
-#: How few devices a change of level can lead to: a RAID 5 of two is one on its way.
-_LEAST = {"6": 4}
+#: Where as many members' worth of data is left, a reshape writes where it reads. The kernel then leaves it to mdadm to
+#: keep what a power cut needs, and seldom records how far it came (raid5.c, reshape_request); mdadm leaves that to the
+#: kernel. Seen with the start of the data moving, and with a backup file.
+_UNRECORDED = f"in a power cut in the midst of that, data was lost when it was tried ({_TRIED}), so it is not done"
 
 
 def check(want: Raid, array: Array) -> None:
@@ -52,17 +51,11 @@ def check(want: Raid, array: Array) -> None:
 def _check_level(want: Raid, array: Array) -> None:
     if want.level is None or want.level == array.level:
         return
-    if (array.level, want.level) in _LEVELS:
-        if array.level != "1":
-            _check_offset(want, array, f"its level is {array.level}, and {want.level} is wanted")
-        least = _LEAST.get(want.level, 2)
-        if want.devices is not None and len(want.devices) < least:
-            raise Refused(
-                f"array {want.name}: to become RAID {want.level} it needs at least {least} devices, and `devices` has "
-                f"{len(want.devices)}"
-            )
+    if (array.level, want.level) == ("1", "5"):
         return
-    if array.level == "0":
+    if {array.level, want.level} == {"5", "6"}:
+        why = _UNRECORDED
+    elif array.level == "0":
         why = f"data was lost on the way when this was tried ({_TRIED}), so it is not done"
     else:
         why = {
@@ -73,15 +66,6 @@ def _check_level(want: Raid, array: Array) -> None:
         f"array {want.name}: its level is {array.level}, and {want.level} is wanted; {why}. "
         "Copy what it holds to a new array"
     )
-
-
-def _check_offset(want: Raid, array: Array, what: str) -> None:
-    if array.metadata not in MOVABLE:
-        raise Refused(
-            f"array {want.name}: {what}; with metadata {array.metadata}, whose start of the data does not move, that "
-            f"takes a backup file, and data was lost with it in a power cut when this was tried ({_TRIED}). Copy what "
-            "it holds to a new array"
-        )
 
 
 def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
@@ -142,49 +126,26 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
     return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
 
 
-def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
+def _level(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
     if want.level is None or want.level == array.level:
         return (), host, array
     count = array.raid_devices
-    detail = f"from RAID {array.level} to RAID {want.level}"
-    to_level = f"--level={want.level}"
-    if (array.level, want.level) == ("1", "5"):
-        if count != 2:
-            raise Refused(
-                f"array {want.name}: a RAID 1 over {count} devices cannot become a RAID 5; over two it can. "
-                "List two of its devices first"
-            )
-        if array.component_size % _BLOCK:
-            raise Refused(
-                f"array {want.name}: it uses {array.component_size} bytes of each member, which RAID 5 cannot divide: "
-                "not a multiple of 4 KiB"
-            )
-        return _grow(host, want, array, detail, (to_level,), level="5", chunk_size=_CONVERTED, layout=_CONVERTED_LAYOUT)
-    if want.level == "5" and array.level == "6":
-        arguments = (to_level, f"--raid-devices={count - 1}")
-        after: dict[str, Any] = {
-            "level": "5",
-            "layout": _CONVERTED_LAYOUT,
-            "raid_devices": count - 1,
-            "reshaping": True,
-            "sync_action": "reshape",
-        }
-        freed = array.devices("active")[-1:]
-        members = tuple(
-            member._replace(role="spare", slot=None) if member.device in freed else member for member in array.members
-        )
-        return _grow(host, want, array, f"{detail}, a device of it a spare", arguments, members=members, **after)
-    if not newcomers:
+    if count != 2:
         raise Refused(
-            f"array {want.name}: RAID {want.level} needs one device more than RAID {array.level}, and `devices` lists "
-            "none that is new"
+            f"array {want.name}: a RAID 1 over {count} devices cannot become a RAID 5; over two it can. "
+            "List two of its devices first"
         )
-    return _span(
-        host, want, array, newcomers[:1], allow, detail, (to_level,), level=want.level, layout=_CONVERTED_LAYOUT
-    )
+    if array.component_size % _BLOCK:
+        raise Refused(
+            f"array {want.name}: it uses {array.component_size} bytes of each member, which RAID 5 cannot divide: "
+            "not a multiple of 4 KiB"
+        )
+    after: dict[str, Any] = {"level": "5", "chunk_size": _CONVERTED, "layout": _CONVERTED_LAYOUT}
+    return _grow(host, want, array, "from RAID 1 to RAID 5", ("--level=5",), **after)
 
 
 def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
+    """Over fewer devices, or over more, which become spares first."""
     if shrinks(want, array):
         return raid_shrink.fewer(host, want, array)
     if not newcomers:
@@ -199,37 +160,19 @@ def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...],
             f"array {want.name}: {newcomers[0].path} is not a member of it, and a RAID 0 does not grow here: data was "
             f"lost on the way when this was tried ({_TRIED}). Copy what it holds to a new array"
         )
-    count = array.raid_devices + len(newcomers)
-    return _span(host, want, array, newcomers, allow, f"to {count} devices", ())
-
-
-def _span(
-    host: Host,
-    want: Raid,
-    array: Array,
-    newcomers: tuple[Device, ...],
-    allow: bool,
-    detail: str,
-    arguments: tuple[str, ...],
-    **after: Any,
-) -> Change:
-    """Over more devices, which become spares first."""
     steps: Steps = ()
-    count = array.raid_devices + len(newcomers)
-    arguments = (*arguments, f"--raid-devices={count}")
     for device in newcomers:
         if device.path not in array.devices("spare"):
             more, host, array = enter(host, want, array, device, "spare", allow)
             steps += more
+    count = array.raid_devices + len(newcomers)
     paths = [device.path for device in newcomers]
     members = tuple(member for member in array.members if member.device not in paths)
     members += tuple(Member(path, "active", array.raid_devices + index) for index, path in enumerate(paths))
-    sync: dict[str, Any] = (
-        {"sync_action": "recover"} if array.level == "1" else {"reshaping": True, "sync_action": "reshape"}
-    )
-    more, host, array = _grow(
-        host, want, array, detail, arguments, raid_devices=count, members=members, **{**sync, **after}
-    )
+    after: dict[str, Any] = {"raid_devices": count, "members": members, "sync_action": "recover"}
+    if array.level != "1":
+        after = {**after, "reshaping": True, "sync_action": "reshape"}
+    more, host, array = _grow(host, want, array, f"to {count} devices", (f"--raid-devices={count}",), **after)
     return steps + more, host, array
 
 
@@ -250,9 +193,11 @@ def _check_chunk(want: Raid, array: Array) -> None:
             f"wanted; of a RAID 10 of layout {array.layout or 'unknown'}, data was lost on the way when this was tried "
             f"({_TRIED}), so it is not done. Copy what it holds to a new array"
         )
-    _check_offset(
-        want, array, f"its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is wanted"
-    )
+    if level in ("4", "5", "6"):
+        raise Refused(
+            f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
+            f"wanted; {_UNRECORDED}. Copy what it holds to a new array"
+        )
 
 
 def _check_layout(want: Raid, array: Array) -> None:
