@@ -16,7 +16,7 @@ name:
 level:
   description:
     - RAID level. Needed to create an array.
-    - An array that exists changes in place from V(1) to V(5), from V(5) to V(6), and back from V(6) to V(5).
+    - An array that exists changes in place from V(1), of two devices, to V(5).
   type: str
   choices: ['0', '1', '4', '5', '6', '10']
 devices:
@@ -40,7 +40,7 @@ write_mostly_devices:
 chunk_size:
   description:
     - How much is written to one member before the next one's turn, for example V(512K). New arrays get mdadm's default.
-    - That of an array of level V(4), V(5) or V(6), or of a RAID 10 of a near layout, can be changed.
+    - That of a RAID 10 of a near layout can be changed.
   type: str
 layout:
   description:

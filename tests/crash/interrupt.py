@@ -18,6 +18,8 @@ _STEPS = (Path(__file__).parent / "steps.py").read_text()
 _RUN = "PYTHONPATH=/usr/local/lib/strata python3 /root/steps.py"
 _MODULE = "PYTHONPATH=/usr/local/lib/strata python3 -m ansible_collections.strata.storage.plugins.modules"
 _ALL = 1000
+#: Bytes per second, at which writing back the dirty data takes some ten seconds.
+_DETACH_SPEED = 10 << 20
 _SERIALS = (*(f"HDD{number}" for number in range(1, 7)), "SSD1", "SSD2")
 #: What makes it take long enough to be interrupted, and what tells that it is under way.
 _MIDDLES = {
@@ -28,8 +30,9 @@ _MIDDLES = {
         "echo 200000 > /proc/sys/dev/raid/speed_limit_max",
     ),
     "detach": (
-        "dd if=/dev/urandom of=/dev/bcache0 bs=64k seek=1600 count=1600 oflag=direct status=none",
-        "[ $(cat /sys/fs/bcache/*-*/bdev0/dirty_data | head -1) != 0.0k ] && {sets}",
+        "dd if=/dev/urandom of=/dev/bcache0 bs=64k seek=1600 count=1600 oflag=direct status=none; "
+        "cat /sys/block/bcache0/bcache/dirty_data > /root/dirty",
+        "left=$(cat /sys/block/bcache0/bcache/dirty_data) && [ $left != $(cat /root/dirty) ] && [ $left != 0.0k ]",
         "true",
     ),
     "pvmove": ("true", "dmsetup table | grep -q ' mirror '", "true"),
@@ -77,12 +80,14 @@ class Crash:
         node = self.node
         node.lab.reset("before-operation")
         slow, underway, fast = _MIDDLES[self.operation.middle]
-        sets = "[ $(ls -d /sys/fs/bcache/*-* | wc -l) = 2 ]" if self.item.get("cache_device") else "true"
         node.run(slow, timeout=300)
+        if self.operation.middle == "detach":
+            node.lab.throttle("HDD1", _DETACH_SPEED)
         given = json.dumps([self.module, self.item, _ALL])
         node.guest.write("/root/given", given)
         node.run(f"setsid sh -c '{_RUN} < /root/given' > /dev/null 2>&1 < /dev/null &")
-        node.run(f'timeout 120 sh -c "until {underway.format(sets=sets)}; do sleep 0.02; done"', timeout=150)
+        node.guest.write("/root/underway", f"until {underway}; do sleep 0.02; done\n")
+        node.run("timeout 120 sh /root/underway", timeout=150)
         node.lab.power_cut(mode)
         node.run(fast)
         self._go_on()

@@ -88,6 +88,7 @@ cd /srv && sha256sum a some/* > /root/sums && cd / && sync
 
 RAID5 = raid(level="5", devices=parts(1, 2, 3), wait=True)
 RAID6 = raid(level="6", devices=parts(1, 2, 3, 4), wait=True)
+RAID10 = raid(level="10", devices=parts(1, 2, 3, 4), wait=True)
 RAID1 = raid(level="1", devices=parts(1, 2), wait=True)
 CACHED = bcache(backing_device="{HDD1}", cache_device="{SSD1}", cache_mode="writeback", sequential_cutoff="0")
 DRIVE = drive(devices=["{HDD1}"], mount_point="/srv")
@@ -121,17 +122,10 @@ OPERATIONS = (
         "raid: RAID 1 becomes RAID 5", raid(level="5", devices=parts(1, 2, 3), wait=True), RAID1, middle="reshape"
     ),
     on_array(
-        "raid: RAID 5 becomes RAID 6", raid(level="6", devices=parts(1, 2, 3, 4), wait=True), RAID5, middle="reshape"
+        "raid: RAID 10 grows by a device", raid(devices=parts(1, 2, 3, 4, 5), wait=True), RAID10, middle="reshape"
     ),
-    on_array(
-        "raid: RAID 6 becomes RAID 5",
-        raid(level="5", devices=parts(1, 2, 3), spare_devices=[], wait=True),
-        RAID6,
-        middle="reshape",
-    ),
-    on_array(
-        "raid: chunk size and bitmap", raid(chunk_size="64K", bitmap="internal", wait=True), RAID5, middle="reshape"
-    ),
+    on_array("raid: chunk size of a RAID 10", raid(chunk_size="64K", wait=True), RAID10, middle="reshape"),
+    on_array("raid: a bitmap", raid(bitmap="internal"), RAID5),
     on_array(
         "raid: RAID 5 shrinks by a device",
         raid(devices=parts(1, 2, 4), spare_devices=[], allow_shrink=True, wait=True),

@@ -76,17 +76,17 @@ def add(row: Row, order: list[str]) -> None:
     with _alone():
         rows = load()
         rows[row.key] = row
-        _write([row for name in order for row in rows.values() if row.operation == name])
+        _write([row for name in order for row in rows.values() if row.operation == name], order)
 
 
 def keep(operation: str, places: list[str], order: list[str]) -> None:
     """Forget the rows of places that an operation no longer has."""
     with _alone():
         rows = [row for row in load().values() if row.operation != operation or row.place in places]
-        _write([row for name in order for row in rows if row.operation == name])
+        _write([row for name in order for row in rows if row.operation == name], order)
 
 
-def _write(rows: list[Row]) -> None:
+def _write(rows: list[Row], order: list[str]) -> None:
     ROWS.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
     lines = []
     for name in dict.fromkeys(row.operation for row in rows):
@@ -96,4 +96,6 @@ def _write(rows: list[Row]) -> None:
         ]
         lines.append("")
     passed = sum(row.result == PASSED for row in rows)
-    PAGE.write_text(_HEAD + f"{passed} of {len(rows)} rows passed.\n\n" + "\n".join(lines))
+    missing = [name for name in order if name not in [row.operation for row in rows]]
+    rest = f" Not tried yet: {'; '.join(missing)}." if missing else ""
+    PAGE.write_text(_HEAD + f"{passed} of {len(rows)} rows passed.{rest}\n\n" + "\n".join(lines))

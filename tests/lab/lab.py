@@ -265,6 +265,13 @@ class Lab:
             self._disconnect()
             self._boot(state)
 
+    def throttle(self, serial: str, speed: int) -> None:
+        """Let a disk read and write so many bytes a second at most, until the machine ends; 0: as fast as it can."""
+        self.hardware.disk(serial)
+        limits = {"bps": speed, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
+        with self._locked(), machine.connect(self._state().process) as qmp:
+            qmp.execute("block_set_io_throttle", {"id": serial, **limits})
+
     def pull_disk(self, serial: str) -> None:
         """Pull a disk out while it runs; nobody asks the guest."""
         self.hardware.disk(serial)

@@ -13,6 +13,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -235,6 +236,16 @@ def connect(process: Process, timeout: float = 30) -> Qmp:
     return Qmp(f"/proc/{process.pid}/cwd/{SOCKET}", timeout)
 
 
+def _listens(pid: int) -> bool:
+    """Whether QEMU's monitor takes connections: its socket is there a moment before that."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(f"/proc/{pid}/cwd/{SOCKET}")
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 def start(command: list[str], directory: Path, timeout: float = 30) -> tuple[Process, int]:
     """Start QEMU in a directory; return it and its ssh port when its monitor answers."""
     (directory / SOCKET).unlink(missing_ok=True)
@@ -248,7 +259,7 @@ def start(command: list[str], directory: Path, timeout: float = 30) -> tuple[Pro
             raise LabError(f"{command[0]} is not installed (see {Path(__file__).parent / 'packages.txt'})") from error
     try:
         deadline = time.monotonic() + timeout
-        while not (directory / SOCKET).exists():
+        while not _listens(child.pid):
             if child.poll() is not None:
                 raise LabError(f"QEMU ended at once ({child.returncode})\n{tail(directory / QEMU_LOG)}")
             if time.monotonic() > deadline:
