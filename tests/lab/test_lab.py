@@ -187,7 +187,9 @@ def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Pat
     owned = end == signal.SIGKILL
     code = f"from pathlib import Path; from tests.lab import Lab; Lab(owned={owned}, directory=Path({str(tmp_path)!r}))"
     # Held up as if ssh did not answer yet, so that `up` is not done before it is interrupted.
-    held = "import signal; from tests.lab.guest import Guest; Guest.connect = lambda *_: signal.pause(); "
+    # In short sleeps: one long wait would miss a signal that comes right before it begins.
+    held = "import time; from tests.lab.guest import Guest; "
+    held += "Guest.connect = lambda *_: [time.sleep(0.05) for _ in iter(int, 1)]; "
     code = code + ".up(); input()" if owned else held + code + ".up()"
     owner = subprocess.Popen(
         [sys.executable, "-c", code], cwd=CHECKOUT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
