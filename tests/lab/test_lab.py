@@ -204,3 +204,6 @@ def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Pat
     finally:
         owner.kill()
         owner.communicate()
+        left = State.load(tmp_path)
+        if left is not None:
+            left.process.kill()
