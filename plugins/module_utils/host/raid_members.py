@@ -18,8 +18,6 @@ from .state import Array, Device, Host, Member, Signature, replace_item
 Steps = tuple[Step, ...]
 Change = tuple[Steps, Host, Array]
 
-#: Versions of the superblock behind which there may be room, so that the start of the data can move in a reshape.
-MOVABLE = ("1.1", "1.2")
 #: The levels whose arrays can span fewer devices and hold less then.
 SHRINKING = ("4", "5", "6")
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..core.errors import Refused
@@ -25,9 +26,8 @@ _CONVERTED = 64 << 10
 _CONVERTED_LAYOUT = "left-symmetric"
 _TRIED = "Linux 6.1, mdadm 4.2"
 _UNMANAGED = ("journal", "ppl")
-#: Where as many members' worth of data is left, a reshape writes where it reads. The kernel then leaves it to mdadm to
-#: keep what a power cut needs, and seldom records how far it came (raid5.c, reshape_request); mdadm leaves that to the
-#: kernel. Seen with the start of the data moving, and with a backup file.
+#: Where as many members' worth of data is left, a reshape writes close to where it reads, and the superblocks kept
+#: saying that it stands at its beginning: seen with the start of the data moving, and with a backup file.
 _UNRECORDED = f"in a power cut in the midst of that, data was lost when it was tried ({_TRIED}), so it is not done"
 
 
@@ -49,9 +49,7 @@ def check(want: Raid, array: Array) -> None:
 
 
 def _check_level(want: Raid, array: Array) -> None:
-    if want.level is None or want.level == array.level:
-        return
-    if (array.level, want.level) == ("1", "5"):
+    if want.level in (None, array.level) or (array.level, want.level) == ("1", "5"):
         return
     if {array.level, want.level} == {"5", "6"}:
         why = _UNRECORDED
@@ -61,7 +59,7 @@ def _check_level(want: Raid, array: Array) -> None:
         why = {
             "0": "that gives up its redundancy",
             "1": "mdadm does not turn it into a mirror",
-        }.get(want.level, "mdadm cannot do that in place")
+        }.get(want.level or "", "mdadm cannot do that in place")
     raise Refused(
         f"array {want.name}: its level is {array.level}, and {want.level} is wanted; {why}. "
         "Copy what it holds to a new array"
@@ -75,19 +73,13 @@ def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
     _check_layout(want, array)
     if array.sync_action not in ("", "idle") or array.degraded or array.devices("replacing"):
         return (), host, array
-    steps, host, array = raid_shrink.uncut(host, want, array)
-    if want.bitmap == "none" and array.bitmap != "none":
-        steps, host, array = _grow(host, want, array, "without a bitmap", ("--bitmap=none",), bitmap="none")
-    more, host, array = _size(host, want, array)
-    steps += more
-    for one in (_level, _number, _chunk):
-        more, host, array = one(host, want, array, newcomers, allow)
+    number = partial(_number, newcomers=newcomers, allow=allow)
+    steps: Steps = ()
+    for one in (raid_shrink.uncut, _without_bitmap, _size, _level, number, _chunk, _with_bitmap):
+        more, host, array = one(host, want, array)
         steps += more
         if array.sync_action not in ("", "idle"):
-            return steps, host, array
-    if want.bitmap == "internal" and array.bitmap == "none":
-        more, host, array = _grow(host, want, array, "with a bitmap", ("--bitmap=internal",), bitmap="internal")
-        steps += more
+            break
     return steps, host, array
 
 
@@ -102,6 +94,18 @@ def _grow(
     # mdadm keeps what the critical section needs between the superblock and the data, where an array has that room.
     command = Command(("mdadm", "--grow", array_path(want.name), *arguments), timeout=600)
     return reshape(host, want, array, "grow", detail, (command,), **after)
+
+
+def _without_bitmap(host: Host, want: Raid, array: Array) -> Change:
+    if want.bitmap != "none" or array.bitmap == "none":
+        return (), host, array
+    return _grow(host, want, array, "without a bitmap", ("--bitmap=none",), bitmap="none")
+
+
+def _with_bitmap(host: Host, want: Raid, array: Array) -> Change:
+    if want.bitmap != "internal" or array.bitmap != "none":
+        return (), host, array
+    return _grow(host, want, array, "with a bitmap", ("--bitmap=internal",), bitmap="internal")
 
 
 def _size(host: Host, want: Raid, array: Array) -> Change:
@@ -126,7 +130,7 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
     return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
 
 
-def _level(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
+def _level(host: Host, want: Raid, array: Array) -> Change:
     if want.level is None or want.level == array.level:
         return (), host, array
     count = array.raid_devices
@@ -182,22 +186,21 @@ def _check_chunk(want: Raid, array: Array) -> None:
     level = want.level or array.level
     if level == "1":
         raise Refused(f"array {want.name} is a RAID 1, which does not stripe, so it has no chunk_size")
+    if level == "10" and array.layout[:1] == "n":
+        return
     if level == "0":
-        raise Refused(
-            f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
-            "wanted; that of a RAID 0 does not change in place"
-        )
-    if array.level == "10" and array.layout[:1] != "n":
-        raise Refused(
-            f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
-            f"wanted; of a RAID 10 of layout {array.layout or 'unknown'}, data was lost on the way when this was tried "
+        why = "that of a RAID 0 does not change in place"
+    elif level == "10":
+        why = (
+            f"of a RAID 10 of layout {array.layout or 'unknown'}, data was lost on the way when this was tried "
             f"({_TRIED}), so it is not done. Copy what it holds to a new array"
         )
-    if level in ("4", "5", "6"):
-        raise Refused(
-            f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
-            f"wanted; {_UNRECORDED}. Copy what it holds to a new array"
-        )
+    else:
+        why = f"{_UNRECORDED}. Copy what it holds to a new array"
+    raise Refused(
+        f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
+        f"wanted; {why}"
+    )
 
 
 def _check_layout(want: Raid, array: Array) -> None:
@@ -213,7 +216,7 @@ def _check_layout(want: Raid, array: Array) -> None:
         )
 
 
-def _chunk(host: Host, want: Raid, array: Array, _newcomers: tuple[Device, ...], _allow: bool) -> Change:
+def _chunk(host: Host, want: Raid, array: Array) -> Change:
     if want.chunk_size is None or want.chunk_size == array.chunk_size or not array.chunk_size:
         return (), host, array
     detail = f"to chunks of {show_size(want.chunk_size)}"

@@ -13,9 +13,9 @@ from ..document.raid import LEAST_DEVICES, Raid, data_members
 from ..document.sizes import show_size
 from .actions import DropStripes
 from .boot import array_path
-from .raid_members import MOVABLE, Change, reshape
+from .raid_members import Change, reshape
 from .safety import describe_content
-from .state import Array, Host
+from .state import SUPERBLOCK_FIRST, Array, Host
 
 #: What says itself how much of a device it uses.
 _FILESYSTEMS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "swap")
@@ -31,7 +31,7 @@ def uncut(host: Host, want: Raid, array: Array) -> Change:
     if not array.array_size or is_cut(array):
         return (), host, array
     md = array_path(want.name)
-    actions = (DropStripes(md), Command(("mdadm", "--grow", md, "--array-size=max")))
+    actions = (DropStripes(md), _show(md, "max"))
     return reshape(host, want, array, "grow", "to whatever its members hold from now on", actions, array_size=0)
 
 
@@ -43,7 +43,7 @@ def fewer(host: Host, want: Raid, array: Array) -> Change:
         raise Refused(
             f"array {want.name}: RAID {array.level} needs at least {least} devices, and `devices` has {count}"
         )
-    if array.metadata not in MOVABLE:
+    if array.metadata not in SUPERBLOCK_FIRST:
         raise Refused(
             f"array {want.name} cannot span fewer devices: with metadata {array.metadata} the start of its data does "
             "not move. Copy what it holds to a new array"
@@ -64,7 +64,6 @@ def fewer(host: Host, want: Raid, array: Array) -> Change:
     )
     md = array_path(want.name)
     direction = f"/sys/class/block/{kernel_name(md)}/md/reshape_direction"
-    shown = Command(("mdadm", "--grow", md, f"--array-size={capacity >> 10}"))
     smaller_members = (_use(md, size),) if size < array.component_size else ()
     fewer_devices = Command(("mdadm", "--grow", md, f"--raid-devices={count}"), timeout=600)
     return reshape(
@@ -74,11 +73,11 @@ def fewer(host: Host, want: Raid, array: Array) -> Change:
         "shrink",
         f"to {count} devices, {show_size(capacity)}; what is freed becomes a spare",
         # mdadm does not say the direction itself before it moves the data's offset, and is refused.
-        (shown, *smaller_members, Write(direction, "backwards"), fewer_devices),
+        (_show(md, f"{capacity >> 10}"), *smaller_members, Write(direction, "backwards"), fewer_devices),
         undo=(
             Write(direction, "forwards"),
             *((_use(md, array.component_size),) if smaller_members else ()),
-            Command(("mdadm", "--grow", md, "--array-size=max")),
+            _show(md, "max"),
         ),
         raid_devices=count,
         members=members,
@@ -105,13 +104,18 @@ def smaller(host: Host, want: Raid, array: Array, size: int) -> Change:
         "shrink",
         f"to {show_size(size)} of each member, {show_size(capacity)}",
         (
-            Command(("mdadm", "--grow", md, f"--array-size={capacity >> 10}")),
+            _show(md, f"{capacity >> 10}"),
             _use(md, size),
-            Command(("mdadm", "--grow", md, "--array-size=max")),
+            _show(md, "max"),
         ),
-        undo=(Command(("mdadm", "--grow", md, "--array-size=max")),),
+        undo=(_show(md, "max"),),
         component_size=size,
     )
+
+
+def _show(md: str, size: str) -> Command:
+    """How much of the array is there to be seen: KiB, or max."""
+    return Command(("mdadm", "--grow", md, f"--array-size={size}"))
 
 
 def _use(md: str, size: int) -> Command:

@@ -20,6 +20,7 @@ from ..core.files import read_file
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
 from .boot import array_lines
 from .state import (
+    SUPERBLOCK_FIRST,
     Array,
     Backing,
     Boot,
@@ -306,8 +307,10 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         members += [Member(path, "former") for path in former]
     level = read_text(f"{base}/level")
     level = level[4:] if level.startswith("raid") else level or (block.level if block else "")
-    layout = read_text(f"{base}/layout").split(" ")[0]
-    array_size = read_text(f"{base}/array_size")
+    layout = block.layout if block else ""
+    coded = read_text(f"{base}/layout").split(" ")[0]
+    if coded.isdigit() and state != "inactive":
+        layout = layout_word(level, int(coded))
     completed = read_text(f"{base}/sync_completed").partition(" / ")
     return Array(
         uuid=block.uuid if block else "",
@@ -316,11 +319,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         raid_devices=int(read_text(f"{base}/raid_disks").split(" ")[0] or 0) or (block.raid_devices if block else 0),
         members=tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device))),
         chunk_size=int(read_text(f"{base}/chunk_size").split(" ")[0] or 0),
-        layout=layout_word(level, int(layout))
-        if layout.isdigit() and state != "inactive"
-        else block.layout
-        if block
-        else "",
+        layout=layout,
         metadata=read_text(f"{base}/metadata_version"),
         bitmap="none" if read_text(f"{base}/bitmap/location") in ("none", "") else "internal",
         device=by_kernel[kernel].path,
@@ -331,7 +330,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         consistency_policy=read_text(f"{base}/consistency_policy"),
         component_size=int(read_text(f"{base}/component_size") or 0) << 10,
         room=_room(base, by_kernel),
-        array_size=int(_number(array_size)) << 10,
+        array_size=int(_number(read_text(f"{base}/array_size"))) << 10,
         per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
         mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
@@ -371,7 +370,7 @@ def _number(text: str) -> str:
 
 def _room(base: str, by_kernel: Mapping[str, Device]) -> int:
     """What the smallest member has behind the start of the array's data, where the superblock is before that."""
-    if read_text(f"{base}/metadata_version") not in ("1.1", "1.2"):
+    if read_text(f"{base}/metadata_version") not in SUPERBLOCK_FIRST:
         return 0
     rooms = [
         by_kernel[name[4:]].size - (int(_number(read_text(f"{base}/{name}/offset"))) << 9)

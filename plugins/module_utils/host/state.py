@@ -76,6 +76,10 @@ class Member(NamedTuple):
     write_mostly: bool = False
 
 
+#: Versions of md's superblock that lie before the data, whose start may then move in a reshape.
+SUPERBLOCK_FIRST = ("1.1", "1.2")
+
+
 class Array(NamedTuple):
     """A RAID array. ``device`` is empty while it does not run; ``state`` is md's ``array_state``.
 

@@ -116,15 +116,16 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
     set_uuid = struct.pack("<4I", words[5], words[13], words[14], words[15])
     # The generic state words start at 32, the personality's at 64, the disks at 128 (32 words each), this disk at 992.
     raid_disk, state = words[995], words[996]
+    level = _level(struct.unpack("<i", struct.pack("<I", words[7]))[0])
     active = bool(state & 0b110 == 0b110)
     return MdSuperblock(
         # Its words were written in the host's order; mdadm prints them as numbers.
         uuid=b"".join(set_uuid[i : i + 4][::-1] for i in range(0, 16, 4)).hex(),
         name="",
-        level=_level(struct.unpack("<i", struct.pack("<I", words[7]))[0]),
+        level=level,
         raid_devices=words[10],
         chunk_size=words[65],
-        layout=layout_word(_level(struct.unpack("<i", struct.pack("<I", words[7]))[0]), words[64]),
+        layout=layout_word(level, words[64]),
         metadata="0.90",
         bitmap="internal" if words[33] & (1 << 8) else "none",
         role="active" if active else "faulty" if state & 1 else "spare",

@@ -293,6 +293,12 @@ def test_what_shrinking_frees() -> None:
     made = plan(SHRUNK, devices=(SDB, SDD, SDE), spare_devices=(), allow_shrink=True)
     assert outline(made) == [f"{verb} raid md0" for verb in ("replace", "remove", "zero", "grow")]
     assert commands(made)[-1] == "mdadm --grow /dev/md0 --array-size=max"
+    with_bitmap = plan(SHRUNK._replace(bitmap="internal"), bitmap="none", size=9 * GiB)
+    assert commands(with_bitmap) == [
+        "mdadm --grow /dev/md0 --array-size=max",
+        "mdadm --grow /dev/md0 --bitmap=none",
+        "mdadm --grow /dev/md0 --size=9437184",
+    ]
     cut = SHRUNK._replace(array_size=12 * GiB)
     assert "shows 12 GiB of what its members hold" in str(plan(cut).warnings)
     assert plan(cut).steps == ()
