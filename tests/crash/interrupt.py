@@ -10,13 +10,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.integration.node import Node
+from tests.integration.node import MODULES, PYTHON, Node
 
 from .operations import CHECK, DONE, PARTITIONED, Operation, Task
 
 _STEPS = (Path(__file__).parent / "steps.py").read_text()
-_RUN = "PYTHONPATH=/usr/local/lib/strata python3 /root/steps.py"
-_MODULE = "PYTHONPATH=/usr/local/lib/strata python3 -m ansible_collections.strata.storage.plugins.modules"
+_RUN = f"{PYTHON} /root/steps.py"
+_MODULE = f"{PYTHON} -m {MODULES}"
 _ALL = 1000
 #: Bytes per second, at which writing back the dirty data takes some ten seconds.
 _DETACH_SPEED = 10 << 20

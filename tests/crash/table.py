@@ -21,9 +21,9 @@ PASSED = "passed"
 _HEAD = """\
 # Interrupted, and gone on with
 
-Each operation was interrupted at each place, in a virtual machine with Linux 6.1, mdadm 4.2, LVM 2.03.16 and
-bcache-tools 1.0.8 (Debian 12). Then the same task ran again, and once more. A row passed where the first of these came
-to its end, the second changed nothing, and the files that had been synced before read as they were written.
+The operations below were interrupted at the places below, in a virtual machine with Linux 6.1, mdadm 4.2, LVM 2.03.16
+and bcache-tools 1.0.8 (Debian 12). Then the same task ran again, and once more. A row passed where the first of these
+came to its end, the second changed nothing, and the files that had been synced before read as they were written.
 `make crash-matrix` writes this page.
 
 - **ordered**: the power goes, and every write that was completed has reached its disk.

@@ -21,8 +21,8 @@ from . import purity
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = "/usr/local/lib/strata"
-_MODULES = "ansible_collections.strata.storage.plugins.modules"
-_PYTHON = f"env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
+MODULES = "ansible_collections.strata.storage.plugins.modules"
+PYTHON = f"env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
 _TRACE = "/run/strata-test.trace"
 _SOCKET = "/run/strata-test.socket"
 _CALL = f"""python3 -S -c '
@@ -73,7 +73,7 @@ class Node:
     def _serve(self) -> None:
         """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""
         self.guest.run(
-            f"rm -f {_SOCKET}; setsid {_PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null & "
+            f"rm -f {_SOCKET}; setsid {PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null & "
             f"timeout 30 sh -c 'until [ -S {_SOCKET} ]; do sleep 0.05; done'"
         )
 
@@ -81,7 +81,7 @@ class Node:
         """The result of a module; with a command before it, in a Python of its own. Raises ModuleFailed."""
         arguments["_ansible_check_mode"] = check
         if prefix:
-            command = f"{prefix} {_PYTHON} -m {_MODULES}.{module}"
+            command = f"{prefix} {PYTHON} -m {MODULES}.{module}"
             given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
         else:
             command, given = _CALL, json.dumps([module, arguments]) + "\n"
