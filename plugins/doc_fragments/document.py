@@ -40,7 +40,8 @@ write_mostly_devices:
 chunk_size:
   description:
     - How much is written to one member before the next one's turn, for example V(512K). New arrays get mdadm's default.
-    - That of a RAID 10 of a near layout can be changed.
+    - That of a RAID 10 of a near layout can be changed, and, with C(allow_unprotected_reshape), that of levels V(4),
+      V(5) and V(6).
   type: str
 layout:
   description:
@@ -78,6 +79,13 @@ allow_shrink:
       C(devices). What it no longer needs becomes a spare.
     - Refused where what is on the array does not fit into what would be left. It has to be one filesystem or one
       physical volume straight on the array, since only these say how much they use.
+  type: bool
+allow_unprotected_reshape:
+  description:
+    - Whether an array may be reshaped where data is lost if the host goes down (power, crash, reset) before the reshape
+      has ended. That is so where as many members' worth of data is left as before, which are another C(chunk_size) of
+      levels V(4), V(5) and V(6), and levels V(5) to V(6) and back. Measured with Linux 6.1 and mdadm 4.2.
+    - Have a backup, and say C(wait) to know when it is over.
   type: bool
 state:
   description:

@@ -51,9 +51,6 @@ def test_members_and_shape_of_a_raid_5(node: Node) -> None:
 
     array["bitmap"] = "internal"
     assert actions(node.converge("raid", **array)) == ["grow"]
-    assert "data was lost when it was tried" in node.refusal("raid", **array, chunk_size="64K")
-    assert "data was lost when it was tried" in node.refusal("raid", **array | {"level": "6"})
-
     node.run(f"mdadm /dev/md0 --fail {two}")
     assert "failed" in str(node.module("raid", name="md0")["warnings"])
     healed = node.module("raid", **array, wait=True)
@@ -65,6 +62,32 @@ def test_members_and_shape_of_a_raid_5(node: Node) -> None:
     assert actions(scrubbed) == ["scrub"]
     assert scrubbed["status"]["mismatch_count"] == 0
     assert "could not lose another one" in node.refusal("raid", name="md0", devices=array["devices"][:3])
+
+
+def test_a_reshape_that_a_power_cut_would_spoil(node: Node) -> None:
+    """Data stays where the power does."""
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
+    array: dict[str, Any] = {"name": "md0", "level": "5", "devices": parts[:3]}
+    node.module("raid", **array, wait=True)
+    before = fill(node)
+    array |= {"level": "6", "devices": parts}
+    assert "data was lost when it was tried" in node.refusal("raid", **array)
+    array["allow_unprotected_reshape"] = True
+    assert actions(node.module("raid", **array, wait=True)) == ["add", "grow"]
+    node.unchanged("raid", **array)
+    assert node.run("cat /sys/block/md0/md/level") == "raid6"
+
+    array["chunk_size"] = "64K"
+    assert actions(node.module("raid", **array, wait=True)) == ["grow"]
+    node.unchanged("raid", **array)
+    assert node.run("cat /sys/block/md0/md/chunk_size") == str(64 << 10)
+
+    array |= {"level": "5", "devices": parts[:3], "spare_devices": []}
+    node.module("raid", **array, wait=True)
+    node.unchanged("raid", **array)
+    assert node.run("cat /sys/block/md0/md/level") == "raid5"
+    assert node.signatures(parts[3]) == [""]
+    assert node.run(SUM) == before
 
 
 def test_a_raid_6_can_do_without_a_member(node: Node) -> None:

@@ -36,6 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "consistency_policy": {"type": "str", "choices": list(CONSISTENCY_POLICIES)},
     "uuid": {"type": "str"},
     "allow_shrink": {"type": "bool"},
+    "allow_unprotected_reshape": {"type": "bool"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
 }
 
@@ -67,6 +68,7 @@ class Raid(NamedTuple):
     size: int | None = None
     layout: str | None = None
     allow_shrink: bool = False
+    allow_unprotected_reshape: bool = False
     scrub: str | None = None
 
     @property
@@ -95,6 +97,7 @@ def parse(item: Mapping[str, Any]) -> Raid:
         size=None if item.get("size") in (None, "max") else parse_bytes(item["size"], "size"),
         layout=item.get("layout"),
         allow_shrink=bool(item.get("allow_shrink")),
+        allow_unprotected_reshape=bool(item.get("allow_unprotected_reshape")),
         scrub=item.get("scrub"),
     )
     check_distinct(raid.references, f"array {raid.name}")

@@ -15,7 +15,7 @@ from ..document.sizes import show_size
 from . import raid_shrink
 from .boot import array_path
 from .raid_members import Change, Steps, enter, reshape, shrinks, step
-from .state import Array, Device, Host, Member
+from .state import SUPERBLOCK_FIRST, Array, Device, Host, Member
 
 #: mdadm rounds what it uses of a member, and keeps room for its bitmap.
 _SLACK = 1 << 20
@@ -25,10 +25,18 @@ _BLOCK = 4096
 _CONVERTED = 64 << 10
 _CONVERTED_LAYOUT = "left-symmetric"
 _TRIED = "Linux 6.1, mdadm 4.2"
+_RESHAPING = {"reshaping": True, "sync_action": "reshape"}
 _UNMANAGED = ("journal", "ppl")
-#: Where as many members' worth of data is left, a reshape writes close to where it reads, and the superblocks kept
-#: saying that it stands at its beginning: seen with the start of the data moving, and with a backup file.
-_UNRECORDED = f"in a power cut in the midst of that, data was lost when it was tried ({_TRIED}), so it is not done"
+#: Where as many members' worth of data is left, a reshape writes close to where it reads, and the superblocks say only
+#: every ten seconds how far it came: seen with the start of the data moving, and with a backup file.
+_UNRECORDED = (
+    f"in a power cut in the midst of that, data was lost when it was tried ({_TRIED}). Copy what it holds to a new "
+    "array, or set allow_unprotected_reshape, with a backup, if that shall be risked"
+)
+_RISK = ", unprotected until it has ended"
+_BACKUP_FILE = "with metadata {} the start of its data does not move, and only with that mdadm needs no backup file"
+#: How few devices a change of level leads to.
+_LEAST = {"5": 3, "6": 4}
 
 
 def check(want: Raid, array: Array) -> None:
@@ -52,8 +60,9 @@ def _check_level(want: Raid, array: Array) -> None:
     if want.level in (None, array.level) or (array.level, want.level) == ("1", "5"):
         return
     if {array.level, want.level} == {"5", "6"}:
-        why = _UNRECORDED
-    elif array.level == "0":
+        _check_unprotected(want, array, f"its level is {array.level}, and {want.level} is wanted")
+        return
+    if array.level == "0":
         why = f"data was lost on the way when this was tried ({_TRIED}), so it is not done"
     else:
         why = {
@@ -66,6 +75,15 @@ def _check_level(want: Raid, array: Array) -> None:
     )
 
 
+def _check_unprotected(want: Raid, array: Array, what: str) -> None:
+    if array.metadata not in SUPERBLOCK_FIRST:
+        raise Refused(
+            f"array {want.name}: {what}; {_BACKUP_FILE.format(array.metadata)}. Copy what it holds to a new array"
+        )
+    if not want.allow_unprotected_reshape:
+        raise Refused(f"array {want.name}: {what}; {_UNRECORDED}")
+
+
 def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
     """One change of shape, and what can be done beside it: another begins once the first has ended."""
     _check_level(want, array)
@@ -73,9 +91,10 @@ def change(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], 
     _check_layout(want, array)
     if array.sync_action not in ("", "idle") or array.degraded or array.devices("replacing"):
         return (), host, array
+    level = partial(_level, newcomers=newcomers, allow=allow)
     number = partial(_number, newcomers=newcomers, allow=allow)
     steps: Steps = ()
-    for one in (raid_shrink.uncut, _without_bitmap, _size, _level, number, _chunk, _with_bitmap):
+    for one in (raid_shrink.uncut, _without_bitmap, _size, level, number, _chunk, _with_bitmap):
         more, host, array = one(host, want, array)
         steps += more
         if array.sync_action not in ("", "idle"):
@@ -130,13 +149,19 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
     return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
 
 
-def _level(host: Host, want: Raid, array: Array) -> Change:
+def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
     if want.level is None or want.level == array.level:
         return (), host, array
-    count = array.raid_devices
-    if count != 2:
+    if want.level == "6":
+        return _to_raid6(host, want, array, newcomers, allow)
+    return (_to_raid5 if array.level == "1" else _back_to_raid5)(host, want, array)
+
+
+def _to_raid5(host: Host, want: Raid, array: Array) -> Change:
+    """From a mirror."""
+    if array.raid_devices != 2:
         raise Refused(
-            f"array {want.name}: a RAID 1 over {count} devices cannot become a RAID 5; over two it can. "
+            f"array {want.name}: a RAID 1 over {array.raid_devices} devices cannot become a RAID 5; over two it can. "
             "List two of its devices first"
         )
     if array.component_size % _BLOCK:
@@ -148,8 +173,45 @@ def _level(host: Host, want: Raid, array: Array) -> Change:
     return _grow(host, want, array, "from RAID 1 to RAID 5", ("--level=5",), **after)
 
 
+def _to_raid6(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
+    count = array.raid_devices + 1
+    if not newcomers or count < _LEAST["6"]:
+        raise Refused(
+            f"array {want.name}: RAID 6 needs one device more than RAID 5, at least {_LEAST['6']} in all, and "
+            f"`devices` lists {len(newcomers) or 'none'} that {'is' if len(newcomers) < 2 else 'are'} new"
+        )
+    arguments = ("--level=6", f"--raid-devices={count}")
+    after = {"level": "6", "layout": _CONVERTED_LAYOUT}
+    return _span(host, want, array, newcomers[:1], allow, f"from RAID 5 to RAID 6{_RISK}", arguments, **after)
+
+
+def _back_to_raid5(host: Host, want: Raid, array: Array) -> Change:
+    """The member in the last slot becomes a spare."""
+    count = array.raid_devices - 1
+    if want.devices is not None and len(want.devices) != count:
+        raise Refused(
+            f"array {want.name}: to become RAID 5 it gives up one of its {array.raid_devices} devices, and `devices` "
+            f"has {len(want.devices)}"
+        )
+    freed = array.devices("active")[-1:]
+    return _grow(
+        host,
+        want,
+        array,
+        f"from RAID 6 to RAID 5, a device of it a spare{_RISK}",
+        ("--level=5", f"--raid-devices={count}"),
+        level="5",
+        layout=_CONVERTED_LAYOUT,
+        raid_devices=count,
+        members=tuple(
+            member._replace(role="spare", slot=None) if member.device in freed else member for member in array.members
+        ),
+        **_RESHAPING,
+    )
+
+
 def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
-    """Over fewer devices, or over more, which become spares first."""
+    """Over fewer devices, or over more."""
     if shrinks(want, array):
         return raid_shrink.fewer(host, want, array)
     if not newcomers:
@@ -164,19 +226,36 @@ def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...],
             f"array {want.name}: {newcomers[0].path} is not a member of it, and a RAID 0 does not grow here: data was "
             f"lost on the way when this was tried ({_TRIED}). Copy what it holds to a new array"
         )
+    count = array.raid_devices + len(newcomers)
+    return _span(host, want, array, newcomers, allow, f"to {count} devices", (f"--raid-devices={count}",))
+
+
+def _span(
+    host: Host,
+    want: Raid,
+    array: Array,
+    newcomers: tuple[Device, ...],
+    allow: bool,
+    detail: str,
+    arguments: tuple[str, ...],
+    **after: Any,
+) -> Change:
+    """Over more devices, which become spares first."""
     steps: Steps = ()
     for device in newcomers:
         if device.path not in array.devices("spare"):
             more, host, array = enter(host, want, array, device, "spare", allow)
             steps += more
-    count = array.raid_devices + len(newcomers)
     paths = [device.path for device in newcomers]
     members = tuple(member for member in array.members if member.device not in paths)
     members += tuple(Member(path, "active", array.raid_devices + index) for index, path in enumerate(paths))
-    after: dict[str, Any] = {"raid_devices": count, "members": members, "sync_action": "recover"}
-    if array.level != "1":
-        after = {**after, "reshaping": True, "sync_action": "reshape"}
-    more, host, array = _grow(host, want, array, f"to {count} devices", (f"--raid-devices={count}",), **after)
+    after = {
+        "raid_devices": array.raid_devices + len(newcomers),
+        "members": members,
+        **({"sync_action": "recover"} if array.level == "1" else _RESHAPING),
+        **after,
+    }
+    more, host, array = _grow(host, want, array, detail, arguments, **after)
     return steps + more, host, array
 
 
@@ -196,7 +275,9 @@ def _check_chunk(want: Raid, array: Array) -> None:
             f"({_TRIED}), so it is not done. Copy what it holds to a new array"
         )
     else:
-        why = f"{_UNRECORDED}. Copy what it holds to a new array"
+        what = f"its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is wanted"
+        _check_unprotected(want, array, what)
+        return
     raise Refused(
         f"array {want.name}: its chunk_size is {show_size(array.chunk_size)}, and {show_size(want.chunk_size)} is "
         f"wanted; {why}"
@@ -219,10 +300,9 @@ def _check_layout(want: Raid, array: Array) -> None:
 def _chunk(host: Host, want: Raid, array: Array) -> Change:
     if want.chunk_size is None or want.chunk_size == array.chunk_size or not array.chunk_size:
         return (), host, array
-    detail = f"to chunks of {show_size(want.chunk_size)}"
+    detail = f"to chunks of {show_size(want.chunk_size)}{'' if array.level == '10' else _RISK}"
     argument = f"--chunk={want.chunk_size >> 10}"
-    after: dict[str, Any] = {"chunk_size": want.chunk_size, "reshaping": True, "sync_action": "reshape"}
-    return _grow(host, want, array, detail, (argument,), **after)
+    return _grow(host, want, array, detail, (argument,), chunk_size=want.chunk_size, **_RESHAPING)
 
 
 def resume(want: Raid, array: Array) -> tuple[Step, ...]:

@@ -34,11 +34,13 @@ def test_all_words() -> None:
         "layout": "left-asymmetric",
         "size": "1G",
         "allow_shrink": True,
+        "allow_unprotected_reshape": True,
         "state": "stopped",
     }
     wanted = Raid("md0", "5", ("sda", "sdb", "sdc"), ("sdd",), 512 << 10, "1.2", "internal", UUID, "stopped")
-    assert parse(item) == wanted._replace(layout="left-asymmetric", size=1 << 30, allow_shrink=True)
-    assert parse(item | {"size": "max"}) == wanted._replace(layout="left-asymmetric", largest=True, allow_shrink=True)
+    wanted = wanted._replace(layout="left-asymmetric", allow_shrink=True, allow_unprotected_reshape=True)
+    assert parse(item) == wanted._replace(size=1 << 30)
+    assert parse(item | {"size": "max"}) == wanted._replace(largest=True)
 
 
 @pytest.mark.parametrize("level", [None, *LEVELS])

@@ -144,6 +144,7 @@ def changes(draw: Any) -> Raid:
         size=draw(st.sampled_from([None, None, 8 * GiB, 10 * GiB])),
         layout=draw(st.sampled_from([None, None, "n2", "o2", "left-symmetric"])),
         allow_shrink=draw(st.booleans()),
+        allow_unprotected_reshape=draw(st.booleans()),
     )
 
 

@@ -194,6 +194,17 @@ def test_spares_are_those_that_are_listed() -> None:
             ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --raid-devices=3"],
         ),
         (MIRROR, {"level": "5", "devices": (SDB, SDC)}, ["--grow /dev/md0 --level=5"]),
+        (
+            FIVE,
+            {"level": "6", "devices": (SDB, SDC, SDD, SDE), "allow_unprotected_reshape": True},
+            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --level=6 --raid-devices=4"],
+        ),
+        (
+            SIX,
+            {"level": "5", "devices": (SDB, SDC, SDD), "allow_unprotected_reshape": True},
+            ["--grow /dev/md0 --level=5 --raid-devices=3"],
+        ),
+        (FIVE, {"chunk_size": 64 << 10, "allow_unprotected_reshape": True}, ["--grow /dev/md0 --chunk=64"]),
         (FIVE, {"bitmap": "internal"}, ["--grow /dev/md0 --bitmap=internal"]),
         (FIVE._replace(bitmap="internal"), {"bitmap": "none"}, ["--grow /dev/md0 --bitmap=none"]),
     ],
@@ -380,7 +391,7 @@ def test_less_of_each_member() -> None:
     ("array", "words"),
     [
         (FIVE, {"level": "6", "devices": (SDB, SDC, SDD, SDE)}),
-        (SIX, {"level": "5"}),
+        (SIX, {"level": "5", "devices": (SDB, SDC, SDD)}),
         (FIVE, {"chunk_size": 64 << 10}),
         (SIX, {"chunk_size": 64 << 10}),
         (FIVE._replace(level="4"), {"chunk_size": 64 << 10}),
@@ -388,6 +399,12 @@ def test_less_of_each_member() -> None:
 )
 def test_what_a_power_cut_would_spoil(array: Array, words: dict[str, Any]) -> None:
     refused(array, "in a power cut in the midst of that, data was lost when it was tried", **words)
+    allowed = plan(array, **words, allow_unprotected_reshape=True)
+    assert allowed.steps[-1].detail.endswith("unprotected until it has ended")
+    assert allowed.in_progress == ("md0: reshape",)
+    for metadata in ("0.90", "1.0"):
+        old = array._replace(metadata=metadata)
+        refused(old, "only with that mdadm needs no backup file", **words, allow_unprotected_reshape=True)
 
 
 def test_layouts() -> None:
@@ -438,6 +455,17 @@ def test_a_scrub_is_an_act() -> None:
         (MIRROR._replace(level="0"), {"level": "5", "devices": (SDB, SDC, SDD)}, "data was lost on the way"),
         (MIRROR._replace(level="0"), {"devices": (SDB, SDC, SDD)}, "a RAID 0 does not grow here"),
         (MIRROR, {"level": "10"}, "mdadm cannot do that in place"),
+        (FIVE, {"level": "6", "allow_unprotected_reshape": True}, "one device more .*lists none that is new"),
+        (
+            an_array(SDB, SDC, level="5", sync_action="idle"),
+            {"level": "6", "devices": (SDB, SDC, SDD), "allow_unprotected_reshape": True},
+            "at least 4 in all, and `devices` lists 1 that is new",
+        ),
+        (
+            SIX,
+            {"level": "5", "devices": (SDB, SDC, SDD, SDE), "allow_unprotected_reshape": True},
+            "gives up one of its 4 devices, and `devices` has 4",
+        ),
         (FIVE, {"level": "1"}, "mdadm does not turn it into a mirror"),
         (an_array(SDB, SDC, SDD), {"level": "5"}, "a RAID 1 over 3 devices cannot become a RAID 5"),
         (MIRROR._replace(component_size=522223 << 10), {"level": "5"}, "not a multiple of 4 KiB"),
