@@ -242,6 +242,37 @@ volume_name:
   type: str
 """
 
+_DISKS = r"""
+name:
+  description: What the items of the document call them. V(NAME) is all of them, V(NAME[0]) the first.
+  type: str
+  required: true
+serial:
+  description: Serial number.
+  type: str
+wwn:
+  description: World Wide Name, with or without C(naa.), C(eui.) or C(0x) before it.
+  type: str
+model:
+  description: Model, as the disk says it.
+  type: str
+rotational:
+  description: Whether it is a spinning disk.
+  type: bool
+min_size:
+  description: The least size, for example V(4TB).
+  type: str
+max_size:
+  description: The largest size.
+  type: str
+transport:
+  description: How it is connected, V(sata), V(sas), V(nvme), V(usb), V(virtio), V(iscsi), V(fc) or V(mmc).
+  type: str
+count:
+  description: How many. One, if it is not said.
+  type: int
+"""
+
 _NAME = r"""
 name:
   description: Name of the logical volume.
@@ -275,6 +306,14 @@ class ModuleDocFragment:
         _DRIVE_STATE,
     )
 
+    DISKS: str = _flat(
+        _section(
+            "disks",
+            "Names for disks that are chosen by what they are. Those that the document's items are made of already are "
+            "chosen first, then blank ones, always in the same order. Disks that others use are never chosen.",
+            _DISKS,
+        )
+    )
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))
     DRIVES: str = _flat(

@@ -17,6 +17,10 @@ options:
       - A device that is in use (mounted, held by something else) is refused either way.
     type: bool
     default: false
+"""
+
+    LOCK = r"""
+options:
   lock_timeout:
     description: How many seconds to wait for another task that works on this host's storage.
     type: int
@@ -24,4 +28,16 @@ options:
 requirements:
   - Linux, and root on the managed host (C(become)).
   - C(wipefs) and C(udevadm), which every distribution has.
+"""
+
+    WAITING = r"""
+options:
+  wait:
+    description: Wait for a resync, recovery, reshape or scrub to end, and do what is left to do then.
+    type: bool
+    default: false
+  wait_timeout:
+    description: How many seconds to wait for that at most. What is going on goes on when the task gives up.
+    type: int
+    default: 86400
 """

@@ -26,17 +26,11 @@ options:
         array is busy or degraded.
     type: str
     choices: [check, repair]
-  wait:
-    description: Wait for a resync, recovery, reshape or scrub to end, and do what is left to do then.
-    type: bool
-    default: false
-  wait_timeout:
-    description: How many seconds to wait for that at most. What is going on goes on when the task gives up.
-    type: int
-    default: 86400
 extends_documentation_fragment:
   - strata.storage.document.raid
   - strata.storage.host
+  - strata.storage.host.lock
+  - strata.storage.host.waiting
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_host
 notes:

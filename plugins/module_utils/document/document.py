@@ -1,40 +1,143 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The document: the same words for a host, a machine before it is deployed, and what an ``_info`` module returns."""
+"""A whole document: its sections, its items, and what these are made of."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple, Union
 
-from . import bcache, drive, raid
+from ..core.errors import StorageError
+from . import bcache, disk, drive, raid
+from .bcache import Bcache
+from .disk import Disks
+from .drive import Drive
+from .raid import Raid
+from .references import Node, Reference
+
+Item = Union[Raid, Bcache, Drive]
+
+_WORDS: dict[str, dict[str, dict[str, Any]]] = {
+    "disks": disk.OPTIONS,
+    "raids": raid.OPTIONS,
+    "bcaches": bcache.OPTIONS,
+    "drives": drive.NESTED_OPTIONS,
+}
+_PARSE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "raids": raid.parse,
+    "bcaches": bcache.parse,
+    "drives": drive.parse,
+}
+#: Those that hold items, from the lowest layer to the highest.
+SECTIONS = tuple(_PARSE)
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    section: {"type": "list", "elements": "dict", "options": words} for section, words in _WORDS.items()
+}
+
+_INDEXED = re.compile(r"(.+)\[(\d+)\]")
+#: Where an item names devices; a cache may serve several.
+_DEVICES = {
+    "raids": ("devices", "spare_devices", "write_mostly_devices"),
+    "bcaches": ("backing_device", "cache_device"),
+    "drives": ("devices",),
+}
+_SHARED = ("write_mostly_devices", "cache_device")
 
 
 class Document(NamedTuple):
-    """What is wanted of a host, from the lowest layer up."""
+    """Wanted disks and items, by section. A section that was left out is not there."""
 
-    raids: tuple[raid.Raid, ...] = ()
-    bcaches: tuple[bcache.Bcache, ...] = ()
-    drives: tuple[drive.Drive, ...] = ()
+    disks: tuple[Disks, ...]
+    sections: Mapping[str, tuple[Item, ...]]
 
-
-def _section(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "list", "elements": "dict", "options": dict(options)}
-
-
-#: The argument spec of the nested form.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "raids": _section(raid.OPTIONS),
-    "bcaches": _section(bcache.OPTIONS),
-    "drives": _section(drive.NESTED_OPTIONS),
-}
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"of {' '.join(item.name for items in self.sections.values() for item in items)}"
 
 
-def parse(document: Mapping[str, Any]) -> Document:
-    """A Document from its sections, each of which may be missing."""
-    return Document(
-        raids=tuple(raid.parse(item) for item in document.get("raids") or ()),
-        bcaches=tuple(bcache.parse(item) for item in document.get("bcaches") or ()),
-        drives=tuple(drive.parse(item) for item in document.get("drives") or ()),
+def parse(words: Mapping[str, Any]) -> Document:
+    """A Document from its words. Raises StorageError for what cannot be."""
+    document = Document(
+        disks=tuple(disk.parse(item) for item in words.get("disks") or ()),
+        sections={
+            section: tuple(_PARSE[section](item) for item in words[section])
+            for section in SECTIONS
+            if words.get(section) is not None
+        },
     )
+    if not document.sections:
+        raise StorageError(f"the document is empty; say at least one of {', '.join(SECTIONS)}")
+    return document
+
+
+def nodes(document: Document) -> dict[Node, Item]:
+    """The items as nodes that refer to each other."""
+    return {_node(section, item): item for section, items in document.sections.items() for item in items}
+
+
+def disk_nodes(document: Document) -> tuple[Node, ...]:
+    return tuple(Node(f"disks: {disks.name}", (disks.name,)) for disks in document.disks)
+
+
+def _node(section: str, item: Item) -> Node:
+    place = f"{section}: {item.name}"
+    names: tuple[str, ...] = (item.name,)
+    if isinstance(item, Drive):
+        # A device is one of its volumes; the drive's own name is none.
+        names += tuple(f"{item.name}/{volume.name}" for volume in item.volumes or ())
+    return Node(place, names, tuple(_references(section, item, place)))
+
+
+def _references(section: str, item: Item, place: str) -> list[Reference]:
+    found = []
+    for option in _DEVICES[section]:
+        value = getattr(item, option)
+        if isinstance(value, str) and value:
+            found.append(Reference(value, f"{place}: {option}"))
+        elif value:
+            found += [Reference(text, f"{place}: {option}[{index}]") for index, text in enumerate(value)]
+    return found
+
+
+def used_once(place: str) -> bool:
+    """Whether a device that is named there may not be named elsewhere too."""
+    return not any(place.rstrip("]0123456789[").endswith(f": {option}") for option in _SHARED)
+
+
+def bound(section: str, item: Item, where: Mapping[str, tuple[str, ...]]) -> Item:
+    """An item with paths instead of names. Raises StorageError where a name stands for more, or fewer, than one."""
+    place = f"{section}: {item.name}"
+    changes: dict[str, Any] = {}
+    for option in _DEVICES[section]:
+        value = getattr(item, option)
+        if isinstance(value, str) and value:
+            paths = resolve(value, where)
+            if len(paths) != 1:
+                raise StorageError(f"{place}: {option}: {value} is {len(paths)} devices; say which one: {value}[0]")
+            changes[option] = paths[0]
+        elif value:
+            changes[option] = tuple(path for text in value for path in resolve(text, where))
+    return item._replace(**changes)
+
+
+def bare(section: str, item: Item) -> Item:
+    """An item without the devices that it is to be made of: what is left finds it."""
+    changes: dict[str, Any] = dict.fromkeys(_DEVICES[section])
+    return item._replace(**changes)
+
+
+def resolve(text: str, where: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The paths that a reference stands for: those of a name (``slow``, ``slow[0]``), else itself."""
+    if text in where:
+        return where[text]
+    indexed = _INDEXED.fullmatch(text)
+    if indexed and indexed.group(1) in where:
+        paths, index = where[indexed.group(1)], int(indexed.group(2))
+        if index >= len(paths):
+            raise StorageError(f"{text}: {indexed.group(1)} has {len(paths)} devices, counted from 0")
+        return (paths[index],)
+    return (text,)

@@ -109,11 +109,6 @@ def parse(item: Mapping[str, Any]) -> Raid:
         raise StorageError(f"array {raid.name}: RAID 0 has no redundancy, so there is nothing to {raid.scrub} it by")
     if raid.write_mostly_devices and raid.level not in (None, "1"):
         raise StorageError(f"array {raid.name}: write_mostly_devices are for RAID 1, which reads from any member")
-    foreign = [name for name in raid.write_mostly_devices or () if name not in (raid.devices or ())]
-    if foreign:
-        raise StorageError(
-            f"array {raid.name}: {foreign[0]} is in `write_mostly_devices` and not in `devices`; name it in both, alike"
-        )
     if raid.chunk_size is not None:
         if raid.level == "1":
             raise StorageError(f"array {raid.name}: RAID 1 does not stripe, so it has no chunk_size")

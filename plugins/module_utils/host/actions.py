@@ -11,6 +11,7 @@ from typing import Callable, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
 from ..core.plan import Write
+from ..document.sizes import Percent
 from .boot import colons
 from .filesystem import KINDS
 from .read import SYS, identity, is_busy, is_reshaping, read_contents
@@ -309,11 +310,24 @@ def _filesystem(path: str) -> Filesystem:
     return found
 
 
-#: What is known of a volume that is offline only once it is active, and a UUID as mdadm writes it.
+def _share(of: str) -> str:
+    """So much of a volume group (``50%-of-data``) in bytes: whole extents, as for a group that is there already."""
+    percent, _of, name = of.partition("%-of-")
+    columns = ("vg_extent_count", "vg_extent_size")
+    said = run_command(
+        ("vgs", "--noheadings", "--units", "b", "--nosuffix", "--options", ",".join(columns), name)
+    ).split()
+    extents, size = int(said[0]), int(said[1])
+    return str(Percent(float(percent)).of(extents * size) // size * size)
+
+
+#: What is known of a volume that is offline only once it is active, and of a group once it is made; a UUID as mdadm
+#: writes it.
 PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-uuid": lambda path: _filesystem(path).uuid,
     "filesystem-type": lambda path: _filesystem(path).type,
     "colons": colons,
+    "share": _share,
 }
 HOST_PERFORM: dict[type, Perform] = {
     **PERFORM,

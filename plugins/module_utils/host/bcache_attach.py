@@ -52,9 +52,14 @@ def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[S
     if not backing.bcache and (not backing.cache_set or (own and own.registered)):
         host, backing = _started(host, want, backing, BLANK if new else UNSEEN)
     if new:
-        cached = f"/dev/{kernel_name(device.sysfs('bcache/dev'))}"
+        cached = cached_path(device)
         steps += (step("inspect", want, "that it starts out blank", Wait(cached), Inspect(cached, wipe=allow)),)
     return steps, host, backing
+
+
+def cached_path(backing: Device) -> str:
+    """The cached device of a backing device that is going to be registered: udev may link to it late, or never."""
+    return f"/dev/{kernel_name(backing.sysfs('bcache/dev'))}"
 
 
 def _register_step(want: Bcache, device: Device) -> Step:
@@ -65,9 +70,10 @@ def _register_step(want: Bcache, device: Device) -> Step:
 
 def _started(host: Host, want: Bcache, backing: Backing, content: Content) -> tuple[Host, Backing]:
     """The cached device is there."""
-    size = host.devices[backing.device].size - backing.offset
-    host = host.with_device(Device(device_path(want.name), size=size), content=content)
-    started = backing._replace(bcache=device_path(want.name), attached=bool(backing.cache_set))
+    device, link = host.devices[backing.device], device_path(want.name)
+    path = cached_path(device)
+    host = host.with_device(Device(path, size=device.size - backing.offset, link=link), link, content=content)
+    started = backing._replace(bcache=path, attached=bool(backing.cache_set))
     return replace_backing(host, backing, started)
 
 

@@ -83,7 +83,7 @@ def gather(
         step(
             "create" if group is None else "extend",
             want.name,
-            f"volume group {'on' if group is None else 'by'} {' '.join(paths)}",
+            f"volume group {'on' if group is None else 'by'} {' '.join(map(host.shown, paths))}",
             Command(argv),
             Command(("pvchange", "--addtag", TAG, *paths)),
             kind="drive",

@@ -136,7 +136,7 @@ def _create_volume(
         Command(
             (
                 *("lvcreate", "--yes", "--wipesignatures", "n", "--name", volume.name),
-                *_size_argument(group, wanted),
+                *_size_argument(host, group, volume, wanted),
                 group.name,
             )
         ),
@@ -150,9 +150,18 @@ def _create_volume(
     return (create,), _with_filesystem(host, path, None), logical
 
 
-def _size_argument(group: Group, size: int) -> tuple[str, str]:
-    """All that is free is asked for as such: how much LVM keeps for itself is LVM's to know."""
-    return ("--extents", "100%FREE") if size == group.free else ("--size", f"{size}b")
+def _size_argument(host: Host, group: Group, volume: Volume, size: int) -> tuple[str, str]:
+    """All that is free is asked for as such: how much LVM keeps for itself is LVM's to know.
+
+    Of a device that is only planned the size is an estimate, and so is a share of a group on it.
+    """
+    estimated = any(not host.devices[path].kernel for path in physical(group))
+    share = volume.size if isinstance(volume.size, Percent) else Percent(100) if volume.size is None else None
+    if share == Percent(100) if estimated else size == group.free:
+        return "--extents", "100%FREE"
+    if estimated and share is not None:
+        return "--size", f"{placeholder('share', f'{share}-of-{group.name}')}b"
+    return "--size", f"{size}b"
 
 
 def goal(group: Group, volume: Volume, logical: LogicalVolume) -> int:

@@ -294,6 +294,12 @@ def mark(host: Host, want: Raid, array: Array) -> Change:
     if array.level != "1":
         raise StorageError(f"array {want.name}: write_mostly_devices are for RAID 1, which reads from any member")
     marked = {device.path for device in resolve(host, want.write_mostly_devices, want.name)}
+    listed = {device.path for device in resolve(host, want.devices, want.name)} if want.devices is not None else marked
+    if marked - listed:
+        raise StorageError(
+            f"array {want.name}: {min(marked - listed)} is in `write_mostly_devices` and not in `devices`; name it in "
+            "both"
+        )
     steps: Steps = ()
     members: tuple[Member, ...] = ()
     md = f"/sys/class/block/{kernel_name(array_path(want.name))}/md"

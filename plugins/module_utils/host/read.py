@@ -27,6 +27,7 @@ from .state import (
     CacheSet,
     Content,
     Device,
+    DiskFacts,
     Filesystem,
     Group,
     Host,
@@ -94,6 +95,8 @@ def deepen(host: Host, need: Unread) -> Host:
     if need.what == "directories":
         found_directories = {path: _is_empty(path) for path in need.names}
         return host._replace(directories={**host.directories, **found_directories})
+    if need.what == "disks":
+        return host._replace(disks=_disks(host))
     return host._replace(lvm=_lvm(host))
 
 
@@ -511,6 +514,43 @@ def _is_empty(path: str) -> bool | None:
         return None
     except NotADirectoryError:
         return False
+
+
+def _disks(host: Host) -> dict[str, DiskFacts]:
+    """What is a device of its own, and not made of others."""
+    return {
+        device.path: _disk_facts(f"{SYS}/{device.kernel}")
+        for device in host.devices.values()
+        if not device.disk and os.path.isdir(f"{SYS}/{device.kernel}/device")
+    }
+
+
+def _disk_facts(base: str) -> DiskFacts:
+    wwid = read_text(f"{base}/wwid") or read_text(f"{base}/device/wwid")
+    return DiskFacts(
+        serial=read_text(f"{base}/serial") or read_text(f"{base}/device/serial") or _page_80(base),
+        wwn=wwid if wwid.startswith(("naa.", "eui.", "uuid.")) else "",
+        model=read_text(f"{base}/device/model"),
+        rotational=read_text(f"{base}/queue/rotational") == "1",
+        transport=_transport(os.path.realpath(base)),
+    )
+
+
+def _transport(path: str) -> str:
+    """By the buses that its sysfs path goes through."""
+    for part, transport in (
+        ("/usb", "usb"),
+        ("/session", "iscsi"),
+        ("/ata", "sata"),
+        ("/nvme", "nvme"),
+        ("/end_device-", "sas"),
+        ("/rport-", "fc"),
+        ("/virtio", "virtio"),
+        ("/mmc", "mmc"),
+    ):
+        if part in path:
+            return transport
+    return ""
 
 
 def _lvm(host: Host) -> Lvm:

@@ -58,6 +58,16 @@ BLANK = Content()
 UNSEEN = Content((Signature("unseen"),))
 
 
+class DiskFacts(NamedTuple):
+    """What a disk says of itself; ``transport`` as lsblk calls it (sata, sas, nvme, usb, virtio, …)."""
+
+    serial: str = ""
+    wwn: str = ""
+    model: str = ""
+    rotational: bool = False
+    transport: str = ""
+
+
 class Mount(NamedTuple):
     device: str
     mount_point: str
@@ -220,7 +230,8 @@ class Boot(NamedTuple):
 class Host(NamedTuple):
     """One host's storage. ``links`` are the references that were asked for, each with its device (None: there is none).
 
-    ``contents``, ``filesystems`` and ``lvm`` cost a subprocess or more reads: they hold what a planner asked for.
+    ``contents``, ``filesystems``, ``disks`` and ``lvm`` cost a subprocess or more reads: they hold what a planner asked
+    for.
     """
 
     devices: Mapping[str, Device]
@@ -237,6 +248,7 @@ class Host(NamedTuple):
     contents: Mapping[str, Content] = {}
     filesystems: Mapping[str, Filesystem | None] = {}
     lvm: Lvm | None = None
+    disks: Mapping[str, DiskFacts] | None = None
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""
@@ -268,6 +280,12 @@ class Host(NamedTuple):
             raise Unread("lvm")
         return self.lvm
 
+    def disk_facts(self) -> Mapping[str, DiskFacts]:
+        """All disks, by path."""
+        if self.disks is None:
+            raise Unread("disks")
+        return self.disks
+
     def mounted(self, path: str) -> tuple[str, ...]:
         """Where a device is mounted."""
         return tuple(mount.mount_point for mount in self.mounts if mount.device == path)
@@ -276,6 +294,10 @@ class Host(NamedTuple):
         """The path of a device that survives a reboot."""
         device = self.devices.get(path)
         return (device.link if device else "") or path
+
+    def shown(self, path: str) -> str:
+        """A path for people: of a device that has no name of its own before the plan runs, its link."""
+        return self.stable(path) if "<" in path else path
 
     def with_device(self, device: Device, *references: str, content: Content = BLANK) -> Host:
         """This host, with a device that is going to exist."""

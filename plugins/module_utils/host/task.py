@@ -20,11 +20,9 @@ from .actions import HOST_PERFORM, PLACEHOLDERS
 from .read import deepen, read
 from .state import Host
 
-#: What each module takes beside its words.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "allow_destroy": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 60},
-}
+LOCK: dict[str, dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 60}}
+#: What each module of a single item takes beside its words.
+OPTIONS: dict[str, dict[str, Any]] = {"allow_destroy": {"type": "bool", "default": False}, **LOCK}
 #: What a module takes beside them whose work goes on after its task.
 WAITING: dict[str, dict[str, Any]] = {
     "wait": {"type": "bool", "default": False},
@@ -36,7 +34,7 @@ def make_so(
     module: AnsibleModule,
     parse: Callable[[dict[str, Any]], Any],
     references: Callable[[Any], Iterable[str]],
-    plan: Callable[[Host, Any, bool], Plan],
+    plan: Callable[[Host, Any, Any], Plan],
     facts: Callable[[Host, Any], dict[str, Any]],
     settled: Callable[[Any], Any] = lambda want: want,
 ) -> NoReturn:

@@ -5,36 +5,83 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
 from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
-from ansible_collections.strata.storage.plugins.module_utils.document.document import OPTIONS, Document, parse
+from ansible_collections.strata.storage.plugins.module_utils.document.disk import Disks
+from ansible_collections.strata.storage.plugins.module_utils.document.document import (
+    OPTIONS,
+    bound,
+    nodes,
+    parse,
+    resolve,
+    used_once,
+)
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
 
-
-def test_sections_are_optional() -> None:
-    assert parse({}) == parse({"raids": None, "bcaches": [], "drives": None}) == Document()
+WORDS: dict[str, Any] = {
+    "disks": [{"name": "slow", "rotational": True, "count": 2}],
+    "raids": [{"name": "md0", "level": 1, "devices": ["slow"], "write_mostly_devices": ["slow[1]"]}],
+    "bcaches": [{"name": "cached", "backing_device": "md0", "cache_device": "sdc"}],
+    "drives": [{"name": "data", "devices": ["cached"], "volumes": [{"name": "srv", "mount_point": "/srv"}]}],
+}
+WHERE = {"slow": ("/dev/sda", "/dev/sdb"), "md0": ("/dev/md0",)}
 
 
 def test_all_sections_through_the_argument_spec() -> None:
-    result = ArgumentSpecValidator(OPTIONS).validate(
-        {
-            "raids": [{"name": "md0", "level": 1, "devices": ["sda", "sdb"]}],
-            "bcaches": [{"name": "cached", "backing_device": "md0", "cache_device": "sdc"}],
-            "drives": [{"name": "data", "devices": ["cached"], "volumes": [{"name": "srv", "mount_point": "/srv"}]}],
-        }
-    )
+    result = ArgumentSpecValidator(OPTIONS).validate(WORDS)
     assert result.error_messages == []
-    assert parse(result.validated_parameters) == Document(
-        (Raid("md0", "1", ("sda", "sdb")),),
-        (Bcache("cached", "md0", "sdc"),),
-        (Drive("data", ("cached",), (Volume("srv", mount_point="/srv"),)),),
-    )
+    document = parse(result.validated_parameters)
+    assert document.disks == (Disks("slow", rotational=True, number=2),)
+    assert document.sections == {
+        "raids": (Raid("md0", "1", ("slow",), write_mostly_devices=("slow[1]",)),),
+        "bcaches": (Bcache("cached", "md0", "sdc"),),
+        "drives": (Drive("data", ("cached",), (Volume("srv", mount_point="/srv"),)),),
+    }
+    assert document.name == "of md0 cached data"
+
+
+def test_a_section_that_is_left_out_is_not_an_empty_one() -> None:
+    assert parse({"raids": [], "drives": None}).sections == {"raids": ()}
+    with pytest.raises(StorageError, match="the document is empty; say at least one of raids, bcaches, drives"):
+        parse({"disks": [{"name": "slow", "model": "M"}]})
 
 
 def test_an_item_that_cannot_be_is_an_error() -> None:
     with pytest.raises(StorageError, match="array 'a/b'"):
         parse({"raids": [{"name": "a/b"}]})
+
+
+def test_what_items_refer_to() -> None:
+    document = parse({**WORDS, "raids": [{"name": "md0", "level": "1", "devices": ["sda", "slow"]}]})
+    found = {node.place: node for node in nodes(document)}
+    assert [tuple(reference) for reference in found["raids: md0"].references] == [
+        ("sda", "raids: md0: devices[0]"),
+        ("slow", "raids: md0: devices[1]"),
+    ]
+    assert [reference.text for reference in found["bcaches: cached"].references] == ["md0", "sdc"]
+    assert found["drives: data"].names == ("data", "data/srv")
+    assert used_once("raids: md0: devices[1]")
+    assert not used_once("raids: md0: write_mostly_devices[1]")
+    assert not used_once("bcaches: cached: cache_device")
+
+
+def test_names_become_paths() -> None:
+    raid = Raid("md0", "1", ("slow", "sdx"), write_mostly_devices=("slow[1]",))
+    assert bound("raids", raid, WHERE) == raid._replace(
+        devices=("/dev/sda", "/dev/sdb", "sdx"), write_mostly_devices=("/dev/sdb",)
+    )
+    cached = Bcache("cached", "md0", "slow[0]")
+    assert bound("bcaches", cached, WHERE) == Bcache("cached", "/dev/md0", "/dev/sda")
+    assert bound("bcaches", Bcache("cached", cache_device=""), WHERE) == Bcache("cached", cache_device="")
+    assert bound("drives", Drive("data"), WHERE) == Drive("data")
+    with pytest.raises(StorageError, match=r"cache_device: slow is 2 devices; say which one: slow\[0\]"):
+        bound("bcaches", Bcache("cached", "md0", "slow"), WHERE)
+    with pytest.raises(StorageError, match=r"slow\[2\]: slow has 2 devices, counted from 0"):
+        resolve("slow[2]", WHERE)
+    assert resolve("other[2]", WHERE) == ("other[2]",)

@@ -113,10 +113,6 @@ def test_the_consistency_policy_is_the_bitmap_in_other_words() -> None:
     [
         ({"level": "0", "scrub": "check"}, "there is nothing to check it by"),
         ({"level": "5", "write_mostly_devices": ["sdb"]}, "write_mostly_devices are for RAID 1"),
-        (
-            {"level": "1", "devices": ["sdb"], "write_mostly_devices": ["sdc"]},
-            "sdc is in `write_mostly_devices` and not",
-        ),
     ],
 )
 def test_what_makes_no_sense(words: dict[str, Any], said: str) -> None:

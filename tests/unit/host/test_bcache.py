@@ -121,8 +121,7 @@ def test_create_from_first_to_last() -> None:
         ),
         step("set", "cache mode writeback", Write(f"{SYS}/cache_mode", "writeback"), flush=(SDB,)),
     )
-    path = "/dev/bcache/by-label/cached"
-    assert made.after.backings == (Backing(SDB, "", "cached", cache_set, "writeback", "clean", path, True, True),)
+    assert made.after.backings == (Backing(SDB, "", "cached", cache_set, "writeback", "clean", cached, True, True),)
     assert made.after.cache_sets == (CacheSet(cache_set, SDC, 512 << 10, registered=True),)
     assert made.after.contents[SDB] == made.after.contents[SDC] == SIGNED
     assert made.after.contents[path] == Content()

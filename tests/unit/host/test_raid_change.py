@@ -432,6 +432,8 @@ def test_write_mostly() -> None:
     assert step.flush == ("/dev/md0", SDC)
     marked = MIRROR._replace(members=(MIRROR.members[0], MIRROR.members[1]._replace(write_mostly=True)))
     assert plan(marked, write_mostly_devices=()).steps[0].actions == (Write(path, "-writemostly"),)
+    with pytest.raises(StorageError, match="/dev/sdd is in `write_mostly_devices` and not in `devices`"):
+        plan(MIRROR, devices=("sdb", "sdc"), write_mostly_devices=("sdd",))
     with pytest.raises(StorageError, match="are for RAID 1"):
         plan(FIVE, write_mostly_devices=(SDC,))
 

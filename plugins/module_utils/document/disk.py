@@ -1,0 +1,147 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The word ``disks``: names for disks that are chosen by what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import StorageError
+from .names import check_name
+from .sizes import parse_bytes, show_size
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "serial": {"type": "str"},
+    "wwn": {"type": "str"},
+    "model": {"type": "str"},
+    "rotational": {"type": "bool"},
+    "min_size": {"type": "str"},
+    "max_size": {"type": "str"},
+    "transport": {"type": "str"},
+    "count": {"type": "int"},
+}
+
+
+class Disks(NamedTuple):
+    """Wanted disks, so many of them. None: any will do. Sizes in bytes."""
+
+    name: str
+    serial: str | None = None
+    wwn: str | None = None
+    model: str | None = None
+    rotational: bool | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    transport: str | None = None
+    number: int = 1
+
+
+class Candidate(NamedTuple):
+    """A disk that may be chosen. ``claimed``: the document's items are made of it already; ``free``: nobody uses it."""
+
+    path: str
+    serial: str = ""
+    wwn: str = ""
+    model: str = ""
+    rotational: bool = False
+    size: int = 0
+    transport: str = ""
+    claimed: bool = False
+    free: bool = True
+    blank: bool = True
+
+    @property
+    def identity(self) -> str:
+        """What does not change with the kernel's name."""
+        return self.wwn or self.serial or self.path
+
+
+def parse(item: Mapping[str, Any]) -> Disks:
+    """Disks from an item of the document. Raises StorageError for what no disk can be."""
+    name = check_name(str(item["name"]), "disks", longest=64)
+    disks = Disks(
+        name=name,
+        serial=item.get("serial"),
+        wwn=item.get("wwn"),
+        model=item.get("model"),
+        rotational=item.get("rotational"),
+        min_size=_bytes(item, "min_size"),
+        max_size=_bytes(item, "max_size"),
+        transport=item.get("transport"),
+        number=1 if item.get("count") is None else int(item["count"]),
+    )
+    if disks.number < 1:
+        raise StorageError(f"disks {name}: count is {disks.number}, and must be at least 1")
+    if disks.number > 1 and (disks.serial or disks.wwn):
+        raise StorageError(f"disks {name}: a serial or a wwn is that of one disk, and count is {disks.number}")
+    if disks.min_size and disks.max_size and disks.min_size > disks.max_size:
+        raise StorageError(f"disks {name}: min_size is larger than max_size")
+    if disks == Disks(name, number=disks.number):
+        raise StorageError(f"disks {name}: say what they are: {', '.join(word for word in OPTIONS if word != 'name')}")
+    return disks
+
+
+def _bytes(item: Mapping[str, Any], option: str) -> int | None:
+    return None if item.get(option) is None else parse_bytes(item[option], option)
+
+
+def choose(wanted: tuple[Disks, ...], candidates: tuple[Candidate, ...]) -> dict[str, tuple[str, ...]]:
+    """The paths of the disks for each name: those that the document's items consist of, then blank ones, then others.
+
+    Among equals the order is by identity (WWN, serial), so that it is the same whatever the kernel calls them today,
+    and no disk is chosen twice. Raises StorageError where too few match.
+    """
+    chosen: dict[str, tuple[str, ...]] = {}
+    taken: set[str] = set()
+    # Who names one disk goes before who would be content with any.
+    for disks in sorted(wanted, key=lambda disks: not (disks.serial or disks.wwn)):
+        matching = [candidate for candidate in candidates if _matches(disks, candidate)]
+        usable = [candidate for candidate in matching if candidate.claimed or candidate.free]
+        left = sorted(
+            (candidate for candidate in usable if candidate.path not in taken),
+            key=lambda candidate: (not candidate.claimed, not candidate.blank, candidate.identity),
+        )
+        if len(left) < disks.number:
+            raise StorageError(_too_few(disks, matching, usable, left))
+        paths = tuple(candidate.path for candidate in left[: disks.number])
+        taken.update(paths)
+        chosen[disks.name] = paths
+    return chosen
+
+
+def _matches(disks: Disks, candidate: Candidate) -> bool:
+    return (
+        (disks.serial is None or disks.serial == candidate.serial)
+        and (disks.wwn is None or _plain_wwn(disks.wwn) == _plain_wwn(candidate.wwn))
+        and (disks.model is None or disks.model == candidate.model)
+        and (disks.rotational is None or disks.rotational == candidate.rotational)
+        and (disks.min_size is None or candidate.size >= disks.min_size)
+        and (disks.max_size is None or candidate.size <= disks.max_size)
+        and (disks.transport is None or disks.transport == candidate.transport)
+    )
+
+
+def _plain_wwn(wwn: str) -> str:
+    """A WWN as the kernel writes it (``naa.5000c5…``), as udev does (``0x5000c5…``), or bare."""
+    lowered = wwn.lower()
+    for prefix in ("naa.", "eui.", "0x"):
+        if lowered.startswith(prefix):
+            return lowered[len(prefix) :]
+    return lowered
+
+
+def _too_few(disks: Disks, matching: list[Candidate], usable: list[Candidate], left: list[Candidate]) -> str:
+    words = {
+        word: value for word, value in disks._asdict().items() if value is not None and word not in ("name", "number")
+    }
+    said = ", ".join(
+        f"{word}: {show_size(value) if word.endswith('_size') else value}" for word, value in words.items()
+    )
+    found = f"{len(matching)} match ({said})"
+    used = [candidate.path for candidate in matching if candidate not in usable]
+    given = [candidate.path for candidate in usable if candidate not in left]
+    why = [f"{' '.join(used)} in use by others"] * bool(used) + [f"{' '.join(given)} chosen for others"] * bool(given)
+    return f"disks {disks.name}: {disks.number} wanted, and {found}" + (f", {', '.join(why)}" if why else "")

@@ -1,0 +1,61 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names in a document: which item means which other, and in which order they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ..core.errors import StorageError
+
+
+class Reference(NamedTuple):
+    """A device as it is written, and where: ``raids: md0: devices[1]``."""
+
+    text: str
+    place: str
+
+
+class Node(NamedTuple):
+    """An item: its ``place`` in the document, the names that others know it by, and the devices that it is made of."""
+
+    place: str
+    names: tuple[str, ...]
+    references: tuple[Reference, ...] = ()
+
+
+def check_names(nodes: Iterable[Node]) -> dict[str, Node]:
+    """The items by their names. Raises StorageError where two have one."""
+    found: dict[str, Node] = {}
+    for node in nodes:
+        for name in node.names:
+            if name in found:
+                raise StorageError(f"{name} is the name of two items: {found[name].place} and {node.place}")
+            found[name] = node
+    return found
+
+
+def in_order(nodes: tuple[Node, ...], known: Mapping[str, Node]) -> tuple[Node, ...]:
+    """What an item is made of before the item, else as written. Raises StorageError for a circle."""
+    done: list[Node] = []
+    path: list[Node] = []
+
+    def visit(node: Node) -> None:
+        if node in done:
+            return
+        if node in path:
+            circle = " from ".join(other.place for other in (*path[path.index(node) :], node))
+            raise StorageError(f"items are made of each other: {circle}")
+        path.append(node)
+        for reference in node.references:
+            other = known.get(reference.text)
+            if other is not None:
+                visit(other)
+        path.pop()
+        done.append(node)
+
+    for node in nodes:
+        visit(node)
+    return tuple(done)

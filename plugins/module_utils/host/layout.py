@@ -1,0 +1,199 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host's whole storage: each item planned on the state that those before it lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Plan
+from ..document.bcache import Bcache
+from ..document.disk import Candidate, choose
+from ..document.document import Document, Item, bare, bound, disk_nodes, nodes, resolve, used_once
+from ..document.drive import Drive
+from ..document.raid import Raid
+from ..document.references import Node, check_names, in_order
+from . import bcache, bcache_attach, boot, drive, drive_group, raid
+from .safety import usage
+from .state import UNSEEN, Host
+
+_PLANNERS: dict[type, Any] = {Raid: raid, Bcache: bcache, Drive: drive}
+
+
+def device_paths(item: Item) -> dict[str, str]:
+    """The devices that an item is, or has, by the names that the document has for them."""
+    if isinstance(item, Raid):
+        return {item.name: boot.array_path(item.name)}
+    if isinstance(item, Bcache):
+        return {item.name: bcache_attach.device_path(item.name)}
+    return {
+        f"{item.name}/{volume.name}": drive_group.device_path(item.name, volume.name) for volume in item.volumes or ()
+    }
+
+
+def references(document: Document) -> tuple[str, ...]:
+    """What has to be resolved to plan this document."""
+    found: list[str] = []
+    for node, item in nodes(document).items():
+        found += [reference.text for reference in node.references]
+        found += [*device_paths(item).values(), f"/dev/{item.name}"]
+    return tuple(dict.fromkeys(found))
+
+
+def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
+    """What it takes. ``allow``: the items on whose way data may be destroyed. Raises what the planners raise."""
+    items = nodes(document)
+    known = check_names((*disk_nodes(document), *items))
+    unknown = [name for name in allow if name not in known]
+    if unknown:
+        raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
+    _check_foreign(host, items)
+    where, host = _where(host, document, items)
+    ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
+    _check_once(host, ordered, items, where)
+    wanted = [(node, bound(node.place.partition(":")[0], items[node], where)) for node in ordered]
+    return _fold(host, wanted, known, allow)
+
+
+def _fold(host: Host, wanted: list[tuple[Node, Item]], known: dict[str, Node], allow: tuple[str, ...]) -> Plan:
+    """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it."""
+    going = [(node, item) for node, item in reversed(wanted) if item.state == "absent"]
+    coming = [(node, item) for node, item in wanted if item.state != "absent"]
+    whole = Plan((), host)
+    later: list[tuple[Item, Refused]] = []
+    for _node, item in going:
+        try:
+            whole = _and(whole, _plan(whole.after, item, allow))
+        except Refused as refused:
+            later.append((item, refused))
+    unseen: dict[Node, str] = {}
+    for node, item in coming:
+        below = next((known[ref.text] for ref in node.references if known.get(ref.text) in unseen), None)
+        if below is not None:
+            # What is on it can be read, and planned with, once it runs.
+            unseen[node] = unseen[below]
+            whole = whole._replace(
+                in_progress=(*whole.in_progress, f"{node.place}: is planned once {unseen[below]} runs")
+            )
+            continue
+        whole = _and(whole, _plan(whole.after, item, allow))
+        started = [path for path in device_paths(item).values() if _is_unseen(whole.after, path)]
+        if started:
+            unseen[node] = item.name
+    for item, first in later:
+        try:
+            whole = _and(whole, _plan(whole.after, item, allow))
+        except Refused:
+            raise first from None
+    return whole
+
+
+def _is_unseen(host: Host, path: str) -> bool:
+    device = host.find(path)
+    return device is not None and host.contents.get(device.path) == UNSEEN
+
+
+def _plan(host: Host, item: Item, allow: tuple[str, ...]) -> Plan:
+    try:
+        planned: Plan = _PLANNERS[type(item)].plan(host, item, item.name in allow)
+    except Refused as error:
+        said = str(error).replace("set allow_destroy", f"add {item.name} to allow_destroy")
+        raise Refused(said.replace("Set allow_destroy", f"Add {item.name} to allow_destroy")) from None
+    return planned
+
+
+def _and(first: Plan, second: Plan) -> Plan:
+    return Plan(
+        first.steps + second.steps,
+        second.after,
+        in_progress=first.in_progress + second.in_progress,
+        pending_reboot=first.pending_reboot + second.pending_reboot,
+        warnings=first.warnings + tuple(warning for warning in second.warnings if warning not in first.warnings),
+        waits=first.waits + second.waits,
+    )
+
+
+def _check_foreign(host: Host, items: dict[Node, Item]) -> None:
+    """A name that is also the kernel's of another device would be read as the one here and as the other there."""
+    for node, item in items.items():
+        device, own = host.find(f"/dev/{item.name}"), [host.find(path) for path in device_paths(item).values()]
+        if device is not None and device not in own:
+            raise StorageError(
+                f"{node.place}: there is a device {device.path} of that name already; choose another one"
+            )
+
+
+def _check_once(
+    host: Host, ordered: Iterable[Node], items: dict[Node, Item], where: dict[str, tuple[str, ...]]
+) -> None:
+    places: dict[str, str] = {}
+    for node in ordered:
+        for reference in node.references if items[node].state != "absent" else ():
+            for path in resolve(reference.text, where) if used_once(reference.place) else ():
+                device = host.find(path)
+                key = device.path if device else path
+                if key in places:
+                    raise StorageError(f"{places[key]} and {reference.place} both mean {key}")
+                places[key] = reference.place
+
+
+def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dict[str, tuple[str, ...]], Host]:
+    """The paths that the document's names stand for, and the host that knows these."""
+    where: dict[str, tuple[str, ...]] = {
+        name: (path,) for item in items.values() for name, path in device_paths(item).items()
+    }
+    if document.disks:
+        chosen = choose(document.disks, _candidates(host, items))
+        where.update(chosen)
+        host = host._replace(links={**host.links, **{path: path for paths in chosen.values() for path in paths}})
+    return where, host
+
+
+def _candidates(host: Host, items: dict[Node, Item]) -> tuple[Candidate, ...]:
+    claimed = {path for item in items.values() for path in _made_of(host, item)}
+    facts = host.disk_facts()
+    contents = host.content(*facts)
+    return tuple(
+        Candidate(
+            path=path,
+            **disk._asdict(),
+            size=host.devices[path].size,
+            claimed=path in claimed,
+            free=not usage(host, host.devices[path]) and not contents[path].busy,
+            blank=not contents[path].signatures,
+        )
+        for path, disk in facts.items()
+    )
+
+
+def facts(host: Host, document: Document) -> dict[str, Any]:
+    """What the module returns of the wanted items, and the tree of all that there is."""
+    layout: dict[str, list[dict[str, Any]]] = {}
+    status: dict[str, dict[str, Any]] = {}
+    for section, items in document.sections.items():
+        layout[section], status[section] = [], {}
+        for item in items:
+            found = _PLANNERS[type(item)].facts(host, bare(section, item))
+            doing = found.pop("status")
+            (dump,) = found.values()
+            if dump:
+                layout[section].append(dump)
+                status[section][item.name] = doing
+    return {"layout": layout, "status": status}
+
+
+def _made_of(host: Host, item: Item) -> tuple[str, ...]:
+    """The devices that an item consists of on this host."""
+    if isinstance(item, Raid):
+        path = host.find(boot.array_path(item.name))
+        arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == item.name]
+        return tuple(member.device for array in arrays for member in array.members)
+    if isinstance(item, Bcache):
+        backings = [backing for backing in host.backings if backing.label == item.name]
+        sets = [found for backing in backings for found in [bcache_attach.set_of(host, backing)] if found]
+        return tuple(backing.device for backing in backings) + tuple(found.device for found in sets)
+    groups = [group for group in host.groups().groups if group.name == item.name]
+    return tuple(volume.device for group in groups for volume in group.physical_volumes)

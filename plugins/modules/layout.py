@@ -1,0 +1,152 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: layout
+short_description: All of a host's storage as one document, one plan, one task
+version_added: 0.1.0
+description:
+  - Brings arrays, bcaches and drives about together, from one document. Each is planned on the state that those before
+    it lead to, so that the whole plan is there before anything is done, also on devices that do not exist yet.
+  - Items are written in any order, and name each other; what one is made of is done before it.
+  - What the document does not name stays as it is.
+author:
+  - the strata.storage authors (@strata-storage)
+options:
+  allow_destroy:
+    description:
+      - The names of the items on whose way data may be destroyed, for instance a filesystem on a device that an item is
+        to be made of, or what is on an item that is removed.
+      - Without its name here, an item is refused whatever holds a signature, and the error names the device and what
+        was found on it.
+      - A device that is in use (mounted, held by something else) is refused either way.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - strata.storage.document.disks
+  - strata.storage.document.raids
+  - strata.storage.document.bcaches
+  - strata.storage.document.drives
+  - strata.storage.host.lock
+  - strata.storage.host.waiting
+  - strata.storage.attributes
+notes:
+  - A device is the name of another item (C(md0), C(cached), C(data/srv) for a volume of a drive), of disks (C(slow) for
+    all of them, C(slow[0]) for the first), a path, or a kernel name, in this order.
+  - Where an item has to be started first to see what is on it, what is made of it is planned once it runs. Check mode
+    then shows the plan up to there, and RV(in_progress) what follows.
+seealso:
+  - module: strata.storage.raid
+  - module: strata.storage.bcache
+  - module: strata.storage.lvm_drive
+"""
+
+EXAMPLES = r"""
+- name: Two volumes on a cached RAID 6
+  strata.storage.layout:
+    disks:
+      - {name: slow, rotational: true, min_size: 4TB, count: 6}
+      - {name: fast, serial: S4EWNX0R}
+    raids:
+      - name: md0
+        level: '6'
+        devices: [slow]
+    bcaches:
+      - name: cached
+        backing_device: md0
+        cache_device: fast
+        cache_mode: writeback
+    drives:
+      - name: data
+        devices: [cached]
+        volumes:
+          - {name: srv, size: 80%, filesystem: xfs, mount_point: /srv}
+          - {name: logs, size: 100%, filesystem: ext4, mount_point: /var/log/app, mount_options: noatime}
+
+- name: A mirror taken apart, with what is on it, and its disks in an array
+  strata.storage.layout:
+    raids:
+      - {name: md0, state: absent}
+      - {name: md1, level: '5', devices: [sdb, sdc, sdd]}
+    allow_destroy: [md0]
+"""
+
+RETURN = r"""
+layout:
+  description: The document's items as they are, by section.
+  returned: success
+  type: dict
+status:
+  description: How each does, by section and name, as the modules of the single items return it.
+  returned: success
+  type: dict
+plan:
+  description: The steps, in order; in check mode what would be done, else what was planned and done.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: What the step does, in one word.
+      type: str
+      returned: always
+    kind:
+      description: The kind of thing that it does it to.
+      type: str
+      returned: always
+    name:
+      description: Which one.
+      type: str
+      returned: always
+    detail:
+      description: More about it.
+      type: str
+      returned: always
+    commands:
+      description: The commands, kernel attributes and file edits behind it.
+      type: list
+      elements: str
+      returned: always
+    destroys:
+      description: The data that it destroys, a sentence for each device.
+      type: list
+      elements: str
+      returned: always
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: What is on its way and needs nobody, for instance a resync, and what is planned only after it.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: What takes effect with the next boot.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.document import document
+from ..module_utils.host import layout as planner
+from ..module_utils.host.task import LOCK, WAITING, make_so
+
+
+def main() -> None:
+    allow = {"allow_destroy": {"type": "list", "elements": "str", "default": []}}
+    module = AnsibleModule(argument_spec={**document.OPTIONS, **allow, **WAITING, **LOCK}, supports_check_mode=True)
+    make_so(module, document.parse, planner.references, planner.plan, planner.facts)
+
+
+if __name__ == "__main__":
+    main()

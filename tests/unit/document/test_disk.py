@@ -1,0 +1,99 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The word ``disks``: what is said, and what is chosen."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.document.disk import Candidate, Disks, choose, parse
+
+GiB = 1 << 30
+SLOW = tuple(
+    Candidate(f"/dev/sd{letter}", serial=f"S{letter}", wwn=f"naa.500{letter}", rotational=True, size=4 * GiB)
+    for letter in "abcd"
+)
+FAST = Candidate("/dev/nvme0n1", serial="N1", wwn="eui.01", model="Quick", size=GiB, transport="nvme")
+ALL = (*SLOW, FAST)
+
+
+def chosen(candidates: tuple[Candidate, ...] = ALL, **words: Any) -> tuple[str, ...]:
+    return choose((parse({"name": "these", **words}),), candidates)["these"]
+
+
+def test_all_words() -> None:
+    item = {"name": "slow", "model": "M", "rotational": True, "min_size": "1G", "max_size": "2G", "transport": "sas"}
+    assert parse({**item, "count": 3}) == Disks("slow", None, None, "M", True, GiB, 2 * GiB, "sas", 3)
+    assert parse({"name": "fast", "serial": "S", "wwn": "0x5"}) == Disks("fast", "S", "0x5")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, "disks slow: say what they are: serial, wwn"),
+        ({"count": 2}, "say what they are"),
+        ({"rotational": True, "count": 0}, "count is 0, and must be at least 1"),
+        ({"serial": "S", "count": 2}, "a serial or a wwn is that of one disk, and count is 2"),
+        ({"min_size": "2G", "max_size": "1G"}, "min_size is larger than max_size"),
+        ({"min_size": "50%"}, "min_size: 50% must be an amount of bytes"),
+    ],
+)
+def test_what_no_disk_can_be(words: dict[str, Any], said: str) -> None:
+    with pytest.raises(StorageError, match=said):
+        parse({"name": "slow", **words})
+
+
+@pytest.mark.parametrize(
+    ("words", "paths"),
+    [
+        ({"serial": "Sc"}, ("/dev/sdc",)),
+        ({"wwn": "0x500B"}, ("/dev/sdb",)),
+        ({"wwn": "naa.500b"}, ("/dev/sdb",)),
+        ({"model": "Quick"}, ("/dev/nvme0n1",)),
+        ({"transport": "nvme"}, ("/dev/nvme0n1",)),
+        ({"rotational": False}, ("/dev/nvme0n1",)),
+        ({"max_size": "2G"}, ("/dev/nvme0n1",)),
+        ({"min_size": "4G", "count": 4}, ("/dev/sda", "/dev/sdb", "/dev/sdc", "/dev/sdd")),
+        ({"rotational": True, "count": 2}, ("/dev/sda", "/dev/sdb")),
+    ],
+)
+def test_disks_by_what_they_are(words: dict[str, Any], paths: tuple[str, ...]) -> None:
+    assert chosen(**words) == paths
+
+
+def test_the_same_disks_whatever_the_kernel_calls_them() -> None:
+    """The identities stay, the names are dealt anew."""
+    letters = list("abcd")
+    for seed in range(20):
+        random.Random(seed).shuffle(letters)
+        renamed = tuple(disk._replace(path=f"/dev/sd{letter}") for disk, letter in zip(SLOW, letters))
+        by_path = {disk.path: disk.serial for disk in renamed}
+        assert [by_path[path] for path in chosen(renamed, rotational=True, count=2)] == ["Sa", "Sb"]
+
+
+def test_what_the_document_is_made_of_wins_and_then_what_is_blank() -> None:
+    first, second, third, fourth = SLOW
+    used = (first._replace(blank=False), second, third, fourth._replace(claimed=True, free=False, blank=False))
+    assert chosen(used, rotational=True, count=3) == ("/dev/sdd", "/dev/sdb", "/dev/sdc")
+    assert chosen((*used, FAST._replace(rotational=True, wwn="naa.1")), rotational=True)[0] == "/dev/sdd"
+    assert chosen(used, rotational=True, count=4)[-1] == "/dev/sda"
+
+
+def test_none_is_chosen_twice() -> None:
+    wanted = (Disks("any", rotational=True, number=2), Disks("one", serial="Sa"))
+    assert choose(wanted, ALL) == {"one": ("/dev/sda",), "any": ("/dev/sdb", "/dev/sdc")}
+
+
+def test_too_few() -> None:
+    with pytest.raises(StorageError, match=r"disks these: 5 wanted, and 4 match .rotational: True, min_size: 2 GiB."):
+        chosen(rotational=True, min_size="2G", count=5)
+    busy = (SLOW[0]._replace(free=False), *SLOW[1:])
+    with pytest.raises(StorageError, match=r"4 wanted, and 4 match .*, /dev/sda in use by others"):
+        chosen(busy, rotational=True, count=4)
+    with pytest.raises(StorageError, match=r"disks two: 1 wanted, and 1 match .*, /dev/nvme0n1 chosen for others"):
+        choose((Disks("one", serial="N1"), Disks("two", model="Quick")), ALL)

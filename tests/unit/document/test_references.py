@@ -1,0 +1,47 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names in a document, and the order that follows from them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.document.references import (
+    Node,
+    Reference,
+    check_names,
+    in_order,
+)
+
+
+def node(name: str, *made_of: str) -> Node:
+    return Node(f"raids: {name}", (name,), tuple(Reference(text, f"raids: {name}: devices") for text in made_of))
+
+
+def names(*nodes: Node) -> list[str]:
+    return [found.names[0] for found in in_order(nodes, check_names(nodes))]
+
+
+def test_what_something_is_made_of_comes_before_it() -> None:
+    assert names(node("c", "b"), node("a", "sdb"), node("b", "a")) == ["a", "b", "c"]
+    assert names(node("x"), node("y"), node("z")) == ["x", "y", "z"]
+    assert names(node("top", "left", "right"), node("right", "low"), node("left", "low"), node("low")) == [
+        "low",
+        "left",
+        "right",
+        "top",
+    ]
+
+
+def test_a_circle_names_all_that_are_in_it() -> None:
+    with pytest.raises(StorageError, match=r"made of each other: raids: b from raids: c from raids: b$"):
+        names(node("a", "b"), node("b", "c"), node("c", "b"))
+    with pytest.raises(StorageError, match="raids: a from raids: a"):
+        names(node("a", "a"))
+
+
+def test_two_of_one_name() -> None:
+    with pytest.raises(StorageError, match="a is the name of two items: raids: a and drives: a"):
+        check_names((node("a"), Node("drives: a", ("a",))))

@@ -1,0 +1,221 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole documents: one plan over all layers, as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
+from ansible_collections.strata.storage.plugins.module_utils.document.document import Document, parse
+from ansible_collections.strata.storage.plugins.module_utils.host import layout
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, DiskFacts, Host, Mount
+
+from .hosts import CONF, EXT4, GiB, a_host, an_array, commands, destroyed, disk, mdadm_line, outline, with_array
+
+SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
+STACK: dict[str, Any] = {
+    "drives": [
+        {
+            "name": "data",
+            "devices": ["cached"],
+            "volumes": [
+                {"name": "srv", "size": "50%", "filesystem": "xfs", "mount_point": "/srv"},
+                {"name": "logs", "size": "100%", "filesystem": "ext4", "mount_point": "/srv/logs"},
+            ],
+        }
+    ],
+    "bcaches": [{"name": "cached", "backing_device": "md0", "cache_device": "sdg", "cache_mode": "writeback"}],
+    "raids": [{"name": "md0", "level": "5", "devices": ["sdb", "sdc", "sdd"]}],
+}
+
+
+def blank(**more: Any) -> Host:
+    host = a_host(*(f"/dev/sd{letter}" for letter in "bcdefg"), directories={"/srv": None}, **more)
+    facts = {
+        path: DiskFacts(serial=f"S{path[-1]}", wwn=f"naa.5{path[-1]}", rotational=path != SDG) for path in host.devices
+    }
+    return host._replace(disks=facts)
+
+
+def planned(host: Host, words: dict[str, Any], *allow: str) -> Plan:
+    """The plan, after which there is none."""
+    document = parse(words)
+    plan = layout.plan(host, document, allow)
+    assert layout.plan(host, document, allow) == plan
+    assert layout.plan(plan.after, document, allow).steps == ()
+    return plan
+
+
+def refused(host: Host, words: dict[str, Any], said: str, *allow: str) -> None:
+    with pytest.raises(StorageError, match=said):
+        layout.plan(host, parse(words), allow)
+
+
+def test_the_whole_plan_on_an_empty_host() -> None:
+    plan = planned(blank(), STACK)
+    assert outline(plan) == [
+        "persist raid md0",
+        "create raid md0",
+        "inspect raid md0",
+        "format bcache cached",
+        "register bcache cached",
+        "persist bcache cached",
+        "format bcache cached",
+        "register bcache cached",
+        "inspect bcache cached",
+        "label bcache cached",
+        "attach bcache cached",
+        "set bcache cached",
+        "create drive data",
+        "create volume data/srv",
+        "format volume data/srv",
+        "create volume data/logs",
+        "format volume data/logs",
+        "create directory /srv",
+        "persist mount data/srv",
+        "mount volume data/srv",
+        "create directory /srv/logs",
+        "persist mount data/logs",
+        "mount volume data/logs",
+    ]
+    assert "vgcreate data /dev/bcache/by-label/cached" in commands(plan)
+    sizes = [command for command in commands(plan) if command.startswith("lvcreate")]
+    assert "--size <share:50%-of-data>b" in sizes[0]
+    assert "--extents 100%FREE" in sizes[1]
+
+
+def test_what_there_is_after_it() -> None:
+    plan = planned(blank(), STACK)
+    found = layout.facts(plan.after, parse(STACK))
+    assert [item["name"] for section in found["layout"].values() for item in section] == ["md0", "cached", "data"]
+    assert found["status"]["drives"]["data"]["volumes"].keys() == {"srv", "logs"}
+    assert layout.facts(blank(), parse(STACK)) == {
+        "layout": {"raids": [], "bcaches": [], "drives": []},
+        "status": {"raids": {}, "bcaches": {}, "drives": {}},
+    }
+
+
+def test_disks_by_what_they_are() -> None:
+    words = {
+        **STACK,
+        "disks": [{"name": "slow", "rotational": True, "count": 3}, {"name": "fast", "serial": "Sg"}],
+        "raids": [{"name": "md0", "level": "5", "devices": ["slow"]}],
+        "bcaches": [{"name": "cached", "backing_device": "md0", "cache_device": "fast", "cache_mode": "writeback"}],
+    }
+    assert planned(blank(), words) == planned(blank(), STACK)
+    refused(blank(), {**words, "disks": [{"name": "slow", "rotational": True, "count": 6}]}, "6 wanted, and 5 match")
+
+
+def test_everything_goes_from_the_top() -> None:
+    there = planned(blank(), STACK).after
+    gone = {
+        section: [{"name": items[0]["name"], "state": "absent", "volumes": None}] for section, items in STACK.items()
+    }
+    plan = planned(there, gone, "md0", "cached", "data")
+    order = [step.kind for step in plan.steps if step.kind in ("drive", "bcache", "raid")]
+    assert order == sorted(order, key=["drive", "bcache", "raid"].index)
+    assert plan.after.arrays == plan.after.backings == ()
+    refused(there, gone, "drive data cannot be removed: .* Add data to allow_destroy to destroy that", "md0")
+
+
+def test_a_disk_from_one_item_to_another() -> None:
+    """What goes makes room for what comes; and what something else still holds goes after that let go."""
+    mirror = an_array(SDB, SDC, uuid="00112233445566778899aabbccddeeff")
+    host = with_array(blank(files={CONF: mdadm_line("/dev/md0", mirror.uuid)}), mirror)
+    host = host._replace(contents={**host.contents, "/dev/md0": Content()})
+    words = {"raids": [{"name": "md1", "level": "1", "devices": ["sdc", "sdd"]}, {"name": "md0", "state": "absent"}]}
+    steps = outline(planned(host, words))
+    assert steps.index("stop raid md0") < steps.index("create raid md1")
+
+
+def test_permission_is_given_by_name() -> None:
+    host = blank(contents={SDB: Content((EXT4,))})
+    refused(host, STACK, r"/dev/sdb: refused as a member of md0: .*, or add md0 to allow_destroy to destroy that")
+    refused(host, STACK, "refused as a member of md0", "data", "cached")
+    assert destroyed(planned(host, STACK, "md0")) == [
+        '/dev/sdb: an ext4 filesystem labelled "backup" (UUID 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a)'
+    ]
+    refused(host, STACK, "allow_destroy: md7 is no item of the document", "md7")
+
+
+def mirror(name: str, *devices: str) -> dict[str, Any]:
+    return {"name": name, "level": "1", "devices": [*devices]}
+
+
+def drive(name: str, *devices: str) -> dict[str, Any]:
+    return {"name": name, "devices": [*devices]}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            {"raids": [mirror("md0", "sdb", "/dev/sdc")], "drives": [drive("d", "sdc")]},
+            r"raids: md0: devices\[1\] and drives: d: devices\[0\] both mean /dev/sdc",
+        ),
+        (
+            {"raids": [mirror("x", "sdb", "sdc")], "drives": [drive("x", "sdd")]},
+            "x is the name of two items: raids: x and drives: x",
+        ),
+        (
+            {"raids": [mirror("a", "b", "sdc")], "bcaches": [{"name": "b", "backing_device": "a"}]},
+            "made of each other: raids: a from bcaches: b from raids: a",
+        ),
+        ({"drives": [drive("sdg", "sdd")]}, "drives: sdg: there is a device /dev/sdg of that name already"),
+        ({"drives": [drive("d", "sdz")]}, "drive d: there is no block device sdz on this host"),
+    ],
+)
+def test_what_contradicts_itself(words: dict[str, Any], said: str) -> None:
+    host = blank()
+    host = host._replace(links={**host.links, "/dev/sdg": SDG})
+    refused(host, words, said)
+
+
+def test_a_cache_for_several() -> None:
+    words = {
+        "bcaches": [
+            {"name": "one", "backing_device": "sdb", "cache_device": "sdg"},
+            {"name": "two", "backing_device": "sdc", "cache_device": "sdg"},
+        ]
+    }
+    plan = planned(blank(), words)
+    assert sum("--cache" in command for command in commands(plan)) == 1
+    assert len(plan.after.cache_sets) == 1
+
+
+def test_what_has_to_be_started_is_planned_with_once_it_runs() -> None:
+    stopped = an_array(SDB, SDC, SDD, device="", level="5", name="md0")
+    plan = layout.plan(with_array(blank(files={CONF: mdadm_line("/dev/md0")}), stopped), parse(STACK), ())
+    assert outline(plan) == ["assemble raid md0"]
+    assert plan.in_progress == (
+        "bcaches: cached: is planned once md0 runs",
+        "drives: data: is planned once md0 runs",
+    )
+
+
+def test_a_document_of_many_items() -> None:
+    """Arrays on arrays on arrays: each is planned on what the ones before it lead to."""
+    host = a_host(*(disk(f"/dev/sd{letter}", GiB) for letter in "bcdefghi"))
+    pairs = {"md0": ["sdb", "sdc"], "md1": ["sdd", "sde"], "md2": ["sdf", "sdg"], "md3": ["sdh", "sdi"]}
+    raids = [{"name": name, "level": "1", "devices": pair} for name, pair in pairs.items()]
+    words = {"raids": [{"name": "md9", "level": "0", "devices": ["md0", "md1", "md2", "md3"]}, *raids]}
+    plan = planned(host, words)
+    created = [step.name for step in plan.steps if step.verb == "create"]
+    assert created == ["md0", "md1", "md2", "md3", "md9"]
+
+
+def test_what_is_mounted_is_not_touched() -> None:
+    host = blank(mounts=(Mount(SDB, "/", "ext4", "rw"),))
+    with pytest.raises(Refused, match="/dev/sdb is mounted on /"):
+        layout.plan(host, parse(STACK), ("md0",))
+
+
+def test_references() -> None:
+    found: tuple[str, ...] = layout.references(parse(STACK))
+    assert {"md0", "sdb", "/dev/md0", "/dev/bcache/by-label/cached", "/dev/data/srv", "/dev/cached"} <= {*found}
+    assert isinstance(parse(STACK), Document)
