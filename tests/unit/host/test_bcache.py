@@ -124,7 +124,7 @@ def test_create_from_first_to_last() -> None:
     assert made.after.backings == (Backing(SDB, "", "cached", cache_set, "writeback", "clean", cached, True, True),)
     assert made.after.cache_sets == (CacheSet(cache_set, SDC, 512 << 10, registered=True),)
     assert made.after.contents[SDB] == made.after.contents[SDC] == SIGNED
-    assert made.after.contents[path] == Content()
+    assert made.after.contents[cached] == Content()
 
 
 def test_create_without_a_cache() -> None:
