@@ -13,6 +13,7 @@ from ..document.drive import Drive, Volume
 from ..document.sizes import Percent
 from . import mount
 from .actions import Inspect
+from .contents import put_to_use, target
 from .drive_group import (
     Steps,
     clear_step,
@@ -26,7 +27,7 @@ from .drive_group import (
     step,
     without_space,
 )
-from .drive_volume import Made, goal, make, put_to_use, replace_volume, specs
+from .drive_volume import Made, goal, make, place_of, replace_volume
 from .safety import check_once, describe_content
 from .state import Device, Group, Host, LogicalVolume
 
@@ -72,7 +73,7 @@ def plan(host: Host, want: Drive, allow: bool) -> Plan:
     # What is mounted inside another is mounted after it.
     fresh: tuple[str, ...] = ()
     for volume in sorted(volumes, key=lambda volume: volume.mount_point or ""):
-        more, host = put_to_use(host, group, volume, made[volume.name], fresh)
+        more, host = put_to_use(host, made[volume.name].place, volume, made[volume.name].filesystem, fresh)
         steps += more
         if volume.mount_point and any(step.verb == "mount" for step in more):
             fresh += (volume.mount_point,)
@@ -86,10 +87,7 @@ def _shrinks(group: Group, volume: Volume) -> bool:
 
 def _target(host: Host, group: Group, logical: LogicalVolume) -> mount.Target:
     filesystem = host.filesystem(logical.device) if logical.active and logical.device else None
-    kind = filesystem.type if filesystem else ""
-    return mount.Target(
-        f"{group.name}/{logical.name}", logical.device, kind, specs(group.name, logical.name, filesystem)
-    )
+    return target(place_of(group, logical), filesystem)
 
 
 def _wanted_volumes(want: Drive, group: Group) -> tuple[LogicalVolume, ...]:
@@ -204,8 +202,7 @@ def dump(host: Host, group: Group) -> dict[str, Any]:
 def _dump_volume(host: Host, group: Group, logical: LogicalVolume) -> dict[str, Any]:
     filesystem = host.filesystems.get(logical.device)
     points = host.mounted(logical.device) if logical.device else ()
-    target = mount.Target("", logical.device, "", specs(group.name, logical.name, filesystem))
-    line = mount.find_line(host, target)
+    line = mount.find_line(host, target(place_of(group, logical), filesystem))
     swap = filesystem is not None and filesystem.type == "swap"
     item = {
         "name": logical.name,

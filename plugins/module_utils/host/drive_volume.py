@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, new_uuid, placeholder
+from ..core.plan import Command, placeholder
 from ..document.drive import Drive, Volume
 from ..document.sizes import Percent, show_size
-from . import mount
-from .actions import Grow, Inspect, Relabel, Spans
+from .actions import Inspect, Spans
+from .contents import Place, make as make_filesystem, with_filesystem
 from .drive_group import Steps, device_path, find, physical, replace_group, step
 from .filesystem import KINDS
 from .pause import Pause, pause
-from .safety import blank, check_unused, describe_content, wipe_steps
-from .state import BLANK, UNSEEN, Device, Filesystem, Group, Host, LogicalVolume, Signature, replace_item
+from .safety import describe_content
+from .state import BLANK, UNSEEN, Device, Filesystem, Group, Host, LogicalVolume, replace_item
 
 #: Seconds: what a filesystem of many terabytes needs to be checked and moved together.
 _CHECK_TIMEOUT = 24 * 3600
@@ -26,9 +26,7 @@ _CHECK_TIMEOUT = 24 * 3600
 class Made(NamedTuple):
     """A volume that exists and carries a filesystem, when its turn comes to be mounted."""
 
-    name: str
-    path: str
-    logical: LogicalVolume
+    place: Place
     filesystem: Filesystem
 
 
@@ -50,67 +48,11 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
     if offline:
         # What is on it can only be read once it is active.
         filesystem = Filesystem(placeholder("filesystem-type", path), placeholder("filesystem-uuid", path), size=before)
-        host = _with_filesystem(host, logical.device, filesystem)
+        host = with_filesystem(host, logical.device, filesystem)
     else:
-        more, host, filesystem = _make_filesystem(host, name, volume, logical, path, allow)
+        more, host, filesystem = make_filesystem(host, place_of(group, logical), volume, allow)
         steps += more
-    return steps, host, Made(name, path, logical, filesystem)
-
-
-def put_to_use(host: Host, group: Group, volume: Volume, made: Made, fresh: tuple[str, ...]) -> tuple[Steps, Host]:
-    """Mounted, and spanning all of its volume."""
-    name, path, logical, filesystem = made
-    target = mount.Target(name, logical.device, filesystem.type, specs(group.name, volume.name, filesystem))
-    use = mount.enable_swap if volume.filesystem == "swap" else mount.mount
-    used = use(host, volume, target, fresh)
-    steps, host = used.steps, used.after
-    more, host, filesystem = _relabel(host, name, volume, logical, path, filesystem)
-    steps += more
-    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
-    if logical.size - filesystem.size >= max(group.extent_size, slack):
-        more, host = _grow_filesystem(host, name, logical, path, filesystem)
-        steps += more
-    return steps, host
-
-
-def _relabel(
-    host: Host, name: str, volume: Volume, logical: LogicalVolume, path: str, filesystem: Filesystem
-) -> tuple[Steps, Host, Filesystem]:
-    if volume.label is None or volume.label == filesystem.label:
-        return (), host, filesystem
-    kind = KINDS.get(filesystem.type)
-    if kind and len(volume.label) > kind.longest:
-        raise StorageError(_too_long(name, volume.label, filesystem.type))
-    points = host.mounted(logical.device)
-    relabel = Relabel(filesystem.type, path, points[0] if points else "", volume.label)
-    named = filesystem._replace(label=volume.label)
-    host = _with_filesystem(host, logical.device, named)
-    return (step("label", name, volume.label or "none", relabel, flush=(path,)),), host, named
-
-
-def _too_long(name: str, label: str, kind: str) -> str:
-    most = KINDS[kind].longest
-    return f"volume {name}: label {label} has {len(label)} characters, and that of {kind} has at most {most}"
-
-
-def _grow_filesystem(
-    host: Host, name: str, logical: LogicalVolume, path: str, filesystem: Filesystem
-) -> tuple[Steps, Host]:
-    points = host.mounted(logical.device)
-    if filesystem.type == "swap":
-        make = Command(KINDS["swap"].make(path, filesystem.uuid, filesystem.label))
-        off = (Command(("swapoff", path), timeout=3600),) if logical.device in host.swaps else ()
-        on = (Command(("swapon", path)),) if logical.device in host.swaps else ()
-        one = step("grow", name, f"swap to {show_size(logical.size)}", *off, make, *on, flush=(path,))
-        return (one,), _with_filesystem(host, logical.device, filesystem._replace(size=logical.size))
-    if not points:
-        raise StorageError(
-            f"volume {name}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(logical.size)}, "
-            "and grows only while it is mounted: say also mount_point"
-        )
-    detail = f"the filesystem to {show_size(logical.size)}"
-    one = step("grow", name, detail, Grow(filesystem.type, path, points[0]), flush=(path,))
-    return (one,), _with_filesystem(host, logical.device, filesystem._replace(size=logical.size))
+    return steps, host, Made(place_of(group, logical), filesystem)
 
 
 def _create_volume(
@@ -147,7 +89,7 @@ def _create_volume(
     logical = LogicalVolume(volume.name, wanted, active=True, device=path)
     host = host.with_device(Device(path, size=wanted))
     host = replace_group(host, group, group._replace(free=group.free - wanted, volumes=(*group.volumes, logical)))
-    return (create,), _with_filesystem(host, path, None), logical
+    return (create,), with_filesystem(host, path, None), logical
 
 
 def _size_argument(host: Host, group: Group, volume: Volume, size: int) -> tuple[str, str]:
@@ -288,64 +230,13 @@ def _shrink(
         steps += (step("format", name, "swap of that size", remake, flush=(path,)),)
     if filesystem:
         size = wanted if kind and kind.shrinks == "anew" else min(filesystem.size, wanted)
-        host = _with_filesystem(host, device.path, filesystem._replace(size=size))
+        host = with_filesystem(host, device.path, filesystem._replace(size=size))
     return (*down, *steps, *up), *_resized(host, group, logical, wanted)
 
 
-def _with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> Host:
-    return host._replace(filesystems={**host.filesystems, device: filesystem})
-
-
-def _make_filesystem(
-    host: Host,
-    name: str,
-    volume: Volume,
-    logical: LogicalVolume,
-    path: str,
-    allow: bool,
-) -> tuple[Steps, Host, Filesystem]:
-    """A filesystem of the wanted kind on the volume; one that is there already stays."""
-    filesystem = host.filesystem(logical.device)
-    if filesystem and filesystem.type == (volume.filesystem or filesystem.type):
-        return (), host, filesystem
-    steps: Steps = ()
-    device = host.devices[logical.device]
-    content = host.content(device.path)[device.path]
-    if content.signatures:
-        if not allow:
-            raise Refused(
-                f"volume {name}: {path} holds {describe_content(content)}, and {volume.filesystem or 'btrfs'} is "
-                "wanted. Set allow_destroy to destroy that."
-            )
-        check_unused(host, device, f"volume {name}", "Put it out of use first.")
-        steps += wipe_steps([(device, content)])
-    kind = volume.filesystem or "btrfs"
-    if logical.size < KINDS[kind].least:
-        raise StorageError(
-            f"volume {name}: {show_size(logical.size)} is too small for {kind}, which needs "
-            f"{show_size(KINDS[kind].least)}"
-        )
-    label = volume.label or ""
-    if len(label) > KINDS[kind].longest:
-        raise StorageError(_too_long(name, label, kind))
-    made = Filesystem(kind, new_uuid(f"filesystem/{name}"), label, size=logical.size)
-    steps += (
-        step(
-            "format",
-            name,
-            kind,
-            Command(KINDS[kind].make(path, made.uuid, label), timeout=600),
-            claims=(blank(device),),
-            flush=(path,),
-        ),
-    )
-    host = host.with_content(device.path, Signature(kind))
-    return steps, _with_filesystem(host, device.path, made), made
-
-
-def specs(group: str, volume: str, filesystem: Filesystem | None) -> tuple[str, ...]:
-    """All the ways in which fstab may call a volume, ours first."""
-    mapper = f"/dev/mapper/{group.replace('-', '--')}-{volume.replace('-', '--')}"
-    by_uuid = (f"UUID={filesystem.uuid}", f"/dev/disk/by-uuid/{filesystem.uuid}") if filesystem else ()
-    by_label = (f"LABEL={filesystem.label}",) if filesystem and filesystem.label else ()
-    return (*by_uuid, *by_label, device_path(group, volume), mapper)
+def place_of(group: Group, logical: LogicalVolume) -> Place:
+    """Where the volume's filesystem is."""
+    mapper = f"/dev/mapper/{group.name.replace('-', '--')}-{logical.name.replace('-', '--')}"
+    path = device_path(group.name, logical.name)
+    name = f"{group.name}/{logical.name}"
+    return Place("volume", name, path, logical.device, logical.size, (path, mapper), group.extent_size)

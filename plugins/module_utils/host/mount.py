@@ -33,12 +33,20 @@ class Line(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What is to be mounted: ``specs`` are all the ways in which fstab may call it, the first being ours."""
+    """What is to be mounted: ``specs`` are all the ways in which fstab may call it, the first being ours.
 
+    ``kind`` and ``name`` are for people; ``path`` is what commands are given, ``device`` what the state calls it.
+    """
+
+    kind: str
     name: str
     device: str
+    path: str
     type: str
     specs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 def _escape(text: str) -> str:
@@ -123,7 +131,7 @@ def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = (
     point = volume.mount_point
     if point is None:
         return Plan((), host)
-    what = f"volume {target.name}"
+    what = str(target)
     points = host.mounted(target.device)
     if points and point not in points:
         raise Refused(
@@ -162,10 +170,10 @@ def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = (
     persisted, host = _write_fstab(host, target, point, wanted, f"{point} in {FSTAB}, {options}")
     steps += persisted
     if not points:
-        steps += (Step("mount", "volume", target.name, point, (Command(("mount", point)),)),)
+        steps += (Step("mount", target.kind, target.name, point, (Command(("mount", point)),)),)
         host = host._replace(mounts=(*host.mounts, Mount(target.device, point, target.type, options)))
     elif persisted and line and _kernel_options(line.options) != _kernel_options(options):
-        steps += (Step("remount", "volume", target.name, options, (Command(("mount", "-o", "remount", point)),)),)
+        steps += (Step("remount", target.kind, target.name, options, (Command(("mount", "-o", "remount", point)),)),)
     return Plan(steps, host)
 
 
@@ -176,7 +184,7 @@ def enable_swap(host: Host, volume: Volume, target: Target, _fresh: tuple[str, .
     wanted = Line(line.spec if line else target.specs[0], "none", "swap", options)
     steps, host = _write_fstab(host, target, None, wanted, f"swap in {FSTAB}, {options}")
     if target.device not in host.swaps:
-        steps += (Step("enable", "swap", target.name, target.device, (Command(("swapon", target.specs[-2])),)),)
+        steps += (Step("enable", "swap", target.name, target.device, (Command(("swapon", target.path)),)),)
         host = host._replace(swaps=(*host.swaps, target.device))
     return Plan(steps, host)
 
@@ -200,10 +208,9 @@ def unmount(host: Host, target: Target) -> Plan:
         inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]
         if inside:
             raise Refused(
-                f"volume {target.name}: {inside[0].device} is mounted on {inside[0].mount_point}, inside it; "
-                "unmount that first"
+                f"{target}: {inside[0].device} is mounted on {inside[0].mount_point}, inside it; unmount that first"
             )
-        steps += (Step("unmount", "volume", target.name, point, (Command(("umount", point)),)),)
+        steps += (Step("unmount", target.kind, target.name, point, (Command(("umount", point)),)),)
         host = host._replace(mounts=tuple(mount for mount in host.mounts if mount is not mounted))
     return Plan(steps, host)
 

@@ -20,7 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import H
 from .hosts import a_host, commands, disk, outline, run
 
 DEVICE = "/dev/dm-0"
-TARGET = mount.Target("data/srv", DEVICE, "xfs", ("UUID=1234", "LABEL=srv", "/dev/mapper/data-srv"))
+TARGET = mount.Target("volume", "data/srv", DEVICE, DEVICE, "xfs", ("UUID=1234", "LABEL=srv", "/dev/mapper/data-srv"))
 MOUNTED = Mount(DEVICE, "/srv", "xfs", "rw")
 OURS = "defaults,nofail,x-systemd.device-timeout=30s"
 ROOT = "# <file system> <mount point>\nUUID=root / ext4 errors=remount-ro 0 1\n\n"

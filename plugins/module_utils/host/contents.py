@@ -1,0 +1,143 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a device carries: a filesystem or a swap area, made, named, mounted and as large as the device."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Command, Step, new_uuid
+from ..document.drive import Volume
+from ..document.sizes import show_size
+from . import mount
+from .actions import Grow, Relabel
+from .filesystem import KINDS
+from .safety import blank, check_unused, describe_content, wipe_steps
+from .state import Filesystem, Host, Signature
+
+Steps = tuple[Step, ...]
+
+
+class Place(NamedTuple):
+    """A device for a filesystem: a volume of a drive (``kind`` volume), or any other (filesystem).
+
+    ``name`` is what people call it, ``path`` what commands are given, ``device`` what the state calls it, ``paths`` are
+    the ways in which fstab may call it beside UUID and label. ``size`` in bytes; a filesystem is grown where at least
+    ``slack`` is free behind it.
+    """
+
+    kind: str
+    name: str
+    path: str
+    device: str
+    size: int
+    paths: tuple[str, ...]
+    slack: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def _step(place: Place, verb: str, detail: str, *actions: Any, **more: Any) -> Step:
+    return Step(verb, place.kind, place.name, detail, actions, flush=(place.path,), **more)
+
+
+def target(place: Place, filesystem: Filesystem | None) -> mount.Target:
+    kind = filesystem.type if filesystem else ""
+    return mount.Target(place.kind, place.name, place.device, place.path, kind, specs(place, filesystem))
+
+
+def specs(place: Place, filesystem: Filesystem | None) -> tuple[str, ...]:
+    """All the ways in which fstab may call it, ours first."""
+    by_uuid = (f"UUID={filesystem.uuid}", f"/dev/disk/by-uuid/{filesystem.uuid}") if filesystem else ()
+    by_label = (f"LABEL={filesystem.label}",) if filesystem and filesystem.label else ()
+    return (*by_uuid, *by_label, *place.paths)
+
+
+def with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> Host:
+    return host._replace(filesystems={**host.filesystems, device: filesystem})
+
+
+def make(host: Host, place: Place, want: Volume, allow: bool) -> tuple[Steps, Host, Filesystem]:
+    """A filesystem of the wanted kind; one that is there already stays."""
+    filesystem = host.filesystem(place.device)
+    if filesystem and filesystem.type == (want.filesystem or filesystem.type):
+        return (), host, filesystem
+    steps: Steps = ()
+    kind = want.filesystem or "btrfs"
+    device = host.devices[place.device]
+    content = host.content(device.path)[device.path]
+    if content.signatures:
+        if not allow:
+            raise Refused(
+                f"{place}: {place.path} holds {describe_content(content)}, and {kind} is wanted. "
+                "Set allow_destroy to destroy that."
+            )
+        check_unused(host, device, f"{place}", "Put it out of use first.")
+        steps += wipe_steps([(device, content)])
+    if place.size < KINDS[kind].least:
+        raise StorageError(
+            f"{place}: {show_size(place.size)} is too small for {kind}, which needs {show_size(KINDS[kind].least)}"
+        )
+    label = want.label or ""
+    if len(label) > KINDS[kind].longest:
+        raise StorageError(_too_long(place, label, kind))
+    made = Filesystem(kind, new_uuid(f"filesystem/{place.name}"), label, size=place.size)
+    command = Command(KINDS[kind].make(place.path, made.uuid, label), timeout=600)
+    steps += (_step(place, "format", kind, command, claims=(blank(device),)),)
+    host = host.with_content(device.path, Signature(kind))
+    return steps, with_filesystem(host, device.path, made), made
+
+
+def put_to_use(
+    host: Host, place: Place, want: Volume, filesystem: Filesystem, fresh: tuple[str, ...]
+) -> tuple[Steps, Host]:
+    """Mounted (``fresh``: inside of what is mounted just before), named, and spanning all of its device."""
+    use = mount.enable_swap if want.filesystem == "swap" else mount.mount
+    used = use(host, want, target(place, filesystem), fresh)
+    steps, host = used.steps, used.after
+    more, host, filesystem = _relabel(host, place, want, filesystem)
+    steps += more
+    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
+    if place.size - filesystem.size >= max(place.slack, slack):
+        more, host = _grow(host, place, filesystem)
+        steps += more
+    return steps, host
+
+
+def _relabel(host: Host, place: Place, want: Volume, filesystem: Filesystem) -> tuple[Steps, Host, Filesystem]:
+    if want.label is None or want.label == filesystem.label:
+        return (), host, filesystem
+    kind = KINDS.get(filesystem.type)
+    if kind and len(want.label) > kind.longest:
+        raise StorageError(_too_long(place, want.label, filesystem.type))
+    points = host.mounted(place.device)
+    relabel = Relabel(filesystem.type, place.path, points[0] if points else "", want.label)
+    named = filesystem._replace(label=want.label)
+    one = _step(place, "label", want.label or "none", relabel)
+    return (one,), with_filesystem(host, place.device, named), named
+
+
+def _too_long(place: Place, label: str, kind: str) -> str:
+    most = KINDS[kind].longest
+    return f"{place}: label {label} has {len(label)} characters, and that of {kind} has at most {most}"
+
+
+def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host]:
+    points = host.mounted(place.device)
+    grown = with_filesystem(host, place.device, filesystem._replace(size=place.size))
+    if filesystem.type == "swap":
+        again = Command(KINDS["swap"].make(place.path, filesystem.uuid, filesystem.label))
+        used = place.device in host.swaps
+        off = (Command(("swapoff", place.path), timeout=3600),) if used else ()
+        on = (Command(("swapon", place.path)),) if used else ()
+        return (_step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on),), grown
+    if not points:
+        raise StorageError(
+            f"{place}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(place.size)}, "
+            "and grows only while it is mounted: say also mount_point"
+        )
+    detail = f"the filesystem to {show_size(place.size)}"
+    return (_step(place, "grow", detail, Grow(filesystem.type, place.path, points[0])),), grown
