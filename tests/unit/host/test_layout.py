@@ -83,7 +83,7 @@ def test_the_whole_plan_on_an_empty_host() -> None:
         "persist mount data/logs",
         "mount volume data/logs",
     ]
-    assert "vgcreate data /dev/bcache/by-label/cached" in commands(plan)
+    assert "vgcreate data /dev/<kernel-name:/sys/class/block/<kernel-name:/dev/md0>/bcache/dev>" in commands(plan)
     sizes = [command for command in commands(plan) if command.startswith("lvcreate")]
     assert "--size <share:50%-of-data>b" in sizes[0]
     assert "--extents 100%FREE" in sizes[1]
