@@ -16,7 +16,8 @@ name:
 level:
   description:
     - RAID level. Needed to create an array.
-    - An array that exists changes in place from V(1), of two devices, to V(5).
+    - An array that exists changes in place from V(1), of two devices, to V(5), and, with
+      C(allow_unprotected_reshape), from V(5) to V(6) and back.
   type: str
   choices: ['0', '1', '4', '5', '6', '10']
 devices:
@@ -182,12 +183,15 @@ filesystem:
     - V(swap) is a swap area, in use now and after each boot.
   type: str
   choices: [btrfs, ext4, xfs, swap]
+"""
+
+_USE = r"""
 label:
   description: Label of the filesystem. The empty string means none.
   type: str
 mount_point:
   description:
-    - Where to mount the volume, now and at each boot. The directory is made where it is missing, and must be empty.
+    - Where to mount it, now and at each boot. The directory is made where it is missing, and must be empty.
   type: path
 mount_options:
   description: Mount options, separated by commas. New mounts get V(defaults).
@@ -195,7 +199,7 @@ mount_options:
 boot_required:
   description:
     - Whether the host must not boot without this mount. By default it does (C(nofail) in fstab), and waits
-      30 seconds for the drive.
+      30 seconds for the device.
   type: bool
 """
 
@@ -240,6 +244,29 @@ _VOLUME_NAME = r"""
 volume_name:
   description: Name of the logical volume. By default that of the drive. For several of them say O(volumes) instead.
   type: str
+"""
+
+_FILESYSTEM = r"""
+device:
+  description: The device that carries it.
+  type: str
+  required: true
+type:
+  description:
+    - What to format the device with. Needed to make one. One that is there already stays, where it is of that type.
+    - V(swap) is a swap area, in use now and after each boot.
+  type: str
+  choices: [btrfs, ext4, xfs, swap]
+"""
+
+_FILESYSTEM_STATE = r"""
+state:
+  description:
+    - V(present) is a filesystem on all of its device, mounted and in fstab by UUID where it has a mount point.
+    - V(absent) is none, and a blank device. It needs the device in O(allow_destroy).
+  type: str
+  choices: [present, absent]
+  default: present
 """
 
 _DISKS = r"""
@@ -302,7 +329,8 @@ class ModuleDocFragment:
         _DRIVE,
         _VOLUME_NAME,
         _VOLUME,
-        _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME),
+        _USE,
+        _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME, _USE),
         _DRIVE_STATE,
     )
 
@@ -317,5 +345,14 @@ class ModuleDocFragment:
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))
     DRIVES: str = _flat(
-        _section("drives", "Drives.", _DRIVE, _section("volumes", "Its volumes.", _NAME, _VOLUME), _DRIVE_STATE)
+        _section("drives", "Drives.", _DRIVE, _section("volumes", "Its volumes.", _NAME, _VOLUME, _USE), _DRIVE_STATE)
+    )
+    FILESYSTEMS: str = _flat(
+        _section(
+            "filesystems",
+            "Filesystems and swap areas on any device. Each is known by its device.",
+            _FILESYSTEM,
+            _USE,
+            _FILESYSTEM_STATE,
+        )
     )

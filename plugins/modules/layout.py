@@ -11,8 +11,9 @@ module: layout
 short_description: All of a host's storage as one document, one plan, one task
 version_added: 0.1.0
 description:
-  - Brings arrays, bcaches and drives about together, from one document. Each is planned on the state that those before
-    it lead to, so that the whole plan is there before anything is done, also on devices that do not exist yet.
+  - Brings arrays, bcaches, drives and filesystems about together, from one document. Each is planned on the state that
+    those before it lead to, so that the whole plan is there before anything is done, also on devices that do not exist
+    yet.
   - Items are written in any order, and name each other; what one is made of is done before it.
   - What the document does not name stays as it is.
 author:
@@ -33,6 +34,7 @@ extends_documentation_fragment:
   - strata.storage.document.raids
   - strata.storage.document.bcaches
   - strata.storage.document.drives
+  - strata.storage.document.filesystems
   - strata.storage.host.lock
   - strata.storage.host.waiting
   - strata.storage.attributes
@@ -68,6 +70,14 @@ EXAMPLES = r"""
         volumes:
           - {name: srv, size: 80%, filesystem: xfs, mount_point: /srv}
           - {name: logs, size: 100%, filesystem: ext4, mount_point: /var/log/app, mount_options: noatime}
+
+- name: A mirror with a filesystem straight on it, without LVM
+  strata.storage.layout:
+    raids:
+      - {name: md1, level: '1', devices: [sdb, sdc]}
+    filesystems:
+      - {device: md1, type: ext4, mount_point: /srv/backup}
+      - {device: sdd, type: swap}
 
 - name: A mirror taken apart, with what is on it, and its disks in an array
   strata.storage.layout:

@@ -10,25 +10,28 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Union
 
 from ..core.errors import StorageError
-from . import bcache, disk, drive, raid
+from . import bcache, disk, drive, filesystem, raid
 from .bcache import Bcache
 from .disk import Disks
 from .drive import Drive
+from .filesystem import OnDevice
 from .raid import Raid
 from .references import Node, Reference
 
-Item = Union[Raid, Bcache, Drive]
+Item = Union[Raid, Bcache, Drive, OnDevice]
 
 _WORDS: dict[str, dict[str, dict[str, Any]]] = {
     "disks": disk.OPTIONS,
     "raids": raid.OPTIONS,
     "bcaches": bcache.OPTIONS,
     "drives": drive.NESTED_OPTIONS,
+    "filesystems": filesystem.OPTIONS,
 }
 _PARSE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "raids": raid.parse,
     "bcaches": bcache.parse,
     "drives": drive.parse,
+    "filesystems": filesystem.parse,
 }
 #: Those that hold items, from the lowest layer to the highest.
 SECTIONS = tuple(_PARSE)
@@ -43,6 +46,7 @@ _DEVICES = {
     "raids": ("devices", "spare_devices", "write_mostly_devices"),
     "bcaches": ("backing_device", "cache_device"),
     "drives": ("devices",),
+    "filesystems": ("device",),
 }
 _SHARED = ("write_mostly_devices", "cache_device")
 
@@ -86,10 +90,15 @@ def disk_nodes(document: Document) -> tuple[Node, ...]:
 def _node(section: str, item: Item) -> Node:
     place = f"{section}: {item.name}"
     names: tuple[str, ...] = (item.name,)
+    uses: tuple[Any, ...] = ()
     if isinstance(item, Drive):
         # A device is one of its volumes; the drive's own name is none.
         names += tuple(f"{item.name}/{volume.name}" for volume in item.volumes or ())
-    return Node(place, names, tuple(_references(section, item, place)))
+        uses = item.volumes or ()
+    if isinstance(item, OnDevice):
+        names, uses = (), (item.use,)
+    mounts = tuple(use.mount_point for use in uses if use.mount_point) if item.state != "absent" else ()
+    return Node(place, names, tuple(_references(section, item, place)), mounts)
 
 
 def _references(section: str, item: Item, place: str) -> list[Reference]:

@@ -5,27 +5,20 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
+from .filesystem import TYPES, USE_OPTIONS, Use, parse_use
 from .names import check_distinct, check_name
 from .sizes import Size, parse_size
 
-FILESYSTEMS = ("btrfs", "ext4", "xfs", "swap")
 STATES = ("online", "offline", "absent")
-
-_LABEL = re.compile(r"[\w.:+-]*", re.ASCII)
 
 VOLUME_OPTIONS: dict[str, dict[str, Any]] = {
     "size": {"type": "str"},
-    "filesystem": {"type": "str", "choices": list(FILESYSTEMS)},
-    "label": {"type": "str"},
-    "mount_point": {"type": "path"},
-    "mount_options": {"type": "str"},
-    "boot_required": {"type": "bool"},
+    "filesystem": {"type": "str", "choices": list(TYPES)},
+    **USE_OPTIONS,
 }
 
 #: The nested form, an item of the document's ``drives``.
@@ -57,6 +50,10 @@ class Volume(NamedTuple):
     mount_point: str | None = None
     mount_options: str | None = None
     boot_required: bool | None = None
+
+    @property
+    def use(self) -> Use:
+        return Use(*self[2:])
 
 
 class Drive(NamedTuple):
@@ -107,29 +104,5 @@ def parse(item: Mapping[str, Any]) -> Drive:
 
 def _volume(item: Mapping[str, Any], drive: str) -> Volume:
     name = check_name(str(item["name"]), f"drive {drive}: volume", longest=127 - len(drive))
-    mount_point = item.get("mount_point")
-    if mount_point is not None:
-        if not mount_point.startswith("/") or any(c in mount_point for c in "\n\0"):
-            raise StorageError(f"drive {drive}: mount_point {mount_point!r} is not an absolute path")
-        mount_point = posixpath.normpath("/" + mount_point.lstrip("/"))
-        if mount_point == "/":
-            raise StorageError(f"drive {drive}: mount_point / is the host's own root")
-        if item.get("filesystem") == "swap":
-            raise StorageError(f"drive {drive}: volume {name} is to be swap, which has no mount_point")
-    label = item.get("label")
-    if label is not None and not _LABEL.fullmatch(label):
-        raise StorageError(
-            f"drive {drive}: label {label!r} holds a character that is no letter, digit or any of _ . : + -"
-        )
-    options = item.get("mount_options")
-    if options is not None and any(c.isspace() for c in options):
-        raise StorageError(f"drive {drive}: mount_options {options!r} holds white space; separate them by commas")
-    return Volume(
-        name=name,
-        size=None if item.get("size") is None else parse_size(item["size"]),
-        filesystem=item.get("filesystem"),
-        label=label,
-        mount_point=mount_point,
-        mount_options=options,
-        boot_required=item.get("boot_required"),
-    )
+    use = parse_use(item, item.get("filesystem"), f"drive {drive}: volume {name}")
+    return Volume(name, None if item.get("size") is None else parse_size(item["size"]), *use)

@@ -19,11 +19,19 @@ class Reference(NamedTuple):
 
 
 class Node(NamedTuple):
-    """An item: its ``place`` in the document, the names that others know it by, and the devices that it is made of."""
+    """An item: its ``place`` in the document, the names that others know it by, and the devices that it is made of.
+
+    ``mounts`` is where it is mounted: inside of that, others are mounted after it.
+    """
 
     place: str
     names: tuple[str, ...]
     references: tuple[Reference, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+    @property
+    def section(self) -> str:
+        return self.place.partition(":")[0]
 
 
 def check_names(nodes: Iterable[Node]) -> dict[str, Node]:
@@ -38,24 +46,42 @@ def check_names(nodes: Iterable[Node]) -> dict[str, Node]:
 
 
 def in_order(nodes: tuple[Node, ...], known: Mapping[str, Node]) -> tuple[Node, ...]:
-    """What an item is made of before the item, else as written. Raises StorageError for a circle."""
-    done: list[Node] = []
+    """What an item is made of, or mounted in, before the item, else as written. Raises StorageError for a circle."""
+    done: dict[str, Node] = {}
     path: list[Node] = []
+    mounted = _by_mount_point(nodes)
 
     def visit(node: Node) -> None:
-        if node in done:
+        if node.place in done:
             return
         if node in path:
             circle = " from ".join(other.place for other in (*path[path.index(node) :], node))
             raise StorageError(f"items are made of each other: {circle}")
         path.append(node)
-        for reference in node.references:
-            other = known.get(reference.text)
+        below = [known.get(reference.text) for reference in node.references]
+        outer = [mounted.get(directory) for point in node.mounts for directory in _outer(point)]
+        for other in below + [other for other in outer if other is not node]:
             if other is not None:
                 visit(other)
         path.pop()
-        done.append(node)
+        done[node.place] = node
 
     for node in nodes:
         visit(node)
-    return tuple(done)
+    return tuple(done.values())
+
+
+def _by_mount_point(nodes: tuple[Node, ...]) -> dict[str, Node]:
+    found: dict[str, Node] = {}
+    for node in nodes:
+        for point in node.mounts:
+            if point in found:
+                raise StorageError(f"{point} is the mount_point of two items: {found[point].place} and {node.place}")
+            found[point] = node
+    return found
+
+
+def _outer(point: str) -> list[str]:
+    """The directories that a directory is in: ``/srv/a/b`` is in ``/srv/a`` and ``/srv``."""
+    parts = point.split("/")
+    return ["/".join(parts[:length]) for length in range(len(parts) - 1, 1, -1)]

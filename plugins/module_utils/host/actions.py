@@ -13,7 +13,7 @@ from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
 from ..core.plan import Write
 from ..document.sizes import Percent
 from .boot import colons
-from .filesystem import KINDS
+from .kinds import KINDS
 from .read import SYS, identity, is_busy, is_reshaping, read_contents
 from .state import Filesystem, Signature
 from .superblocks import read_filesystem

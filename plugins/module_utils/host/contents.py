@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step, new_uuid
-from ..document.drive import Volume
+from ..document.filesystem import Use
 from ..document.sizes import show_size
 from . import mount
 from .actions import Grow, Relabel
-from .filesystem import KINDS
+from .kinds import KINDS
 from .safety import blank, check_unused, describe_content, wipe_steps
 from .state import Filesystem, Host, Signature
 
@@ -60,7 +60,7 @@ def with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> H
     return host._replace(filesystems={**host.filesystems, device: filesystem})
 
 
-def make(host: Host, place: Place, want: Volume, allow: bool) -> tuple[Steps, Host, Filesystem]:
+def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host, Filesystem]:
     """A filesystem of the wanted kind; one that is there already stays."""
     filesystem = host.filesystem(place.device)
     if filesystem and filesystem.type == (want.filesystem or filesystem.type):
@@ -87,16 +87,14 @@ def make(host: Host, place: Place, want: Volume, allow: bool) -> tuple[Steps, Ho
     made = Filesystem(kind, new_uuid(f"filesystem/{place.name}"), label, size=place.size)
     command = Command(KINDS[kind].make(place.path, made.uuid, label), timeout=600)
     steps += (_step(place, "format", kind, command, claims=(blank(device),)),)
-    host = host.with_content(device.path, Signature(kind))
+    host = host.with_content(device.path, Signature(kind, made.uuid, label))
     return steps, with_filesystem(host, device.path, made), made
 
 
-def put_to_use(
-    host: Host, place: Place, want: Volume, filesystem: Filesystem, fresh: tuple[str, ...]
-) -> tuple[Steps, Host]:
-    """Mounted (``fresh``: inside of what is mounted just before), named, and spanning all of its device."""
+def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host]:
+    """Mounted, named, and spanning all of its device."""
     use = mount.enable_swap if want.filesystem == "swap" else mount.mount
-    used = use(host, want, target(place, filesystem), fresh)
+    used = use(host, want, target(place, filesystem))
     steps, host = used.steps, used.after
     more, host, filesystem = _relabel(host, place, want, filesystem)
     steps += more
@@ -107,7 +105,22 @@ def put_to_use(
     return steps, host
 
 
-def _relabel(host: Host, place: Place, want: Volume, filesystem: Filesystem) -> tuple[Steps, Host, Filesystem]:
+def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[str, Any]:
+    """The words about it, without those that there is nothing to say for."""
+    points = host.mounted(place.device) if place.device else ()
+    line = mount.find_line(host, target(place, filesystem))
+    swap = filesystem is not None and filesystem.type == "swap"
+    words = {
+        "filesystem": filesystem.type if filesystem else None,
+        "label": filesystem.label if filesystem and filesystem.label else None,
+        "mount_point": points[0] if points else line.mount_point if line and not swap else None,
+        "mount_options": line.options if line else None,
+        "boot_required": "nofail" not in line.options.split(",") if line else None,
+    }
+    return {word: value for word, value in words.items() if value is not None}
+
+
+def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host, Filesystem]:
     if want.label is None or want.label == filesystem.label:
         return (), host, filesystem
     kind = KINDS.get(filesystem.type)

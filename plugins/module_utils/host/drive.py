@@ -13,7 +13,7 @@ from ..document.drive import Drive, Volume
 from ..document.sizes import Percent
 from . import mount
 from .actions import Inspect
-from .contents import put_to_use, target
+from .contents import dump_use, put_to_use, target
 from .drive_group import (
     Steps,
     clear_step,
@@ -71,12 +71,9 @@ def plan(host: Host, want: Drive, allow: bool) -> Plan:
             steps += more
             group = find(host, want.name) or group
     # What is mounted inside another is mounted after it.
-    fresh: tuple[str, ...] = ()
     for volume in sorted(volumes, key=lambda volume: volume.mount_point or ""):
-        more, host = put_to_use(host, made[volume.name].place, volume, made[volume.name].filesystem, fresh)
+        more, host = put_to_use(host, made[volume.name].place, volume.use, made[volume.name].filesystem)
         steps += more
-        if volume.mount_point and any(step.verb == "mount" for step in more):
-            fresh += (volume.mount_point,)
     return Plan(steps, host)
 
 
@@ -200,20 +197,8 @@ def dump(host: Host, group: Group) -> dict[str, Any]:
 
 
 def _dump_volume(host: Host, group: Group, logical: LogicalVolume) -> dict[str, Any]:
-    filesystem = host.filesystems.get(logical.device)
-    points = host.mounted(logical.device) if logical.device else ()
-    line = mount.find_line(host, target(place_of(group, logical), filesystem))
-    swap = filesystem is not None and filesystem.type == "swap"
-    item = {
-        "name": logical.name,
-        "size": logical.size,
-        "filesystem": filesystem.type if filesystem else None,
-        "label": filesystem.label if filesystem and filesystem.label else None,
-        "mount_point": points[0] if points else line.mount_point if line and not swap else None,
-        "mount_options": line.options if line else None,
-        "boot_required": "nofail" not in line.options.split(",") if line else None,
-    }
-    return {word: value for word, value in item.items() if value is not None}
+    use = dump_use(host, place_of(group, logical), host.filesystems.get(logical.device))
+    return {"name": logical.name, "size": logical.size, **use}
 
 
 def status(host: Host, group: Group) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..document.sizes import Percent, show_size
 from .actions import Inspect, Spans
 from .contents import Place, make as make_filesystem, with_filesystem
 from .drive_group import Steps, device_path, find, physical, replace_group, step
-from .filesystem import KINDS
+from .kinds import KINDS
 from .pause import Pause, pause
 from .safety import describe_content
 from .state import BLANK, UNSEEN, Device, Filesystem, Group, Host, LogicalVolume, replace_item
@@ -50,7 +50,7 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         filesystem = Filesystem(placeholder("filesystem-type", path), placeholder("filesystem-uuid", path), size=before)
         host = with_filesystem(host, logical.device, filesystem)
     else:
-        more, host, filesystem = make_filesystem(host, place_of(group, logical), volume, allow)
+        more, host, filesystem = make_filesystem(host, place_of(group, logical), volume.use, allow)
         steps += more
     return steps, host, Made(place_of(group, logical), filesystem)
 

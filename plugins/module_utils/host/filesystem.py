@@ -1,85 +1,84 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filesystems: how each is made, named, grown and shrunk, and how small it can be."""
+"""A filesystem, or swap area, on any device."""
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from typing import Any
 
-Argv = tuple[str, ...]
+from ..core.errors import Refused, StorageError
+from ..core.plan import Plan, Step
+from ..document.filesystem import OnDevice
+from . import mount
+from .contents import Place, dump_use, make, put_to_use, target, with_filesystem
+from .kinds import KINDS
+from .safety import check_unused, describe_content, take, wipe_steps
+from .state import Device, Filesystem, Host
 
-
-class Kind(NamedTuple):
-    """Sizes in bytes: the ``least`` one, the least that it shrinks to (``floor``), and how much at the end of a device
-    it may leave unused (``slack``).
-
-    ``make`` takes a device, a UUID and a label; ``grow`` a device and where it is mounted; ``name`` a device, where it
-    is mounted (empty: nowhere) and a label of at most ``longest`` bytes; ``shrink`` a device, where it is mounted and a
-    size. ``shrinks`` is online, offline, or why it does not.
-    """
-
-    least: int
-    floor: int
-    slack: int
-    longest: int
-    make: Callable[[str, str, str], Argv]
-    grow: Callable[[str, str], Argv]
-    name: Callable[[str, str, str], Argv]
-    shrinks: str
-    shrink: Callable[[str, str, int], Argv] = lambda _device, _point, _size: ()
+#: Bytes at the end of a device that no filesystem can use: less than one of its blocks, or groups of them.
+_SLACK = 1 << 20
 
 
-def _labelled(label: str) -> Argv:
-    return ("-L", label) if label else ()
+def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
+    """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
+    if want.state == "absent":
+        return _absent(host, want, allow)
+    what = f"filesystem on {want.device}"
+    device = host.device(want.device, what)
+    place = _place(host, want, device)
+    found = host.filesystem(device.path)
+    steps: tuple[Step, ...] = ()
+    if found is None or found.type != (want.use.filesystem or found.type):
+        if want.use.filesystem is None:
+            raise StorageError(f"{what}: there is none, and to make one, say also: type")
+        steps = take(host, device, f"a place for {want.use.filesystem}", "filesystems", allow)
+        host = with_filesystem(host.with_content(device.path), device.path, None)
+    made, host, filesystem = make(host, place, want.use, allow)
+    used, host = put_to_use(host, place, want.use, filesystem)
+    return Plan(steps + made + used, host)
 
 
-KINDS: dict[str, Kind] = {
-    "btrfs": Kind(
-        least=128 << 20,
-        floor=256 << 20,
-        slack=0,
-        longest=255,
-        make=lambda device, uuid, label: ("mkfs.btrfs", "--quiet", "--uuid", uuid, *_labelled(label), device),
-        grow=lambda _device, point: ("btrfs", "filesystem", "resize", "max", point),
-        name=lambda device, point, label: ("btrfs", "filesystem", "label", point or device, label),
-        shrinks="online",
-        shrink=lambda _device, point, size: ("btrfs", "filesystem", "resize", str(size), point),
-    ),
-    "ext4": Kind(
-        least=8 << 20,
-        floor=8 << 20,
-        # A last block group with hardly more room than its own tables is left out.
-        slack=8 << 20,
-        longest=16,
-        make=lambda device, uuid, label: ("mkfs.ext4", "-q", "-U", uuid, *_labelled(label), device),
-        grow=lambda device, _point: ("resize2fs", device),
-        name=lambda device, _point, label: ("e2label", device, label),
-        shrinks="offline",
-        shrink=lambda device, _point, size: ("resize2fs", device, f"{size >> 10}K"),
-    ),
-    "xfs": Kind(
-        least=300 << 20,
-        floor=300 << 20,
-        slack=0,
-        longest=12,
-        make=lambda device, uuid, label: ("mkfs.xfs", "-q", "-m", f"uuid={uuid}", *_labelled(label), device),
-        grow=lambda _device, point: ("xfs_growfs", point),
-        name=lambda device, point, label: (
-            ("xfs_io", "-c", f"label -s {label}" if label else "label -c", point)
-            if point
-            else ("xfs_admin", "-L", label or "--", device)
-        ),
-        shrinks="xfs cannot shrink; make a smaller one, and copy what this one holds",
-    ),
-    "swap": Kind(
-        least=1 << 20,
-        floor=1 << 20,
-        slack=0,
-        longest=15,
-        make=lambda device, uuid, label: ("mkswap", "--uuid", uuid, *_labelled(label), device),
-        grow=lambda device, _point: ("mkswap", device),
-        name=lambda device, _point, label: ("swaplabel", "-L", label, device),
-        shrinks="anew",
-    ),
-}
+def _place(host: Host, want: OnDevice, device: Device) -> Place:
+    paths = tuple(dict.fromkeys(path for path in (device.path, device.link, want.device) if path.startswith("/")))
+    return Place("filesystem", host.shown(device.path), device.path, device.path, device.size, paths, _SLACK)
+
+
+def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
+    """Nothing that this word can mean is on the device: what else there is stays."""
+    device = host.find(want.device)
+    filesystem = host.filesystem(device.path) if device else None
+    if device is None or filesystem is None:
+        return Plan((), host)
+    content = host.content(device.path)[device.path]
+    what = f"filesystem on {want.device} cannot be removed"
+    if not allow:
+        raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+    unmounted = mount.unmount(host, target(_place(host, want, device), filesystem))
+    host = unmounted.after
+    check_unused(host, device, what, "Take away what uses it first.")
+    return Plan(
+        unmounted.steps + wipe_steps([(device, content)]),
+        with_filesystem(host.with_content(device.path), device.path, None),
+    )
+
+
+def facts(host: Host, want: OnDevice) -> dict[str, Any]:
+    """What the module returns of the wanted filesystem."""
+    device = host.find(want.device)
+    filesystem = host.filesystems.get(device.path) if device else None
+    if device is None or filesystem is None or filesystem.type not in KINDS:
+        return {"filesystem": None, "status": None}
+    return {"filesystem": dump(host, device, filesystem), "status": status(host, device, filesystem)}
+
+
+def dump(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:
+    """A filesystem as an item of the document."""
+    reference = host.stable(device.path)
+    use = dump_use(host, _place(host, OnDevice(reference), device), filesystem)
+    return {"device": reference, "type": use.pop("filesystem"), **use, "state": "present"}
+
+
+def status(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:
+    """How it does, beyond what a document says. Sizes in bytes."""
+    return {"size": filesystem.size, "uuid": filesystem.uuid, "mounted_on": list(host.mounted(device.path))}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan
@@ -14,13 +14,14 @@ from ..document.bcache import Bcache
 from ..document.disk import Candidate, choose
 from ..document.document import Document, Item, bare, bound, disk_nodes, nodes, resolve, used_once
 from ..document.drive import Drive
+from ..document.filesystem import OnDevice, Use
 from ..document.raid import Raid
 from ..document.references import Node, check_names, in_order
-from . import bcache, bcache_attach, boot, drive, drive_group, raid
+from . import bcache, bcache_attach, boot, drive, drive_group, filesystem, mount, raid
 from .safety import usage
 from .state import UNSEEN, Host
 
-_PLANNERS: dict[type, Any] = {Raid: raid, Bcache: bcache, Drive: drive}
+_PLANNERS: dict[type, Any] = {Raid: raid, Bcache: bcache, Drive: drive, OnDevice: filesystem}
 
 
 def device_paths(item: Item) -> dict[str, str]:
@@ -29,6 +30,8 @@ def device_paths(item: Item) -> dict[str, str]:
         return {item.name: boot.array_path(item.name)}
     if isinstance(item, Bcache):
         return {item.name: bcache_attach.device_path(item.name)}
+    if isinstance(item, OnDevice):
+        return {}
     return {
         f"{item.name}/{volume.name}": drive_group.device_path(item.name, volume.name) for volume in item.volumes or ()
     }
@@ -39,7 +42,9 @@ def references(document: Document) -> tuple[str, ...]:
     found: list[str] = []
     for node, item in nodes(document).items():
         found += [reference.text for reference in node.references]
-        found += [*device_paths(item).values(), f"/dev/{item.name}"]
+        found += device_paths(item).values()
+        if node.names:
+            found.append(f"/dev/{item.name}")
     return tuple(dict.fromkeys(found))
 
 
@@ -47,30 +52,50 @@ def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way data may be destroyed. Raises what the planners raise."""
     items = nodes(document)
     known = check_names((*disk_nodes(document), *items))
-    unknown = [name for name in allow if name not in known]
+    allowed = {item.name for item in items.values()}
+    unknown = [name for name in allow if name not in allowed]
     if unknown:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
     _check_foreign(host, items)
     where, host = _where(host, document, items)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
     _check_once(host, ordered, items, where)
-    wanted = [(node, bound(node.place.partition(":")[0], items[node], where)) for node in ordered]
-    return _fold(host, wanted, known, allow)
+    wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
+    return _fold(host, wanted, known)
 
 
-def _fold(host: Host, wanted: list[tuple[Node, Item]], known: dict[str, Node], allow: tuple[str, ...]) -> Plan:
-    """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it."""
-    going = [(node, item) for node, item in reversed(wanted) if item.state == "absent"]
-    coming = [(node, item) for node, item in wanted if item.state != "absent"]
-    whole = Plan((), host)
-    later: list[tuple[Item, Refused]] = []
-    for _node, item in going:
+class Wanted(NamedTuple):
+    """An item, as it is written and with paths instead of names, and the items whose data may be destroyed."""
+
+    node: Node
+    written: Item
+    item: Item
+    allow: tuple[str, ...]
+
+    def plan(self, host: Host) -> Plan:
+        name = self.written.name
         try:
-            whole = _and(whole, _plan(whole.after, item, allow))
+            planned: Plan = _PLANNERS[type(self.item)].plan(host, self.item, name in self.allow)
+        except Refused as error:
+            said = str(error).replace("set allow_destroy", f"add {name} to allow_destroy")
+            raise Refused(said.replace("Set allow_destroy", f"Add {name} to allow_destroy")) from None
+        return planned
+
+
+def _fold(host: Host, wanted: list[Wanted], known: dict[str, Node]) -> Plan:
+    """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it."""
+    going = [one for one in reversed(wanted) if one.item.state == "absent"]
+    coming = [one for one in wanted if one.item.state != "absent"]
+    whole = Plan((), host)
+    later: list[tuple[Wanted, Refused]] = []
+    for one in going:
+        try:
+            whole = _and(whole, one.plan(whole.after))
         except Refused as refused:
-            later.append((item, refused))
+            later.append((one, refused))
     unseen: dict[Node, str] = {}
-    for node, item in coming:
+    for one in coming:
+        node = one.node
         below = next((known[ref.text] for ref in node.references if known.get(ref.text) in unseen), None)
         if below is not None:
             # What is on it can be read, and planned with, once it runs.
@@ -79,13 +104,13 @@ def _fold(host: Host, wanted: list[tuple[Node, Item]], known: dict[str, Node], a
                 in_progress=(*whole.in_progress, f"{node.place}: is planned once {unseen[below]} runs")
             )
             continue
-        whole = _and(whole, _plan(whole.after, item, allow))
-        started = [path for path in device_paths(item).values() if _is_unseen(whole.after, path)]
+        whole = _and(whole, one.plan(whole.after))
+        started = [path for path in device_paths(one.item).values() if _is_unseen(whole.after, path)]
         if started:
-            unseen[node] = item.name
-    for item, first in later:
+            unseen[node] = one.written.name
+    for one, first in later:
         try:
-            whole = _and(whole, _plan(whole.after, item, allow))
+            whole = _and(whole, one.plan(whole.after))
         except Refused:
             raise first from None
     return whole
@@ -94,15 +119,6 @@ def _fold(host: Host, wanted: list[tuple[Node, Item]], known: dict[str, Node], a
 def _is_unseen(host: Host, path: str) -> bool:
     device = host.find(path)
     return device is not None and host.contents.get(device.path) == UNSEEN
-
-
-def _plan(host: Host, item: Item, allow: tuple[str, ...]) -> Plan:
-    try:
-        planned: Plan = _PLANNERS[type(item)].plan(host, item, item.name in allow)
-    except Refused as error:
-        said = str(error).replace("set allow_destroy", f"add {item.name} to allow_destroy")
-        raise Refused(said.replace("Set allow_destroy", f"Add {item.name} to allow_destroy")) from None
-    return planned
 
 
 def _and(first: Plan, second: Plan) -> Plan:
@@ -119,6 +135,8 @@ def _and(first: Plan, second: Plan) -> Plan:
 def _check_foreign(host: Host, items: dict[Node, Item]) -> None:
     """A name that is also the kernel's of another device would be read as the one here and as the other there."""
     for node, item in items.items():
+        if not node.names:
+            continue
         device, own = host.find(f"/dev/{item.name}"), [host.find(path) for path in device_paths(item).values()]
         if device is not None and device not in own:
             raise StorageError(
@@ -153,9 +171,9 @@ def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dic
 
 
 def _candidates(host: Host, items: dict[Node, Item]) -> tuple[Candidate, ...]:
-    claimed = {path for item in items.values() for path in _made_of(host, item)}
     facts = host.disk_facts()
     contents = host.content(*facts)
+    claimed = {path for item in items.values() for path in _made_of(host, item)}
     return tuple(
         Candidate(
             path=path,
@@ -173,10 +191,12 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
     """What the module returns of the wanted items, and the tree of all that there is."""
     layout: dict[str, list[dict[str, Any]]] = {}
     status: dict[str, dict[str, Any]] = {}
+    where, host = _where(host, document, nodes(document))
     for section, items in document.sections.items():
         layout[section], status[section] = [], {}
         for item in items:
-            found = _PLANNERS[type(item)].facts(host, bare(section, item))
+            meant = bound(section, item, where) if isinstance(item, OnDevice) else bare(section, item)
+            found = _PLANNERS[type(item)].facts(host, meant)
             doing = found.pop("status")
             (dump,) = found.values()
             if dump:
@@ -195,5 +215,24 @@ def _made_of(host: Host, item: Item) -> tuple[str, ...]:
         backings = [backing for backing in host.backings if backing.label == item.name]
         sets = [found for backing in backings for found in [bcache_attach.set_of(host, backing)] if found]
         return tuple(backing.device for backing in backings) + tuple(found.device for found in sets)
+    if isinstance(item, OnDevice):
+        return _used_as(host, item.use)
     groups = [group for group in host.groups().groups if group.name == item.name]
     return tuple(volume.device for group in groups for volume in group.physical_volumes)
+
+
+def _used_as(host: Host, use: Use) -> tuple[str, ...]:
+    """What is mounted where a filesystem is to be mounted, or would be by fstab, or carries its label; or is swap."""
+    swap = use.filesystem == "swap"
+    specs = [
+        line.spec
+        for line in mount.lines(host)
+        if (line.type == "swap" if swap else use.mount_point and line.mount_point == use.mount_point)
+    ]
+    found = [mounted.device for mounted in host.mounts if mounted.mount_point == use.mount_point]
+    for path, content in host.contents.items():
+        for signature in content.signatures:
+            known = f"UUID={signature.uuid}" in specs or f"LABEL={signature.label}" in specs
+            if known or (use.label and signature.label == use.label):
+                found.append(path)
+    return (*found, *(host.swaps if swap else ()))

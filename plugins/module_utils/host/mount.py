@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Command, Edit, MakeDirectory, Plan, Step
 from ..document.drive import Volume
+from ..document.filesystem import Use
 from .actions import ReloadMounts
 from .read import FSTAB
 from .state import Host, Mount
@@ -70,9 +71,14 @@ def _lines(host: Host) -> list[tuple[str, Line | None]]:
     return [(raw, _parse(raw)) for raw in text.splitlines(keepends=True)]
 
 
+def lines(host: Host) -> list[Line]:
+    """All that fstab mounts."""
+    return [line for _raw, line in _lines(host) if line]
+
+
 def find_line(host: Host, target: Target, point: str | None = None) -> Line | None:
     """The fstab line of a target, on that mount point (None: on any)."""
-    return next((line for _raw, line in _lines(host) if line and _is_about(line, target, point)), None)
+    return next((line for line in lines(host) if _is_about(line, target, point)), None)
 
 
 def _is_about(line: Line, target: Target, point: str | None) -> bool:
@@ -85,16 +91,16 @@ def _is_about(line: Line, target: Target, point: str | None) -> bool:
     return there and (line.spec in target.specs or unknown)
 
 
-def _options(volume: Volume, line: Line | None) -> str:
+def _options(want: Use, line: Line | None) -> str:
     """The options that the line should have: omitted means unchanged, for a new line defaults, and not required."""
-    base = (line.options if line else "defaults") if volume.mount_options is None else volume.mount_options
+    base = (line.options if line else "defaults") if want.mount_options is None else want.mount_options
     words = [word for word in base.split(",") if word]
-    required = volume.boot_required
+    required = want.boot_required
     if required is None:
         required = bool(line) and "nofail" not in (line.options.split(",") if line else ())
     if required:
         words = [word for word in words if word not in _NOT_REQUIRED] if "nofail" in words else words
-    elif volume.boot_required is not None or line is None or volume.mount_options is not None:
+    elif want.boot_required is not None or line is None or want.mount_options is not None:
         known = [word.partition("=")[0] for word in words]
         words += [word for word in _NOT_REQUIRED if word.partition("=")[0] not in known]
     return ",".join(words) or "defaults"
@@ -123,12 +129,9 @@ def _write_fstab(
     return (step,), host.with_file(FSTAB, after)
 
 
-def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = ()) -> Plan:
-    """What it takes to have a filesystem mounted where the volume wants it, now and at each boot.
-
-    ``fresh``: where something is mounted before that, below which nobody can look yet.
-    """
-    point = volume.mount_point
+def mount(host: Host, want: Use, target: Target) -> Plan:
+    """What it takes to have a filesystem mounted where that is wanted, now and at each boot."""
+    point = want.mount_point
     if point is None:
         return Plan((), host)
     what = str(target)
@@ -145,8 +148,8 @@ def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = (
     clash = next(
         (
             known
-            for _raw, known in _lines(host)
-            if known and known.mount_point.rstrip("/") == point and not _is_about(known, target, point)
+            for known in lines(host)
+            if known.mount_point.rstrip("/") == point and not _is_about(known, target, point)
         ),
         None,
     )
@@ -154,7 +157,7 @@ def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = (
         raise Refused(f"{what}: {FSTAB} already mounts {clash.spec} on {point}; take that line out first")
     steps: tuple[Step, ...] = ()
     if not points:
-        hidden = any(point.startswith(f"{outer}/") for outer in fresh)
+        hidden = any(point.startswith(f"{outer}/") for outer in host.covered)
         if point not in host.directories and not hidden:
             raise Unread("directories", (point,))
         empty = None if hidden else host.directories[point]
@@ -163,7 +166,7 @@ def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = (
         if empty is None:
             steps += (Step("create", "directory", point, "to mount on", (MakeDirectory(point),)),)
             host = host._replace(directories={**host.directories, point: True})
-    options = _options(volume, line)
+    options = _options(want, line)
     kept = line.spec if line else target.specs[0]
     check = line.check if line else "2" if target.type == "ext4" else "0"
     wanted = Line(kept, point, target.type, options, line.dump if line else "0", check)
@@ -171,16 +174,17 @@ def mount(host: Host, volume: Volume, target: Target, fresh: tuple[str, ...] = (
     steps += persisted
     if not points:
         steps += (Step("mount", target.kind, target.name, point, (Command(("mount", point)),)),)
-        host = host._replace(mounts=(*host.mounts, Mount(target.device, point, target.type, options)))
+        mounted = Mount(target.device, point, target.type, options)
+        host = host._replace(mounts=(*host.mounts, mounted), covered=(*host.covered, point))
     elif persisted and line and _kernel_options(line.options) != _kernel_options(options):
         steps += (Step("remount", target.kind, target.name, options, (Command(("mount", "-o", "remount", point)),)),)
     return Plan(steps, host)
 
 
-def enable_swap(host: Host, volume: Volume, target: Target, _fresh: tuple[str, ...] = ()) -> Plan:
+def enable_swap(host: Host, want: Use, target: Target) -> Plan:
     """What it takes to have a swap area in use, now and at each boot."""
     line = find_line(host, target)
-    options = _options(volume, line)
+    options = _options(want, line)
     wanted = Line(line.spec if line else target.specs[0], "none", "swap", options)
     steps, host = _write_fstab(host, target, None, wanted, f"swap in {FSTAB}, {options}")
     if target.device not in host.swaps:

@@ -231,7 +231,7 @@ class Host(NamedTuple):
     """One host's storage. ``links`` are the references that were asked for, each with its device (None: there is none).
 
     ``contents``, ``filesystems``, ``disks`` and ``lvm`` cost a subprocess or more reads: they hold what a planner asked
-    for.
+    for. ``covered`` is where a plan mounts something: what directories are below, nobody can see before.
     """
 
     devices: Mapping[str, Device]
@@ -249,6 +249,7 @@ class Host(NamedTuple):
     filesystems: Mapping[str, Filesystem | None] = {}
     lvm: Lvm | None = None
     disks: Mapping[str, DiskFacts] | None = None
+    covered: tuple[str, ...] = ()
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""
@@ -271,9 +272,9 @@ class Host(NamedTuple):
 
     def filesystem(self, path: str) -> Filesystem | None:
         """The filesystem that a device carries, if it is one that a drive can have."""
-        if path not in self.filesystems:
+        if path not in self.filesystems and self.contents.get(path) != BLANK:
             raise Unread("filesystems", (path,))
-        return self.filesystems[path]
+        return self.filesystems.get(path)
 
     def groups(self) -> Lvm:
         if self.lvm is None:

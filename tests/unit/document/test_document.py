@@ -22,13 +22,16 @@ from ansible_collections.strata.storage.plugins.module_utils.document.document i
     used_once,
 )
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
+from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import OnDevice, Use
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
+from ansible_collections.strata.storage.plugins.module_utils.document.references import Node, Reference
 
 WORDS: dict[str, Any] = {
     "disks": [{"name": "slow", "rotational": True, "count": 2}],
     "raids": [{"name": "md0", "level": 1, "devices": ["slow"], "write_mostly_devices": ["slow[1]"]}],
     "bcaches": [{"name": "cached", "backing_device": "md0", "cache_device": "sdc"}],
     "drives": [{"name": "data", "devices": ["cached"], "volumes": [{"name": "srv", "mount_point": "/srv"}]}],
+    "filesystems": [{"device": "slow[0]", "type": "ext4", "mount_point": "/srv/inner/"}],
 }
 WHERE = {"slow": ("/dev/sda", "/dev/sdb"), "md0": ("/dev/md0",)}
 
@@ -42,13 +45,16 @@ def test_all_sections_through_the_argument_spec() -> None:
         "raids": (Raid("md0", "1", ("slow",), write_mostly_devices=("slow[1]",)),),
         "bcaches": (Bcache("cached", "md0", "sdc"),),
         "drives": (Drive("data", ("cached",), (Volume("srv", mount_point="/srv"),)),),
+        "filesystems": (OnDevice("slow[0]", Use("ext4", mount_point="/srv/inner")),),
     }
-    assert document.name == "of md0 cached data"
+    assert document.name == "of md0 cached data slow[0]"
 
 
 def test_a_section_that_is_left_out_is_not_an_empty_one() -> None:
     assert parse({"raids": [], "drives": None}).sections == {"raids": ()}
-    with pytest.raises(StorageError, match="the document is empty; say at least one of raids, bcaches, drives"):
+    with pytest.raises(
+        StorageError, match="the document is empty; say at least one of raids, bcaches, drives, filesystems"
+    ):
         parse({"disks": [{"name": "slow", "model": "M"}]})
 
 
@@ -66,6 +72,10 @@ def test_what_items_refer_to() -> None:
     ]
     assert [reference.text for reference in found["bcaches: cached"].references] == ["md0", "sdc"]
     assert found["drives: data"].names == ("data", "data/srv")
+    assert found["drives: data"].mounts == ("/srv",)
+    assert found["filesystems: slow[0]"] == Node(
+        "filesystems: slow[0]", (), (Reference("slow[0]", "filesystems: slow[0]: device"),), ("/srv/inner",)
+    )
     assert used_once("raids: md0: devices[1]")
     assert not used_once("raids: md0: write_mostly_devices[1]")
     assert not used_once("bcaches: cached: cache_device")

@@ -36,7 +36,7 @@ def test_the_one_volume_is_called_as_its_drive_unless_it_says_otherwise() -> Non
 
 
 def test_swap_is_not_mounted_and_labels_are_plain() -> None:
-    with pytest.raises(StorageError, match="volume data is to be swap, which has no mount_point"):
+    with pytest.raises(StorageError, match="volume data: it is to be swap, which has no mount_point"):
         parse({"name": "data", "filesystem": "swap", "mount_point": "/srv"})
     with pytest.raises(StorageError, match="label 'my data' holds a character"):
         parse({"name": "data", "label": "my data"})
@@ -60,10 +60,10 @@ def test_mount_points_are_normal(given: str, understood: str) -> None:
     [
         ({"devices": []}, "drive data: `devices` is empty; a drive has at least one"),
         ({"devices": ["sdb", "sdb"]}, "drive data: sdb is named twice"),
-        ({"mount_point": "srv"}, "drive data: mount_point 'srv' is not an absolute path"),
+        ({"mount_point": "srv"}, "drive data: volume data: mount_point 'srv' is not an absolute path"),
         ({"mount_point": ""}, "mount_point '' is not an absolute path"),
         ({"mount_point": "/srv\nx"}, "is not an absolute path"),
-        ({"mount_point": "/"}, "drive data: mount_point / is the host's own root"),
+        ({"mount_point": "/"}, "drive data: volume data: mount_point / is the host's own root"),
         ({"mount_point": "//"}, "mount_point / is the host's own root"),
         ({"mount_point": "/srv/.."}, "mount_point / is the host's own root"),
         ({"mount_options": "noatime, discard"}, "holds white space; separate them by commas"),

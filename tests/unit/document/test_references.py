@@ -42,6 +42,15 @@ def test_a_circle_names_all_that_are_in_it() -> None:
         names(node("a", "a"))
 
 
+def test_what_is_mounted_inside_of_another_comes_after_it() -> None:
+    inner, other, outer = (
+        Node(f"filesystems: {point}", (point,), mounts=(point,)) for point in ("/srv/a/b", "/srvx", "/srv")
+    )
+    assert names(inner, other, outer) == ["/srv", "/srv/a/b", "/srvx"]
+    with pytest.raises(StorageError, match="/srv is the mount_point of two items: filesystems: /srv and drives: x"):
+        names(outer, Node("drives: x", ("x",), mounts=("/srv",)))
+
+
 def test_two_of_one_name() -> None:
     with pytest.raises(StorageError, match="a is the name of two items: raids: a and drives: a"):
         check_names((node("a"), Node("drives: a", ("a",))))

@@ -13,7 +13,13 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.document import Document, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import layout
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, DiskFacts, Host, Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Content,
+    DiskFacts,
+    Filesystem,
+    Host,
+    Mount,
+)
 
 from .hosts import CONF, EXT4, GiB, a_host, an_array, commands, destroyed, disk, mdadm_line, outline, with_array
 
@@ -186,6 +192,45 @@ def test_a_cache_for_several() -> None:
     plan = planned(blank(), words)
     assert sum("--cache" in command for command in commands(plan)) == 1
     assert len(plan.after.cache_sets) == 1
+
+
+def test_filesystems_on_what_the_document_makes() -> None:
+    words = {
+        "filesystems": [
+            {"device": "data/logs", "mount_point": "/var/x"},
+            {"device": "md0", "type": "ext4", "mount_point": "/srv/a"},
+            {"device": "rest[0]", "type": "swap", "label": "memory"},
+        ],
+        "disks": [{"name": "rest", "serial": "Sg"}],
+        "raids": [mirror("md0", "sdb", "sdc")],
+        "drives": [{"name": "data", "devices": ["sdd"], "volumes": [{"name": "logs", "mount_point": "/srv"}]}],
+    }
+    refused(blank(), words, "/dev/data/logs is mounted on /srv, and /var/x is wanted")
+    words["filesystems"] = words["filesystems"][1:]
+    plan = planned(blank(), words)
+    mounted = [step.detail for step in plan.steps if step.verb == "mount"]
+    assert mounted == ["/srv", "/srv/a"]
+    assert outline(plan)[-1] == "enable swap /dev/sdg"
+    items = layout.facts(plan.after, parse(words))["layout"]["filesystems"]
+    assert [(item["device"], item["type"]) for item in items] == [
+        ("/dev/md0", "ext4"),
+        ("/dev/disk/by-id/sdg", "swap"),
+    ]
+    taken = blank(contents={SDG: Content((EXT4,))}, filesystems={SDG: Filesystem("ext4", EXT4.uuid, size=GiB)})
+    refused(taken, words, r"/dev/sdg: refused as .*, or add rest\[0\] to allow_destroy")
+    assert destroyed(planned(taken, words, "rest[0]"))
+
+
+def test_the_disk_that_a_filesystem_is_on_stays() -> None:
+    """What the document already uses wins, also where its name alone would mean another."""
+    words = {
+        "disks": [{"name": "one", "rotational": True}],
+        "filesystems": [{"device": "one", "type": "ext4", "label": "backup"}],
+    }
+    there = blank(contents={SDD: Content((EXT4,))})
+    there = there._replace(filesystems={SDD: Filesystem("ext4", EXT4.uuid, "backup", 10 * GiB)})
+    assert planned(there, words).steps == ()
+    assert outline(planned(blank()._replace(filesystems={SDB: None}), words)) == ["format filesystem /dev/sdb"]
 
 
 def test_what_has_to_be_started_is_planned_with_once_it_runs() -> None:

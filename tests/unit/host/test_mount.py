@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit, MakeDirectory, Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Volume
+from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import Use
 from ansible_collections.strata.storage.plugins.module_utils.host import mount
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import ReloadMounts
 from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
@@ -33,9 +34,9 @@ def a_mount_host(fstab: str = "", *mounts: Mount, directory: bool | None = True,
 
 
 def mounting(host: Host, **words: Any) -> Plan:
-    volume = Volume("srv", **{"mount_point": "/srv", **words})
-    plan = mount.mount(host, volume, TARGET)
-    assert mount.mount(plan.after, volume, TARGET).steps == ()
+    want = Use(**{"mount_point": "/srv", **words})
+    plan = mount.mount(host, want, TARGET)
+    assert mount.mount(plan.after, want, TARGET).steps == ()
     return plan
 
 
@@ -48,7 +49,7 @@ def test_a_new_mount() -> None:
         (run("mount", "/srv"),),
     ]
     assert outline(plan) == ["create directory /srv", "persist mount data/srv", "mount volume data/srv"]
-    assert plan.after == a_mount_host(ROOT + line, Mount(DEVICE, "/srv", "xfs", OURS))
+    assert plan.after == a_mount_host(ROOT + line, Mount(DEVICE, "/srv", "xfs", OURS), covered=("/srv",))
 
 
 def test_no_fstab_yet() -> None:
@@ -57,7 +58,7 @@ def test_no_fstab_yet() -> None:
 
 
 def test_only_ext4_is_checked_at_boot() -> None:
-    plan = mount.mount(a_mount_host(), Volume("srv", mount_point="/srv"), TARGET._replace(type="ext4"))
+    plan = mount.mount(a_mount_host(), Use(mount_point="/srv"), TARGET._replace(type="ext4"))
     assert plan.after.files[FSTAB] == f"UUID=1234 /srv ext4 {OURS} 0 2\n"
 
 
@@ -130,7 +131,7 @@ def test_other_mounts_of_the_same_filesystem_keep_their_lines() -> None:
     home = "UUID=1234 /home btrfs subvol=home 0 0\n"
     srv = "UUID=1234 /srv btrfs subvol=srv 0 0\n"
     target = TARGET._replace(type="btrfs")
-    plan = mount.mount(a_mount_host(home + srv), Volume("srv", mount_point="/srv"), target)
+    plan = mount.mount(a_mount_host(home + srv), Use(mount_point="/srv"), target)
     assert plan.after.files[FSTAB] == home + srv
     assert outline(plan) == ["mount volume data/srv"]
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings, strategies as st
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
-from ansible_collections.strata.storage.plugins.module_utils.document.drive import FILESYSTEMS, Drive, Volume
+from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
+from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import TYPES
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import (
     LEAST_DEVICES,
     LEVELS,
@@ -86,7 +87,7 @@ def drives(draw: Any) -> Drive:
     volume = Volume(
         name=draw(st.sampled_from(["data", "srv"])),
         size=draw(st.one_of(st.none(), st.builds(Percent, st.integers(1, 100)), st.integers(1, 9 * GiB))),
-        filesystem=draw(st.sampled_from([None, *FILESYSTEMS])),
+        filesystem=draw(st.sampled_from([None, *TYPES])),
         mount_point=draw(st.sampled_from([None, "/srv"])),
         boot_required=draw(st.sampled_from([None, True, False])),
     )

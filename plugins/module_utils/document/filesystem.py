@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The word ``filesystems``: what a device carries, and where it is mounted; a volume of a drive says the same."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import StorageError
+
+TYPES = ("btrfs", "ext4", "xfs", "swap")
+STATES = ("present", "absent")
+
+_LABEL = re.compile(r"[\w.:+-]*", re.ASCII)
+
+#: What a volume and an item of ``filesystems`` have in common.
+USE_OPTIONS: dict[str, dict[str, Any]] = {
+    "label": {"type": "str"},
+    "mount_point": {"type": "path"},
+    "mount_options": {"type": "str"},
+    "boot_required": {"type": "bool"},
+}
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "device": {"type": "str", "required": True},
+    "type": {"type": "str", "choices": list(TYPES)},
+    **USE_OPTIONS,
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+}
+
+
+class Use(NamedTuple):
+    """What a device is to carry, and how that is used. None: leave it as it is."""
+
+    filesystem: str | None = None
+    label: str | None = None
+    mount_point: str | None = None
+    mount_options: str | None = None
+    boot_required: bool | None = None
+
+
+class OnDevice(NamedTuple):
+    """A wanted filesystem, or swap area, on any device."""
+
+    device: str
+    use: Use = Use()
+    state: str = "present"
+
+    @property
+    def name(self) -> str:
+        """It is known by its device."""
+        return self.device
+
+
+def parse(item: Mapping[str, Any]) -> OnDevice:
+    """From an item of the document. Raises StorageError for what cannot be."""
+    device = str(item["device"])
+    if not device:
+        raise StorageError("filesystems: device is empty")
+    use = parse_use(item, item.get("type"), f"filesystem on {device}")
+    return OnDevice(device, use, item.get("state") or "present")
+
+
+def parse_use(item: Mapping[str, Any], kind: str | None, what: str) -> Use:
+    """``what`` is for errors: whose words these are."""
+    mount_point = item.get("mount_point")
+    if mount_point is not None:
+        if not mount_point.startswith("/") or any(c in mount_point for c in "\n\0"):
+            raise StorageError(f"{what}: mount_point {mount_point!r} is not an absolute path")
+        mount_point = posixpath.normpath("/" + mount_point.lstrip("/"))
+        if mount_point == "/":
+            raise StorageError(f"{what}: mount_point / is the host's own root")
+        if kind == "swap":
+            raise StorageError(f"{what}: it is to be swap, which has no mount_point")
+    label = item.get("label")
+    if label is not None and not _LABEL.fullmatch(label):
+        raise StorageError(f"{what}: label {label!r} holds a character that is no letter, digit or any of _ . : + -")
+    options = item.get("mount_options")
+    if options is not None and any(c.isspace() for c in options):
+        raise StorageError(f"{what}: mount_options {options!r} holds white space; separate them by commas")
+    return Use(kind, label, mount_point, options, item.get("boot_required"))

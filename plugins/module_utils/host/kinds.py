@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filesystems: how each is made, named, grown and shrunk, and how small it can be."""
+
+from __future__ import annotations
+
+from typing import Callable, NamedTuple
+
+Argv = tuple[str, ...]
+
+
+class Kind(NamedTuple):
+    """Sizes in bytes: the ``least`` one, the least that it shrinks to (``floor``), and how much at the end of a device
+    it may leave unused (``slack``).
+
+    ``make`` takes a device, a UUID and a label; ``grow`` a device and where it is mounted; ``name`` a device, where it
+    is mounted (empty: nowhere) and a label of at most ``longest`` bytes; ``shrink`` a device, where it is mounted and a
+    size. ``shrinks`` is online, offline, or why it does not.
+    """
+
+    least: int
+    floor: int
+    slack: int
+    longest: int
+    make: Callable[[str, str, str], Argv]
+    grow: Callable[[str, str], Argv]
+    name: Callable[[str, str, str], Argv]
+    shrinks: str
+    shrink: Callable[[str, str, int], Argv] = lambda _device, _point, _size: ()
+
+
+def _labelled(label: str) -> Argv:
+    return ("-L", label) if label else ()
+
+
+KINDS: dict[str, Kind] = {
+    "btrfs": Kind(
+        least=128 << 20,
+        floor=256 << 20,
+        slack=0,
+        longest=255,
+        make=lambda device, uuid, label: ("mkfs.btrfs", "--quiet", "--uuid", uuid, *_labelled(label), device),
+        grow=lambda _device, point: ("btrfs", "filesystem", "resize", "max", point),
+        name=lambda device, point, label: ("btrfs", "filesystem", "label", point or device, label),
+        shrinks="online",
+        shrink=lambda _device, point, size: ("btrfs", "filesystem", "resize", str(size), point),
+    ),
+    "ext4": Kind(
+        least=8 << 20,
+        floor=8 << 20,
+        # A last block group with hardly more room than its own tables is left out.
+        slack=8 << 20,
+        longest=16,
+        make=lambda device, uuid, label: ("mkfs.ext4", "-q", "-U", uuid, *_labelled(label), device),
+        grow=lambda device, _point: ("resize2fs", device),
+        name=lambda device, _point, label: ("e2label", device, label),
+        shrinks="offline",
+        shrink=lambda device, _point, size: ("resize2fs", device, f"{size >> 10}K"),
+    ),
+    "xfs": Kind(
+        least=300 << 20,
+        floor=300 << 20,
+        slack=0,
+        longest=12,
+        make=lambda device, uuid, label: ("mkfs.xfs", "-q", "-m", f"uuid={uuid}", *_labelled(label), device),
+        grow=lambda _device, point: ("xfs_growfs", point),
+        name=lambda device, point, label: (
+            ("xfs_io", "-c", f"label -s {label}" if label else "label -c", point)
+            if point
+            else ("xfs_admin", "-L", label or "--", device)
+        ),
+        shrinks="xfs cannot shrink; make a smaller one, and copy what this one holds",
+    ),
+    "swap": Kind(
+        least=1 << 20,
+        floor=1 << 20,
+        slack=0,
+        longest=15,
+        make=lambda device, uuid, label: ("mkswap", "--uuid", uuid, *_labelled(label), device),
+        grow=lambda device, _point: ("mkswap", device),
+        name=lambda device, _point, label: ("swaplabel", "-L", label, device),
+        shrinks="anew",
+    ),
+}

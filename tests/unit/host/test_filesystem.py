@@ -1,0 +1,147 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filesystems on any device, as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
+from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import parse
+from ansible_collections.strata.storage.plugins.module_utils.host import filesystem as planner
+from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Filesystem, Host, Mount
+
+from .hosts import EXT4, MEMBER, GiB, a_host, commands, destroyed, disk, outline
+
+SDB = "/dev/sdb"
+UUID = EXT4.uuid
+FOUND = Filesystem("ext4", UUID, "backup", 10 * GiB)
+LINE = f"UUID={UUID} /srv ext4 defaults 0 2\n"
+
+
+def blank(**more: Any) -> Host:
+    return a_host(SDB, filesystems={SDB: None}, directories={"/srv": True}, **more)
+
+
+def full(found: Filesystem = FOUND, **more: Any) -> Host:
+    return a_host(
+        SDB,
+        contents={SDB: Content((EXT4._replace(type=found.type),))},
+        filesystems={SDB: found},
+        directories={"/srv": True},
+        **more,
+    )
+
+
+def plan(host: Host, allow: bool = False, **words: Any) -> Plan:
+    want = parse({"device": "sdb", **words})
+    made = planner.plan(host, want, allow)
+    assert planner.plan(made.after, want, False).steps == ()
+    return made
+
+
+def refused(host: Host, said: str, allow: bool = False, **words: Any) -> None:
+    with pytest.raises(StorageError, match=said):
+        planner.plan(host, parse({"device": "sdb", **words}), allow)
+
+
+def test_a_blank_device() -> None:
+    made = plan(blank(), type="xfs", label="new", mount_point="/srv", boot_required=True)
+    assert outline(made) == ["format filesystem /dev/sdb", "persist mount /dev/sdb", "mount filesystem /dev/sdb"]
+    assert commands(made)[0] == "mkfs.xfs -q -m uuid=<uuid:filesystem//dev/sdb> -L new /dev/sdb"
+    assert made.after.files[FSTAB] == "UUID=<uuid:filesystem//dev/sdb> /srv xfs defaults 0 0\n"
+
+
+def test_swap() -> None:
+    made = plan(blank(), type="swap")
+    assert outline(made) == ["format filesystem /dev/sdb", "persist mount /dev/sdb", "enable swap /dev/sdb"]
+    assert made.after.swaps == (SDB,)
+
+
+def test_what_is_there_stays() -> None:
+    assert plan(full(), type="ext4").steps == plan(full()).steps == ()
+    assert outline(plan(full(), mount_point="/srv", label="other")) == [
+        "persist mount /dev/sdb",
+        "mount filesystem /dev/sdb",
+        "label filesystem /dev/sdb",
+    ]
+    refused(full(), 'holds an ext4 filesystem labelled "backup" .* or set allow_destroy', type="xfs")
+    made = plan(full(), True, type="xfs")
+    assert outline(made) == ["wipe device /dev/sdb", "format filesystem /dev/sdb"]
+    assert destroyed(made) == [f'/dev/sdb: an ext4 filesystem labelled "backup" (UUID {UUID})']
+
+
+def test_a_device_that_grew() -> None:
+    """Less than a filesystem's own unit at its end is no growth."""
+    there = {"files": {FSTAB: LINE}, "mounts": (Mount(SDB, "/srv", "ext4", "rw"),)}
+    xfs = FOUND._replace(type="xfs")
+    for found, less, grows in ((FOUND, 7 << 20, False), (FOUND, 8 << 20, True), (xfs, 4095, False), (xfs, GiB, True)):
+        host = full(found._replace(size=10 * GiB - less), **there)
+        assert outline(plan(host)) == ["grow filesystem /dev/sdb"] * grows
+
+
+def test_none() -> None:
+    refused(full(), r"cannot be removed: /dev/sdb holds an ext4 .*Set allow_destroy", state="absent")
+    there = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw"),))
+    made = plan(there, True, state="absent")
+    assert outline(made) == ["persist mount /dev/sdb", "unmount filesystem /dev/sdb", "wipe device /dev/sdb"]
+    assert made.after.files[FSTAB] == ""
+    assert plan(blank(), state="absent").steps == ()
+    assert planner.plan(blank(), parse({"device": "sdz", "state": "absent"}), False).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "words", "said"),
+    [
+        (blank(), {}, "filesystem on sdb: there is none, and to make one, say also: type"),
+        (blank(contents={SDB: Content((MEMBER,))}), {"type": "ext4"}, "it holds membership of a RAID array"),
+        (blank(contents={SDB: Content((), busy=True)}), {"type": "ext4"}, "has it open exclusively"),
+        (
+            a_host(disk(SDB, holders=("/dev/md0",)), filesystems={SDB: None}),
+            {"type": "ext4"},
+            "/dev/sdb is held by /dev/md0. Take it out of `filesystems`",
+        ),
+        (a_host(disk(SDB, 1 << 20), filesystems={SDB: None}), {"type": "ext4"}, "too small for ext4"),
+        (blank(), {"type": "xfs", "label": "x" * 13}, "that of xfs has at most 12"),
+    ],
+)
+def test_what_cannot_be(host: Host, words: dict[str, Any], said: str) -> None:
+    refused(host, said, True, **words) if "membership" not in said else refused(host, said, **words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"device": ""}, "filesystems: device is empty"),
+        ({"mount_point": "srv"}, "filesystem on sdb: mount_point 'srv' is not an absolute path"),
+        ({"type": "swap", "mount_point": "/srv"}, "it is to be swap, which has no mount_point"),
+        ({"label": "a b"}, "holds a character"),
+        ({"mount_options": "a b"}, "holds white space"),
+    ],
+)
+def test_what_no_filesystem_can_be(words: dict[str, Any], said: str) -> None:
+    with pytest.raises(StorageError, match=said):
+        parse({"device": "sdb", **words})
+
+
+def test_facts() -> None:
+    want = parse({"device": "sdb"})
+    host = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw"),))
+    assert planner.facts(host, want) == {
+        "filesystem": {
+            "device": "/dev/disk/by-id/sdb",
+            "type": "ext4",
+            "label": "backup",
+            "mount_point": "/srv",
+            "mount_options": "defaults",
+            "boot_required": True,
+            "state": "present",
+        },
+        "status": {"size": 10 * GiB, "uuid": UUID, "mounted_on": ["/srv"]},
+    }
+    assert planner.facts(blank(), want) == {"filesystem": None, "status": None}
