@@ -29,6 +29,11 @@ options:
     type: list
     elements: str
     default: []
+  expected_plan:
+    description:
+      - The RV(plan_digest) of a plan that was looked at, for example in check mode, and approved. The task refuses,
+        before it does anything, where the host would now need another plan.
+    type: str
 extends_documentation_fragment:
   - strata.storage.document.disks
   - strata.storage.document.raids
@@ -79,6 +84,14 @@ EXAMPLES = r"""
       - {device: md1, type: ext4, mount_point: /srv/backup}
       - {device: sdd, type: swap}
 
+- name: What would be done on each host
+  strata.storage.layout: "{{ storage }}"
+  check_mode: true
+  register: planned
+
+- name: Exactly that, once somebody has looked at it
+  strata.storage.layout: "{{ storage | combine({'expected_plan': planned.plan_digest}) }}"
+
 - name: A mirror taken apart, with what is on it, and its disks in an array
   strata.storage.layout:
     raids:
@@ -128,6 +141,11 @@ plan:
       type: list
       elements: str
       returned: always
+plan_digest:
+  description:
+    - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
+  returned: always
+  type: str
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done
@@ -148,14 +166,17 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import document
-from ..module_utils.host import layout as planner
+from ..module_utils.host import layout as planner, survey
 from ..module_utils.host.task import LOCK, WAITING, make_so
 
 
 def main() -> None:
-    allow = {"allow_destroy": {"type": "list", "elements": "str", "default": []}}
-    module = AnsibleModule(argument_spec={**document.OPTIONS, **allow, **WAITING, **LOCK}, supports_check_mode=True)
-    make_so(module, document.parse, planner.references, planner.plan, planner.facts)
+    own = {
+        "allow_destroy": {"type": "list", "elements": "str", "default": []},
+        "expected_plan": {"type": "str"},
+    }
+    module = AnsibleModule(argument_spec={**document.OPTIONS, **own, **WAITING, **LOCK}, supports_check_mode=True)
+    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=survey.drawn)
 
 
 if __name__ == "__main__":

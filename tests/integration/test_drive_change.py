@@ -57,10 +57,15 @@ def test_a_move_that_a_power_cut_stopped_goes_on(node: Node) -> None:
     node.module("lvm_drive", **drive, devices=[one])
     fill(node, 100)
     node.run(f"vgextend data {two}")
+    # The kernel goes on with it during the boot; slowly, so that it does not end before it is looked at.
+    throttle = "raid1_resync_throttle"
+    node.run(f"echo options dm_mirror {throttle}=1 > /etc/modprobe.d/slow.conf; modprobe dm_mirror {throttle}=1")
     node.run(f"pvchange --addtag strata.storage {two}; lvm pvmove --background --interval 60 {one} {two}; sync")
     node.lab.power_cut()
+    assert actions(node.module("lvm_drive", check=True, **drive, devices=[two])) == ["empty", "reduce", "clear"]
+    node.run(f"echo 100 > /sys/module/dm_mirror/parameters/{throttle}")
     finished = node.module("lvm_drive", **drive, devices=[two])
-    assert actions(finished) == ["empty", "reduce", "clear"]
+    assert actions(finished)[-2:] == ["reduce", "clear"]
     node.unchanged("lvm_drive", **drive, devices=[two])
     assert intact(node)
     assert node.signatures(one) == [""]

@@ -8,7 +8,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
+
 from .node import Node
+
+#: What somebody builds with the tools themselves.
+BY_HAND = """
+set -e
+mdadm --create /dev/md0 --run --level=1 --raid-devices=2 {one} {two}
+mdadm --detail --scan >> /etc/mdadm/mdadm.conf; update-initramfs -u
+modprobe bcache
+make-bcache -B /dev/md0 -C {fast}
+timeout 30 sh -c 'until [ -e /dev/bcache0 ]; do sleep 0.1; done'
+vgcreate byhand /dev/bcache0
+lvcreate --yes -n srv -L 300M byhand
+mkfs.ext4 -q -L srv /dev/byhand/srv
+mkdir /srv; echo "LABEL=srv /srv ext4 noatime,nofail 0 2" >> /etc/fstab; mount /srv
+mkfs.xfs -q {three}; mkswap {four}
+echo "UUID=$(blkid -s UUID -o value {four}) none swap sw 0 0" >> /etc/fstab; swapon -a
+mdadm --wait /dev/md0 || true
+echo kept > /srv/file; sync
+"""
 
 
 def test_the_demos_stack(node: Node) -> None:
@@ -39,6 +59,13 @@ def test_the_demos_stack(node: Node) -> None:
     node.unchanged("layout", **stack)
     assert node.run("cat /srv/logs/file") == "kept"
 
+    found = node.module("layout_info")
+    node.unchanged("layout", **found["layout"])
+    drawn = draw(found["tree"]).splitlines()
+    assert [line.split()[-1] for line in drawn if "/logs" in line] == ["/srv/logs"]
+    assert node.disk("SSD2") in [device["device"] for device in found["unused"]]
+    assert [problem for problem in found["health"] if problem["problem"] != "syncing"] == []
+
     gone: dict[str, Any] = {
         section: [{"name": stack[section][0]["name"], "state": "absent"}] for section in ("raids", "bcaches", "drives")
     }
@@ -46,3 +73,59 @@ def test_the_demos_stack(node: Node) -> None:
     node.module("layout", **gone, allow_destroy=["md0", "cached", "data"])
     node.unchanged("layout", **gone)
     assert node.signatures(one) == node.signatures(node.disk("SSD1")) == [""]
+
+
+def test_a_host_that_was_built_by_hand(node: Node) -> None:
+    """What is read of it changes nothing; and then it is the document's like any other."""
+    one, two, three, four = node.disks("HDD1", "HDD2", "HDD3", "HDD4")
+    node.run(BY_HAND.format(one=one, two=two, three=three, four=four, fast=node.disk("SSD1")), timeout=300)
+    found = node.module("layout_info")["layout"]
+    assert {section: len(items) for section, items in found.items()} == {
+        "raids": 1,
+        "bcaches": 1,
+        "drives": 1,
+        "filesystems": 2,
+    }
+    looked = node.module("layout", check=True, **found)
+    assert [f"{step['action']} {step['detail']}" for step in looked["plan"]] == []
+    found["drives"][0]["volumes"][0]["size"] = "400M"
+    found["filesystems"][0 if found["filesystems"][0]["type"] == "xfs" else 1]["mount_point"] = "/mnt/xfs"
+    grown = node.converge("layout", **found)
+    assert [step["action"] for step in grown["plan"]] == ["extend", "grow", "create", "persist", "mount"]
+    assert node.run("cat /srv/file; findmnt -n -o FSTYPE /mnt/xfs") == "kept\nxfs"
+
+
+def test_disks_by_what_they_are(node: Node) -> None:
+    """The same ones, whatever the kernel calls them today, and only as was approved."""
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "rotational": True, "count": 3}, {"name": "fast", "rotational": False}],
+        "raids": [{"name": "md0", "level": "5", "devices": ["slow"]}],
+        "filesystems": [
+            {"device": "md0", "type": "ext4", "mount_point": "/srv", "label": "srv"},
+            {"device": "fast", "type": "swap"},
+        ],
+    }
+    shuffle(node)
+    planned = node.module("layout", check=True, **words)
+    assert "the plan is not the expected one" in node.refusal("layout", **words, expected_plan="0" * 64)
+    made = node.module("layout", **words, expected_plan=planned["plan_digest"], wait=True)
+    assert made["plan"] == planned["plan"]
+    names = node.run("ls /sys/block/md0/slaves")
+    before = node.module("layout_info")["layout"]
+    node.lab.reboot()
+    assert node.run("ls /sys/block/md0/slaves") != names
+    node.unchanged("layout", **words)
+    assert node.module("layout_info")["layout"] == before
+
+
+def shuffle(node: Node) -> None:
+    """Have the kernel find the disks again, in the opposite order."""
+    kernels = [
+        node.guest.kernel_name(serial) for serial in [f"HDD{number}" for number in range(1, 7)] + ["SSD1", "SSD2"]
+    ]
+    addresses = [node.run(f"basename $(readlink /sys/block/{kernel}/device)").split(":") for kernel in kernels]
+    for kernel in kernels:
+        node.run(f"echo 1 > /sys/block/{kernel}/device/delete")
+    for host, *address in reversed(addresses):
+        node.run(f"echo {' '.join(address)} > /sys/class/scsi_host/host{host}/scan")
+    node.run("udevadm settle")

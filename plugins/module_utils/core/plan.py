@@ -9,6 +9,8 @@ the list of steps that were done a complete report.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, NamedTuple
 
 
@@ -156,3 +158,12 @@ def kernel_name(path: str) -> str:
 
 def dump_steps(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
     return [step.dump() for step in steps]
+
+
+def digest(steps: tuple[Step, ...]) -> str:
+    """What is the same for the same steps on the same devices, and for no others.
+
+    Plans name what is random, or not made yet, by placeholders. A claim may say in ``lasting`` what of it counts.
+    """
+    told = [(step.dump(), [getattr(claim, "lasting", claim) for claim in step.claims]) for step in steps]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

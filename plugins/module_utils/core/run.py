@@ -11,9 +11,9 @@ from typing import Any, Callable, NamedTuple, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import StorageError, Unread
+from .errors import Refused, StorageError, Unread
 from .execute import Perform, StepFailed, execute, missing_programs, perform_actions, sentence
-from .plan import Plan, Step, dump_steps
+from .plan import Plan, Step, digest, dump_steps
 
 #: How often what was set going may call for more steps: a change of level, say, takes three rounds at most.
 _ROUNDS = 5
@@ -23,9 +23,11 @@ class Road(NamedTuple):
     """What a backend puts under ``run``.
 
     ``read`` gathers a state and ``deepen`` adds what a planner asked for (both change nothing), ``plan`` is pure,
-    ``facts`` tells a state to the user, ``perform`` does actions and ``placeholders`` resolves what they name before
-    it exists, ``lock`` keeps others out meanwhile. ``replan`` plans once steps were done, where an act (a scrub) must
-    not be planned again; ``wait`` is how many seconds to wait for what is in progress (None: not at all).
+    ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts), ``perform`` does actions
+    and ``placeholders`` resolves what they name before it exists, ``lock`` keeps others out meanwhile. ``replan`` plans
+    once steps were done, where an act (a scrub) must not be planned again; ``wait`` is how many seconds to wait for
+    what is in progress (None: not at all). ``expected`` is the digest that the plan must have (empty: any; None: nobody
+    asks for one).
     """
 
     read: Callable[[], Any]
@@ -37,6 +39,8 @@ class Road(NamedTuple):
     lock: Callable[[], AbstractContextManager[None]]
     replan: Callable[[Any], Plan] | None = None
     wait: int | None = None
+    diff: Callable[[Any], Any] | None = None
+    expected: str | None = None
 
 
 def survey(road: Road, again: bool = False) -> tuple[Any, Plan]:
@@ -68,15 +72,21 @@ def run(module: AnsibleModule, road: Road) -> NoReturn:
 
 def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
     state, plan = survey(road)
-    before, after = road.facts(state), road.facts(plan.after)
+    after = road.facts(plan.after)
     result["plan"] = dump_steps(plan.steps)
-    result["diff"] = {"before": _item(before), "after": _item(after)}
-
+    result["diff"] = {"before": _diff(road, state), "after": _diff(road, plan.after)}
+    if road.expected is not None:
+        result["plan_digest"] = digest(plan.steps)
+        if road.expected not in ("", result["plan_digest"]):
+            raise Refused(
+                f"the plan is not the expected one: its digest is {result['plan_digest']}, not {road.expected}. "
+                "The host, or what is wanted, is not what it was then; nothing was done. Look at the new plan"
+            )
     _check_programs(plan.steps)
     if not module.check_mode:
         state, plan = _apply(road, state, plan, result)
         after = road.facts(state)
-        result["diff"]["after"] = _item(after)
+        result["diff"]["after"] = _diff(road, state)
 
     for warning in plan.warnings:
         module.warn(warning)
@@ -114,6 +124,8 @@ def _check_programs(steps: tuple[Step, ...]) -> None:
         raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")
 
 
-def _item(facts: dict[str, Any]) -> dict[str, Any]:
-    """What is, without how it does: a resync's progress is not a difference that a task made."""
-    return {key: value for key, value in facts.items() if key != "status"}
+def _diff(road: Road, state: Any) -> Any:
+    if road.diff is not None:
+        return road.diff(state)
+    # Without how it does: a resync's progress is not a difference that a task made.
+    return {key: value for key, value in road.facts(state).items() if key != "status"}

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, NamedTuple
+import re
+from typing import Any, Callable, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
@@ -29,6 +30,11 @@ class Claim(NamedTuple):
     path: str
     identity: str
     signatures: tuple[Signature, ...] | None
+
+    @property
+    def lasting(self) -> tuple[Any, ...]:
+        """What of it is the same after a reboot, if the device is: the kernel counts devices anew."""
+        return (self.path, re.sub(r" ?#\d+", "", self.identity), self.signatures)
 
     def __str__(self) -> str:
         return f"check that {self.path} is what it was"

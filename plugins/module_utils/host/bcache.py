@@ -82,7 +82,7 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
 
 def _find(host: Host, want: Bcache) -> Backing | None:
     """The backing device that is meant: by label, else (while it has none) by device. Refused where they disagree."""
-    labelled = [backing for backing in host.backings if backing.label == want.name]
+    labelled = [backing for backing in host.backings if backing.name == want.name]
     if len(labelled) > 1:
         paths = " and ".join(backing.device for backing in labelled)
         raise Refused(f"bcache {want.name}: {paths} both carry this label; give one of them another one")
@@ -204,7 +204,8 @@ def _create(host: Host, want: Bcache, allow: bool) -> tuple[Steps, Host, Backing
 
 
 def _label(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host, Backing]:
-    if backing.label == want.name:
+    # One that was made by hand, without a label, may be called as the kernel calls it.
+    if backing.name == want.name:
         return (), host, backing
     device = host.devices[backing.device]
     write = Write(device.sysfs("bcache/label"), want.name)
@@ -332,7 +333,7 @@ def dump(host: Host, backing: Backing) -> dict[str, Any]:
     kept = tunables.kept(host, tunables.backing_rules(backing.label))
     kept_of_cache = tunables.kept(host, tunables.cache_rules(cache_set.uuid)) if cache_set else {}
     item = {
-        "name": backing.label,
+        "name": backing.name,
         "backing_device": host.stable(backing.device),
         "cache_device": host.stable(cache_set.device) if cache_set else None,
         "cache_mode": backing.cache_mode,

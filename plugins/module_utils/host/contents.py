@@ -106,14 +106,20 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem) -> t
 
 
 def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[str, Any]:
-    """The words about it, without those that there is nothing to say for."""
+    """The words about it, without those that there is nothing to say for.
+
+    Mounted is what is so now and after a boot, or will be once it is online. The root's own mount nobody may change.
+    """
     points = host.mounted(place.device) if place.device else ()
-    line = mount.find_line(host, target(place, filesystem))
+    line = mount.find_line(host, target(place, filesystem), points[0] if points else None)
     swap = filesystem is not None and filesystem.type == "swap"
+    unused = not points and (not swap or place.device not in host.swaps)
+    if "/" in points or (place.device and unused):
+        line = None
     words = {
-        "filesystem": filesystem.type if filesystem else None,
+        "filesystem": filesystem.type if filesystem and (line or not swap) else None,
         "label": filesystem.label if filesystem and filesystem.label else None,
-        "mount_point": points[0] if points else line.mount_point if line and not swap else None,
+        "mount_point": line.mount_point if line and not swap else None,
         "mount_options": line.options if line else None,
         "boot_required": "nofail" not in line.options.split(",") if line else None,
     }

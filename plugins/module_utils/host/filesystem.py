@@ -76,7 +76,8 @@ def dump(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:
     """A filesystem as an item of the document."""
     reference = host.stable(device.path)
     use = dump_use(host, _place(host, OnDevice(reference), device), filesystem)
-    return {"device": reference, "type": use.pop("filesystem"), **use, "state": "present"}
+    use.pop("filesystem", None)
+    return {"device": reference, **use, "type": filesystem.type, "state": "present"}
 
 
 def status(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def _candidates(host: Host, items: dict[Node, Item]) -> tuple[Candidate, ...]:
 
 
 def facts(host: Host, document: Document) -> dict[str, Any]:
-    """What the module returns of the wanted items, and the tree of all that there is."""
+    """What the module returns of the wanted items."""
     layout: dict[str, list[dict[str, Any]]] = {}
     status: dict[str, dict[str, Any]] = {}
     where, host = _where(host, document, nodes(document))

@@ -93,6 +93,12 @@ def _is_about(line: Line, target: Target, point: str | None) -> bool:
 
 def _options(want: Use, line: Line | None) -> str:
     """The options that the line should have: omitted means unchanged, for a new line defaults, and not required."""
+    if (
+        line
+        and want.mount_options == line.options
+        and want.boot_required in (None, "nofail" not in line.options.split(","))
+    ):
+        return line.options
     base = (line.options if line else "defaults") if want.mount_options is None else want.mount_options
     words = [word for word in base.split(",") if word]
     required = want.boot_required

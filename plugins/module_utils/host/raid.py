@@ -413,15 +413,19 @@ def _warnings(name: str, array: Array) -> tuple[str, ...]:
     return tuple(found)
 
 
-def dump(host: Host, array: Array) -> dict[str, Any]:
-    """An array as an item of the document."""
-    name = next(
+def name_of(host: Host, array: Array) -> str:
+    """What the document calls an array: as mdadm.conf does, else as its superblock, else as the kernel."""
+    return next(
         (line.device.rsplit("/", 1)[1] for line in array_lines(host) if line.uuid == array.uuid and "/" in line.device),
         array.name or array.device.rsplit("/", 1)[-1],
     )
+
+
+def dump(host: Host, array: Array) -> dict[str, Any]:
+    """An array as an item of the document."""
     spares, working = array.devices("spare"), array.devices("active", "rebuilding")
     return {
-        "name": name,
+        "name": name_of(host, array),
         "level": array.level,
         "devices": [host.stable(device) for device in (working + array.devices("faulty"))[: array.raid_devices]],
         "spare_devices": [host.stable(device) for device in spares],

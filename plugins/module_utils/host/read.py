@@ -95,6 +95,8 @@ def deepen(host: Host, need: Unread) -> Host:
     if need.what == "directories":
         found_directories = {path: _is_empty(path) for path in need.names}
         return host._replace(directories={**host.directories, **found_directories})
+    if need.what == "spaces":
+        return host._replace(spaces=dict(_space(mount.mount_point) for mount in host.mounts))
     if need.what == "disks":
         return host._replace(disks=_disks(host))
     return host._replace(lvm=_lvm(host))
@@ -110,7 +112,7 @@ def resolve(reference: str, devices: Mapping[str, Device], backings: Iterable[Ba
     found |= {
         backing.bcache
         for backing in backings
-        if backing.bcache and reference in (backing.label, f"{BCACHE_LINKS}/{backing.label}")
+        if backing.bcache and reference in (backing.name, f"{BCACHE_LINKS}/{backing.name}")
     }
     if len(found) > 1:
         raise StorageError(f"{reference} could be {' or '.join(sorted(found))}; say which one by its path")
@@ -133,9 +135,9 @@ def identity(kernel: str) -> str:
         read_text(f"{base}/wwid") or read_text(f"{base}/device/wwid"),
         read_text(f"{base}/serial") or _page_80(base),
         read_text(f"{base}/dm/uuid"),
-        read_text(f"{base}/diskseq"),
     ]
-    return " ".join(part for part in parts if part)
+    sequence = read_text(f"{base}/diskseq")
+    return " ".join((*(part for part in parts if part), *([f"#{sequence}"] if sequence else ())))
 
 
 def read_contents(paths: Iterable[str]) -> dict[str, Content]:
@@ -514,6 +516,14 @@ def _is_empty(path: str) -> bool | None:
         return None
     except NotADirectoryError:
         return False
+
+
+def _space(point: str) -> tuple[str, tuple[int, int]]:
+    try:
+        found = os.statvfs(point)
+    except OSError:
+        return point, (0, 0)
+    return point, (found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
 def _disks(host: Host) -> dict[str, DiskFacts]:

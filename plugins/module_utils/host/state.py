@@ -151,6 +151,11 @@ class Backing(NamedTuple):
     offset: int = 8192
     hit_ratios: Mapping[str, int] = {}
 
+    @property
+    def name(self) -> str:
+        """Its label; without one, what the kernel calls it for now."""
+        return self.label or self.bcache.rsplit("/", 1)[-1]
+
 
 class CacheSet(NamedTuple):
     """A bcache cache set, known by its cache device. ``tunables`` as of a Backing."""
@@ -231,7 +236,8 @@ class Host(NamedTuple):
     """One host's storage. ``links`` are the references that were asked for, each with its device (None: there is none).
 
     ``contents``, ``filesystems``, ``disks`` and ``lvm`` cost a subprocess or more reads: they hold what a planner asked
-    for. ``covered`` is where a plan mounts something: what directories are below, nobody can see before.
+    for; ``spaces`` is how large what is mounted somewhere is, and how much of it is free. ``covered`` is where a plan
+    mounts something: what directories are below, nobody can see before.
     """
 
     devices: Mapping[str, Device]
@@ -250,6 +256,7 @@ class Host(NamedTuple):
     lvm: Lvm | None = None
     disks: Mapping[str, DiskFacts] | None = None
     covered: tuple[str, ...] = ()
+    spaces: Mapping[str, tuple[int, int]] | None = None
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""

@@ -37,8 +37,12 @@ def make_so(
     plan: Callable[[Host, Any, Any], Plan],
     facts: Callable[[Host, Any], dict[str, Any]],
     settled: Callable[[Any], Any] = lambda want: want,
+    diff: Callable[[Host], Any] | None = None,
 ) -> NoReturn:
-    """Bring one item of the document about on this host, and exit. ``settled``: what is wanted once acts were done."""
+    """Bring one item of the document about on this host, or all of it, and exit.
+
+    ``settled``: what is wanted once acts were done; ``diff``: what a diff shows of a host (None: the facts).
+    """
     try:
         check_root()
         want = parse(module.params)
@@ -54,6 +58,8 @@ def make_so(
             replan=lambda host: plan(host, settled(want), module.params["allow_destroy"]),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
+            diff=diff,
+            expected=(module.params["expected_plan"] or "").lower() if "expected_plan" in module.params else None,
             perform=HOST_PERFORM,
             placeholders=PLACEHOLDERS,
             lock=lambda: host_lock(
@@ -75,16 +81,23 @@ Found = tuple[dict[str, Any], dict[str, Any]]
 def tell(module: AnsibleModule, section: str, survey: Callable[[Host], list[Found]]) -> NoReturn:
     """Return what there is of a section of the document, and how each item does, and exit."""
     name = module.params["name"]
+
+    def named(host: Host) -> dict[str, Any]:
+        found = [(item, status) for item, status in survey(host) if name in (None, item["name"])]
+        items, statuses = [item for item, _status in found], {item["name"]: status for item, status in found}
+        return {section: items, "status": statuses}
+
+    show(module, named)
+
+
+def show(module: AnsibleModule, survey: Callable[[Host], dict[str, Any]]) -> NoReturn:
+    """Return what a question about the host answers, and exit."""
     try:
         check_root()
-        found = [(item, status) for item, status in look(read(), survey) if name in (None, item["name"])]
+        found = look(read(), survey)
     except (StorageError, OSError) as error:
         module.fail_json(msg=sentence(error), changed=False)
-    module.exit_json(
-        changed=False,
-        **{section: [item for item, _status in found]},
-        status={item["name"]: status for item, status in found},
-    )
+    module.exit_json(changed=False, **found)
 
 
 def look(host: Host, survey: Callable[[Host], Any]) -> Any:

@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Perform
-from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Step, dump_steps
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Step, digest, dump_steps
 from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, run, survey
 
 
@@ -99,16 +99,36 @@ class Backend:
         perform: Mapping[type, Perform] = {**PERFORM, Switch: self.switch}
         return Road(self.read, self.deepen, self.plan, self.facts, perform, {}, self.lock)
 
-    def run(self, check_mode: bool = False) -> Module:
+    def run(self, check_mode: bool = False, **more: Any) -> Module:
         module = Module(check_mode)
         with pytest.raises(Ended):
-            run(cast(AnsibleModule, module), self.road())
+            run(cast(AnsibleModule, module), self.road()._replace(**more))
         return module
 
 
 STEP = Step("light", "lamp", "one", "on", (Switch(True),))
 PLAN = dump_steps((STEP,))
 LOOK = ["read", "deepen colour lamp"]
+
+
+@pytest.mark.parametrize("expected", ["", digest((STEP,))])
+def test_the_plan_that_was_expected(expected: str) -> None:
+    module = Backend().run(expected=expected)
+    assert (module.failed, module.result["changed"], module.result["plan_digest"]) == (False, True, digest((STEP,)))
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_another_plan_than_was_expected(check_mode: bool) -> None:
+    backend = Backend()
+    module = backend.run(check_mode, expected=digest(()))
+    assert module.failed
+    assert "the plan is not the expected one: its digest is" in module.result["msg"]
+    assert (module.result["changed"], module.result["plan"], module.result["plan_digest"]) == (
+        False,
+        PLAN,
+        digest((STEP,)),
+    )
+    assert "switch" not in backend.events
 
 
 def test_survey_reads_what_the_planner_asks_for() -> None:

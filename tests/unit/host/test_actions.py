@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
-from ansible_collections.strata.storage.plugins.module_utils.core.plan import Write
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Step, Write, digest
 from ansible_collections.strata.storage.plugins.module_utils.host import actions
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
@@ -191,3 +191,14 @@ def test_mdadm_may_have_more_to_do_than_the_kernel(md: Path, tmp_path: Path) -> 
         (md / "last_sync_action").write_text("resync")
         perform(Idle("/dev/md0", timeout=0))
         process.kill()
+
+
+def test_a_digest_is_about_the_device_and_not_about_this_boot() -> None:
+    """The kernel's number for a device is another after each boot; another device of the same name is another plan."""
+
+    def of(identity: str, *signatures: Signature) -> str:
+        return digest((Step("wipe", "device", "/dev/sdb", "", (), claims=(Claim("/dev/sdb", identity, signatures),)),))
+
+    assert of("naa.5 S1 #12 from sector 2048") == of("naa.5 S1 #7 from sector 2048")
+    assert of("naa.5 S1 #12") != of("naa.5 S2 #12")
+    assert of("naa.5 S1 #12") != of("naa.5 S1 #12", Signature("ext4"))

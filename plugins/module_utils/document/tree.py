@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host's storage, drawn from the disks up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .sizes import show_size
+
+Branch = Mapping[str, Any]
+
+
+def draw(tree: Sequence[Branch]) -> str:
+    """The lines of a tree, each of name, type, size, and what else there is to say.
+
+    A branch has ``name``, ``type``, ``size`` (bytes), ``holds``, ``mount_points``, ``health`` and ``children``. What
+    lies on several devices is drawn below the first of them, and only named below the others.
+    """
+    rows = list(_rows(tree, set()))
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return "".join(
+        "  ".join(
+            (row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]), *(row[3:] if row[3] else ()))
+        ).rstrip()
+        + "\n"
+        for row in rows
+    )
+
+
+def _rows(tree: Sequence[Branch], drawn: set[str], lead: str | None = None) -> Iterator[tuple[str, str, str, str]]:
+    for index, branch in enumerate(tree):
+        last = index == len(tree) - 1
+        stem, inner = (
+            ("", "") if lead is None else (lead + "└─ ", lead + "   ") if last else (lead + "├─ ", lead + "│  ")
+        )
+        name, children = str(branch["name"]), branch.get("children") or ()
+        again = lead is not None and name in drawn
+        size = int(branch.get("size") or 0)
+        yield stem + name, str(branch["type"]), show_size(size) if size else "", "" if again else _rest(branch)
+        if not again:
+            drawn.add(name)
+            yield from _rows(children, drawn, inner)
+
+
+def _rest(branch: Branch) -> str:
+    words = [str(branch.get("holds") or "")]
+    words += [f"on {point}" for point in branch.get("mount_points") or ()]
+    health = branch.get("health") or ()
+    words += [f"[{', '.join(health)}]"] if health else []
+    return " ".join(word for word in words if word)

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host's storage as a document, which then changes nothing, and as a tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
+from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
+from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
+from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
+from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Backing,
+    Content,
+    DiskFacts,
+    Filesystem,
+    Host,
+    Mount,
+    Signature,
+)
+
+from .hosts import CONF, EXT4, UUID, GiB, a_host, an_array, disk, mdadm_line, with_array
+from .test_layout import SDB, SDC, SDD, SDG, STACK, blank, planned
+
+OTHERS: dict[str, Any] = {
+    "filesystems": [
+        {"device": "sde", "type": "swap"},
+        {"device": "sdf", "type": "ext4", "label": "old", "mount_point": "/old", "mount_options": "noatime"},
+    ]
+}
+
+
+def built() -> Host:
+    """All layers, as the plan says that they will be."""
+    words = {**STACK, **OTHERS, "raids": [{**STACK["raids"][0], "uuid": UUID}]}
+    host: Host = planned(blank()._replace(directories={"/srv": None, "/old": True}), words).after
+    return host._replace(spaces={"/srv": (10 * GiB, 9 * GiB), "/old": (10 * GiB, GiB // 2)})
+
+
+def test_what_was_read_changes_nothing() -> None:
+    host = built()
+    words = survey.everything(host)["layout"]
+    assert [item["name"] for section in ("raids", "bcaches", "drives") for item in words[section]] == [
+        "md0",
+        "cached",
+        "data",
+    ]
+    assert words["bcaches"][0]["backing_device"] == "md0"
+    assert words["drives"][0]["devices"] == ["cached"]
+    assert [item["device"] for item in words["filesystems"]] == ["/dev/disk/by-id/sde", "/dev/disk/by-id/sdf"]
+    assert planned(host, words).steps == ()
+
+
+def test_what_there_is_by_hand() -> None:
+    """No labels, options in other words than ours, and mounts that no boot knows."""
+    fstab = "/dev/sdd /old ext4 noatime,nofail 0 0\n/dev/sdf /gone ext4 noauto 0 0\nUUID=s none swap sw 0 0\n"
+    found = {
+        SDD: Filesystem("ext4", "d", "old", 10 * GiB),
+        "/dev/sde": Filesystem("xfs", "e", "", 10 * GiB),
+        "/dev/sdf": Filesystem("ext4", "f", "", 10 * GiB),
+        SDG: Filesystem("swap", "s", "", 10 * GiB),
+        "/dev/bcache0": Filesystem("ext4", "b", "", 10 * GiB - 8192),
+    }
+    host = a_host(
+        *(disk(f"/dev/sd{letter}") for letter in "bcdefg"),
+        disk("/dev/bcache0", 10 * GiB - 8192),
+        files={FSTAB: fstab, CONF: mdadm_line("/dev/md0")},
+        filesystems=found,
+        contents={path: Content((Signature(known.type, known.uuid, known.label),)) for path, known in found.items()},
+        mounts=(Mount(SDD, "/old", "ext4", "rw"), Mount("/dev/sde", "/mnt", "xfs", "rw")),
+        backings=(Backing(SDB, "b", bcache="/dev/bcache0", registered=True),),
+        swaps=(SDG,),
+        links={"/dev/bcache/by-label/bcache0": "/dev/bcache0", "/dev/md0": None},
+        spaces={},
+        disks={},
+    )
+    host = host.with_content(SDB, Signature("bcache"), held_by="/dev/bcache0")
+    words = survey.document(host)
+    assert words["bcaches"] == [
+        {
+            "name": "bcache0",
+            "backing_device": "/dev/disk/by-id/sdb",
+            "cache_mode": "writethrough",
+            "state": "present",
+        }
+    ]
+    mounted = {item["device"]: item.get("mount_point") for item in words["filesystems"]}
+    assert mounted == {
+        "/dev/disk/by-id/sdd": "/old",
+        "/dev/disk/by-id/sde": None,
+        "/dev/disk/by-id/sdf": None,
+        "/dev/disk/by-id/sdg": None,
+        "bcache0": None,
+    }
+    assert layout.plan(host, parse(words), ()).steps == ()
+
+
+def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
+    host = a_host(
+        SDB,
+        SDC,
+        filesystems={SDB: Filesystem("ext4", "b"), SDC: Filesystem("swap", "c")},
+        contents={SDB: Content((EXT4,)), SDC: Content((Signature("swap"),))},
+        mounts=(Mount(SDB, "/", "ext4", "rw"),),
+        spaces={},
+        disks={},
+    )
+    assert survey.document(host)["filesystems"] == []
+
+
+def test_health() -> None:
+    array = an_array(SDB, SDC, sync_action="recover", degraded=1, per_cent=3.5)
+    dirty = Backing(SDD, "d", "one", "set", state="dirty", bcache="/dev/bcache0", attached=True, dirty_data="1.2M")
+    host = with_array(a_host(SDB, SDC, SDD, spaces={"/srv": (100, 5), "/x": (100, 11), "/proc": (0, 0)}), array)
+    host = host._replace(
+        backings=(dirty, dirty._replace(label="two", attached=False)), mounts=(Mount(SDD, "/srv", "xfs", "rw"),)
+    )
+    assert [(found.name, found.problem, found.detail) for found in survey.health(host)] == [
+        ("md0", "degraded", "1 of 2 members missing"),
+        ("md0", "syncing", "recover 3.5 %"),
+        ("one", "dirty", "1.2M only in the cache"),
+        ("two", "no cache", "its cache set set does not work for it"),
+        (SDD, "nearly full", "/srv is 95 % full"),
+    ]
+    assert survey.health(a_host(SDB)) == []
+
+
+def test_unused() -> None:
+    host = a_host(
+        SDB,
+        disk(SDC, holders=("/dev/md0",)),
+        disk(SDD, partitions=("/dev/sdd1",)),
+        disk("/dev/sdd1", disk=SDD),
+        disk("/dev/sde", read_only=True),
+        "/dev/sdf",
+        contents={"/dev/sdf": Content((EXT4,))},
+        disks={f"/dev/sd{letter}": DiskFacts(serial=letter) for letter in "bcdef"},
+    )
+    found = survey.unused(host)
+    assert [item["device"] for item in found] == ["/dev/disk/by-id/sdb", "/dev/disk/by-id/sdd1"]
+    assert (found[1]["serial"], found[1]["size"]) == ("d", 10 * GiB)
+
+
+def test_the_tree() -> None:
+    assert draw(survey.tree(built())).splitlines() == [
+        "sdb                 disk              10 GiB",
+        "└─ md0              raid5             20 GiB",
+        "   └─ cached        bcache writeback  20 GiB",
+        "      ├─ data/srv   lvm               10 GiB  xfs, 1 GiB used on /srv",
+        "      └─ data/logs  lvm               10 GiB  ext4 on /srv/logs",
+        "sdc                 disk              10 GiB",
+        "└─ md0              raid5             20 GiB",
+        "sdd                 disk              10 GiB",
+        "└─ md0              raid5             20 GiB",
+        "sde                 disk              10 GiB  swap",
+        'sdf                 disk              10 GiB  ext4 "old", 9.5 GiB used on /old '
+        "[nearly full: /old is 95 % full]",
+        "sdg                 disk              10 GiB",
+        "└─ cached           bcache writeback  20 GiB",
+    ]
+
+
+def test_the_tree_of_what_does_not_run() -> None:
+    """Nor were volume groups read: a diff of arrays draws a tree too."""
+    stopped = with_array(a_host(SDB, SDC, lvm=None), an_array(SDB, SDC, device="", name="md0"))
+    assert survey.drawn(stopped).splitlines() == [
+        "sdb     disk   10 GiB",
+        "└─ md0  raid1",
+        "sdc     disk   10 GiB",
+        "└─ md0  raid1",
+    ]
+    luks = a_host(disk(SDB, holders=("/dev/dm-0",)), disk("/dev/dm-0", identity=""), contents={SDB: Content()})
+    assert survey.drawn(luks).splitlines()[1] == "└─ dm-0  device  10 GiB"
+
+
+def test_what_is_mounted_is_looked_at() -> None:
+    with pytest.raises(Unread, match="spaces"):
+        survey.everything(a_host(SDB))
