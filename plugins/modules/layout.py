@@ -84,13 +84,18 @@ EXAMPLES = r"""
       - {device: md1, type: ext4, mount_point: /srv/backup}
       - {device: sdd, type: swap}
 
-- name: What would be done on each host
-  strata.storage.layout: "{{ storage }}"
+- name: What would be done
+  strata.storage.layout:
+    filesystems:
+      - {device: sdd, type: xfs, mount_point: /srv/new}
   check_mode: true
   register: planned
 
 - name: Exactly that, once somebody has looked at it
-  strata.storage.layout: "{{ storage | combine({'expected_plan': planned.plan_digest}) }}"
+  strata.storage.layout:
+    filesystems:
+      - {device: sdd, type: xfs, mount_point: /srv/new}
+    expected_plan: "{{ planned.plan_digest }}"
 
 - name: A mirror taken apart, with what is on it, and its disks in an array
   strata.storage.layout:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,9 @@ from tests.lab import Guest, Lab
 from .node import CHECKOUT
 
 
-def ansible(lab: Lab, program: str, *arguments: str, fails: bool = False) -> str:
+def ansible(lab: Lab, program: str, *arguments: str, fails: bool = False, **settings: str) -> str:
     command = [program, "--inventory", str(lab.inventory_path), *arguments]
-    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **settings}
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False, capture_output=True, text=True)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -52,6 +53,37 @@ def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:
     book = lab.directory / "play.json"
     book.write_text(json.dumps(play))
     assert "waited 0 s for it" in ansible(lab, "ansible-playbook", str(book), fails=True)
+
+
+def test_a_plan_that_somebody_approves(lab: Lab, guest: Guest) -> None:
+    """As in an AWX workflow: what the first playbook publishes, the second is given."""
+    document: dict[str, Any] = {
+        "disks": [{"name": "any", "rotational": True, "count": 2}],
+        "raids": [{"name": "md0", "level": "1", "devices": ["any"]}],
+        "filesystems": [{"device": "md0", "type": "ext4", "mount_point": "/srv"}],
+    }
+    given = lab.directory / "given.json"
+    given.write_text(json.dumps({"storage_layout": document}))
+    planned = ansible(
+        lab, "ansible-playbook", "playbooks/layout_plan.yml", "-e", f"@{given}", ANSIBLE_SHOW_CUSTOM_STATS="1"
+    )
+    assert "mount filesystem /dev/md0 /srv" in planned
+    published = json.loads(planned[planned.index("{", planned.index("CUSTOM STATS")) : planned.rindex("}") + 1])
+    ((host, summary),) = published["storage_approved"].items()
+    assert (host, summary["destructive"]) == ("lab", 0)
+    assert guest.run("cat /proc/mdstat").stdout.count("md0") == 0
+
+    approved = lab.directory / "approved.json"
+    approved.write_text(json.dumps(published))
+    document["filesystems"][0]["type"] = "xfs"
+    given.write_text(json.dumps({"storage_layout": document}))
+    book = ("playbooks/layout.yml", "-e", f"@{given}")
+    assert "not the expected one" in ansible(lab, "ansible-playbook", *book, "-e", f"@{approved}", fails=True)
+    document["filesystems"][0]["type"] = "ext4"
+    given.write_text(json.dumps({"storage_layout": document}))
+    applied = ansible(lab, "ansible-playbook", *book, "-e", f"@{approved}")
+    assert " on /srv" in applied
+    assert "changed=0" in ansible(lab, "ansible-playbook", *book)
 
 
 @pytest.mark.usefixtures("guest")

@@ -23,7 +23,7 @@ timeout 30 sh -c 'until [ -e /dev/bcache0 ]; do sleep 0.1; done'
 vgcreate byhand /dev/bcache0
 lvcreate --yes -n srv -L 300M byhand
 mkfs.ext4 -q -L srv /dev/byhand/srv
-mkdir /srv; echo "LABEL=srv /srv ext4 noatime,nofail 0 2" >> /etc/fstab; mount /srv
+mkdir -p /srv; echo "LABEL=srv /srv ext4 noatime,nofail 0 2" >> /etc/fstab; mount /srv
 mkfs.xfs -q {three}; mkswap {four}
 echo "UUID=$(blkid -s UUID -o value {four}) none swap sw 0 0" >> /etc/fstab; swapon -a
 mdadm --wait /dev/md0 || true
@@ -63,7 +63,7 @@ def test_the_demos_stack(node: Node) -> None:
     node.unchanged("layout", **found["layout"])
     drawn = draw(found["tree"]).splitlines()
     assert [line.split()[-1] for line in drawn if "/logs" in line] == ["/srv/logs"]
-    assert node.disk("SSD2") in [device["device"] for device in found["unused"]]
+    assert [device["serial"] for device in found["unused"]] == ["HDD4", "HDD5", "HDD6", "SSD2"]
     assert [problem for problem in found["health"] if problem["problem"] != "syncing"] == []
 
     gone: dict[str, Any] = {
