@@ -269,6 +269,36 @@ state:
   default: present
 """
 
+_PARTITION = r"""
+name:
+  description:
+    - Its name in the GPT, by which it is known, and which udev shows as C(/dev/disk/by-partlabel/NAME). At most 36
+      letters, digits and any of C(_ . + -).
+  type: str
+  required: true
+device:
+  description: What it is a part of. A blank device gets a GPT; one with an MBR partition table is refused.
+  type: str
+  required: true
+size:
+  description:
+    - Size, as bytes, V(10G), V(10GB), V(50%) of the device, or V(100%) of what is free, rounded up to MiB. A new
+      partition gets the largest free space, if it is not said.
+    - A larger size than it has makes it grow, in use, where there is room behind it. A smaller one is refused.
+  type: str
+type:
+  description: What the GPT says that it is for. New ones get V(linux).
+  type: str
+  choices: [linux, swap, lvm, raid, efi]
+state:
+  description:
+    - V(present) is a partition.
+    - V(absent) is none, and with the last one no partition table. One that holds anything needs O(allow_destroy).
+  type: str
+  choices: [present, absent]
+  default: present
+"""
+
 _DISKS = r"""
 name:
   description: What the items of the document call them. V(NAME) is all of them, V(NAME[0]) the first.
@@ -342,6 +372,7 @@ class ModuleDocFragment:
             _DISKS,
         )
     )
+    PARTITIONS: str = _flat(_section("partitions", "Parts of devices, in a GPT.", _PARTITION))
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))
     DRIVES: str = _flat(

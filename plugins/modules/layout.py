@@ -11,11 +11,11 @@ module: layout
 short_description: All of a host's storage as one document, one plan, one task
 version_added: 0.1.0
 description:
-  - Brings arrays, bcaches, drives and filesystems about together, from one document. Each is planned on the state that
-    those before it lead to, so that the whole plan is there before anything is done, also on devices that do not exist
-    yet.
+  - Brings partitions, arrays, bcaches, drives and filesystems about together, from one document. Each is planned on
+    the state that those before it lead to, so that the whole plan is there before anything is done, also on devices
+    that do not exist yet.
   - Items are written in any order, and name each other; what one is made of is done before it.
-  - What the document does not name stays as it is.
+  - What the document does not name stays as it is, unless O(mode) says otherwise.
 author:
   - the strata.storage authors (@strata-storage)
 options:
@@ -29,6 +29,16 @@ options:
     type: list
     elements: str
     default: []
+  mode:
+    description:
+      - With V(merge), what the document does not name stays as it is.
+      - With V(exact), it is removed, in the sections that are there (where one is empty, everything is removed, where
+        it is left out, nothing). Each such item has to be in O(allow_destroy). What is mounted or in use as swap is
+        refused, what the root filesystem (also C(/boot), C(/usr), C(/var)) lies on is left alone, and so are partitions
+        without a name of their own, and volumes of drives that are named.
+    type: str
+    choices: [merge, exact]
+    default: merge
   expected_plan:
     description:
       - The RV(plan_digest) of a plan that was looked at, for example in check mode, and approved. The task refuses,
@@ -36,6 +46,7 @@ options:
     type: str
 extends_documentation_fragment:
   - strata.storage.document.disks
+  - strata.storage.document.partitions
   - strata.storage.document.raids
   - strata.storage.document.bcaches
   - strata.storage.document.drives
@@ -168,6 +179,8 @@ pending_reboot:
   elements: str
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import document
@@ -176,7 +189,8 @@ from ..module_utils.host.task import LOCK, WAITING, make_so
 
 
 def main() -> None:
-    own = {
+    own: dict[str, dict[str, Any]] = {
+        "mode": {"type": "str", "choices": list(document.MODES), "default": "merge"},
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
         "expected_plan": {"type": "str"},
     }

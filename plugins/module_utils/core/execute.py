@@ -148,16 +148,17 @@ def flush(devices: tuple[str, ...]) -> None:
             os.close(descriptor)
 
 
-def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,)) -> str:
+def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
     """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
     environment = {**os.environ, "LC_ALL": "C", "PATH": _search_path()}
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    stdin = pipe if given else null
     try:
-        process = subprocess.Popen(argv, stdin=null, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
+        process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
     except FileNotFoundError:
         raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {' '.join(argv)}") from None
     try:
-        output, errors = process.communicate(timeout=timeout)
+        output, errors = process.communicate(given.encode() or None, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise StorageError(f"{' '.join(argv)} did not end within {timeout} s and was {_end(process)}") from None
     except BaseException:
@@ -202,7 +203,7 @@ def read_text(path: str) -> str:
 
 
 def _command(action: Command) -> None:
-    run_command(action.argv, action.timeout, action.accepts)
+    run_command(action.argv, action.timeout, action.accepts, action.input)
 
 
 def _write(action: Write) -> None:

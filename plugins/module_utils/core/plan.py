@@ -11,25 +11,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from typing import Any, NamedTuple
 
 
 class Command(NamedTuple):
-    """Run a program, without a shell, with ``LC_ALL=C``, closed input and a time limit in seconds.
+    """Run a program, without a shell, with ``LC_ALL=C`` and a time limit in seconds.
 
-    ``accepts`` are the exit codes that mean success.
+    ``accepts`` are the exit codes that mean success; ``input`` is what it reads.
     """
 
     argv: tuple[str, ...]
     timeout: int = 120
     accepts: tuple[int, ...] = (0,)
+    input: str = ""
 
     @property
     def programs(self) -> tuple[str, ...]:
         return self.argv[:1]
 
     def __str__(self) -> str:
-        return " ".join(self.argv)
+        command = " ".join(self.argv)
+        return f"echo {shlex.quote(self.input.strip())} | {command}" if self.input else command
 
 
 class Write(NamedTuple):

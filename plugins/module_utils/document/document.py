@@ -10,29 +10,33 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Union
 
 from ..core.errors import StorageError
-from . import bcache, disk, drive, filesystem, raid
+from . import bcache, disk, drive, filesystem, partition, raid
 from .bcache import Bcache
 from .disk import Disks
 from .drive import Drive
 from .filesystem import OnDevice
+from .partition import Partition
 from .raid import Raid
 from .references import Node, Reference
 
-Item = Union[Raid, Bcache, Drive, OnDevice]
+Item = Union[Partition, Raid, Bcache, Drive, OnDevice]
 
 _WORDS: dict[str, dict[str, dict[str, Any]]] = {
     "disks": disk.OPTIONS,
+    "partitions": partition.OPTIONS,
     "raids": raid.OPTIONS,
     "bcaches": bcache.OPTIONS,
     "drives": drive.NESTED_OPTIONS,
     "filesystems": filesystem.OPTIONS,
 }
 _PARSE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "partitions": partition.parse,
     "raids": raid.parse,
     "bcaches": bcache.parse,
     "drives": drive.parse,
     "filesystems": filesystem.parse,
 }
+MODES = ("merge", "exact")
 #: Those that hold items, from the lowest layer to the highest.
 SECTIONS = tuple(_PARSE)
 
@@ -41,21 +45,25 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 _INDEXED = re.compile(r"(.+)\[(\d+)\]")
-#: Where an item names devices; a cache may serve several.
+#: Where an item names devices.
 _DEVICES = {
+    "partitions": ("device",),
     "raids": ("devices", "spare_devices", "write_mostly_devices"),
     "bcaches": ("backing_device", "cache_device"),
     "drives": ("devices",),
     "filesystems": ("device",),
 }
-_SHARED = ("write_mostly_devices", "cache_device")
 
 
 class Document(NamedTuple):
-    """Wanted disks and items, by section. A section that was left out is not there."""
+    """Wanted disks and items, by section. A section that was left out is not there.
+
+    ``exact``: of the sections that are there, nothing else shall be.
+    """
 
     disks: tuple[Disks, ...]
     sections: Mapping[str, tuple[Item, ...]]
+    exact: bool = False
 
     @property
     def name(self) -> str:
@@ -72,6 +80,7 @@ def parse(words: Mapping[str, Any]) -> Document:
             for section in SECTIONS
             if words.get(section) is not None
         },
+        exact=words.get("mode") == "exact",
     )
     if not document.sections:
         raise StorageError(f"the document is empty; say at least one of {', '.join(SECTIONS)}")
@@ -112,9 +121,15 @@ def _references(section: str, item: Item, place: str) -> list[Reference]:
     return found
 
 
-def used_once(place: str) -> bool:
-    """Whether a device that is named there may not be named elsewhere too."""
-    return not any(place.rstrip("]0123456789[").endswith(f": {option}") for option in _SHARED)
+def role(place: str) -> str:
+    """What a device is that is named there: one may be the ``cache`` of several, or ``partitioned`` by several items.
+
+    Empty: it is that item's own. ``again``: the item names it elsewhere.
+    """
+    option = place.rpartition(": ")[2].partition("[")[0]
+    if option == "device" and place.startswith("partitions: "):
+        return "partitioned"
+    return {"write_mostly_devices": "again", "cache_device": "cache"}.get(option, "")
 
 
 def bound(section: str, item: Item, where: Mapping[str, tuple[str, ...]]) -> Item:

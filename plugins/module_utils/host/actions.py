@@ -25,11 +25,13 @@ class Claim(NamedTuple):
 
     Kernel names move, and others may be faster: identity and content are read again, and nobody may hold it.
     A device that the plan itself makes has no identity to compare yet; ``signatures`` None: they do not matter.
+    ``shared``: others may hold it, or a part of it.
     """
 
     path: str
     identity: str
     signatures: tuple[Signature, ...] | None
+    shared: bool = False
 
     @property
     def lasting(self) -> tuple[Any, ...]:
@@ -191,6 +193,8 @@ def _claim(action: Claim) -> None:
     kernel = os.path.basename(os.path.realpath(action.path))
     if action.identity and identity(kernel) != action.identity:
         raise StorageError(f"{action.path} is another device than a moment ago; nothing was written to it")
+    if action.shared:
+        return
     content = read_contents((action.path,))[action.path]
     if content.busy:
         raise StorageError(f"{action.path} was taken by somebody else meanwhile; nothing was written to it")

@@ -12,20 +12,26 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan
 from ..document.bcache import Bcache
 from ..document.disk import Candidate, choose
-from ..document.document import Document, Item, bare, bound, disk_nodes, nodes, resolve, used_once
+from ..document.document import Document, Item, bare, bound, disk_nodes, nodes, resolve, role
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice, Use
+from ..document.partition import Partition
 from ..document.raid import Raid
 from ..document.references import Node, check_names, in_order
-from . import bcache, bcache_attach, boot, drive, drive_group, filesystem, mount, raid
+from . import bcache, bcache_attach, boot, drive, drive_group, filesystem, mount, partition, raid, survey
 from .safety import usage
 from .state import UNSEEN, Host
+from .survey import Found
 
-_PLANNERS: dict[type, Any] = {Raid: raid, Bcache: bcache, Drive: drive, OnDevice: filesystem}
+#: Where what a host cannot do without is mounted.
+_ROOT = ("/", "/boot", "/boot/efi", "/usr", "/var")
+_PLANNERS: dict[type, Any] = {Partition: partition, Raid: raid, Bcache: bcache, Drive: drive, OnDevice: filesystem}
 
 
 def device_paths(item: Item) -> dict[str, str]:
     """The devices that an item is, or has, by the names that the document has for them."""
+    if isinstance(item, Partition):
+        return {item.name: partition.link(item.name)}
     if isinstance(item, Raid):
         return {item.name: boot.array_path(item.name)}
     if isinstance(item, Bcache):
@@ -52,16 +58,60 @@ def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way data may be destroyed. Raises what the planners raise."""
     items = nodes(document)
     known = check_names((*disk_nodes(document), *items))
-    allowed = {item.name for item in items.values()}
+    _check_foreign(host, items)
+    where, host = _where(host, document, items)
+    more, host = _others(host, document, where) if document.exact else ([], host)
+    allowed = {item.name for item in items.values()} | {other.name for other in more}
     unknown = [name for name in allow if name not in allowed]
     if unknown:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
-    _check_foreign(host, items)
-    where, host = _where(host, document, items)
+    _check_others(host, more, allow)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
     _check_once(host, ordered, items, where)
     wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
-    return _fold(host, wanted, known)
+    others = [
+        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.name,)) for other in more
+    ]
+    return _fold(host, others, wanted, known)
+
+
+def _others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) -> tuple[list[Found], Host]:
+    """What there is in the document's sections that it does not name, apart from what the root needs."""
+    named = {(section, item.name) for section, items in document.sections.items() for item in items}
+    for item in document.sections.get("filesystems", ()):
+        named |= {
+            ("filesystems", host.stable(device.path))
+            for path in resolve(item.name, where)
+            if (device := host.find(path))
+        }
+    needed = survey.below(host, *(mount.device for mount in host.mounts if mount.mount_point in _ROOT))
+    found = [
+        other
+        for other in survey.found(host)
+        if other.section in document.sections
+        and (other.section, other.name) not in named
+        and not needed.intersection(other.devices)
+    ]
+    paths = [path for path in host.devices if not path.startswith("<")]
+    return found, host._replace(links={**dict(zip(paths, paths)), **host.links})
+
+
+def _check_others(host: Host, others: list[Found], allow: tuple[str, ...]) -> None:
+    """Raises Refused for all that is in use, or that may not go."""
+    for other in others:
+        for path in other.devices:
+            points = host.mounted(path) or (("swap",) if path in host.swaps else ())
+            if points:
+                raise Refused(
+                    f"{other.section}: {other.name} is not in the document, and mode exact would remove it, but {path} "
+                    f"is in use ({points[0]}). Name it in the document, or put it out of use first"
+                )
+    refused = [f"{other.section}: {other.name}" for other in others if other.name not in allow]
+    if refused:
+        raise Refused(
+            f"not in the document, and mode exact would remove: {', '.join(refused)}. Name them in the document, or "
+            "add them to allow_destroy"
+        )
 
 
 class Wanted(NamedTuple):
@@ -82,9 +132,9 @@ class Wanted(NamedTuple):
         return planned
 
 
-def _fold(host: Host, wanted: list[Wanted], known: dict[str, Node]) -> Plan:
+def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[str, Node]) -> Plan:
     """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it."""
-    going = [one for one in reversed(wanted) if one.item.state == "absent"]
+    going = [*others, *(one for one in reversed(wanted) if one.item.state == "absent")]
     coming = [one for one in wanted if one.item.state != "absent"]
     whole = Plan((), host)
     later: list[tuple[Wanted, Refused]] = []
@@ -150,10 +200,11 @@ def _check_once(
     places: dict[str, str] = {}
     for node in ordered:
         for reference in node.references if items[node].state != "absent" else ():
-            for path in resolve(reference.text, where) if used_once(reference.place) else ():
+            here = role(reference.place)
+            for path in resolve(reference.text, where) if here != "again" else ():
                 device = host.find(path)
                 key = device.path if device else path
-                if key in places:
+                if key in places and (not here or role(places[key]) != here):
                     raise StorageError(f"{places[key]} and {reference.place} both mean {key}")
                 places[key] = reference.place
 
@@ -195,7 +246,8 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
     for section, items in document.sections.items():
         layout[section], status[section] = [], {}
         for item in items:
-            meant = bound(section, item, where) if isinstance(item, OnDevice) else bare(section, item)
+            known_by_device = isinstance(item, (OnDevice, Partition))
+            meant = bound(section, item, where) if known_by_device else bare(section, item)
             found = _PLANNERS[type(item)].facts(host, meant)
             doing = found.pop("status")
             (dump,) = found.values()
@@ -207,6 +259,8 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
 
 def _made_of(host: Host, item: Item) -> tuple[str, ...]:
     """The devices that an item consists of on this host."""
+    if isinstance(item, Partition):
+        return tuple(device.disk for device in host.devices.values() if device.part_name == item.name)
     if isinstance(item, Raid):
         path = host.find(boot.array_path(item.name))
         arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == item.name]

@@ -35,8 +35,10 @@ from .state import (
     Lvm,
     Member,
     Mount,
+    Part,
     PhysicalVolume,
     Signature,
+    Table,
 )
 from .superblocks import BcacheSuperblock, MdSuperblock, layout_word, open_device, read_filesystem, read_members
 
@@ -95,6 +97,8 @@ def deepen(host: Host, need: Unread) -> Host:
     if need.what == "directories":
         found_directories = {path: _is_empty(path) for path in need.names}
         return host._replace(directories={**host.directories, **found_directories})
+    if need.what == "tables":
+        return host._replace(tables={**host.tables, **{path: _table(path) for path in need.names}})
     if need.what == "spaces":
         return host._replace(spaces=dict(_space(mount.mount_point) for mount in host.mounts))
     if need.what == "disks":
@@ -105,10 +109,15 @@ def deepen(host: Host, need: Unread) -> Host:
 def resolve(reference: str, devices: Mapping[str, Device], backings: Iterable[Backing] = ()) -> str | None:
     """The device that an item's name, a path (any link) or a kernel's name means. Raises StorageError for two at once.
 
-    A bcache is looked up by its label itself: udev's link to it is often missing after a boot.
+    A bcache is looked up by its label itself, a partition by its name: udev's links are often late, or missing.
     """
     paths = [reference] if reference.startswith("/") else [f"/dev/{reference}", f"/dev/md/{reference}"]
     found = {path for path in map(os.path.realpath, paths) if path in devices}
+    found |= {
+        path
+        for path, device in devices.items()
+        if device.part_name and reference == f"/dev/disk/by-partlabel/{device.part_name}"
+    }
     found |= {
         backing.bcache
         for backing in backings
@@ -176,8 +185,16 @@ def _devices() -> dict[str, Device]:
             read_only=read_text(f"{base}/ro") == "1",
             discards=read_text(f"{base}{'/..' if is_partition else ''}/queue/discard_max_bytes") not in ("", "0"),
             suspended=kernel.startswith("dm-") and read_text(f"{base}/dm/suspended") == "1",
+            part_name=_part_name(base) if is_partition else "",
         )
     return devices
+
+
+def _part_name(base: str) -> str:
+    for line in read_text(f"{base}/uevent").splitlines():
+        if line.startswith("PARTNAME="):
+            return line[len("PARTNAME=") :]
+    return ""
 
 
 def _stable_links(directory: str = "/dev/disk/by-id") -> dict[str, str]:
@@ -524,6 +541,40 @@ def _space(point: str) -> tuple[str, tuple[int, int]]:
     except OSError:
         return point, (0, 0)
     return point, (found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+
+
+#: GPT's types, in sfdisk's words.
+_PART_TYPES = {
+    "0FC63DAF-8483-4772-8E79-3D69D8477DE4": "linux",
+    "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F": "swap",
+    "E6D6D379-F507-44C2-A23C-238F2A3DF928": "lvm",
+    "A19D880F-05FC-4D3B-A006-743F0F84911E": "raid",
+    "C12A7328-F81F-11D2-BA4B-00A0C93EC93B": "uefi",
+}
+
+
+def _table(path: str) -> Table | None:
+    # Without a table it says so and fails.
+    said = run_command(("sfdisk", "--json", path), accepts=(0, 1))
+    if not said.strip():
+        return None
+    found = json.loads(said)["partitiontable"]
+    unit = int(found.get("sectorsize", 512))
+    return Table(
+        label=found["label"],
+        start=int(found.get("firstlba", 2048)) * unit,
+        end=(int(found.get("lastlba", 0)) + 1) * unit,
+        parts=tuple(
+            Part(
+                number=int(entry["node"][len(entry["node"].rstrip("0123456789")) :]),
+                start=int(entry["start"]) * unit,
+                size=int(entry["size"]) * unit,
+                type=_PART_TYPES.get(entry["type"], entry["type"]),
+                words=tuple(f'{word}="{entry[word]}"' for word in ("uuid", "name", "attrs") if entry.get(word)),
+            )
+            for entry in found.get("partitions", ())
+        ),
+    )
 
 
 def _disks(host: Host) -> dict[str, DiskFacts]:

@@ -18,7 +18,7 @@ class Device(NamedTuple):
     ``identity`` is what does not move with the kernel's name: WWN or serial number, and the kernel's diskseq.
     ``discards``: it can be told that blocks are not used any more (TRIM). ``suspended``: the device mapper has stopped
     it, and whoever reads it waits for as long.
-    ``link`` is a path that survives a reboot, for people and documents.
+    ``link`` is a path that survives a reboot, for people and documents. ``part_name`` is a partition's name in its GPT.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Device(NamedTuple):
     read_only: bool = False
     discards: bool = False
     suspended: bool = False
+    part_name: str = ""
 
     def sysfs(self, attribute: str) -> str:
         """The path of one of its attributes, for steps: also of a device that does not exist yet."""
@@ -56,6 +57,31 @@ class Content(NamedTuple):
 BLANK = Content()
 #: Of a device that exists, but cannot be read before the plan runs.
 UNSEEN = Content((Signature("unseen"),))
+
+
+class Part(NamedTuple):
+    """A partition in its table; places and sizes in bytes, ``type`` as sfdisk calls it (else its GUID).
+
+    ``words`` are what else sfdisk has to be told to leave it as it is.
+    """
+
+    number: int
+    start: int
+    size: int
+    type: str = ""
+    words: tuple[str, ...] = ()
+
+
+class Table(NamedTuple):
+    """A partition table. ``label`` is gpt or dos; partitions lie between ``start`` and ``end``."""
+
+    label: str
+    start: int
+    end: int
+    parts: tuple[Part, ...] = ()
+
+    def part(self, number: int) -> Part:
+        return next(part for part in self.parts if part.number == number)
 
 
 class DiskFacts(NamedTuple):
@@ -235,9 +261,9 @@ class Boot(NamedTuple):
 class Host(NamedTuple):
     """One host's storage. ``links`` are the references that were asked for, each with its device (None: there is none).
 
-    ``contents``, ``filesystems``, ``disks`` and ``lvm`` cost a subprocess or more reads: they hold what a planner asked
-    for; ``spaces`` is how large what is mounted somewhere is, and how much of it is free. ``covered`` is where a plan
-    mounts something: what directories are below, nobody can see before.
+    ``contents``, ``filesystems``, ``tables``, ``disks`` and ``lvm`` cost a subprocess or more reads: they hold what a
+    planner asked for; ``spaces`` is how large what is mounted somewhere is, and how much of it is free. ``covered`` is
+    where a plan mounts something: what directories are below, nobody can see before.
     """
 
     devices: Mapping[str, Device]
@@ -255,6 +281,7 @@ class Host(NamedTuple):
     filesystems: Mapping[str, Filesystem | None] = {}
     lvm: Lvm | None = None
     disks: Mapping[str, DiskFacts] | None = None
+    tables: Mapping[str, Table | None] = {}
     covered: tuple[str, ...] = ()
     spaces: Mapping[str, tuple[int, int]] | None = None
 
@@ -282,6 +309,12 @@ class Host(NamedTuple):
         if path not in self.filesystems and self.contents.get(path) != BLANK:
             raise Unread("filesystems", (path,))
         return self.filesystems.get(path)
+
+    def table(self, path: str) -> Table | None:
+        """The partition table of a device."""
+        if path not in self.tables:
+            raise Unread("tables", (path,))
+        return self.tables[path]
 
     def groups(self) -> Lvm:
         if self.lvm is None:

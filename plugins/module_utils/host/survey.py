@@ -8,9 +8,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..core.errors import Unread
+from ..document.bcache import Bcache
+from ..document.document import Item
+from ..document.drive import Drive
+from ..document.filesystem import OnDevice
+from ..document.partition import Partition
+from ..document.raid import Raid
 from ..document.sizes import show_size
 from ..document.tree import draw
-from . import bcache, drive, filesystem, raid
+from . import bcache, drive, filesystem, partition, raid
 from .bcache_attach import set_of
 from .kinds import KINDS
 from .safety import describe, usage
@@ -27,6 +33,65 @@ class Finding(NamedTuple):
     name: str
     problem: str
     detail: str
+
+
+class Found(NamedTuple):
+    """An item that there is: what it is called, the word that takes it away, and the devices that it is, or has."""
+
+    section: str
+    name: str
+    absent: Item
+    devices: tuple[str, ...]
+
+
+def found(host: Host) -> list[Found]:
+    """All items, from the highest layer down."""
+    filesystems = [
+        Found("filesystems", host.stable(path), OnDevice(path, state="absent"), (path,)) for path in _carriers(host)
+    ]
+    drives = [
+        Found(
+            "drives",
+            group.name,
+            Drive(group.name, state="absent"),
+            tuple(volume.device for volume in group.volumes if volume.device),
+        )
+        for group in host.groups().groups
+    ]
+    bcaches = [
+        Found("bcaches", backing.name, Bcache(backing.name, state="absent"), (backing.bcache,))
+        for backing in host.backings
+    ]
+    raids = []
+    for array in host.arrays:
+        name = raid.name_of(host, array)
+        raids.append(Found("raids", name, Raid(name, uuid=array.uuid, state="absent"), (array.device,)))
+    partitions = [
+        Found(
+            "partitions",
+            item["name"],
+            Partition(item["name"], host.devices[doing["device"]].disk, state="absent"),
+            (doing["device"],),
+        )
+        for item, doing in partition.survey(host)
+    ]
+    return [*filesystems, *drives, *bcaches, *raids, *partitions]
+
+
+def below(host: Host, *paths: str) -> set[str]:
+    """These devices and all that they are made of."""
+    under: dict[str, list[str]] = {}
+    for lower, uppers in _above(host).items():
+        for upper in uppers:
+            under.setdefault(upper, []).append(lower)
+    reached: set[str] = set()
+    left = list(paths)
+    while left:
+        path = left.pop()
+        if path not in reached:
+            reached.add(path)
+            left += under.get(path, [])
+    return reached
 
 
 def everything(host: Host) -> dict[str, Any]:
@@ -46,6 +111,7 @@ def document(host: Host) -> dict[str, list[dict[str, Any]]]:
     """What there is, in the words of the document; items call each other by name."""
     names = _names(host)
     sections = {
+        "partitions": [item for item, _status in partition.survey(host)],
         "raids": [item for item, _status in raid.survey(host)],
         "bcaches": [item for item, _status in bcache.survey(host)],
         "drives": [item for item, _status in drive.survey(host)],
@@ -56,7 +122,12 @@ def document(host: Host) -> dict[str, list[dict[str, Any]]]:
 
 def status(host: Host) -> dict[str, dict[str, Any]]:
     """How each item does, by section and name."""
-    surveys = {"raids": raid.survey(host), "bcaches": bcache.survey(host), "drives": drive.survey(host)}
+    surveys = {
+        "partitions": partition.survey(host),
+        "raids": raid.survey(host),
+        "bcaches": bcache.survey(host),
+        "drives": drive.survey(host),
+    }
     return {section: {item["name"]: doing for item, doing in found} for section, found in surveys.items()}
 
 
@@ -67,7 +138,8 @@ def _groups(host: Host) -> tuple[Group, ...]:
 
 def _names(host: Host) -> dict[str, str]:
     """What items call a device that an item is, or has."""
-    names = {array.device: raid.name_of(host, array) for array in host.arrays if array.device}
+    names = {doing["device"]: item["name"] for item, doing in partition.survey(host)}
+    names.update({array.device: raid.name_of(host, array) for array in host.arrays if array.device})
     names.update({backing.bcache: backing.name for backing in host.backings if backing.bcache})
     for group in _groups(host):
         names.update({volume.device: f"{group.name}/{volume.name}" for volume in group.volumes if volume.device})
@@ -89,6 +161,17 @@ def _by_name(host: Host, item: dict[str, Any], names: dict[str, str]) -> dict[st
 
 def _filesystems(host: Host) -> list[dict[str, Any]]:
     """Those that are no volume's and not the root's; swap areas that are in use, or would be by fstab."""
+    found = []
+    for path in _carriers(host):
+        device, carried = host.devices[path], host.filesystem(path)
+        item = filesystem.dump(host, device, carried) if carried else {}
+        if item and (item["type"] != "swap" or "mount_options" in item):
+            found.append(item)
+    return found
+
+
+def _carriers(host: Host) -> list[str]:
+    """The devices of filesystems that are no volume's and not the root's, and of swap areas."""
     volumes = {volume.device for group in host.groups().groups for volume in group.volumes}
     found = []
     for device in host.devices.values():
@@ -96,12 +179,8 @@ def _filesystems(host: Host) -> list[dict[str, Any]]:
             continue
         if not any(signature.type in KINDS for signature in host.content(device.path)[device.path].signatures):
             continue
-        carried = host.filesystem(device.path)
-        if carried is None or "/" in host.mounted(device.path):
-            continue
-        item = filesystem.dump(host, device, carried)
-        if carried.type != "swap" or "mount_options" in item:
-            found.append(item)
+        if host.filesystem(device.path) and "/" not in host.mounted(device.path):
+            found.append(device.path)
     return found
 
 

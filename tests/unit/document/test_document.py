@@ -19,7 +19,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.document i
     nodes,
     parse,
     resolve,
-    used_once,
+    role,
 )
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import OnDevice, Use
@@ -53,7 +53,7 @@ def test_all_sections_through_the_argument_spec() -> None:
 def test_a_section_that_is_left_out_is_not_an_empty_one() -> None:
     assert parse({"raids": [], "drives": None}).sections == {"raids": ()}
     with pytest.raises(
-        StorageError, match="the document is empty; say at least one of raids, bcaches, drives, filesystems"
+        StorageError, match="the document is empty; say at least one of partitions, raids, bcaches, drives, filesystems"
     ):
         parse({"disks": [{"name": "slow", "model": "M"}]})
 
@@ -76,9 +76,10 @@ def test_what_items_refer_to() -> None:
     assert found["filesystems: slow[0]"] == Node(
         "filesystems: slow[0]", (), (Reference("slow[0]", "filesystems: slow[0]: device"),), ("/srv/inner",)
     )
-    assert used_once("raids: md0: devices[1]")
-    assert not used_once("raids: md0: write_mostly_devices[1]")
-    assert not used_once("bcaches: cached: cache_device")
+    assert role("raids: md0: devices[1]") == role("filesystems: md0: device") == role("drives: d: devices[0]") == ""
+    assert role("raids: md0: write_mostly_devices[1]") == "again"
+    assert role("bcaches: cached: cache_device") == "cache"
+    assert role("partitions: one: device") == "partitioned"
 
 
 def test_names_become_paths() -> None:

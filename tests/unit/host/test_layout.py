@@ -221,6 +221,43 @@ def test_filesystems_on_what_the_document_makes() -> None:
     assert destroyed(planned(taken, words, "rest[0]"))
 
 
+def test_partitions_and_what_is_made_of_them() -> None:
+    words: dict[str, Any] = {
+        "disks": [{"name": "pair", "rotational": True, "count": 2}],
+        "raids": [mirror("md0", "left", "right")],
+        "partitions": [
+            {"name": "left", "device": "pair[0]", "size": "1G", "type": "raid"},
+            {"name": "right", "device": "pair[1]", "size": "1G", "type": "raid"},
+            {"name": "inner", "device": "md0", "size": "50%"},
+            {"name": "rest", "device": "md0"},
+            {"name": "swap0", "device": "pair[0]"},
+        ],
+        "filesystems": [
+            {"device": "inner", "type": "ext4", "mount_point": "/srv"},
+            {"device": "swap0", "type": "swap"},
+        ],
+    }
+    plan = planned(blank(), words)
+    made = [f"{step.kind} {step.name}" for step in plan.steps if step.verb == "create"]
+    assert made == [
+        "table /dev/sdb",
+        "partition left",
+        "table /dev/sdc",
+        "partition right",
+        "raid md0",
+        "table /dev/md0",
+        "partition inner",
+        "partition rest",
+        "partition swap0",
+        "directory /srv",
+    ]
+    assert "mount filesystem /dev/disk/by-partlabel/inner" in outline(plan)
+    found = layout.facts(plan.after, parse(words))["layout"]["partitions"]
+    assert [item["name"] for item in found] == ["left", "right", "inner", "rest", "swap0"]
+    clash = {**words, "drives": [drive("d", "pair[1]")]}
+    refused(blank(), clash, r"partitions: right: device and drives: d: devices\[0\] both mean /dev/sdc")
+
+
 def test_the_disk_that_a_filesystem_is_on_stays() -> None:
     """What the document already uses wins, also where its name alone would mean another."""
     words = {
@@ -231,6 +268,37 @@ def test_the_disk_that_a_filesystem_is_on_stays() -> None:
     there = there._replace(filesystems={SDD: Filesystem("ext4", EXT4.uuid, "backup", 10 * GiB)})
     assert planned(there, words).steps == ()
     assert outline(planned(blank()._replace(filesystems={SDB: None}), words)) == ["format filesystem /dev/sdb"]
+
+
+def test_nothing_but_what_the_document_names() -> None:
+    others = {
+        "raids": [mirror("md0", "sdb", "sdc"), mirror("md1", "sdd", "sde")],
+        "drives": [drive("top", "md1")],
+        "filesystems": [{"device": "md0", "type": "ext4"}, {"device": "sdf", "type": "ext4"}],
+    }
+    host = planned(blank(), others).after
+
+    words: dict[str, Any] = {"raids": [{"name": "md0"}], "drives": [], "mode": "exact"}
+    refused(host, words, "mode exact would remove: drives: top, raids: md1. Name them")
+    refused(host, words, "mode exact would remove: raids: md1. Name them", "top")
+    plan = planned(host, words, "top", "md1")
+    assert {step.name for step in plan.steps if step.kind in ("raid", "drive")} == {"top", "md1"}
+    assert [array.name for array in plan.after.arrays] == ["md0"]
+    assert planned(host, {**words, "mode": "merge"}).steps == ()
+    keeping = {**words, "filesystems": [{"device": "md0"}]}
+    refused(host, keeping, "would remove: filesystems: /dev/disk/by-id/sdf, drives: top, raids: md1")
+    assert "wipe device /dev/sdf" in outline(planned(host, keeping, "/dev/disk/by-id/sdf", "top", "md1"))
+
+
+def test_what_is_in_use_or_below_the_root_never_goes() -> None:
+    words: dict[str, Any] = {"raids": [mirror("md1", "sdd", "sde")], "drives": [drive("top", "md1")]}
+    host = planned(blank(), words).after
+    top = host.groups().groups[0].volumes[0].device
+    nothing = {"raids": [], "drives": [], "filesystems": [], "mode": "exact"}
+    used = host._replace(mounts=(Mount(top, "/srv", "ext4", "rw"),))
+    refused(used, nothing, r"drives: top is not in the document, .* but /dev/top/top is in use \(/srv\)", "top", "md1")
+    root = host._replace(mounts=(Mount(top, "/", "ext4", "rw"),))
+    assert planned(root, nothing).steps == ()
 
 
 def test_what_has_to_be_started_is_planned_with_once_it_runs() -> None:

@@ -1,0 +1,286 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Partitions of a GPT: made, grown and removed one by one, while the others are in use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Command, Plan, Step, Wait, kernel_name
+from ..document.partition import TYPES, Partition, can_be_named
+from ..document.sizes import Percent, show_size
+from .actions import Claim, Inspect
+from .safety import blank, check_unused, describe_content, take, wipe_steps
+from .state import BLANK, Device, Host, Part, Signature, Table
+
+Steps = tuple[Step, ...]
+MiB = 1 << 20
+#: The header, the entries and, at the end, their copies: nothing begins or ends in the first or the last of these.
+_EDGE = MiB
+
+
+def link(name: str) -> str:
+    """The path by which a partition of that name is known."""
+    return f"/dev/disk/by-partlabel/{name}"
+
+
+def plan(host: Host, want: Partition, allow: bool) -> Plan:
+    """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
+    if want.state == "absent":
+        return _absent(host, want, allow)
+    disk = host.device(want.device, f"partition {want.name}")
+    if disk.disk:
+        raise StorageError(f"partition {want.name}: {disk.path} is a partition itself")
+    there = _find(host, disk, want.name)
+    if there is None:
+        return _create(host, want, disk, allow)
+    steps, host = _resize(host, want, disk, there)
+    more, host = _retype(host, want, disk, there)
+    return Plan(steps + more, host)
+
+
+def _find(host: Host, disk: Device, name: str) -> Device | None:
+    found = [path for path in disk.partitions if host.devices[path].part_name == name]
+    if len(found) > 1:
+        raise Refused(f"partition {name}: {' and '.join(found)} both have this name; give one of them another one")
+    return host.devices[found[0]] if found else None
+
+
+def _table(host: Host, want: Partition, disk: Device) -> Table:
+    table = host.table(disk.path)
+    if table is None or table.label != "gpt":
+        found = "an MBR partition table" if table and table.label == "dos" else "no partition table that is known"
+        raise Refused(f"partition {want.name}: {disk.path} has {found}, and only a GPT names its partitions")
+    return table
+
+
+def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
+    steps: Steps = ()
+    if host.content(disk.path)[disk.path].signatures[:1] != (Signature("gpt"),) and not disk.partitions:
+        steps += take(host, disk, f"the device of partition {want.name}", "device", allow)
+        steps += (
+            _step(
+                want,
+                "create",
+                f"a GPT on {disk.path}",
+                _sfdisk(disk, "label: gpt\n"),
+                claims=(blank(disk),),
+                flush=(disk.path,),
+            )._replace(kind="table", name=host.shown(disk.path)),
+        )
+        host = host.with_content(disk.path, Signature("gpt"))
+        host = host._replace(tables={**host.tables, disk.path: Table("gpt", _EDGE, disk.size - _EDGE)})
+    table = _table(host, want, disk)
+    number = next(number for number in range(1, 129) if number not in [part.number for part in table.parts])
+    start, size, rest = _place(want, disk, table)
+    path = f"{disk.path if disk.kernel else f'/dev/{kernel_name(disk.path)}'}{_infix(disk)}{number}"
+    words = [
+        f"start={start // MiB}MiB",
+        *([] if rest else [f"size={size // MiB}MiB"]),
+        f"type={TYPES[want.type or 'linux']}",
+        f'name="{want.name}"',
+    ]
+    create = _step(
+        want,
+        "create",
+        f"{show_size(size)} of {host.shown(disk.path)}, from {show_size(start)} on",
+        _sfdisk(disk, f"{number}: {', '.join(words)}\n", "--append"),
+        _tell(disk),
+        Wait(path),
+        Inspect(path, wipe=allow),
+        flush=(disk.path,),
+        undo=(
+            Command(("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--delete", disk.path, str(number))),
+            _tell(disk),
+        ),
+    )
+    made = Device(path, size=size, disk=disk.path, link=link(want.name), part_name=want.name)
+    host = host.with_device(made, link(want.name))
+    host = host._replace(
+        devices={**host.devices, disk.path: host.devices[disk.path]._replace(partitions=(*disk.partitions, path))}
+    )
+    part = Part(number, start, size, TYPES[want.type or "linux"])
+    return Plan((*steps, create), _with_table(host, disk, table._replace(parts=(*table.parts, part))))
+
+
+def _infix(disk: Device) -> str:
+    """``sda1``, ``nvme0n1p1``; what is made by the document (``md0p1``, ``bcache0p1``) ends in a digit."""
+    return "p" if not disk.kernel or disk.kernel[-1].isdigit() else ""
+
+
+def _place(want: Partition, disk: Device, table: Table) -> tuple[int, int, bool]:
+    """Where a new one begins, how large it is, and whether that is all up to what follows. In bytes, whole MiB."""
+    gaps = [(start, end - start) for start, end in _gaps(table) if end > start]
+    if not gaps:
+        raise StorageError(f"partition {want.name}: {disk.path} has no space left for it")
+    if want.size in (None, Percent(100)):
+        start, size = max(gaps, key=lambda gap: (gap[1], -gap[0]))
+        return start, size, True
+    size = _bytes(want, table)
+    fitting = [gap for gap in gaps if gap[1] >= size]
+    if not fitting:
+        most = max(room for _start, room in gaps)
+        raise StorageError(
+            f"partition {want.name}: {show_size(size)} does not fit: {disk.path} has {show_size(most)} in one piece"
+        )
+    return fitting[0][0], size, False
+
+
+def _bytes(want: Partition, table: Table) -> int:
+    """How large it is to be, in whole MiB."""
+    if isinstance(want.size, Percent):
+        return max(want.size.of(table.end - table.start) // MiB, 1) * MiB
+    return -(-(want.size or 0) // MiB) * MiB
+
+
+def _gaps(table: Table) -> list[tuple[int, int]]:
+    """The spaces between partitions, from and to where, in whole MiB."""
+    found, start = [], table.start
+    for part in sorted(table.parts, key=lambda part: part.start):
+        found.append((_up(start), part.start // MiB * MiB))
+        start = part.start + part.size
+    return [*found, (_up(start), table.end // MiB * MiB)]
+
+
+def _up(place: int) -> int:
+    return -(-place // MiB) * MiB
+
+
+def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[Steps, Host]:
+    if want.size is None or (not isinstance(want.size, Percent) and abs(want.size - there.size) < MiB):
+        return (), host
+    table = _table(host, want, disk)
+    part = table.part(_number(there))
+    following = min((other.start for other in table.parts if other.start > part.start), default=table.end)
+    room = following // MiB * MiB - part.start
+    wanted = room if want.size == Percent(100) else _bytes(want, table)
+    if abs(wanted - part.size) < MiB:
+        return (), host
+    if wanted < part.size:
+        raise Refused(
+            f"partition {want.name}: it has {show_size(part.size)}, and {show_size(wanted)} is wanted; partitions do "
+            "not become smaller here. Make another one, and copy what this one holds"
+        )
+    if wanted > room:
+        raise StorageError(
+            f"partition {want.name}: {show_size(wanted)} is wanted, and up to what follows it there is room for "
+            f"{show_size(room)}"
+        )
+    # What is not said, sfdisk sets anew, the name included.
+    words = (f"start={part.start // 512}", f"size={wanted // 512}", f"type={part.type}", *part.words)
+    script = f"{', '.join(words)}\n"
+    grow = _step(
+        want,
+        "grow",
+        f"{there.path} to {show_size(wanted)}",
+        _sfdisk(disk, script, "-N", str(part.number)),
+        _tell(disk),
+        claims=(Claim(disk.path, disk.identity, None, shared=True),),
+        flush=(disk.path,),
+    )
+    grown = table._replace(
+        parts=tuple(other._replace(size=wanted) if other is part else other for other in table.parts)
+    )
+    host = host._replace(devices={**host.devices, there.path: there._replace(size=wanted)})
+    return (grow,), _with_table(host, disk, grown)
+
+
+def _retype(host: Host, want: Partition, disk: Device, there: Device) -> tuple[Steps, Host]:
+    if want.type is None:
+        return (), host
+    table = _table(host, want, disk)
+    part = table.part(_number(there))
+    kind = TYPES[want.type]
+    if part.type == kind:
+        return (), host
+    command = Command(
+        ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--part-type", disk.path, str(part.number), kind)
+    )
+    one = _step(want, "mark", f"{there.path} as {want.type}", command, flush=(disk.path,))
+    typed = table._replace(parts=tuple(other._replace(type=kind) if other is part else other for other in table.parts))
+    return (one,), _with_table(host, disk, typed)
+
+
+def _absent(host: Host, want: Partition, allow: bool) -> Plan:
+    """With the last one goes the table, so that the device is blank."""
+    disk = host.find(want.device)
+    there = _find(host, disk, want.name) if disk else None
+    if disk is None or there is None:
+        return Plan((), host)
+    what = f"partition {want.name} cannot be removed"
+    check_unused(host, there, what, "Take away what uses it first.")
+    content = host.content(there.path)[there.path]
+    if content.signatures and not allow:
+        raise Refused(f"{what}: {there.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+    steps = wipe_steps([(there, content)]) if content.signatures else ()
+    left = tuple(path for path in disk.partitions if path != there.path)
+    host = host.without_device(there.path)
+    host = host._replace(devices={**host.devices, disk.path: disk._replace(partitions=left)})
+    if left:
+        table = _table(host, want, disk)
+        remove = Command(
+            ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--delete", disk.path, str(_number(there)))
+        )
+        steps += (_step(want, "remove", there.path, remove, _tell(disk), flush=(disk.path,)),)
+        kept = tuple(part for part in table.parts if part.number != _number(there))
+        return Plan(steps, _with_table(host, disk, table._replace(parts=kept)))
+    wipe = Command(("wipefs", "--all", disk.path))
+    detail = f"{there.path}, and with it, the last one, the table of {disk.path}"
+    steps += (_step(want, "remove", detail, wipe, _tell(disk), Wait(there.path, gone=True), flush=(disk.path,)),)
+    host = host._replace(contents={**host.contents, disk.path: BLANK}, tables={**host.tables, disk.path: None})
+    return Plan(steps, host)
+
+
+def _number(device: Device) -> int:
+    digits = device.path[len(device.path.rstrip("0123456789")) :]
+    return int(digits)
+
+
+def _with_table(host: Host, disk: Device, table: Table) -> Host:
+    return host._replace(tables={**host.tables, disk.path: table})
+
+
+def _step(want: Partition, verb: str, detail: str, *actions: Any, **more: Any) -> Step:
+    return Step(verb, "partition", want.name, detail, actions, **more)
+
+
+def _sfdisk(disk: Device, script: str, *options: str) -> Command:
+    """It is told not to ask whether others are in use, and the kernel is told by partx, which leaves those alone."""
+    quiet = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never", "--wipe-partitions=never")
+    return Command((*quiet, *options, disk.path), input=script)
+
+
+def _tell(disk: Device) -> Command:
+    return Command(("partx", "--update", disk.path))
+
+
+def facts(host: Host, want: Partition) -> dict[str, Any]:
+    """What the module returns of the wanted partition."""
+    disk = host.find(want.device)
+    there = _find(host, disk, want.name) if disk else None
+    if disk is None or there is None:
+        return {"partition": None, "status": None}
+    return {"partition": dump(host, disk, there), "status": status(there)}
+
+
+def dump(host: Host, disk: Device, there: Device) -> dict[str, Any]:
+    """A partition as an item of the document."""
+    return {"name": there.part_name, "device": host.stable(disk.path), "size": there.size, "state": "present"}
+
+
+def status(there: Device) -> dict[str, Any]:
+    """How it does, beyond what a document says."""
+    return {"device": there.path, "size": there.size}
+
+
+def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """All that have a name of their own, and one that a document can have."""
+    names = [device.part_name for device in host.devices.values()]
+    named = [
+        device
+        for device in host.devices.values()
+        if can_be_named(device.part_name) and names.count(device.part_name) == 1
+    ]
+    return [(dump(host, host.devices[device.disk], device), status(device)) for device in named]
