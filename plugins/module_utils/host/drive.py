@@ -183,7 +183,8 @@ def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool
             flush=physical(group),
         ),
     )
-    return steps, replace_volume(host, group, logical)
+    host = replace_volume(host, group, logical)
+    return steps, host.without_device(logical.device) if logical.device else host
 
 
 def dump(host: Host, group: Group) -> dict[str, Any]:

@@ -61,16 +61,18 @@ def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     _check_foreign(host, items)
     where, host = _where(host, document, items)
     more, host = _others(host, document, where) if document.exact else ([], host)
-    allowed = {item.name for item in items.values()} | {other.name for other in more}
-    unknown = [name for name in allow if name not in allowed]
-    if unknown:
+    known_names = {item.name for item in items.values()}
+    unknown = [name for name in allow if name not in known_names]
+    # What only the host knew by that name may be gone since.
+    if unknown and not document.exact:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
     _check_others(host, more, allow)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
     _check_once(host, ordered, items, where)
     wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
     others = [
-        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.name,)) for other in more
+        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,))
+        for other in more
     ]
     return _fold(host, others, wanted, known)
 

@@ -13,7 +13,7 @@ from ..document.partition import TYPES, Partition, can_be_named
 from ..document.sizes import Percent, show_size
 from .actions import Claim, Inspect
 from .safety import blank, check_unused, describe_content, take, wipe_steps
-from .state import BLANK, Device, Host, Part, Signature, Table
+from .state import BLANK, Device, Host, Part, Signature, Table, partition_number
 
 Steps = tuple[Step, ...]
 MiB = 1 << 20
@@ -152,7 +152,7 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
     if want.size is None or (not isinstance(want.size, Percent) and abs(want.size - there.size) < MiB):
         return (), host
     table = _table(host, want, disk)
-    part = table.part(_number(there))
+    part = table.part(partition_number(there.path))
     following = min((other.start for other in table.parts if other.start > part.start), default=table.end)
     room = following // MiB * MiB - part.start
     wanted = room if want.size == Percent(100) else _bytes(want, table)
@@ -169,7 +169,7 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
             f"{show_size(room)}"
         )
     # What is not said, sfdisk sets anew, the name included.
-    words = (f"start={part.start // 512}", f"size={wanted // 512}", f"type={part.type}", *part.words)
+    words = (f"start={part.start // table.sector}", f"size={wanted // table.sector}", f"type={part.type}", *part.words)
     script = f"{', '.join(words)}\n"
     grow = _step(
         want,
@@ -191,7 +191,7 @@ def _retype(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
     if want.type is None:
         return (), host
     table = _table(host, want, disk)
-    part = table.part(_number(there))
+    part = table.part(partition_number(there.path))
     kind = TYPES[want.type]
     if part.type == kind:
         return (), host
@@ -221,21 +221,24 @@ def _absent(host: Host, want: Partition, allow: bool) -> Plan:
     if left:
         table = _table(host, want, disk)
         remove = Command(
-            ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--delete", disk.path, str(_number(there)))
+            (
+                "sfdisk",
+                "--quiet",
+                "--no-reread",
+                "--no-tell-kernel",
+                "--delete",
+                disk.path,
+                str(partition_number(there.path)),
+            )
         )
         steps += (_step(want, "remove", there.path, remove, _tell(disk), flush=(disk.path,)),)
-        kept = tuple(part for part in table.parts if part.number != _number(there))
+        kept = tuple(part for part in table.parts if part.number != partition_number(there.path))
         return Plan(steps, _with_table(host, disk, table._replace(parts=kept)))
     wipe = Command(("wipefs", "--all", disk.path))
     detail = f"{there.path}, and with it, the last one, the table of {disk.path}"
     steps += (_step(want, "remove", detail, wipe, _tell(disk), Wait(there.path, gone=True), flush=(disk.path,)),)
     host = host._replace(contents={**host.contents, disk.path: BLANK}, tables={**host.tables, disk.path: None})
     return Plan(steps, host)
-
-
-def _number(device: Device) -> int:
-    digits = device.path[len(device.path.rstrip("0123456789")) :]
-    return int(digits)
 
 
 def _with_table(host: Host, disk: Device, table: Table) -> Host:

@@ -39,8 +39,17 @@ from .state import (
     PhysicalVolume,
     Signature,
     Table,
+    partition_number,
 )
-from .superblocks import BcacheSuperblock, MdSuperblock, layout_word, open_device, read_filesystem, read_members
+from .superblocks import (
+    BcacheSuperblock,
+    MdSuperblock,
+    layout_word,
+    open_device,
+    read_filesystem,
+    read_members,
+    read_partition_names,
+)
 
 SYS = "/sys/class/block"
 FSTAB = "/etc/fstab"
@@ -63,7 +72,7 @@ _LVM_REPORT = (
 
 def read(references: Iterable[str] = ()) -> Host:
     """The state of this host, and which devices the references mean."""
-    devices = _devices()
+    devices = _named(_devices())
     by_kernel = {device.kernel: device for device in devices.values()}
     superblocks = _superblocks(devices)
     mounts, swaps = _mounts(devices, by_kernel)
@@ -185,16 +194,30 @@ def _devices() -> dict[str, Device]:
             read_only=read_text(f"{base}/ro") == "1",
             discards=read_text(f"{base}{'/..' if is_partition else ''}/queue/discard_max_bytes") not in ("", "0"),
             suspended=kernel.startswith("dm-") and read_text(f"{base}/dm/suspended") == "1",
-            part_name=_part_name(base) if is_partition else "",
         )
     return devices
 
 
-def _part_name(base: str) -> str:
-    for line in read_text(f"{base}/uevent").splitlines():
-        if line.startswith("PARTNAME="):
-            return line[len("PARTNAME=") :]
-    return ""
+def _named(devices: dict[str, Device]) -> dict[str, Device]:
+    """The devices, with the names that partitions have in a GPT."""
+    named = dict(devices)
+    for disk in devices.values():
+        if not disk.partitions or disk.suspended:
+            continue
+        try:
+            descriptor = open_device(disk.path)
+        except OSError:
+            continue
+        try:
+            names = read_partition_names(descriptor, int(read_text(disk.sysfs("queue/logical_block_size")) or 512))
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
+        for path in disk.partitions:
+            if path in named:
+                named[path] = named[path]._replace(part_name=names.get(partition_number(path), ""))
+    return named
 
 
 def _stable_links(directory: str = "/dev/disk/by-id") -> dict[str, str]:
@@ -564,9 +587,10 @@ def _table(path: str) -> Table | None:
         label=found["label"],
         start=int(found.get("firstlba", 2048)) * unit,
         end=(int(found.get("lastlba", 0)) + 1) * unit,
+        sector=unit,
         parts=tuple(
             Part(
-                number=int(entry["node"][len(entry["node"].rstrip("0123456789")) :]),
+                number=partition_number(entry["node"]),
                 start=int(entry["start"]) * unit,
                 size=int(entry["size"]) * unit,
                 type=_PART_TYPES.get(entry["type"], entry["type"]),

@@ -72,13 +72,19 @@ class Part(NamedTuple):
     words: tuple[str, ...] = ()
 
 
+def partition_number(path: str) -> int:
+    """The 1 of ``/dev/sda1`` and of ``/dev/nvme0n1p1``."""
+    return int(path[len(path.rstrip("0123456789")) :])
+
+
 class Table(NamedTuple):
-    """A partition table. ``label`` is gpt or dos; partitions lie between ``start`` and ``end``."""
+    """A partition table. ``label`` is gpt or dos; partitions lie between ``start`` and ``end``. All in bytes."""
 
     label: str
     start: int
     end: int
     parts: tuple[Part, ...] = ()
+    sector: int = 512
 
     def part(self, number: int) -> Part:
         return next(part for part in self.parts if part.number == number)

@@ -73,6 +73,25 @@ def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock 
     )
 
 
+def read_partition_names(descriptor: int, sector: int) -> dict[int, str]:
+    """The names of partitions in a GPT (UEFI specification, 5.3), by number; none without one.
+
+    The kernel tells only those that it read from the table itself, and not those that it was told of later.
+    """
+    header = os.pread(descriptor, 92, sector)
+    if header[:8] != b"EFI PART":
+        return {}
+    first, count, size = struct.unpack_from("<QII", header, 72)
+    if size < 128 or count > 1024:
+        return {}
+    entries = os.pread(descriptor, count * size, first * sector)
+    return {
+        index + 1: entries[index * size + 56 : index * size + 128].decode("utf-16-le", "replace").partition("\0")[0]
+        for index in range(len(entries) // size)
+        if any(entries[index * size : index * size + 16])
+    }
+
+
 def _md_1_0_offset(size: int) -> int:
     sectors = (size >> 9) - 16
     return max(sectors & ~7, 0) << 9
