@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.lab import Lab
 
 HERE = Path(__file__).parent
-TASKS = ("Ping", "Raid", "Bcache", "Lvm_drive")
+TASKS = ("Ping", "Raid", "Bcache", "Lvm_drive", "Layout")
 
 
 def main() -> None:

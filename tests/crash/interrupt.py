@@ -134,6 +134,8 @@ class Crash:
         def resolved(value: Any) -> Any:
             if isinstance(value, str):
                 return self._text(value)
+            if isinstance(value, dict):
+                return {word: resolved(part) for word, part in value.items()}
             return [resolved(part) for part in value] if isinstance(value, list) else value
 
         module, item = task

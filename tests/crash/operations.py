@@ -61,6 +61,10 @@ def drive(**words: Any) -> Task:
     return "lvm_drive", {"name": "data", **words}
 
 
+def layout(**sections: Any) -> Task:
+    return "layout", sections
+
+
 def parts(*numbers: int) -> list[str]:
     return [f"{{HDD{number}}}-part1" for number in numbers]
 
@@ -94,6 +98,32 @@ CACHED = bcache(backing_device="{HDD1}", cache_device="{SSD1}", cache_mode="writ
 DRIVE = drive(devices=["{HDD1}"], mount_point="/srv")
 EXT4 = drive(devices=["{HDD1}"], mount_point="/srv", filesystem="ext4")
 TWO = drive(devices=["{HDD1}", "{HDD2}"], mount_point="/srv", size="300M")
+
+#: The largest document: a mirror and a RAID 6 of partitions, two bcaches on one cache set, three drives, swap.
+STACK = layout(
+    partitions=[
+        {"name": f"leg{number}", "device": f"{{HDD{number}}}", "size": "100M", "type": "raid"} for number in range(1, 7)
+    ],
+    raids=[
+        {"name": "md1", "level": "1", "devices": ["leg1", "leg2"]},
+        {"name": "md6", "level": "6", "devices": ["leg3", "leg4", "leg5", "leg6"]},
+    ],
+    bcaches=[
+        {"name": "small", "backing_device": "md1", "cache_device": "{SSD1}", "cache_mode": "writeback"},
+        {"name": "large", "backing_device": "md6", "cache_device": "{SSD1}"},
+    ],
+    drives=[
+        {
+            "name": "one",
+            "devices": ["small"],
+            "volumes": [{"name": "srv", "filesystem": "ext4", "mount_point": "/srv"}],
+        },
+        {"name": "two", "devices": ["large"], "volumes": [{"name": "data", "mount_point": "/srv/data"}]},
+        {"name": "three", "devices": ["{SSD2}"], "volumes": [{"name": "lower", "size": "50%", "filesystem": "ext4"}]},
+    ],
+    filesystems=[{"device": "three/lower", "mount_point": "/srv/data/lower"}],
+    wait=True,
+)
 
 OPERATIONS = (
     Operation("raid: create", RAID5, modes=("volatile",)),
@@ -178,4 +208,5 @@ OPERATIONS = (
         ),
     ),
     Operation("drive: remove", drive(state="absent", allow_destroy=True), (DRIVE,), modes=("volatile",)),
+    Operation("layout: a whole stack", STACK),
 )

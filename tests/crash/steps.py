@@ -16,20 +16,21 @@ from ansible_collections.strata.storage.plugins.module_utils.host.read import re
 from ansible_collections.strata.storage.plugins.module_utils.host.task import look
 
 _UTILS = "ansible_collections.strata.storage.plugins.module_utils"
-_WORDS = {"lvm_drive": "drive"}
+#: Where a module's words are parsed, and where they are planned.
+_WORDS = {"lvm_drive": ("drive", "drive"), "layout": ("document", "layout")}
 
 
 def main() -> None:
     """Rounds as in core/run.py: what was set going may call for more steps once it has ended."""
     module, item, most = json.load(sys.stdin)
-    word = _WORDS.get(module, module)
-    document = importlib.import_module(f"{_UTILS}.document.{word}")
-    planner = importlib.import_module(f"{_UTILS}.host.{word}")
+    words, plans = _WORDS.get(module, (module, module))
+    document = importlib.import_module(f"{_UTILS}.document.{words}")
+    planner = importlib.import_module(f"{_UTILS}.host.{plans}")
     want = document.parse(item)
     done: list[str] = []
     while len(done) < most:
         plan = look(
-            read(planner.references(want)), lambda host: planner.plan(host, want, item.get("allow_destroy", False))
+            read(planner.references(want)), lambda host: planner.plan(host, want, item.get("allow_destroy", ()))
         )
         steps = plan.steps[: most - len(done)]
         if steps:

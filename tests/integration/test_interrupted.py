@@ -27,6 +27,8 @@ def crash(node: Node, name: str) -> Crash:
         ("raid: a failed member replaced", 1, "ordered"),
         ("bcache: another cache", 3, "ordered"),
         ("drive: ext4 shrinks", 3, "ordered"),
+        ("layout: a whole stack", 9, "ordered"),
+        ("layout: a whole stack", 30, "ordered"),
     ],
 )
 def test_after_a_step(node: Node, name: str, step: int, mode: str) -> None:

@@ -60,6 +60,11 @@ def parse_bytes(text: str | int, option: str = "size") -> int:
     return size
 
 
+def whole_mib(size: int) -> int:
+    """How many MiB a size is, rounded down, and at least one."""
+    return max(size >> 20, 1)
+
+
 def show_size(size: int) -> str:
     """For people: 1024-based, to three digits (``14.6 TiB``)."""
     number, unit = float(size), "B"

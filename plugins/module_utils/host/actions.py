@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Perform, read_text, run_command, wait_until
 from ..core.plan import Write
-from ..document.sizes import Percent
+from ..document.sizes import Percent, whole_mib
 from .boot import colons
 from .kinds import KINDS
 from .read import SYS, identity, is_busy, is_reshaping, read_contents
@@ -331,13 +331,21 @@ def _share(of: str) -> str:
     return str(Percent(float(percent)).of(extents * size) // size * size)
 
 
-#: What is known of a volume that is offline only once it is active, and of a group once it is made; a UUID as mdadm
-#: writes it.
+def _portion(of: str) -> str:
+    """So much of a device (``50%-of-/dev/md0``) in MiB, as for one that is there already."""
+    percent, _of, path = of.partition("%-of-")
+    size = int(read_text(f"{SYS}/{os.path.basename(os.path.realpath(path))}/size") or 0) * 512
+    return str(whole_mib(Percent(float(percent)).of(size)))
+
+
+#: What is known of a volume that is offline only once it is active, and of a group or an array once it is made; a UUID
+#: as mdadm writes it.
 PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-uuid": lambda path: _filesystem(path).uuid,
     "filesystem-type": lambda path: _filesystem(path).type,
     "colons": colons,
     "share": _share,
+    "portion": _portion,
 }
 HOST_PERFORM: dict[type, Perform] = {
     **PERFORM,

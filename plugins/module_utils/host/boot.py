@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from ..core.plan import Command, Edit, Step
@@ -43,6 +44,7 @@ def _entries(text: str) -> list[str]:
     return entries
 
 
+@cache
 def _array_line(entry: str) -> ArrayLine | None:
     words = [word for line in entry.splitlines() for word in line.partition("#")[0].split()]
     if not words or words[0].upper() != "ARRAY":

@@ -145,6 +145,8 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
             whole = _and(whole, one.plan(whole.after))
         except Refused as refused:
             later.append((one, refused))
+    steps, host = raid.announce(whole.after, [one.item for one in coming if isinstance(one.item, Raid)])
+    whole = whole._replace(steps=whole.steps + steps, after=host)
     unseen: dict[Node, str] = {}
     for one in coming:
         node = one.node

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Plan, Step, Wait, kernel_name
+from ..core.plan import Command, Plan, Step, Wait, kernel_name, placeholder
 from ..document.partition import TYPES, Partition, can_be_named
-from ..document.sizes import Percent, show_size
+from ..document.sizes import Percent, show_size, whole_mib
 from .actions import Claim, Inspect
 from .safety import blank, check_unused, describe_content, take, wipe_steps
 from .state import BLANK, Device, Host, Part, Signature, Table, partition_number
@@ -78,7 +78,7 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
     path = f"{disk.path if disk.kernel else f'/dev/{kernel_name(disk.path)}'}{_infix(disk)}{number}"
     words = [
         f"start={start // MiB}MiB",
-        *([] if rest else [f"size={size // MiB}MiB"]),
+        *([] if rest else [f"size={_size_word(want, disk, size)}MiB"]),
         f"type={TYPES[want.type or 'linux']}",
         f'name="{want.name}"',
     ]
@@ -118,7 +118,7 @@ def _place(want: Partition, disk: Device, table: Table) -> tuple[int, int, bool]
     if want.size in (None, Percent(100)):
         start, size = max(gaps, key=lambda gap: (gap[1], -gap[0]))
         return start, size, True
-    size = _bytes(want, table)
+    size = _bytes(want, disk)
     fitting = [gap for gap in gaps if gap[1] >= size]
     if not fitting:
         most = max(room for _start, room in gaps)
@@ -128,11 +128,18 @@ def _place(want: Partition, disk: Device, table: Table) -> tuple[int, int, bool]
     return fitting[0][0], size, False
 
 
-def _bytes(want: Partition, table: Table) -> int:
+def _bytes(want: Partition, disk: Device) -> int:
     """How large it is to be, in whole MiB."""
     if isinstance(want.size, Percent):
-        return max(want.size.of(table.end - table.start) // MiB, 1) * MiB
+        return whole_mib(want.size.of(disk.size)) * MiB
     return -(-(want.size or 0) // MiB) * MiB
+
+
+def _size_word(want: Partition, disk: Device, size: int) -> str:
+    """Of a device that is only planned the size is an estimate, and so is a share of it."""
+    if isinstance(want.size, Percent) and not disk.kernel:
+        return placeholder("portion", f"{want.size}-of-{disk.path}")
+    return str(size // MiB)
 
 
 def _gaps(table: Table) -> list[tuple[int, int]]:
@@ -155,7 +162,7 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
     part = table.part(partition_number(there.path))
     following = min((other.start for other in table.parts if other.start > part.start), default=table.end)
     room = following // MiB * MiB - part.start
-    wanted = room if want.size == Percent(100) else _bytes(want, table)
+    wanted = room if want.size == Percent(100) else _bytes(want, disk)
     if abs(wanted - part.size) < MiB:
         return (), host
     if wanted < part.size:

@@ -121,7 +121,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         option = "devices" if device in members else "spare_devices"
         steps += take(host, device, f"a member of {want.name}", option, allow)
 
-    uuid = want.uuid or placeholder("colons", new_uuid(f"raid/{want.name}"))
+    uuid = _new_uuid(want)
     metadata = want.metadata or "1.2"
     bitmap = want.bitmap or ("internal" if want.level != "0" and smallest >= _BITMAP_FROM else "none")
     persisted, host = _persist_path(host, want, uuid)
@@ -379,6 +379,22 @@ def _without_array(host: Host, array: Array) -> Host:
     for member in array.members:
         host = host._replace(devices={**host.devices, member.device: host.devices[member.device]._replace(holders=())})
     return host
+
+
+def _new_uuid(want: Raid) -> str:
+    return want.uuid or placeholder("colons", new_uuid(f"raid/{want.name}"))
+
+
+def announce(host: Host, wanted: list[Raid]) -> tuple[tuple[Step, ...], Host]:
+    """What makes the next boot know all the new ones among these arrays: one initramfs for all of them."""
+    new = [want for want in wanted if want.state == "present" and _find(host, want) is None]
+    steps: tuple[Step, ...] = ()
+    boot = host.boot
+    for want in new:
+        tool = boot.tool if want is new[-1] else ""
+        more, host = _persist_path(host._replace(boot=host.boot._replace(tool=tool)), want, _new_uuid(want))
+        steps += more
+    return steps, host._replace(boot=host.boot._replace(tool=boot.tool))
 
 
 def _persist_path(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Mount,
 )
 
-from .hosts import CONF, EXT4, GiB, a_host, an_array, commands, destroyed, disk, mdadm_line, outline, with_array
+from .hosts import CONF, DEBIAN, EXT4, GiB, a_host, an_array, commands, destroyed, disk, mdadm_line, outline, with_array
 
 SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
 STACK: dict[str, Any] = {
@@ -320,6 +322,48 @@ def test_a_document_of_many_items() -> None:
     plan = planned(host, words)
     created = [step.name for step in plan.steps if step.verb == "create"]
     assert created == ["md0", "md1", "md2", "md3", "md9"]
+
+
+def calls(count: int) -> int:
+    """How many function calls it takes to plan arrays, drives and filesystems on so many disks, chosen by property."""
+    devices = [f"/dev/d{number:03}" for number in range(count)]
+    host = a_host(*devices, directories={})._replace(
+        disks={path: DiskFacts(serial=path, rotational=True) for path in devices}
+    )
+    pairs = [f"m{number}" for number in range(count // 2)]
+    words = {
+        "disks": [{"name": "all", "rotational": True, "count": count}],
+        "raids": [
+            {"name": name, "level": "1", "devices": [f"all[{2 * index}]", f"all[{2 * index + 1}]"]}
+            for index, name in enumerate(pairs)
+        ],
+        "drives": [{"name": f"d{name}", "devices": [name], "volumes": [{"name": "v"}]} for name in pairs[::2]],
+        "filesystems": [{"device": name, "type": "ext4"} for name in pairs[1::2]],
+    }
+    document = parse(words)
+    profile = cProfile.Profile()
+    plan: Plan = profile.runcall(layout.plan, host, document, ())
+    assert sum(step.verb == "create" for step in plan.steps) == count
+    return pstats.Stats(profile).total_calls  # type: ignore[attr-defined, no-any-return]
+
+
+def test_planning_grows_with_the_number_of_devices() -> None:
+    """And not with its square."""
+    few, many = calls(16), calls(64)
+    assert many < 4 * 1.5 * few, (few, many)
+
+
+def test_one_initramfs_for_all_arrays() -> None:
+    raids = [mirror("md0", "sdb", "sdc"), mirror("md1", "sdd", "sde"), mirror("md9", "md0", "md1")]
+    plan = planned(blank(boot=DEBIAN), {"raids": raids})
+    assert outline(plan)[:5] == [
+        "persist raid md0",
+        "persist raid md1",
+        "persist raid md9",
+        "rebuild initramfs update-initramfs",
+        "create raid md0",
+    ]
+    assert [step.verb for step in plan.steps].count("rebuild") == 1
 
 
 def test_what_is_mounted_is_not_touched() -> None:

@@ -74,7 +74,7 @@ def test_the_rest() -> None:
     assert made.after.devices[ONE].size == 10 * GiB - 2 * MiB
     assert plan(a_host(disk(NVME)), device="nvme0n1").after.devices[NVME].partitions == (f"{NVME}p1",)
     half = plan(a_host(SDB), size="50%")
-    assert "size=5119MiB" in commands(half)[1]
+    assert "size=5120MiB" in commands(half)[1]
 
 
 def test_beside_others() -> None:
