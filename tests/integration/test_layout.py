@@ -18,8 +18,8 @@ set -e
 mdadm --create /dev/md0 --run --level=1 --raid-devices=2 {one} {two}
 mdadm --detail --scan >> /etc/mdadm/mdadm.conf; update-initramfs -u
 modprobe bcache
-make-bcache -B /dev/md0 -C {fast}
-timeout 30 sh -c 'until [ -e /dev/bcache0 ]; do sleep 0.1; done'
+make-bcache --bucket 256k -B /dev/md0 -C {fast}
+timeout 30 sh -c 'until grep -s -q -e clean -e dirty /sys/block/bcache0/bcache/state; do sleep 0.1; done'
 vgcreate byhand /dev/bcache0
 lvcreate --yes -n srv -L 300M byhand
 mkfs.ext4 -q -L srv /dev/byhand/srv
@@ -95,6 +95,14 @@ def test_a_host_that_was_built_by_hand(node: Node) -> None:
     grown = node.converge("layout", **found)
     assert [step["action"] for step in grown["plan"]] == ["extend", "grow", "create", "persist", "mount"]
     assert node.run("cat /srv/file; findmnt -n -o FSTYPE /mnt/xfs") == "kept\nxfs"
+
+    nothing: dict[str, Any] = {"raids": [], "bcaches": [], "drives": [], "mode": "exact"}
+    assert "/dev/dm-0 is in use (/srv)" in node.refusal("layout", **nothing)
+    node.run("umount /srv")
+    assert "would remove: drives: byhand, bcaches: bcache0, raids: md0. Name" in node.refusal("layout", **nothing)
+    node.converge("layout", **nothing, allow_destroy=["byhand", "bcache0", "md0"])
+    assert node.signatures(one, two, node.disk("SSD1")) == ["", "", ""]
+    assert node.signatures(three) == ["xfs"]
 
 
 def test_disks_by_what_they_are(node: Node) -> None:

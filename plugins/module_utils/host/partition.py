@@ -241,9 +241,10 @@ def _absent(host: Host, want: Partition, allow: bool) -> Plan:
         steps += (_step(want, "remove", there.path, remove, _tell(disk), flush=(disk.path,)),)
         kept = tuple(part for part in table.parts if part.number != partition_number(there.path))
         return Plan(steps, _with_table(host, disk, table._replace(parts=kept)))
+    # It has the kernel read the table again, which is not there then.
     wipe = Command(("wipefs", "--all", disk.path))
     detail = f"{there.path}, and with it, the last one, the table of {disk.path}"
-    steps += (_step(want, "remove", detail, wipe, _tell(disk), Wait(there.path, gone=True), flush=(disk.path,)),)
+    steps += (_step(want, "remove", detail, wipe, Wait(there.path, gone=True), flush=(disk.path,)),)
     host = host._replace(contents={**host.contents, disk.path: BLANK}, tables={**host.tables, disk.path: None})
     return Plan(steps, host)
 
