@@ -42,7 +42,8 @@ options:
   expected_plan:
     description:
       - The RV(plan_digest) of a plan that was looked at, for example in check mode, and approved. The task refuses,
-        before it does anything, where the host would now need another plan.
+        before it does anything, where the host would now need another plan. Where nothing is left to do it passes. What
+        turns out to be needed only after a wait is left, and named in RV(in_progress).
     type: str
 extends_documentation_fragment:
   - strata.storage.document.disks

@@ -117,6 +117,12 @@ def test_the_plan_that_was_expected(expected: str) -> None:
     assert (module.failed, module.result["changed"], module.result["plan_digest"]) == (False, True, digest((STEP,)))
 
 
+def test_a_plan_that_was_done_before() -> None:
+    """A job that is started again finds nothing to do."""
+    module = Backend(lit=True).run(expected=digest((STEP,)))
+    assert (module.failed, module.result["changed"], module.result["plan_digest"]) == (False, False, digest(()))
+
+
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_another_plan_than_was_expected(check_mode: bool) -> None:
     backend = Backend()
@@ -289,6 +295,13 @@ POLISH = Step("polish", "lamp", "one", "bright", (Switch(True),))
 def test_what_is_on_its_way_is_left_to_itself() -> None:
     module = Heater(wait=None).run()
     assert (module.result["plan"], module.result["in_progress"]) == (PLAN, ["it warms up"])
+
+
+def test_what_is_to_be_done_then_was_not_approved() -> None:
+    heater = Heater(wait=7)
+    module = heater.run(expected=digest((STEP,)))
+    assert (module.failed, module.result["plan"], heater.polished) == (False, PLAN, False)
+    assert module.result["in_progress"] == ["not in the expected plan, so not done: polish lamp one: bright"]
 
 
 def test_waiting_and_what_is_to_be_done_then() -> None:
