@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
@@ -139,6 +140,69 @@ def shuffle(node: Node) -> None:
     for host, *address in reversed(addresses):
         node.run(f"echo {' '.join(address)} > /sys/class/scsi_host/host{host}/scan")
     node.run("udevadm settle")
+
+
+def test_changes_through_the_document(node: Node) -> None:
+    """What the single modules change, several layers at once, while it is in use."""
+    one, two, three, four = node.disks("HDD1", "HDD2", "HDD3", "HDD4")
+    first, second = node.disks("SSD1", "SSD2")
+    words: dict[str, Any] = {
+        "raids": [{"name": "md0", "level": "1", "devices": [one, two]}],
+        "bcaches": [{"name": "cached", "backing_device": "md0", "cache_device": first}],
+        "drives": [
+            {"name": "data", "devices": ["cached"], "volumes": [{"name": "srv", "size": "300M", "mount_point": "/srv"}]}
+        ],
+        "wait": True,
+    }
+    node.module("layout", **words)
+    node.run("head -c 50M /dev/urandom > /srv/file; sha256sum /srv/file > /root/sum; sync")
+
+    words["raids"][0]["devices"] = [one, three]
+    words["bcaches"][0].update(cache_device=second, cache_mode="writeback")
+    words["drives"][0]["devices"] = ["cached", four]
+    words["drives"][0]["volumes"][0]["size"] = "600M"
+    words["drives"][0]["volumes"].append(
+        {"name": "logs", "size": "100%", "filesystem": "ext4", "mount_point": "/srv/l"}
+    )
+    changed = node.converge("layout", **words)
+    verbs = [f"{step['kind']} {step['action']}" for step in changed["plan"]]
+    for verb in ("raid replace", "bcache attach", "drive extend", "volume extend", "volume create"):
+        assert verb in verbs, verbs
+    assert node.signatures(two, first) == ["", ""]
+
+    words["bcaches"][0]["allow_offline"] = True
+    words["drives"][0]["allow_shrink"] = True
+    words["drives"][0]["volumes"] = [{"name": "srv", "size": "300M", "mount_point": "/srv"}]
+    words["raids"][0].update(level="5", devices=[one, three, two])
+    shrunk = node.module("layout", **words)
+    verbs = [f"{step['kind']} {step['action']}" for step in shrunk["plan"]]
+    assert verbs.count("raid grow") == 2
+    assert "volume shrink" in verbs
+    node.unchanged("layout", **words)
+    node.run("sha256sum --quiet --check /root/sum")
+
+
+def test_many_devices(node: Node) -> None:
+    """The time that a plan takes grows with the number of devices, and not with its square."""
+    node.run("for n in $(seq 0 63); do truncate -s 64M /root/disk$n; losetup /dev/loop$n /root/disk$n; done")
+
+    def seconds(count: int) -> float:
+        names = [f"m{index}" for index in range(count // 2)]
+        raids = [
+            {"name": name, "level": "1", "devices": [f"loop{2 * index}", f"loop{2 * index + 1}"]}
+            for index, name in enumerate(names)
+        ]
+        filesystems = [{"device": name, "type": "ext4"} for name in names]
+        taken = []
+        for _time in range(3):
+            started = time.monotonic()
+            planned = node.module("layout", check=True, raids=raids, filesystems=filesystems)
+            taken.append(time.monotonic() - started)
+            assert [step["action"] for step in planned["plan"]].count("format") == count // 2
+        return min(taken)
+
+    few, many = seconds(16), seconds(64)
+    assert many < 4 * 1.5 * few, (few, many)
 
 
 def test_partitions(node: Node) -> None:

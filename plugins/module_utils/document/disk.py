@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
@@ -40,7 +40,7 @@ class Disks(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A disk that may be chosen. ``claimed``: the document's items are made of it already; ``free``: nobody uses it."""
+    """A disk that may be chosen. ``free``: nobody uses it; ``blank``: it holds nothing."""
 
     path: str
     serial: str = ""
@@ -49,7 +49,6 @@ class Candidate(NamedTuple):
     rotational: bool = False
     size: int = 0
     transport: str = ""
-    claimed: bool = False
     free: bool = True
     blank: bool = True
 
@@ -88,28 +87,48 @@ def _bytes(item: Mapping[str, Any], option: str) -> int | None:
     return None if item.get(option) is None else parse_bytes(item[option], option)
 
 
-def choose(wanted: tuple[Disks, ...], candidates: tuple[Candidate, ...]) -> dict[str, tuple[str, ...]]:
-    """The paths of the disks for each name: those that the document's items consist of, then blank ones, then others.
+def choose(
+    wanted: tuple[Disks, ...], candidates: tuple[Candidate, ...], claims: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """The paths of the disks for each name: those that its items are made of already, then blank ones, then others.
 
+    ``claims`` are the paths that what a reference stands for (``slow``, ``slow[0]``) is made of; each keeps its place.
     Among equals the order is by identity (WWN, serial), so that it is the same whatever the kernel calls them today,
     and no disk is chosen twice. Raises StorageError where too few match.
     """
-    chosen: dict[str, tuple[str, ...]] = {}
+    matching = {
+        disks.name: {candidate.path: candidate for candidate in candidates if _matches(disks, candidate)}
+        for disks in wanted
+    }
+    chosen: dict[str, list[str]] = {disks.name: [""] * disks.number for disks in wanted}
     taken: set[str] = set()
+
+    def settle(disks: Disks, index: int, among: Iterable[Candidate]) -> None:
+        left = [candidate for candidate in among if candidate.path not in taken]
+        if left and not chosen[disks.name][index]:
+            path = min(left, key=lambda candidate: (not candidate.blank, candidate.identity)).path
+            chosen[disks.name][index] = path
+            taken.add(path)
+
+    def claimed(disks: Disks, reference: str) -> list[Candidate]:
+        known = matching[disks.name]
+        return [known[path]._replace(blank=True) for path in claims.get(reference, ()) if path in known]
+
+    for disks in wanted:
+        for index in range(disks.number):
+            settle(disks, index, claimed(disks, f"{disks.name}[{index}]"))
+    for disks in wanted:
+        for index in range(disks.number):
+            settle(disks, index, claimed(disks, disks.name))
     # Who names one disk goes before who would be content with any.
     for disks in sorted(wanted, key=lambda disks: not (disks.serial or disks.wwn)):
-        matching = [candidate for candidate in candidates if _matches(disks, candidate)]
-        usable = [candidate for candidate in matching if candidate.claimed or candidate.free]
-        left = sorted(
-            (candidate for candidate in usable if candidate.path not in taken),
-            key=lambda candidate: (not candidate.claimed, not candidate.blank, candidate.identity),
-        )
-        if len(left) < disks.number:
-            raise StorageError(_too_few(disks, matching, usable, left))
-        paths = tuple(candidate.path for candidate in left[: disks.number])
-        taken.update(paths)
-        chosen[disks.name] = paths
-    return chosen
+        free = [candidate for candidate in matching[disks.name].values() if candidate.free]
+        for index in range(disks.number):
+            settle(disks, index, free)
+        if "" in chosen[disks.name]:
+            others = [path for path in matching[disks.name] if path in taken and path not in chosen[disks.name]]
+            raise StorageError(_too_few(disks, list(matching[disks.name].values()), others))
+    return {name: tuple(paths) for name, paths in chosen.items()}
 
 
 def _matches(disks: Disks, candidate: Candidate) -> bool:
@@ -133,7 +152,8 @@ def _plain_wwn(wwn: str) -> str:
     return lowered
 
 
-def _too_few(disks: Disks, matching: list[Candidate], usable: list[Candidate], left: list[Candidate]) -> str:
+def _too_few(disks: Disks, matching: list[Candidate], others: list[str]) -> str:
+    """``others`` are those that other names got."""
     words = {
         word: value for word, value in disks._asdict().items() if value is not None and word not in ("name", "number")
     }
@@ -141,7 +161,6 @@ def _too_few(disks: Disks, matching: list[Candidate], usable: list[Candidate], l
         f"{word}: {show_size(value) if word.endswith('_size') else value}" for word, value in words.items()
     )
     found = f"{len(matching)} match ({said})"
-    used = [candidate.path for candidate in matching if candidate not in usable]
-    given = [candidate.path for candidate in usable if candidate not in left]
-    why = [f"{' '.join(used)} in use by others"] * bool(used) + [f"{' '.join(given)} chosen for others"] * bool(given)
+    used = [candidate.path for candidate in matching if not candidate.free and candidate.path not in others]
+    why = [f"{' '.join(used)} in use by others"] * bool(used) + [f"{' '.join(others)} chosen for others"] * bool(others)
     return f"disks {disks.name}: {disks.number} wanted, and {found}" + (f", {', '.join(why)}" if why else "")

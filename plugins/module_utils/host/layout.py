@@ -219,22 +219,32 @@ def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dic
         name: (path,) for item in items.values() for name, path in device_paths(item).items()
     }
     if document.disks:
-        chosen = choose(document.disks, _candidates(host, items))
+        chosen = choose(document.disks, _candidates(host), _claims(host, document, items))
         where.update(chosen)
         host = host._replace(links={**host.links, **{path: path for paths in chosen.values() for path in paths}})
     return where, host
 
 
-def _candidates(host: Host, items: dict[Node, Item]) -> tuple[Candidate, ...]:
+def _claims(host: Host, document: Document, items: dict[Node, Item]) -> dict[str, tuple[str, ...]]:
+    """What the items are made of already, by the names of disks that they are written with."""
+    names = [disks.name for disks in document.disks]
+    claims: dict[str, tuple[str, ...]] = {}
+    for node, item in items.items():
+        for reference in node.references:
+            if reference.text.partition("[")[0] in names:
+                made_of = _made_of(host, item, role(reference.place))
+                claims[reference.text] = claims.get(reference.text, ()) + made_of
+    return claims
+
+
+def _candidates(host: Host) -> tuple[Candidate, ...]:
     facts = host.disk_facts()
     contents = host.content(*facts)
-    claimed = {path for item in items.values() for path in _made_of(host, item)}
     return tuple(
         Candidate(
             path=path,
             **disk._asdict(),
             size=host.devices[path].size,
-            claimed=path in claimed,
             free=not usage(host, host.devices[path]) and not contents[path].busy,
             blank=not contents[path].signatures,
         )
@@ -261,8 +271,8 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
     return {"layout": layout, "status": status}
 
 
-def _made_of(host: Host, item: Item) -> tuple[str, ...]:
-    """The devices that an item consists of on this host."""
+def _made_of(host: Host, item: Item, what: str) -> tuple[str, ...]:
+    """The devices that an item consists of on this host; of a bcache, one or (``what``: cache) the other."""
     if isinstance(item, Partition):
         return tuple(device.disk for device in host.devices.values() if device.part_name == item.name)
     if isinstance(item, Raid):
@@ -270,9 +280,11 @@ def _made_of(host: Host, item: Item) -> tuple[str, ...]:
         arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == item.name]
         return tuple(member.device for array in arrays for member in array.members)
     if isinstance(item, Bcache):
-        backings = [backing for backing in host.backings if backing.label == item.name]
-        sets = [found for backing in backings for found in [bcache_attach.set_of(host, backing)] if found]
-        return tuple(backing.device for backing in backings) + tuple(found.device for found in sets)
+        backings = [backing for backing in host.backings if backing.name == item.name]
+        if what != "cache":
+            return tuple(backing.device for backing in backings)
+        sets = [bcache_attach.set_of(host, backing) for backing in backings]
+        return tuple(found.device for found in sets if found)
     if isinstance(item, OnDevice):
         return _used_as(host, item.use)
     groups = [group for group in host.groups().groups if group.name == item.name]

@@ -23,7 +23,7 @@ ALL = (*SLOW, FAST)
 
 
 def chosen(candidates: tuple[Candidate, ...] = ALL, **words: Any) -> tuple[str, ...]:
-    return choose((parse({"name": "these", **words}),), candidates)["these"]
+    return choose((parse({"name": "these", **words}),), candidates, {})["these"]
 
 
 def test_all_words() -> None:
@@ -78,15 +78,38 @@ def test_the_same_disks_whatever_the_kernel_calls_them() -> None:
 
 def test_what_the_document_is_made_of_wins_and_then_what_is_blank() -> None:
     first, second, third, fourth = SLOW
-    used = (first._replace(blank=False), second, third, fourth._replace(claimed=True, free=False, blank=False))
-    assert chosen(used, rotational=True, count=3) == ("/dev/sdd", "/dev/sdb", "/dev/sdc")
-    assert chosen((*used, FAST._replace(rotational=True, wwn="naa.1")), rotational=True)[0] == "/dev/sdd"
-    assert chosen(used, rotational=True, count=4)[-1] == "/dev/sda"
+    used = (first._replace(blank=False), second, third, fourth._replace(free=False, blank=False))
+    claims = {"these": ("/dev/sdd",)}
+
+    def these(number: int) -> tuple[str, ...]:
+        return choose((Disks("these", rotational=True, number=number),), used, claims)["these"]
+
+    assert these(1) == ("/dev/sdd",)
+    assert these(3) == ("/dev/sdd", "/dev/sdb", "/dev/sdc")
+    assert these(4) == ("/dev/sdd", "/dev/sdb", "/dev/sdc", "/dev/sda")
+
+
+def test_each_name_keeps_what_its_own_items_are_made_of() -> None:
+    """Whichever comes first in the document, and whatever sorts first."""
+    used = tuple(disk._replace(free=False, blank=False) for disk in SLOW)
+    one, many = Disks("one", rotational=True), Disks("many", rotational=True, number=3)
+    claims = {"one": ("/dev/sdc",), "many": ("/dev/sdd", "/dev/sda", "/dev/sdb")}
+    for wanted in ((one, many), (many, one)):
+        assert choose(wanted, used, claims) == {"one": ("/dev/sdc",), "many": ("/dev/sda", "/dev/sdb", "/dev/sdd")}
+
+
+def test_places_stay() -> None:
+    """The second stays the second where a third disk comes in that sorts before it."""
+    disks = Disks("d", rotational=True, number=3)
+    claims = {"d[1]": ("/dev/sdc",), "d[0]": ("/dev/sdd",)}
+    assert choose((disks,), SLOW, claims) == {"d": ("/dev/sdd", "/dev/sdc", "/dev/sda")}
+    gone = tuple(disk for disk in SLOW if disk.path != "/dev/sdd")
+    assert choose((disks,), gone, claims) == {"d": ("/dev/sda", "/dev/sdc", "/dev/sdb")}
 
 
 def test_none_is_chosen_twice() -> None:
     wanted = (Disks("any", rotational=True, number=2), Disks("one", serial="Sa"))
-    assert choose(wanted, ALL) == {"one": ("/dev/sda",), "any": ("/dev/sdb", "/dev/sdc")}
+    assert choose(wanted, ALL, {}) == {"one": ("/dev/sda",), "any": ("/dev/sdb", "/dev/sdc")}
 
 
 def test_too_few() -> None:
@@ -96,4 +119,4 @@ def test_too_few() -> None:
     with pytest.raises(StorageError, match=r"4 wanted, and 4 match .*, /dev/sda in use by others"):
         chosen(busy, rotational=True, count=4)
     with pytest.raises(StorageError, match=r"disks two: 1 wanted, and 1 match .*, /dev/nvme0n1 chosen for others"):
-        choose((Disks("one", serial="N1"), Disks("two", model="Quick")), ALL)
+        choose((Disks("one", serial="N1"), Disks("two", model="Quick")), ALL, {})

@@ -119,6 +119,20 @@ def test_disks_by_what_they_are() -> None:
     refused(blank(), {**words, "disks": [{"name": "slow", "rotational": True, "count": 6}]}, "6 wanted, and 5 match")
 
 
+def test_disks_that_are_alike_keep_what_they_are_for() -> None:
+    words = {
+        "disks": [{"name": "front", "rotational": True}, {"name": "back", "rotational": True}],
+        "bcaches": [{"name": "cached", "backing_device": "back", "cache_device": "front"}],
+    }
+    taken = blank(
+        contents={SDB: Content((EXT4,)), SDC: Content((EXT4,)), SDD: Content((EXT4,)), "/dev/sde": Content((EXT4,))}
+    )
+    plan = planned(taken, words, "cached")
+    assert (plan.after.cache_sets[0].device, plan.after.backings[0].device) == ("/dev/sdf", SDB)
+    pair = {**words, "disks": [*reversed(words["disks"]), {"name": "more", "rotational": True, "count": 3}]}
+    assert planned(plan.after, pair).steps == ()
+
+
 def test_everything_goes_from_the_top() -> None:
     there = planned(blank(), STACK).after
     gone = {
