@@ -120,7 +120,7 @@ def test_disks_by_what_they_are() -> None:
 
 
 def test_disks_that_are_alike_keep_what_they_are_for() -> None:
-    words = {
+    words: dict[str, list[dict[str, Any]]] = {
         "disks": [{"name": "front", "rotational": True}, {"name": "back", "rotational": True}],
         "bcaches": [{"name": "cached", "backing_device": "back", "cache_device": "front"}],
     }
