@@ -185,8 +185,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import document
-from ..module_utils.host import layout as planner, survey
+from ..module_utils.host import layout as planner
 from ..module_utils.host.task import LOCK, WAITING, make_so
+from ..module_utils.host.tree import drawn
 
 
 def main() -> None:
@@ -196,7 +197,7 @@ def main() -> None:
         "expected_plan": {"type": "str"},
     }
     module = AnsibleModule(argument_spec={**document.OPTIONS, **own, **WAITING, **LOCK}, supports_check_mode=True)
-    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=survey.drawn)
+    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=drawn)
 
 
 if __name__ == "__main__":

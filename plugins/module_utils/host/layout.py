@@ -22,6 +22,7 @@ from . import bcache, bcache_attach, boot, drive, drive_group, filesystem, mount
 from .safety import usage
 from .state import UNSEEN, Host
 from .survey import Found
+from .tree import below
 
 #: Where what a host cannot do without is mounted.
 _ROOT = ("/", "/boot", "/boot/efi", "/usr", "/var")
@@ -86,7 +87,7 @@ def _others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) -
             for path in resolve(item.name, where)
             if (device := host.find(path))
         }
-    needed = survey.below(host, *(mount.device for mount in host.mounts if mount.mount_point in _ROOT))
+    needed = below(host, *(mount.device for mount in host.mounts if mount.mount_point in _ROOT))
     found = [
         other
         for other in survey.found(host)

@@ -13,6 +13,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
+from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Backing,
@@ -23,6 +24,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Mount,
     Signature,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn, names_of, tree
 
 from .hosts import CONF, EXT4, UUID, GiB, a_host, an_array, disk, mdadm_line, with_array
 from .test_layout import SDB, SDC, SDD, SDG, STACK, blank, planned
@@ -120,14 +122,14 @@ def test_health() -> None:
     host = host._replace(
         backings=(dirty, dirty._replace(label="two", attached=False)), mounts=(Mount(SDD, "/srv", "xfs", "rw"),)
     )
-    assert [(found.name, found.problem, found.detail) for found in survey.health(host)] == [
+    assert [(found.name, found.problem, found.detail) for found in health(host, names_of(host))] == [
         ("md0", "degraded", "1 of 2 members missing"),
         ("md0", "syncing", "recover 3.5 %"),
         ("one", "dirty", "1.2M only in the cache"),
         ("two", "no cache", "its cache set set does not work for it"),
         (SDD, "nearly full", "/srv is 95 % full"),
     ]
-    assert survey.health(a_host(SDB)) == []
+    assert health(a_host(SDB), {}) == []
 
 
 def test_unused() -> None:
@@ -147,7 +149,7 @@ def test_unused() -> None:
 
 
 def test_the_tree() -> None:
-    assert draw(survey.tree(built())).splitlines() == [
+    assert draw(tree(built())).splitlines() == [
         "sdb                 disk              10 GiB",
         "└─ md0              raid5             20 GiB",
         "   └─ cached        bcache writeback  20 GiB",
@@ -168,14 +170,14 @@ def test_the_tree() -> None:
 def test_the_tree_of_what_does_not_run() -> None:
     """Nor were volume groups read: a diff of arrays draws a tree too."""
     stopped = with_array(a_host(SDB, SDC, lvm=None), an_array(SDB, SDC, device="", name="md0"))
-    assert survey.drawn(stopped).splitlines() == [
+    assert drawn(stopped).splitlines() == [
         "sdb     disk   10 GiB",
         "└─ md0  raid1",
         "sdc     disk   10 GiB",
         "└─ md0  raid1",
     ]
     luks = a_host(disk(SDB, holders=("/dev/dm-0",)), disk("/dev/dm-0", identity=""), contents={SDB: Content()})
-    assert survey.drawn(luks).splitlines()[1] == "└─ dm-0  device  10 GiB"
+    assert drawn(luks).splitlines()[1] == "└─ dm-0  device  10 GiB"
 
 
 def test_what_is_mounted_is_looked_at() -> None:
