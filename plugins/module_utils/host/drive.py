@@ -229,8 +229,5 @@ def facts(host: Host, want: Drive) -> dict[str, Any]:
 def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """All that there are, each as an item of the document and how it does."""
     groups = host.groups().groups
-    for group in groups:
-        for volume in group.volumes:
-            if volume.device:
-                host.filesystem(volume.device)
+    host.filesystems_on(*(volume.device for group in groups for volume in group.volumes if volume.device))
     return [(dump(host, group), status(host, group)) for group in groups]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..core.errors import Refused, StorageError
+from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan
 from ..document.bcache import Bcache
 from ..document.disk import Candidate, choose
@@ -57,6 +57,31 @@ def references(document: Document) -> tuple[str, ...]:
 
 def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way data may be destroyed. Raises what the planners raise."""
+    try:
+        return _plan(host, document, allow)
+    except Unread as need:
+        if need.what not in ("contents", "filesystems"):
+            raise
+        # Asked for one by one, each device would have the whole document planned once more.
+        raise Unread(need.what, tuple(dict.fromkeys((*need.names, *_readable(host, document, need.what))))) from None
+
+
+def _readable(host: Host, document: Document, what: str) -> list[str]:
+    """The document's devices of which that was not read, apart from what somebody holds."""
+    texts = references(document)
+    found = [device for device in map(host.find, texts) if device is not None and device.kernel]
+    if what == "filesystems":
+        return [device.path for device in found if device.path not in host.filesystems and not device.holders]
+    return [
+        path
+        for device in found
+        if not device.holders
+        for path in (*device.partitions, device.path)
+        if path not in host.contents and not host.mounted(path)
+    ]
+
+
+def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     items = nodes(document)
     known = check_names((*disk_nodes(document), *items))
     _check_foreign(host, items)

@@ -310,11 +310,15 @@ class Host(NamedTuple):
             raise Unread("contents", missing)
         return {path: self.contents[path] for path in paths}
 
+    def filesystems_on(self, *paths: str) -> dict[str, Filesystem | None]:
+        """The filesystems that devices carry, as far as they are such as a drive can have."""
+        missing = tuple(path for path in paths if path not in self.filesystems and self.contents.get(path) != BLANK)
+        if missing:
+            raise Unread("filesystems", missing)
+        return {path: self.filesystems.get(path) for path in paths}
+
     def filesystem(self, path: str) -> Filesystem | None:
-        """The filesystem that a device carries, if it is one that a drive can have."""
-        if path not in self.filesystems and self.contents.get(path) != BLANK:
-            raise Unread("filesystems", (path,))
-        return self.filesystems.get(path)
+        return self.filesystems_on(path)[path]
 
     def table(self, path: str) -> Table | None:
         """The partition table of a device."""

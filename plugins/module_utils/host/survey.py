@@ -129,26 +129,29 @@ def _filesystems(host: Host) -> list[dict[str, Any]]:
 def _carriers(host: Host) -> list[str]:
     """The devices of filesystems that are no volume's and not the root's, and of swap areas."""
     volumes = {volume.device for group in host.groups().groups for volume in group.volumes}
-    found = []
-    for device in host.devices.values():
-        if device.path in volumes or device.holders or device.partitions or not device.size:
-            continue
-        if not any(signature.type in KINDS for signature in host.content(device.path)[device.path].signatures):
-            continue
-        if host.filesystem(device.path) and "/" not in host.mounted(device.path):
-            found.append(device.path)
-    return found
+    plain = [
+        device.path
+        for device in host.devices.values()
+        if device.path not in volumes and not device.holders and not device.partitions and device.size
+    ]
+    held = host.content(*plain)
+    carrying = [path for path in plain if any(signature.type in KINDS for signature in held[path].signatures)]
+    found = host.filesystems_on(*carrying)
+    return [path for path in carrying if found[path] and "/" not in host.mounted(path)]
 
 
 def unused(host: Host) -> list[dict[str, Any]]:
     """Disks and partitions that are blank, and that nobody has open."""
     facts = host.disk_facts()
-    found = []
-    for device in host.devices.values():
-        disk = facts.get(device.disk or device.path)
-        if disk is None or not device.size or device.read_only or device.partitions or usage(host, device):
-            continue
-        content = host.content(device.path)[device.path]
-        if not content.signatures and not content.busy:
-            found.append({"device": host.stable(device.path), "size": device.size, **disk._asdict()})
-    return found
+    free = {
+        device.path: facts[device.disk or device.path]
+        for device in host.devices.values()
+        if (device.disk or device.path) in facts
+        and not (not device.size or device.read_only or device.partitions or usage(host, device))
+    }
+    held = host.content(*free)
+    return [
+        {"device": host.stable(path), "size": host.devices[path].size, **disk._asdict()}
+        for path, disk in free.items()
+        if not held[path].signatures and not held[path].busy
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.document import Document, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import layout
@@ -336,6 +336,17 @@ def test_a_document_of_many_items() -> None:
     plan = planned(host, words)
     created = [step.name for step in plan.steps if step.verb == "create"]
     assert created == ["md0", "md1", "md2", "md3", "md9"]
+
+
+def test_what_is_to_be_read_is_asked_for_at_once() -> None:
+    host = blank()._replace(contents={})
+    with pytest.raises(Unread) as need:
+        layout.plan(host, parse(STACK), ())
+    assert (need.value.what, sorted(need.value.names)) == ("contents", [SDB, SDC, SDD, SDG])
+    there = planned(blank(), {"filesystems": [{"device": f"sd{letter}", "type": "ext4"} for letter in "bcd"]}).after
+    with pytest.raises(Unread) as need:
+        layout.plan(there._replace(filesystems={}), parse({"filesystems": [{"device": "sdb"}, {"device": "sdd"}]}), ())
+    assert (need.value.what, need.value.names) == ("filesystems", (SDB, SDD))
 
 
 def calls(count: int) -> int:
