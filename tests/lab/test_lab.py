@@ -199,7 +199,7 @@ def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Pat
         process = process_of(tmp_path)
         assert process.alive()
         owner.send_signal(end)
-        owner.wait(20)
+        owner.wait(120)
         assert eventually(lambda: not process.alive())
     finally:
         owner.kill()
