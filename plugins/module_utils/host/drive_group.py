@@ -110,10 +110,13 @@ def _enlarge(host: Host, want: Drive, group: Group, devices: list[Device]) -> tu
     steps: Steps = ()
     named = [device.path for device in devices]
     for volume in group.physical_volumes:
-        gained = (volume.device_size - _LABEL - volume.size) // group.extent_size * group.extent_size
+        # What lies below may be going to grow in the same plan.
+        there = host.devices.get(volume.device)
+        size = max(volume.device_size, there.size if there else 0)
+        gained = (size - _LABEL - volume.size) // group.extent_size * group.extent_size
         if not volume.size or gained <= 0 or (want.devices is not None and volume.device not in named):
             continue
-        detail = f"{volume.device}, which grew to {show_size(volume.device_size)}"
+        detail = f"{volume.device}, which grew to {show_size(size)}"
         command = Command(("pvresize", volume.device))
         steps += (step("resize", want.name, detail, command, kind="drive", flush=(volume.device,)),)
         larger = group._replace(

@@ -87,13 +87,13 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
         "create",
         f"{show_size(size)} of {host.shown(disk.path)}, from {show_size(start)} on",
         _sfdisk(disk, f"{number}: {', '.join(words)}\n", "--append"),
-        _tell(disk),
+        *_tell(disk),
         Wait(path),
         Inspect(path, wipe=allow),
         flush=(disk.path,),
         undo=(
             Command(("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--delete", disk.path, str(number))),
-            _tell(disk),
+            *_tell(disk),
         ),
     )
     made = Device(path, size=size, disk=disk.path, link=link(want.name), part_name=want.name)
@@ -183,7 +183,7 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
         "grow",
         f"{there.path} to {show_size(wanted)}",
         _sfdisk(disk, script, "-N", str(part.number)),
-        _tell(disk),
+        *_tell(disk),
         claims=(Claim(disk.path, disk.identity, None, shared=True),),
         flush=(disk.path,),
     )
@@ -238,7 +238,7 @@ def _absent(host: Host, want: Partition, allow: bool) -> Plan:
                 str(partition_number(there.path)),
             )
         )
-        steps += (_step(want, "remove", there.path, remove, _tell(disk), flush=(disk.path,)),)
+        steps += (_step(want, "remove", there.path, remove, *_tell(disk), flush=(disk.path,)),)
         kept = tuple(part for part in table.parts if part.number != partition_number(there.path))
         return Plan(steps, _with_table(host, disk, table._replace(parts=kept)))
     # It has the kernel read the table again, which is not there then.
@@ -263,8 +263,9 @@ def _sfdisk(disk: Device, script: str, *options: str) -> Command:
     return Command((*quiet, *options, disk.path), input=script)
 
 
-def _tell(disk: Device) -> Command:
-    return Command(("partx", "--update", disk.path))
+def _tell(disk: Device) -> tuple[Command, ...]:
+    """udev has the kernel read the table again after it was written, and partitions come and go meanwhile."""
+    return (Command(("partx", "--update", disk.path)), Command(("udevadm", "settle", "--timeout=60")))
 
 
 def facts(host: Host, want: Partition) -> dict[str, Any]:

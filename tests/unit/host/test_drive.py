@@ -450,6 +450,10 @@ def test_a_device_that_grew_is_used() -> None:
     host = host._replace(lvm=Lvm((group._replace(physical_volumes=larger),)))
     assert commands(plan(host))[:2] == [f"pvresize {SDB}", "lvextend --extents +100%FREE data/data"]
     assert plan(host, devices=(SDB,)).after.groups().groups[0].size == 20 * GiB - EXTENT
+    # Or is going to, in the plan of what lies below.
+    growing = online()
+    growing = growing._replace(devices={**growing.devices, SDB: growing.devices[SDB]._replace(size=20 * GiB)})
+    assert commands(plan(growing)) == commands(plan(host))
 
 
 # Smaller
