@@ -74,7 +74,7 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
     state, plan = survey(road)
     after = road.facts(plan.after)
     result["plan"] = dump_steps(plan.steps)
-    result["diff"] = {"before": _diff(road, state), "after": _diff(road, plan.after)}
+    result["diff"] = {"before": _diff(road, state), "after": _diff(road, plan.after, after)}
     if road.expected is not None:
         result["plan_digest"] = digest(plan.steps)
         # Where nothing is left to do, nothing has to be approved: the same job may run again.
@@ -87,7 +87,7 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
     if not module.check_mode:
         state, plan = _apply(road, state, plan, result)
         after = road.facts(state)
-        result["diff"]["after"] = _diff(road, state)
+        result["diff"]["after"] = _diff(road, state, after)
 
     for warning in plan.warnings:
         module.warn(warning)
@@ -130,8 +130,10 @@ def _check_programs(steps: tuple[Step, ...]) -> None:
         raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")
 
 
-def _diff(road: Road, state: Any) -> Any:
+def _diff(road: Road, state: Any, facts: dict[str, Any] | None = None) -> Any:
+    """What a diff shows of a state. ``facts`` are those of it, where somebody asked for them already."""
     if road.diff is not None:
         return road.diff(state)
+    known = road.facts(state) if facts is None else facts
     # Without how it does: a resync's progress is not a difference that a task made.
-    return {key: value for key, value in road.facts(state).items() if key != "status"}
+    return {key: value for key, value in known.items() if key != "status"}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from ..core.errors import StorageError
 
@@ -36,12 +36,16 @@ class Node(NamedTuple):
 
 def check_names(nodes: Iterable[Node]) -> dict[str, Node]:
     """The items by their names. Raises StorageError where two have one."""
+    return _each_once(nodes, lambda node: node.names, "name")
+
+
+def _each_once(nodes: Iterable[Node], keys: Callable[[Node], tuple[str, ...]], what: str) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for node in nodes:
-        for name in node.names:
-            if name in found:
-                raise StorageError(f"{name} is the name of two items: {found[name].place} and {node.place}")
-            found[name] = node
+        for key in keys(node):
+            if key in found:
+                raise StorageError(f"{key} is the {what} of two items: {found[key].place} and {node.place}")
+            found[key] = node
     return found
 
 
@@ -49,7 +53,7 @@ def in_order(nodes: tuple[Node, ...], known: Mapping[str, Node]) -> tuple[Node, 
     """What an item is made of, or mounted in, before the item, else as written. Raises StorageError for a circle."""
     done: dict[str, Node] = {}
     path: list[Node] = []
-    mounted = _by_mount_point(nodes)
+    mounted = _each_once(nodes, lambda node: node.mounts, "mount_point")
 
     def visit(node: Node) -> None:
         if node.place in done:
@@ -69,16 +73,6 @@ def in_order(nodes: tuple[Node, ...], known: Mapping[str, Node]) -> tuple[Node, 
     for node in nodes:
         visit(node)
     return tuple(done.values())
-
-
-def _by_mount_point(nodes: tuple[Node, ...]) -> dict[str, Node]:
-    found: dict[str, Node] = {}
-    for node in nodes:
-        for point in node.mounts:
-            if point in found:
-                raise StorageError(f"{point} is the mount_point of two items: {found[point].place} and {node.place}")
-            found[point] = node
-    return found
 
 
 def _outer(point: str) -> list[str]:

@@ -120,8 +120,7 @@ def _others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) -
         and (other.section, other.name) not in named
         and not needed.intersection(other.devices)
     ]
-    paths = [path for path in host.devices if not path.startswith("<")]
-    return found, host._replace(links={**dict(zip(paths, paths)), **host.links})
+    return found, host._replace(links={**{path: path for path in host.devices}, **host.links})
 
 
 def _check_others(host: Host, others: list[Found], allow: tuple[str, ...]) -> None:

@@ -19,6 +19,8 @@ Steps = tuple[Step, ...]
 MiB = 1 << 20
 #: The header, the entries and, at the end, their copies: nothing begins or ends in the first or the last of these.
 _EDGE = MiB
+#: It is told not to ask whether others are in use, and the kernel is told by partx, which leaves those alone.
+_SFDISK = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel")
 
 
 def link(name: str) -> str:
@@ -92,7 +94,7 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
         Inspect(path, wipe=allow),
         flush=(disk.path,),
         undo=(
-            Command(("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--delete", disk.path, str(number))),
+            _delete(disk, number),
             *_tell(disk),
         ),
     )
@@ -202,9 +204,7 @@ def _retype(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
     kind = TYPES[want.type]
     if part.type == kind:
         return (), host
-    command = Command(
-        ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--part-type", disk.path, str(part.number), kind)
-    )
+    command = Command((*_SFDISK, "--part-type", disk.path, str(part.number), kind))
     one = _step(want, "mark", f"{there.path} as {want.type}", command, flush=(disk.path,))
     typed = table._replace(parts=tuple(other._replace(type=kind) if other is part else other for other in table.parts))
     return (one,), _with_table(host, disk, typed)
@@ -227,17 +227,7 @@ def _absent(host: Host, want: Partition, allow: bool) -> Plan:
     host = host._replace(devices={**host.devices, disk.path: disk._replace(partitions=left)})
     if left:
         table = _table(host, want, disk)
-        remove = Command(
-            (
-                "sfdisk",
-                "--quiet",
-                "--no-reread",
-                "--no-tell-kernel",
-                "--delete",
-                disk.path,
-                str(partition_number(there.path)),
-            )
-        )
+        remove = _delete(disk, partition_number(there.path))
         steps += (_step(want, "remove", there.path, remove, *_tell(disk), flush=(disk.path,)),)
         kept = tuple(part for part in table.parts if part.number != partition_number(there.path))
         return Plan(steps, _with_table(host, disk, table._replace(parts=kept)))
@@ -258,9 +248,11 @@ def _step(want: Partition, verb: str, detail: str, *actions: Any, **more: Any) -
 
 
 def _sfdisk(disk: Device, script: str, *options: str) -> Command:
-    """It is told not to ask whether others are in use, and the kernel is told by partx, which leaves those alone."""
-    quiet = ("sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never", "--wipe-partitions=never")
-    return Command((*quiet, *options, disk.path), input=script)
+    return Command((*_SFDISK, "--wipe=never", "--wipe-partitions=never", *options, disk.path), input=script)
+
+
+def _delete(disk: Device, number: int) -> Command:
+    return Command((*_SFDISK, "--delete", disk.path, str(number)))
 
 
 def _tell(disk: Device) -> tuple[Command, ...]:

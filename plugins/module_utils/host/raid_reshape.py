@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import Refused
 from ..core.plan import Command, Step
-from ..document.raid import Raid, check_layout
+from ..document.raid import LEAST_DEVICES, Raid, check_layout
 from ..document.sizes import show_size
 from . import raid_shrink
 from .boot import array_path
@@ -35,8 +35,6 @@ _UNRECORDED = (
 )
 _RISK = ", unprotected until it has ended"
 _BACKUP_FILE = "with metadata {} the start of its data does not move, and only with that mdadm needs no backup file"
-#: How few devices a change of level leads to.
-_LEAST = {"5": 3, "6": 4}
 
 
 def check(want: Raid, array: Array) -> None:
@@ -175,9 +173,9 @@ def _to_raid5(host: Host, want: Raid, array: Array) -> Change:
 
 def _to_raid6(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
     count = array.raid_devices + 1
-    if not newcomers or count < _LEAST["6"]:
+    if not newcomers or count < LEAST_DEVICES["6"]:
         raise Refused(
-            f"array {want.name}: RAID 6 needs one device more than RAID 5, at least {_LEAST['6']} in all, and "
+            f"array {want.name}: RAID 6 needs one device more than RAID 5, at least {LEAST_DEVICES['6']} in all, and "
             f"`devices` lists {len(newcomers) or 'none'} that {'is' if len(newcomers) < 2 else 'are'} new"
         )
     arguments = ("--level=6", f"--raid-devices={count}")

@@ -78,28 +78,27 @@ def everything(host: Host) -> dict[str, Any]:
     }
 
 
-def document(host: Host) -> dict[str, list[dict[str, Any]]]:
-    """What there is, in the words of the document; items call each other by name."""
-    names = names_of(host)
-    sections = {
-        "partitions": [item for item, _status in partition.survey(host)],
-        "raids": [item for item, _status in raid.survey(host)],
-        "bcaches": [item for item, _status in bcache.survey(host)],
-        "drives": [item for item, _status in drive.survey(host)],
-        "filesystems": _filesystems(host),
-    }
-    return {section: [_by_name(host, item, names) for item in items] for section, items in sections.items()}
-
-
-def status(host: Host) -> dict[str, dict[str, Any]]:
-    """How each item does, by section and name."""
-    surveys = {
+def _surveys(host: Host) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """The named items by section, each with how it does."""
+    return {
         "partitions": partition.survey(host),
         "raids": raid.survey(host),
         "bcaches": bcache.survey(host),
         "drives": drive.survey(host),
     }
-    return {section: {item["name"]: doing for item, doing in found} for section, found in surveys.items()}
+
+
+def document(host: Host) -> dict[str, list[dict[str, Any]]]:
+    """What there is, in the words of the document; items call each other by name."""
+    names = names_of(host)
+    sections = {section: [item for item, _status in known] for section, known in _surveys(host).items()}
+    sections["filesystems"] = _filesystems(host)
+    return {section: [_by_name(host, item, names) for item in items] for section, items in sections.items()}
+
+
+def status(host: Host) -> dict[str, dict[str, Any]]:
+    """How each item does, by section and name."""
+    return {section: {item["name"]: doing for item, doing in known} for section, known in _surveys(host).items()}
 
 
 def _by_name(host: Host, item: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
