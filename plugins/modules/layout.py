@@ -186,8 +186,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
+from ..module_utils.host.state import Host
 from ..module_utils.host.task import LOCK, WAITING, make_so
-from ..module_utils.host.tree import drawn
+
+
+def _drawn(host: Host) -> str:
+    from ..module_utils.host.tree import drawn
+
+    return drawn(host)
 
 
 def main() -> None:
@@ -197,7 +203,7 @@ def main() -> None:
         "expected_plan": {"type": "str"},
     }
     module = AnsibleModule(argument_spec={**document.OPTIONS, **own, **WAITING, **LOCK}, supports_check_mode=True)
-    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=drawn)
+    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_drawn)
 
 
 if __name__ == "__main__":

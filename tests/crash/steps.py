@@ -11,7 +11,7 @@ import json
 import sys
 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute, perform_actions
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import HOST_PERFORM, PLACEHOLDERS
+from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDS
 from ansible_collections.strata.storage.plugins.module_utils.host.read import read
 from ansible_collections.strata.storage.plugins.module_utils.host.task import look
 
@@ -34,10 +34,10 @@ def main() -> None:
         )
         steps = plan.steps[: most - len(done)]
         if steps:
-            execute(steps, HOST_PERFORM, PLACEHOLDERS)
+            execute(steps, HANDS)
             done += [str(step) for step in steps]
         elif plan.waits and item.get("wait"):
-            perform_actions(plan.waits, HOST_PERFORM)
+            perform_actions(plan.waits, HANDS)
         else:
             break
     print(json.dumps(done))

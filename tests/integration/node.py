@@ -79,7 +79,7 @@ class Node:
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:
         """The result of a module; with a command before it, in a Python of its own. Raises ModuleFailed."""
-        arguments["_ansible_check_mode"] = check
+        arguments.update(_ansible_check_mode=check, _ansible_diff=True)
         if prefix:
             command = f"{prefix} {PYTHON} -m {MODULES}.{module}"
             given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})

@@ -19,7 +19,7 @@ import json, sys
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.document import {word} as word
 from ansible_collections.strata.storage.plugins.module_utils.host import {word} as planner
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import HOST_PERFORM, PLACEHOLDERS
+from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDS
 from ansible_collections.strata.storage.plugins.module_utils.host.read import read
 from ansible_collections.strata.storage.plugins.module_utils.host.task import look
 
@@ -28,7 +28,7 @@ want = word.parse(item)
 steps = look(read(planner.references(want)), lambda host: planner.plan(host, want, False)).steps
 sentences = [str(step) for step in steps]
 new = next((index for index, sentence in enumerate(sentences) if sentence not in cuts), len(steps) - 1)
-execute(steps[: new + 1], HOST_PERFORM, PLACEHOLDERS)
+execute(steps[: new + 1], HANDS)
 print(json.dumps(sentences[new] if steps else None))
 """
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .plan import Step
+
 
 class StorageError(Exception):
     """One clear sentence for the user: the device, what was expected, what was found, what to do."""
@@ -24,3 +26,19 @@ class Unread(Exception):
         super().__init__(f"{what} {' '.join(names)}".strip())
         self.what = what
         self.names = names
+
+
+class StepFailed(StorageError):
+    """A step did not work. ``done`` are the steps before it, which did; ``changed``: it or they left a trace."""
+
+    def __init__(self, message: str, done: tuple[Step, ...], changed: bool) -> None:
+        super().__init__(message)
+        self.done = done
+        self.changed = changed
+
+
+def sentence(error: Exception) -> str:
+    """An error as a user reads it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the system'}: {error.strerror}"
+    return str(error)

@@ -3,41 +3,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The executor: does the steps of a plan, one by one, and says how far it came.
 
-What a step's actions are is open: each backend adds the kinds that it needs to ``PERFORM``.
+What a step's actions are is open: each backend adds the kinds that it needs to ``PERFORM``, and loads them, and
+this, only where there is something to do.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
 import shutil
-import signal
-import subprocess
-import time
 import uuid
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
-from .errors import StorageError
+from .command import read_text, run_command, search_path, wait_until
+from .errors import StepFailed, StorageError, sentence
 from .files import replace_file
 from .plan import Command, Edit, MakeDirectory, Step, Wait, Write
 
 Perform = Callable[[Any], None]
 
 _PLACEHOLDER = re.compile(r"<([a-z-]+):([^<>\s]+)>")
-_POLL = 0.05
-_DYING = 5
 
 
-class StepFailed(StorageError):
-    """A step did not work. ``done`` are the steps before it, which did; ``changed``: it or they left a trace."""
+class Hands(NamedTuple):
+    """How a backend does its actions, by their type, and resolves the placeholders that it adds to ``Symbols``."""
 
-    def __init__(self, message: str, done: tuple[Step, ...], changed: bool) -> None:
-        super().__init__(message)
-        self.done = done
-        self.changed = changed
+    perform: Mapping[type, Perform]
+    placeholders: Mapping[str, Callable[[str], str]] = {}
 
 
 class Symbols:
@@ -78,23 +72,17 @@ def _kernel_name(path: str) -> str:
 def missing_programs(steps: tuple[Step, ...]) -> list[str]:
     """The programs that the steps need and this host lacks."""
     needed = {program for step in steps for action in step.actions for program in getattr(action, "programs", ())}
-    return sorted(program for program in needed if not shutil.which(program, path=_search_path()))
+    return sorted(program for program in needed if not shutil.which(program, path=search_path()))
 
 
-def _search_path() -> str:
-    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-
-
-def perform_actions(actions: tuple[Any, ...], perform: Mapping[type, Perform]) -> None:
+def perform_actions(actions: tuple[Any, ...], hands: Hands) -> None:
     """Do actions that belong to no step, such as waiting."""
-    _do(actions, Symbols({}), perform)
+    _do(actions, Symbols({}), hands.perform)
 
 
-def execute(
-    steps: tuple[Step, ...], perform: Mapping[type, Perform], kinds: Mapping[str, Callable[[str], str]]
-) -> None:
+def execute(steps: tuple[Step, ...], hands: Hands) -> None:
     """Do the steps in order. Raises StepFailed, which names the step, its reason, and what was done before it."""
-    symbols = Symbols(kinds)
+    symbols, perform = Symbols(hands.placeholders), hands.perform
     done: list[Step] = []
     for step in steps:
         try:
@@ -126,13 +114,6 @@ def _do(actions: tuple[Any, ...], symbols: Symbols, perform: Mapping[type, Perfo
         perform[type(action)](symbols.resolve(action))
 
 
-def sentence(error: Exception) -> str:
-    """An error as a user reads it."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'the system'}: {error.strerror}"
-    return str(error)
-
-
 def flush(devices: tuple[str, ...]) -> None:
     """Have block devices write out what they hold: not every tool does it, and a power cut tells."""
     for path in devices:
@@ -146,60 +127,6 @@ def flush(devices: tuple[str, ...]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
-    """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
-    environment = {**os.environ, "LC_ALL": "C", "PATH": _search_path()}
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    stdin = pipe if given else null
-    try:
-        process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
-    except FileNotFoundError:
-        raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {' '.join(argv)}") from None
-    try:
-        output, errors = process.communicate(given.encode() or None, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise StorageError(f"{' '.join(argv)} did not end within {timeout} s and was {_end(process)}") from None
-    except BaseException:
-        _end(process)
-        raise
-    if process.returncode not in accepts:
-        said = b" ".join((errors or output).split()).decode(errors="replace")
-        raise StorageError(f"{' '.join(argv)} failed with status {process.returncode}: {said}")
-    return output.decode(errors="replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> str:
-    """Kill a program and what it started. What waits in the kernel for a device that does not answer, nothing ends."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    try:
-        process.communicate(timeout=_DYING)
-    except subprocess.TimeoutExpired:
-        return "told to; it waits in the kernel for a device that does not answer"
-    return "killed"
-
-
-def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
-    """Poll a cheap condition. Raises StorageError that says what it waited for."""
-    limit = time.monotonic() + timeout
-    pause = _POLL
-    while not condition():
-        if time.monotonic() > limit:
-            raise StorageError(f"waited {timeout:g} s {what}")
-        time.sleep(pause)
-        # What takes a day need not be asked for twenty times a second.
-        pause = min(pause * 1.05, 1.0)
-
-
-def read_text(path: str) -> str:
-    """A small kernel attribute, stripped; empty where it does not exist or cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def _command(action: Command) -> None:

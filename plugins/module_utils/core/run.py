@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Callable, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import Refused, StorageError, Unread
-from .execute import Perform, StepFailed, execute, missing_programs, perform_actions, sentence
+from .errors import Refused, StepFailed, StorageError, Unread, sentence
 from .plan import Plan, Step, digest, dump_steps
+
+if TYPE_CHECKING:
+    from .execute import Hands
 
 #: How often what was set going may call for more steps: a change of level, say, takes three rounds at most.
 _ROUNDS = 5
@@ -23,8 +24,8 @@ class Road(NamedTuple):
     """What a backend puts under ``run``.
 
     ``read`` gathers a state and ``deepen`` adds what a planner asked for (both change nothing), ``plan`` is pure,
-    ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts), ``perform`` does actions
-    and ``placeholders`` resolves what they name before it exists, ``lock`` keeps others out meanwhile. ``replan`` plans
+    ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts), ``hands`` loads what
+    does the steps, ``lock`` keeps others out meanwhile. ``replan`` plans
     once steps were done, where an act (a scrub) must not be planned again; ``wait`` is how many seconds to wait for
     what is in progress (None: not at all). ``expected`` is the digest that the plan must have (empty: any; None: nobody
     asks for one).
@@ -34,8 +35,7 @@ class Road(NamedTuple):
     deepen: Callable[[Any, Unread], Any]
     plan: Callable[[Any], Plan]
     facts: Callable[[Any], dict[str, Any]]
-    perform: Mapping[type, Perform]
-    placeholders: Mapping[str, Callable[[str], str]]
+    hands: Callable[[], Hands]
     lock: Callable[[], AbstractContextManager[None]]
     replan: Callable[[Any], Plan] | None = None
     wait: int | None = None
@@ -74,7 +74,8 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
     state, plan = survey(road)
     after = road.facts(plan.after)
     result["plan"] = dump_steps(plan.steps)
-    result["diff"] = {"before": _diff(road, state), "after": _diff(road, plan.after, after)}
+    if module._diff:
+        result["diff"] = {"before": _diff(road, state), "after": _diff(road, plan.after, after)}
     if road.expected is not None:
         result["plan_digest"] = digest(plan.steps)
         # Where nothing is left to do, nothing has to be approved: the same job may run again.
@@ -87,7 +88,8 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
     if not module.check_mode:
         state, plan = _apply(road, state, plan, result)
         after = road.facts(state)
-        result["diff"]["after"] = _diff(road, state, after)
+        if module._diff:
+            result["diff"]["after"] = _diff(road, state, after)
 
     for warning in plan.warnings:
         module.warn(warning)
@@ -101,14 +103,17 @@ def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[
         waits = plan.waits if road.wait is not None else ()
         if not plan.steps and not waits:
             return state, plan
+        from .execute import execute, perform_actions
+
+        hands = road.hands()
         if plan.steps:
-            execute(plan.steps, road.perform, road.placeholders)
+            execute(plan.steps, hands)
             result.update(changed=True, done=result.get("done", []) + dump_steps(plan.steps))
         goes_on = bool(plan.in_progress)
         state, plan = survey(road, again=True)
         if road.wait is not None and plan.waits:
             goes_on = True
-            perform_actions(tuple(wait._replace(timeout=road.wait) for wait in plan.waits), road.perform)
+            perform_actions(tuple(wait._replace(timeout=road.wait) for wait in plan.waits), hands)
             state, plan = survey(road, again=True)
         if plan.steps and not goes_on:
             break
@@ -125,6 +130,10 @@ def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[
 
 
 def _check_programs(steps: tuple[Step, ...]) -> None:
+    if not steps:
+        return
+    from .execute import missing_programs
+
     missing = missing_programs(steps)
     if missing:
         raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")

@@ -368,6 +368,20 @@ def status(host: Host, backing: Backing) -> dict[str, Any]:
     }
 
 
+def device_paths(want: Bcache) -> dict[str, str]:
+    """The devices that it is, by the names that the document has for them."""
+    return {want.name: device_path(want.name)}
+
+
+def made_of(host: Host, want: Bcache, role: str) -> tuple[str, ...]:
+    """The devices that it consists of already: its backing device, or (``role``: cache) its cache."""
+    backings = [backing for backing in host.backings if backing.name == want.name]
+    if role != "cache":
+        return tuple(backing.device for backing in backings)
+    sets = [set_of(host, backing) for backing in backings]
+    return tuple(found.device for found in sets if found)
+
+
 def facts(host: Host, want: Bcache) -> dict[str, Any]:
     """What the module returns of the wanted bcache."""
     backing = _find(host, want)

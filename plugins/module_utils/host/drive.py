@@ -220,6 +220,17 @@ def status(host: Host, group: Group) -> dict[str, Any]:
     }
 
 
+def device_paths(want: Drive) -> dict[str, str]:
+    """The devices that it has, by the names that the document has for them."""
+    return {f"{want.name}/{volume.name}": device_path(want.name, volume.name) for volume in want.volumes or ()}
+
+
+def made_of(host: Host, want: Drive, _role: str) -> tuple[str, ...]:
+    """The devices that it consists of already."""
+    groups = [group for group in host.groups().groups if group.name == want.name]
+    return tuple(volume.device for group in groups for volume in group.physical_volumes)
+
+
 def facts(host: Host, want: Drive) -> dict[str, Any]:
     """What the module returns of the wanted drive."""
     group = find(host, want.name)

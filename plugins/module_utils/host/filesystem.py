@@ -63,6 +63,29 @@ def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
     )
 
 
+def device_paths(_want: OnDevice) -> dict[str, str]:
+    """It is on a device, and is none."""
+    return {}
+
+
+def made_of(host: Host, want: OnDevice, _role: str) -> tuple[str, ...]:
+    """What is mounted where it is to be mounted, or would be by fstab, or carries its label; or is swap."""
+    use = want.use
+    swap = use.filesystem == "swap"
+    specs = [
+        line.spec
+        for line in mount.lines(host)
+        if (line.type == "swap" if swap else use.mount_point and line.mount_point == use.mount_point)
+    ]
+    found = [mounted.device for mounted in host.mounts if mounted.mount_point == use.mount_point]
+    for path, content in host.contents.items():
+        for signature in content.signatures:
+            known = f"UUID={signature.uuid}" in specs or f"LABEL={signature.label}" in specs
+            if known or (use.label and signature.label == use.label):
+                found.append(path)
+    return (*found, *(host.swaps if swap else ()))
+
+
 def facts(host: Host, want: OnDevice) -> dict[str, Any]:
     """What the module returns of the wanted filesystem."""
     device = host.find(want.device)

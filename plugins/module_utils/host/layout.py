@@ -6,42 +6,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan
 from ..document.bcache import Bcache
-from ..document.disk import Candidate, choose
 from ..document.document import Document, Item, bare, bound, disk_nodes, nodes, resolve, role
 from ..document.drive import Drive
-from ..document.filesystem import OnDevice, Use
+from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
 from ..document.references import Node, check_names, in_order
-from . import bcache, bcache_attach, boot, drive, drive_group, filesystem, mount, partition, raid, survey
-from .safety import usage
 from .state import UNSEEN, Host
-from .survey import Found
-from .tree import below
 
-#: Where what a host cannot do without is mounted.
-_ROOT = ("/", "/boot", "/boot/efi", "/usr", "/var")
-_PLANNERS: dict[type, Any] = {Partition: partition, Raid: raid, Bcache: bcache, Drive: drive, OnDevice: filesystem}
+if TYPE_CHECKING:
+    from .survey import Found
+
+
+def planner(item: Item) -> Any:
+    """The module that plans such an item. Only those of the sections that a document has are loaded."""
+    if isinstance(item, Partition):
+        from . import partition
+
+        return partition
+    if isinstance(item, Raid):
+        from . import raid
+
+        return raid
+    if isinstance(item, Bcache):
+        from . import bcache
+
+        return bcache
+    if isinstance(item, Drive):
+        from . import drive
+
+        return drive
+    from . import filesystem
+
+    return filesystem
 
 
 def device_paths(item: Item) -> dict[str, str]:
     """The devices that an item is, or has, by the names that the document has for them."""
-    if isinstance(item, Partition):
-        return {item.name: partition.link(item.name)}
-    if isinstance(item, Raid):
-        return {item.name: boot.array_path(item.name)}
-    if isinstance(item, Bcache):
-        return {item.name: bcache_attach.device_path(item.name)}
-    if isinstance(item, OnDevice):
-        return {}
-    return {
-        f"{item.name}/{volume.name}": drive_group.device_path(item.name, volume.name) for volume in item.volumes or ()
-    }
+    found: dict[str, str] = planner(item).device_paths(item)
+    return found
 
 
 def references(document: Document) -> tuple[str, ...]:
@@ -86,59 +94,26 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     known = check_names((*disk_nodes(document), *items))
     _check_foreign(host, items)
     where, host = _where(host, document, items)
-    more, host = _others(host, document, where) if document.exact else ([], host)
+    going: list[Found] = []
+    if document.exact:
+        from . import exact
+
+        going, host = exact.others(host, document, where)
     known_names = {item.name for item in items.values()}
     unknown = [name for name in allow if name not in known_names]
     # What only the host knew by that name may be gone since.
     if unknown and not document.exact:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
-    _check_others(host, more, allow)
+    if document.exact:
+        exact.check(host, going, allow)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
     _check_once(host, ordered, items, where)
     wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
     others = [
         Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,))
-        for other in more
+        for other in going
     ]
     return _fold(host, others, wanted, known)
-
-
-def _others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) -> tuple[list[Found], Host]:
-    """What there is in the document's sections that it does not name, apart from what the root needs."""
-    named = {(section, item.name) for section, items in document.sections.items() for item in items}
-    for item in document.sections.get("filesystems", ()):
-        named |= {
-            ("filesystems", host.stable(device.path))
-            for path in resolve(item.name, where)
-            if (device := host.find(path))
-        }
-    needed = below(host, *(mount.device for mount in host.mounts if mount.mount_point in _ROOT))
-    found = [
-        other
-        for other in survey.found(host)
-        if other.section in document.sections
-        and (other.section, other.name) not in named
-        and not needed.intersection(other.devices)
-    ]
-    return found, host._replace(links={**{path: path for path in host.devices}, **host.links})
-
-
-def _check_others(host: Host, others: list[Found], allow: tuple[str, ...]) -> None:
-    """Raises Refused for all that is in use, or that may not go."""
-    for other in others:
-        for path in other.devices:
-            points = host.mounted(path) or (("swap",) if path in host.swaps else ())
-            if points:
-                raise Refused(
-                    f"{other.section}: {other.name} is not in the document, and mode exact would remove it, but {path} "
-                    f"is in use ({points[0]}). Name it in the document, or put it out of use first"
-                )
-    refused = [f"{other.section}: {other.name}" for other in others if other.name not in allow]
-    if refused:
-        raise Refused(
-            f"not in the document, and mode exact would remove: {', '.join(refused)}. Name them in the document, or "
-            "add them to allow_destroy"
-        )
 
 
 class Wanted(NamedTuple):
@@ -152,7 +127,7 @@ class Wanted(NamedTuple):
     def plan(self, host: Host) -> Plan:
         name = self.written.name
         try:
-            planned: Plan = _PLANNERS[type(self.item)].plan(host, self.item, name in self.allow)
+            planned: Plan = planner(self.item).plan(host, self.item, name in self.allow)
         except Refused as error:
             said = str(error).replace("set allow_destroy", f"add {name} to allow_destroy")
             raise Refused(said.replace("Set allow_destroy", f"Add {name} to allow_destroy")) from None
@@ -170,8 +145,10 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
             whole = _and(whole, one.plan(whole.after))
         except Refused as refused:
             later.append((one, refused))
-    steps, host = raid.announce(whole.after, [one.item for one in coming if isinstance(one.item, Raid)])
-    whole = whole._replace(steps=whole.steps + steps, after=host)
+    arrays = [one.item for one in coming if isinstance(one.item, Raid)]
+    if arrays:
+        steps, host = planner(arrays[0]).announce(whole.after, arrays)
+        whole = whole._replace(steps=whole.steps + steps, after=host)
     unseen: dict[Node, str] = {}
     for one in coming:
         node = one.node
@@ -244,37 +221,12 @@ def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dic
         name: (path,) for item in items.values() for name, path in device_paths(item).items()
     }
     if document.disks:
-        chosen = choose(document.disks, _candidates(host), _claims(host, document, items))
+        from . import disk
+
+        chosen = disk.choose(host, document, items)
         where.update(chosen)
         host = host._replace(links={**host.links, **{path: path for paths in chosen.values() for path in paths}})
     return where, host
-
-
-def _claims(host: Host, document: Document, items: dict[Node, Item]) -> dict[str, tuple[str, ...]]:
-    """What the items are made of already, by the names of disks that they are written with."""
-    names = [disks.name for disks in document.disks]
-    claims: dict[str, tuple[str, ...]] = {}
-    for node, item in items.items():
-        for reference in node.references:
-            if reference.text.partition("[")[0] in names:
-                made_of = _made_of(host, item, role(reference.place))
-                claims[reference.text] = claims.get(reference.text, ()) + made_of
-    return claims
-
-
-def _candidates(host: Host) -> tuple[Candidate, ...]:
-    facts = host.disk_facts()
-    contents = host.content(*facts)
-    return tuple(
-        Candidate(
-            path=path,
-            **disk._asdict(),
-            size=host.devices[path].size,
-            free=not usage(host, host.devices[path]) and not contents[path].busy,
-            blank=not contents[path].signatures,
-        )
-        for path, disk in facts.items()
-    )
 
 
 def facts(host: Host, document: Document) -> dict[str, Any]:
@@ -287,47 +239,10 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
         for item in items:
             known_by_device = isinstance(item, (OnDevice, Partition))
             meant = bound(section, item, where) if known_by_device else bare(section, item)
-            found = _PLANNERS[type(item)].facts(host, meant)
+            found = planner(item).facts(host, meant)
             doing = found.pop("status")
             (dump,) = found.values()
             if dump:
                 layout[section].append(dump)
                 status[section][item.name] = doing
     return {"layout": layout, "status": status}
-
-
-def _made_of(host: Host, item: Item, what: str) -> tuple[str, ...]:
-    """The devices that an item consists of on this host; of a bcache, one or (``what``: cache) the other."""
-    if isinstance(item, Partition):
-        return tuple(device.disk for device in host.devices.values() if device.part_name == item.name)
-    if isinstance(item, Raid):
-        path = host.find(boot.array_path(item.name))
-        arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == item.name]
-        return tuple(member.device for array in arrays for member in array.members)
-    if isinstance(item, Bcache):
-        backings = [backing for backing in host.backings if backing.name == item.name]
-        if what != "cache":
-            return tuple(backing.device for backing in backings)
-        sets = [bcache_attach.set_of(host, backing) for backing in backings]
-        return tuple(found.device for found in sets if found)
-    if isinstance(item, OnDevice):
-        return _used_as(host, item.use)
-    groups = [group for group in host.groups().groups if group.name == item.name]
-    return tuple(volume.device for group in groups for volume in group.physical_volumes)
-
-
-def _used_as(host: Host, use: Use) -> tuple[str, ...]:
-    """What is mounted where a filesystem is to be mounted, or would be by fstab, or carries its label; or is swap."""
-    swap = use.filesystem == "swap"
-    specs = [
-        line.spec
-        for line in mount.lines(host)
-        if (line.type == "swap" if swap else use.mount_point and line.mount_point == use.mount_point)
-    ]
-    found = [mounted.device for mounted in host.mounts if mounted.mount_point == use.mount_point]
-    for path, content in host.contents.items():
-        for signature in content.signatures:
-            known = f"UUID={signature.uuid}" in specs or f"LABEL={signature.label}" in specs
-            if known or (use.label and signature.label == use.label):
-                found.append(path)
-    return (*found, *(host.swaps if swap else ()))

@@ -260,6 +260,16 @@ def _tell(disk: Device) -> tuple[Command, ...]:
     return (Command(("partx", "--update", disk.path)), Command(("udevadm", "settle", "--timeout=60")))
 
 
+def device_paths(want: Partition) -> dict[str, str]:
+    """The devices that it is, by the names that the document has for them."""
+    return {want.name: link(want.name)}
+
+
+def made_of(host: Host, want: Partition, _role: str) -> tuple[str, ...]:
+    """The devices that it lies on already."""
+    return tuple(device.disk for device in host.devices.values() if device.part_name == want.name)
+
+
 def facts(host: Host, want: Partition) -> dict[str, Any]:
     """What the module returns of the wanted partition."""
     disk = host.find(want.device)

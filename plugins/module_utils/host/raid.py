@@ -490,6 +490,18 @@ def _renamed_at_boot(host: Host, array: Array) -> list[str]:
     )
 
 
+def device_paths(want: Raid) -> dict[str, str]:
+    """The devices that it is, by the names that the document has for them."""
+    return {want.name: array_path(want.name)}
+
+
+def made_of(host: Host, want: Raid, _role: str) -> tuple[str, ...]:
+    """The devices that it consists of already."""
+    path = host.find(array_path(want.name))
+    arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == want.name]
+    return tuple(member.device for array in arrays for member in array.members)
+
+
 def facts(host: Host, want: Raid) -> dict[str, Any]:
     """What the module returns of the wanted array."""
     array = _find(host, want)

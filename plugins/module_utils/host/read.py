@@ -14,8 +14,8 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 
+from ..core.command import read_text, run_command
 from ..core.errors import StorageError, Unread
-from ..core.execute import read_text, run_command
 from ..core.files import read_file
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
 from .boot import array_lines

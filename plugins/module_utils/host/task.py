@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..core.errors import StorageError, Unread
-from ..core.execute import sentence
+from ..core.errors import StorageError, Unread, sentence
 from ..core.lock import host_lock
 from ..core.plan import Plan
 from ..core.run import Road, run
-from .actions import HOST_PERFORM, PLACEHOLDERS
 from .read import deepen, read
 from .state import Host
+
+if TYPE_CHECKING:
+    from ..core.execute import Hands
 
 LOCK: dict[str, dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 60}}
 #: What each module of a single item takes beside its words.
@@ -60,13 +61,18 @@ def make_so(
             facts=lambda host: facts(host, want),
             diff=diff,
             expected=(module.params["expected_plan"] or "").lower() if "expected_plan" in module.params else None,
-            perform=HOST_PERFORM,
-            placeholders=PLACEHOLDERS,
+            hands=_hands,
             lock=lambda: host_lock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode
             ),
         ),
     )
+
+
+def _hands() -> Hands:
+    from .perform import HANDS
+
+    return HANDS
 
 
 def check_root() -> None:

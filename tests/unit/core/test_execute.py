@@ -15,18 +15,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.command import read_text, run_command, wait_until
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StepFailed, StorageError, sentence
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import (
     PERFORM,
-    StepFailed,
+    Hands,
     Symbols,
     execute,
     flush,
     missing_programs,
-    read_text,
-    run_command,
-    sentence,
-    wait_until,
 )
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
     Command,
@@ -58,7 +55,7 @@ class Record:
         self.notes.append(action.text)
 
     def run(self, *steps: Step, **kinds: Any) -> None:
-        execute(steps, {**PERFORM, Note: self.note}, kinds)
+        execute(steps, Hands({**PERFORM, Note: self.note}, kinds))
 
 
 @pytest.fixture
@@ -71,7 +68,7 @@ def step(name: str, *actions: Any, **more: Any) -> Step:
 
 
 def perform(action: Any) -> None:
-    execute((step("one", action),), PERFORM, {})
+    execute((step("one", action),), Hands(PERFORM))
 
 
 # Symbols
@@ -154,7 +151,7 @@ def test_an_edit_that_fails_has_changed_nothing(tmp_path: Path) -> None:
     edit = Edit(str(tmp_path / "conf"), "what is not there", "new")
     for actions, changed in (((edit,), False), ((MakeDirectory(str(tmp_path / "made")), edit), True)):
         with pytest.raises(StepFailed, match="was changed by somebody else") as failed:
-            execute((Step("edit", "file", "conf", "", actions),), PERFORM, {})
+            execute((Step("edit", "file", "conf", "", actions),), Hands(PERFORM))
         assert failed.value.changed is changed
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn, cast
 
@@ -13,7 +13,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
-from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Perform
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Hands
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Step, digest, dump_steps
 from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, run, survey
 
@@ -25,8 +25,9 @@ class Ended(Exception):
 class Module:
     """What ``run`` uses of an AnsibleModule."""
 
-    def __init__(self, check_mode: bool = False) -> None:
+    def __init__(self, check_mode: bool = False, diff: bool = True) -> None:
         self.check_mode = check_mode
+        self._diff = diff
         self.warnings: list[str] = []
         self.failed = False
         self.result: dict[str, Any] = {}
@@ -96,8 +97,8 @@ class Backend:
         self.events.append("unlock")
 
     def road(self) -> Road:
-        perform: Mapping[type, Perform] = {**PERFORM, Switch: self.switch}
-        return Road(self.read, self.deepen, self.plan, self.facts, perform, {}, self.lock)
+        hands = Hands({**PERFORM, Switch: self.switch})
+        return Road(self.read, self.deepen, self.plan, self.facts, lambda: hands, self.lock)
 
     def run(self, check_mode: bool = False, **more: Any) -> Module:
         module = Module(check_mode)
@@ -115,6 +116,14 @@ LOOK = ["read", "deepen colour lamp"]
 def test_the_plan_that_was_expected(expected: str) -> None:
     module = Backend().run(expected=expected)
     assert (module.failed, module.result["changed"], module.result["plan_digest"]) == (False, True, digest((STEP,)))
+
+
+def test_a_diff_is_for_who_asks_for_one() -> None:
+    backend, module = Backend(), Module(diff=False)
+    with pytest.raises(Ended):
+        run(cast(AnsibleModule, module), backend.road())
+    assert module.result["changed"]
+    assert "diff" not in module.result
 
 
 def test_a_plan_that_was_done_before() -> None:
@@ -286,7 +295,7 @@ class Heater(Backend):
         self.warm = True
 
     def road(self) -> Road:
-        return super().road()._replace(perform={Switch: self.switch, Warm: self.warm_up}, wait=self.wait)
+        return super().road()._replace(hands=lambda: Hands({Switch: self.switch, Warm: self.warm_up}), wait=self.wait)
 
 
 POLISH = Step("polish", "lamp", "one", "bright", (Switch(True),))

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Step, Write, digest
-from ansible_collections.strata.storage.plugins.module_utils.host import actions
+from ansible_collections.strata.storage.plugins.module_utils.host import perform as performing
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
     DropStripes,
@@ -41,15 +41,15 @@ class Device:
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     device = Device(tmp_path / "sdb")
-    monkeypatch.setattr(actions, "read_contents", lambda paths: dict.fromkeys(paths, device.content))
-    monkeypatch.setattr(actions, "identity", lambda kernel: device.identity if kernel == "sdb" else "other")
-    monkeypatch.setattr(actions, "run_command", lambda argv, timeout=0: device.commands.append(argv))
-    monkeypatch.setattr(actions, "_vacate", lambda action: device.commands.append(("vacated", *action.command)))
+    monkeypatch.setattr(performing, "read_contents", lambda paths: dict.fromkeys(paths, device.content))
+    monkeypatch.setattr(performing, "identity", lambda kernel: device.identity if kernel == "sdb" else "other")
+    monkeypatch.setattr(performing, "run_command", lambda argv, timeout=0: device.commands.append(argv))
+    monkeypatch.setattr(performing, "_vacate", lambda action: device.commands.append(("vacated", *action.command)))
     return device
 
 
 def perform(action: object) -> None:
-    actions.HOST_PERFORM[type(action)](action)
+    performing.HANDS.perform[type(action)](action)
 
 
 def test_a_device_that_is_what_it_was(device: Device) -> None:
@@ -110,7 +110,7 @@ def test_growing(device: Device, kind: str, command: tuple[str, ...]) -> None:
 
 def test_a_filesystem_that_is_not_there_yet_is_known_by_what_is_on_the_device(device: Device) -> None:
     with pytest.raises(StorageError, match="holds no filesystem that could be mounted"):
-        actions.PLACEHOLDERS["filesystem-uuid"](device.path)
+        performing.HANDS.placeholders["filesystem-uuid"](device.path)
 
 
 # Arrays
@@ -119,7 +119,7 @@ def test_a_filesystem_that_is_not_there_yet_is_known_by_what_is_on_the_device(de
 @pytest.fixture
 def md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The attributes of an array with one member."""
-    monkeypatch.setattr(actions, "SYS", str(tmp_path))
+    monkeypatch.setattr(performing, "SYS", str(tmp_path))
     directory = tmp_path / "md0/md"
     (directory / "dev-sdb").mkdir(parents=True)
     return directory
@@ -127,7 +127,7 @@ def md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_stripe_cache_is_emptied_and_as_large_as_before(md: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    monkeypatch.setitem(actions.HOST_PERFORM, Write, lambda action: written.append(action.value))
+    monkeypatch.setitem(performing._PERFORM, Write, lambda action: written.append(action.value))
     perform(DropStripes("/dev/md0"))
     assert written == []
     (md / "stripe_cache_size").write_text("256")
@@ -145,7 +145,7 @@ def test_a_former_member_that_md_does_not_take_back_comes_in_as_a_new_one(
 
     perform(Rejoin("/dev/md0", device.path))
     assert device.commands == [("mdadm", "--manage", "/dev/md0", "--re-add", device.path)]
-    monkeypatch.setattr(actions, "run_command", run)
+    monkeypatch.setattr(performing, "run_command", run)
     perform(Rejoin("/dev/md0", device.path))
     assert device.commands[2:] == [
         ("mdadm", "--zero-superblock", device.path),

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs of this host, its small kernel attributes, and conditions to wait for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from typing import Callable
+
+from .errors import StorageError
+
+_POLL = 0.05
+_DYING = 5
+
+
+def search_path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+
+
+def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
+    """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
+    environment = {**os.environ, "LC_ALL": "C", "PATH": search_path()}
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    stdin = pipe if given else null
+    try:
+        process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
+    except FileNotFoundError:
+        raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {' '.join(argv)}") from None
+    try:
+        output, errors = process.communicate(given.encode() or None, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise StorageError(f"{' '.join(argv)} did not end within {timeout} s and was {_end(process)}") from None
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode not in accepts:
+        said = b" ".join((errors or output).split()).decode(errors="replace")
+        raise StorageError(f"{' '.join(argv)} failed with status {process.returncode}: {said}")
+    return output.decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """Kill a program and what it started. What waits in the kernel for a device that does not answer, nothing ends."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.communicate(timeout=_DYING)
+    except subprocess.TimeoutExpired:
+        return "told to; it waits in the kernel for a device that does not answer"
+    return "killed"
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
+    """Poll a cheap condition. Raises StorageError that says what it waited for."""
+    limit = time.monotonic() + timeout
+    pause = _POLL
+    while not condition():
+        if time.monotonic() > limit:
+            raise StorageError(f"waited {timeout:g} s {what}")
+        time.sleep(pause)
+        # What takes a day need not be asked for twenty times a second.
+        pause = min(pause * 1.05, 1.0)
+
+
+def read_text(path: str) -> str:
+    """A small kernel attribute, stripped; empty where it does not exist or cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disks by what they are: which of a host's a document means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..document import disk
+from ..document.disk import Candidate
+from ..document.document import Document, Item, role
+from ..document.references import Node
+from .layout import planner
+from .safety import usage
+from .state import Host
+
+
+def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
+    """The paths of the disks that each name stands for; what the document uses already comes first."""
+    return disk.choose(document.disks, _candidates(host), _claims(host, document, items))
+
+
+def _claims(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
+    """What the items are made of already, by the names of disks that they are written with."""
+    names = [disks.name for disks in document.disks]
+    claims: dict[str, tuple[str, ...]] = {}
+    for node, item in items.items():
+        for reference in node.references:
+            if reference.text.partition("[")[0] in names:
+                made_of = planner(item).made_of(host, item, role(reference.place))
+                claims[reference.text] = claims.get(reference.text, ()) + made_of
+    return claims
+
+
+def _candidates(host: Host) -> tuple[Candidate, ...]:
+    facts = host.disk_facts()
+    contents = host.content(*facts)
+    return tuple(
+        Candidate(
+            path=path,
+            **disk._asdict(),
+            size=host.devices[path].size,
+            free=not usage(host, host.devices[path]) and not contents[path].busy,
+            blank=not contents[path].signatures,
+        )
+        for path, disk in facts.items()
+    )

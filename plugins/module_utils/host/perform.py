@@ -1,0 +1,212 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How this host's actions are done."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable
+
+from ..core.command import read_text, run_command, wait_until
+from ..core.errors import Refused, StorageError
+from ..core.execute import PERFORM, Hands, Perform
+from ..core.plan import Write
+from ..document.sizes import Percent, whole_mib
+from .actions import (
+    Claim,
+    DropStripes,
+    Grow,
+    Idle,
+    Inspect,
+    Rebuilt,
+    Rejoin,
+    Relabel,
+    Release,
+    ReloadMounts,
+    Spans,
+    Vacate,
+)
+from .boot import colons
+from .kinds import KINDS
+from .read import SYS, identity, is_busy, is_reshaping, read_contents
+from .state import Filesystem
+from .superblocks import read_filesystem
+
+
+def _claim(action: Claim) -> None:
+    if not os.path.exists(action.path):
+        raise StorageError(f"{action.path} is gone; run this again")
+    kernel = os.path.basename(os.path.realpath(action.path))
+    if action.identity and identity(kernel) != action.identity:
+        raise StorageError(f"{action.path} is another device than a moment ago; nothing was written to it")
+    if action.shared:
+        return
+    content = read_contents((action.path,))[action.path]
+    if content.busy:
+        raise StorageError(f"{action.path} was taken by somebody else meanwhile; nothing was written to it")
+    if action.signatures is not None and content.signatures != action.signatures:
+        found = " and ".join(signature.type for signature in content.signatures) or "nothing"
+        raise StorageError(f"{action.path} holds {found} now, which is not what was planned with; run this again")
+
+
+def _inspect(action: Inspect) -> None:
+    signatures = read_contents((action.path,))[action.path].signatures
+    if not signatures:
+        return
+    if not action.wipe:
+        found = " and ".join(
+            f"{signature.type}" + (f" (UUID {signature.uuid})" if signature.uuid else "") for signature in signatures
+        )
+        raise Refused(
+            f"old bytes inside the new {action.path} form this: {found}. Nothing was written over them. "
+            "Set allow_destroy to erase them"
+        )
+    _vacate(Vacate(action.path, ("wipefs", "--all", action.path)))
+
+
+def _vacate(action: Vacate) -> None:
+    kernel = os.path.basename(os.path.realpath(action.path))
+
+    def done() -> bool:
+        run_command(("udevadm", "settle", "--timeout=30"))
+        for holder in os.listdir(f"{SYS}/{kernel}/holders"):
+            if not read_text(f"{SYS}/{holder}/dm/uuid").startswith("LVM-"):
+                raise StorageError(f"{action.path} was taken by /dev/{holder} meanwhile")
+            run_command(("lvm", "lvchange", "--activate", "n", f"/dev/mapper/{read_text(f'{SYS}/{holder}/dm/name')}"))
+        try:
+            run_command(action.command)
+        except StorageError:
+            if read_contents((action.path,))[action.path].busy:
+                return False
+            raise
+        return True
+
+    wait_until(done, 30, f"in vain for nobody to use {action.path}")
+
+
+def _release(action: Release) -> None:
+    def released() -> bool:
+        run_command(("udevadm", "settle", "--timeout=30"))
+        if os.path.exists(action.attribute):
+            _PERFORM[Write](Write(action.attribute, "1"))
+            return False
+        return not is_busy(action.path)
+
+    wait_until(released, 60, f"in vain for nobody to hold {action.path}")
+
+
+def _drop_stripes(action: DropStripes) -> None:
+    attribute = f"{_md(action.array)}/stripe_cache_size"
+    size = read_text(attribute)
+    if size:
+        # No fewer than 17 are possible, and the longest unused go first: those 17 go once there are newer ones.
+        for number in ("17", size, "17", size):
+            _PERFORM[Write](Write(attribute, number))
+
+
+def _rejoin(action: Rejoin) -> None:
+    try:
+        run_command(("mdadm", "--manage", action.array, "--re-add", action.path))
+    except StorageError:
+        run_command(("mdadm", "--zero-superblock", action.path))
+        run_command(("mdadm", "--manage", action.array, "--add", action.path))
+
+
+def _md(array: str) -> str:
+    return f"{SYS}/{os.path.basename(os.path.realpath(array))}/md"
+
+
+def _rebuilt(action: Rebuilt) -> None:
+    state = f"{_md(action.array)}/dev-{os.path.basename(os.path.realpath(action.path))}/state"
+
+    def whole() -> bool:
+        states = read_text(state).split(",")
+        if "faulty" in states or states == [""]:
+            raise StorageError(f"{action.path} failed, or left {action.array}, while it was rebuilt")
+        return "in_sync" in states and "replacement" not in states
+
+    wait_until(whole, action.timeout, f"in vain for {action.path} to be whole in {action.array}; it goes on")
+
+
+def _idle(action: Idle) -> None:
+    md = _md(action.array)
+
+    def idle() -> bool:
+        busy = read_text(f"{md}/sync_action") not in ("", "idle", "frozen")
+        return not busy and not is_reshaping(md)
+
+    wait_until(idle, action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
+    _drop_stripes(DropStripes(action.array))
+
+
+def _grow(action: Grow) -> None:
+    run_command(KINDS[action.type].grow(action.path, action.mount_point), timeout=3600)
+
+
+def _relabel(action: Relabel) -> None:
+    run_command(KINDS[action.type].name(action.path, action.mount_point, action.label))
+
+
+def _spans(action: Spans) -> None:
+    found = read_filesystem(action.path, action.mount_point)
+    if found is None or found.size > action.most:
+        size = f"a {found.type} of {found.size} bytes" if found else "nothing that is known"
+        raise StorageError(f"{action.path} holds {size}, and was to be cut off at {action.most} bytes; it was not")
+
+
+def _reload(_action: ReloadMounts) -> None:
+    if os.path.isdir("/run/systemd/system"):
+        run_command(("systemctl", "daemon-reload"))
+
+
+def _filesystem(path: str) -> Filesystem:
+    found = read_filesystem(path)
+    if found is None:
+        raise StorageError(f"{path} holds no filesystem that could be mounted")
+    return found
+
+
+def _share(of: str) -> str:
+    """So much of a volume group (``50%-of-data``) in bytes: whole extents, as for a group that is there already."""
+    percent, _of, name = of.partition("%-of-")
+    columns = ("vg_extent_count", "vg_extent_size")
+    said = run_command(
+        ("vgs", "--noheadings", "--units", "b", "--nosuffix", "--options", ",".join(columns), name)
+    ).split()
+    extents, size = int(said[0]), int(said[1])
+    return str(Percent(float(percent)).of(extents * size) // size * size)
+
+
+def _portion(of: str) -> str:
+    """So much of a device (``50%-of-/dev/md0``) in MiB, as for one that is there already."""
+    percent, _of, path = of.partition("%-of-")
+    size = int(read_text(f"{SYS}/{os.path.basename(os.path.realpath(path))}/size") or 0) * 512
+    return str(whole_mib(Percent(float(percent)).of(size)))
+
+
+#: What is known of a volume that is offline only once it is active, and of a group or an array once it is made; a UUID
+#: as mdadm writes it.
+_PLACEHOLDERS: dict[str, Callable[[str], str]] = {
+    "filesystem-uuid": lambda path: _filesystem(path).uuid,
+    "filesystem-type": lambda path: _filesystem(path).type,
+    "colons": colons,
+    "share": _share,
+    "portion": _portion,
+}
+_PERFORM: dict[type, Perform] = {
+    **PERFORM,
+    Claim: _claim,
+    Inspect: _inspect,
+    Vacate: _vacate,
+    Release: _release,
+    DropStripes: _drop_stripes,
+    Rejoin: _rejoin,
+    Rebuilt: _rebuilt,
+    Idle: _idle,
+    Grow: _grow,
+    Relabel: _relabel,
+    Spans: _spans,
+    ReloadMounts: _reload,
+}
+HANDS = Hands(_PERFORM, _PLACEHOLDERS)
