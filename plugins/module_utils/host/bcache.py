@@ -210,6 +210,9 @@ def _label(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host, Bac
     device = host.devices[backing.device]
     write = Write(device.sysfs("bcache/label"), want.name)
     host, labelled = replace_backing(host, backing, backing._replace(label=want.name))
+    if backing.bcache:
+        # What is planned on it next knows it by its label.
+        host = host._replace(links={**host.links, device_path(want.name): backing.bcache})
     return (step("label", want, device.path, write, flush=(device.path,)),), host, labelled
 
 

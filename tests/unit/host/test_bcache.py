@@ -220,6 +220,8 @@ def test_the_cache_mode_changes() -> None:
 def test_a_backing_device_without_a_label_gets_one() -> None:
     made = plan(built(BACKING._replace(label="")), backing_device=SDB)
     assert [step.actions for step in made.steps] == [(Write(f"{SYS}/label", "cached"),)]
+    # What is planned on it in the same document finds it by that.
+    assert made.after.device("/dev/bcache/by-label/cached", "").path == PATH
 
 
 def test_after_a_boot_without_rules_both_devices_are_registered() -> None:
