@@ -144,6 +144,18 @@ class Plan(NamedTuple):
     waits: tuple[Any, ...] = ()
 
 
+def both(first: Plan, second: Plan) -> Plan:
+    """One plan after the other, which was made on the state that the first leads to."""
+    return Plan(
+        first.steps + second.steps,
+        second.after,
+        in_progress=first.in_progress + second.in_progress,
+        pending_reboot=first.pending_reboot + second.pending_reboot,
+        warnings=first.warnings + tuple(warning for warning in second.warnings if warning not in first.warnings),
+        waits=first.waits + second.waits,
+    )
+
+
 def placeholder(kind: str, name: str) -> str:
     """What the executor resolves when it comes to it. Holds no white space, so that it can stand in any file."""
     return f"<{kind}:{name}>"

@@ -25,6 +25,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+#: What only a MAAS region knows of a disk.
+MAAS_OPTIONS: dict[str, dict[str, Any]] = {
+    "tags": {"type": "list", "elements": "str"},
+    "id_path": {"type": "str"},
+    "numa_node": {"type": "int"},
+}
+
+
 class Disks(NamedTuple):
     """Wanted disks, so many of them. None: any will do. Sizes in bytes."""
 
@@ -37,6 +45,9 @@ class Disks(NamedTuple):
     max_size: int | None = None
     transport: str | None = None
     number: int = 1
+    tags: tuple[str, ...] | None = None
+    id_path: str | None = None
+    numa_node: int | None = None
 
 
 class Candidate(NamedTuple):
@@ -51,6 +62,9 @@ class Candidate(NamedTuple):
     transport: str = ""
     free: bool = True
     blank: bool = True
+    tags: tuple[str, ...] = ()
+    id_path: str = ""
+    numa_node: int | None = None
 
     @property
     def identity(self) -> str:
@@ -71,11 +85,16 @@ def parse(item: Mapping[str, Any]) -> Disks:
         max_size=_bytes(item, "max_size"),
         transport=item.get("transport"),
         number=1 if item.get("count") is None else int(item["count"]),
+        tags=None if item.get("tags") is None else tuple(item["tags"]),
+        id_path=item.get("id_path"),
+        numa_node=item.get("numa_node"),
     )
     if disks.number < 1:
         raise StorageError(f"disks {name}: count is {disks.number}, and must be at least 1")
-    if disks.number > 1 and (disks.serial or disks.wwn):
-        raise StorageError(f"disks {name}: a serial or a wwn is that of one disk, and count is {disks.number}")
+    if disks.number > 1 and (disks.serial or disks.wwn or disks.id_path):
+        raise StorageError(
+            f"disks {name}: a serial, a wwn or an id_path is that of one disk, and count is {disks.number}"
+        )
     if disks.min_size and disks.max_size and disks.min_size > disks.max_size:
         raise StorageError(f"disks {name}: min_size is larger than max_size")
     if disks == Disks(name, number=disks.number):
@@ -121,7 +140,7 @@ def choose(
         for index in range(disks.number):
             settle(disks, index, claimed(disks, disks.name))
     # Who names one disk goes before who would be content with any.
-    for disks in sorted(wanted, key=lambda disks: not (disks.serial or disks.wwn)):
+    for disks in sorted(wanted, key=lambda disks: not (disks.serial or disks.wwn or disks.id_path)):
         free = [candidate for candidate in matching[disks.name].values() if candidate.free]
         for index in range(disks.number):
             settle(disks, index, free)
@@ -140,6 +159,9 @@ def _matches(disks: Disks, candidate: Candidate) -> bool:
         and (disks.min_size is None or candidate.size >= disks.min_size)
         and (disks.max_size is None or candidate.size <= disks.max_size)
         and (disks.transport is None or disks.transport == candidate.transport)
+        and (disks.tags is None or set(disks.tags) <= set(candidate.tags))
+        and (disks.id_path is None or disks.id_path == candidate.id_path)
+        and (disks.numa_node is None or disks.numa_node == candidate.numa_node)
     )
 
 

@@ -71,19 +71,22 @@ class Drive(NamedTuple):
     allow_offline: bool = False
 
 
-def parse(item: Mapping[str, Any]) -> Drive:
-    """A Drive from an item of the document, nested or flat. Raises StorageError for what no drive can be."""
+def parse(item: Mapping[str, Any], root: bool = False) -> Drive:
+    """A Drive from an item of the document, nested or flat; ``root``: a volume of it may be the root.
+
+    Raises StorageError for what no drive can be.
+    """
     name = check_name(str(item["name"]), "drive", longest=127)
     volumes: tuple[Volume, ...] | None
     if item.get("volumes") is not None:
         flat = [option for option in ("volume_name", *VOLUME_OPTIONS) if item.get(option) is not None]
         if flat:
             raise StorageError(f"drive {name}: {', '.join(flat)} beside `volumes`; say it of one of those")
-        volumes = tuple(_volume(volume, name) for volume in item["volumes"])
+        volumes = tuple(_volume(volume, name, root) for volume in item["volumes"])
     elif "volumes" in item and "volume_name" not in item:
         volumes = None
     else:
-        volumes = (_volume({**item, "name": item.get("volume_name") or name}, name),)
+        volumes = (_volume({**item, "name": item.get("volume_name") or name}, name, root),)
     devices = item.get("devices")
     drive = Drive(
         name=name,
@@ -102,7 +105,7 @@ def parse(item: Mapping[str, Any]) -> Drive:
     return drive
 
 
-def _volume(item: Mapping[str, Any], drive: str) -> Volume:
+def _volume(item: Mapping[str, Any], drive: str, root: bool) -> Volume:
     name = check_name(str(item["name"]), f"drive {drive}: volume", longest=127 - len(drive))
-    use = parse_use(item, item.get("filesystem"), f"drive {drive}: volume {name}")
+    use = parse_use(item, item.get("filesystem"), f"drive {drive}: volume {name}", root)
     return Volume(name, None if item.get("size") is None else parse_size(item["size"]), *use)

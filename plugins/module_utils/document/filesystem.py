@@ -56,23 +56,23 @@ class OnDevice(NamedTuple):
         return self.device
 
 
-def parse(item: Mapping[str, Any]) -> OnDevice:
-    """From an item of the document. Raises StorageError for what cannot be."""
+def parse(item: Mapping[str, Any], root: bool = False) -> OnDevice:
+    """From an item of the document; ``root``: it may be the root. Raises StorageError for what cannot be."""
     device = str(item["device"])
     if not device:
         raise StorageError("filesystems: device is empty")
-    use = parse_use(item, item.get("type"), f"filesystem on {device}")
+    use = parse_use(item, item.get("type"), f"filesystem on {device}", root)
     return OnDevice(device, use, item.get("state") or "present")
 
 
-def parse_use(item: Mapping[str, Any], kind: str | None, what: str) -> Use:
-    """``what`` is for errors: whose words these are."""
+def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool = False) -> Use:
+    """``what`` is for errors: whose words these are. ``root``: it may be mounted there."""
     mount_point = item.get("mount_point")
     if mount_point is not None:
         if not mount_point.startswith("/") or any(c in mount_point for c in "\n\0"):
             raise StorageError(f"{what}: mount_point {mount_point!r} is not an absolute path")
         mount_point = posixpath.normpath("/" + mount_point.lstrip("/"))
-        if mount_point == "/":
+        if mount_point == "/" and not root:
             raise StorageError(f"{what}: mount_point / is the host's own root")
         if kind == "swap":
             raise StorageError(f"{what}: it is to be swap, which has no mount_point")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import Refused, StorageError, Unread
-from ..core.plan import Plan
+from ..core.plan import Plan, both
 from ..document.bcache import Bcache
 from ..document.document import Document, Item, bare, bound, disk_nodes, nodes, resolve, role
 from ..document.drive import Drive
@@ -142,7 +142,7 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
     later: list[tuple[Wanted, Refused]] = []
     for one in going:
         try:
-            whole = _and(whole, one.plan(whole.after))
+            whole = both(whole, one.plan(whole.after))
         except Refused as refused:
             later.append((one, refused))
     arrays = [one.item for one in coming if isinstance(one.item, Raid)]
@@ -160,13 +160,13 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
                 in_progress=(*whole.in_progress, f"{node.place}: is planned once {unseen[below]} runs")
             )
             continue
-        whole = _and(whole, one.plan(whole.after))
+        whole = both(whole, one.plan(whole.after))
         started = [path for path in device_paths(one.item).values() if _is_unseen(whole.after, path)]
         if started:
             unseen[node] = one.written.name
     for one, first in later:
         try:
-            whole = _and(whole, one.plan(whole.after))
+            whole = both(whole, one.plan(whole.after))
         except Refused:
             raise first from None
     return whole
@@ -175,17 +175,6 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
 def _is_unseen(host: Host, path: str) -> bool:
     device = host.find(path)
     return device is not None and host.contents.get(device.path) == UNSEEN
-
-
-def _and(first: Plan, second: Plan) -> Plan:
-    return Plan(
-        first.steps + second.steps,
-        second.after,
-        in_progress=first.in_progress + second.in_progress,
-        pending_reboot=first.pending_reboot + second.pending_reboot,
-        warnings=first.warnings + tuple(warning for warning in second.warnings if warning not in first.warnings),
-        waits=first.waits + second.waits,
-    )
 
 
 def _check_foreign(host: Host, items: dict[Node, Item]) -> None:

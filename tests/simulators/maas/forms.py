@@ -70,7 +70,7 @@ class Form:
         if not match:
             self.add(field, "Enter a valid value.")
             return None
-        number = int(match.group(1)) * 1000 ** _POWERS[match.group(2)]
+        number = int(match.group(1)) * int(1000 ** _POWERS[match.group(2)])
         if number < least:
             self.add(field, f"Ensure this value is greater than or equal to {least}.")
         if most is not None and number > most:

@@ -32,7 +32,7 @@ def set_layout(machine: Machine, form: Form) -> None:
         raise ApiError(400, {"__all__": ["There are currently no usable block devices"]})
     root_disk = boot_disk
     if form.text("root_device"):
-        (root_disk,) = [one for one in machine.devices if str(one.id) == form.text("root_device")] or [boot_disk]
+        root_disk = machine.device(form.text("root_device"))
     sizes = {field: form.size(field) for field in ("boot_size", "root_size", "lv_size")}
     if boot_disk and root_disk:
         most = int(boot_disk.size - 2 * _EFI)

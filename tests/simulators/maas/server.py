@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
@@ -56,6 +57,8 @@ class Server:
         self.meanwhile: Any = None
         self.now = time.time
         self.nonces: set[str] = set()
+        #: What went wrong in the simulator itself.
+        self.broken: list[str] = []
         self.lock = threading.Lock()
         server = self
 
@@ -141,7 +144,11 @@ class _Handler(BaseHTTPRequestHandler):
             if self.owner.meanwhile:
                 self.owner.meanwhile(len(self.owner.log))
             self.owner.log.append(f"{self.command} {self.path}")
-            status, content, kind, headers = self._answer(body)
+            try:
+                status, content, kind, headers = self._answer(body)
+            except Exception:
+                self.owner.broken.append(traceback.format_exc())
+                raise
         if fault and fault.what == "cut-after":
             return self._cut()
         if fault and fault.what == "truncated":

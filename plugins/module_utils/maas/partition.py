@@ -1,0 +1,170 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Partitions. MAAS names none: one that was made here is known by its UUID, another by its place (``sda-part1``)."""
+
+from __future__ import annotations
+
+import uuid
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Plan, Step, placeholder
+from ..document.partition import Partition
+from ..document.sizes import Percent, show_size
+from .actions import Call, at, fields, step, unchanged
+from .safety import check_unused, describe, take
+from .state import BCACHE, BLOCK, PARTITION, VOLUME, Device, Machine, whole_blocks
+
+Steps = tuple[Step, ...]
+_NAMES = uuid.UUID("6f3c3f5e-6a0c-5d3e-9d0b-6d1f5b0b7a11")
+
+
+def identity(machine: Machine, name: str) -> str:
+    """The UUID of the partition of that name: the same each time, so that a second run finds what the first made."""
+    return str(uuid.uuid5(_NAMES, f"{machine.system_id}/{name}"))
+
+
+def find(machine: Machine, name: str) -> Device | None:
+    known = identity(machine, name)
+    made = [one for one in machine.devices.values() if one.kind == PARTITION and one.uuid == known]
+    there = machine.devices.get(name)
+    return made[0] if made else there if there and there.kind == PARTITION else None
+
+
+def plan(machine: Machine, want: Partition, allow: bool, bootable: bool | None = None) -> Plan:
+    there = find(machine, want.name)
+    if want.state == "absent":
+        return _absent(machine, want, there, allow)
+    disk = machine.device(want.device, f"partition {want.name}")
+    if there is None:
+        return Plan(*_create(machine, want, disk, allow, bool(bootable)))
+    if there.disk != disk.key:
+        raise Refused(f"partition {want.name}: it is on {there.disk}, and {disk.key} is wanted; remove it first")
+    size = _size(machine, want, disk, there)
+    if size in (None, there.size) and bootable in (None, there.bootable):
+        return Plan((), machine)
+    return _anew(machine, want, disk, there, allow, there.bootable if bootable is None else bootable)
+
+
+def _size(machine: Machine, want: Partition, disk: Device, there: Device | None) -> int | None:
+    """How large it is to be, as the region rounds it. None: whatever it is."""
+    if want.size is None:
+        return None
+    room = machine.free(disk) + (there.size if there else 0)
+    if want.size == Percent(100):
+        return room
+    size = whole_blocks(want.size.of(disk.size) if isinstance(want.size, Percent) else want.size)
+    if size < BLOCK:
+        raise StorageError(f"partition {want.name}: MAAS makes none smaller than {show_size(BLOCK)}")
+    return size
+
+
+def _create(
+    machine: Machine, want: Partition, disk: Device, allow: bool, bootable: bool, key: str = ""
+) -> tuple[Steps, Machine]:
+    """``key``: what the state has called it so far."""
+    what = f"refused for partition {want.name}"
+    if disk.kind in (BCACHE, VOLUME, PARTITION):
+        raise Refused(f"{disk.key}: {what}: MAAS partitions disks and RAIDs, and this is a {disk.kind}")
+    steps: Steps = ()
+    if not machine.partitions(disk.key):
+        steps, machine = take(machine, disk, f"the disk of partition {want.name}", allow)
+        disk = machine.devices[disk.key]
+    elif disk.member or disk.filesystem:
+        check_unused(machine, disk._replace(key=""), what)
+    size, room = _size(machine, want, disk, None), machine.free(disk)
+    size = room if size is None else size
+    if size > room or size < BLOCK:
+        raise StorageError(
+            f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left"
+        )
+    known = identity(machine, want.name)
+    call = Call(
+        "POST",
+        f"nodes/{machine.system_id}/blockdevices/{disk.id}/partitions/",
+        fields(size=size, uuid=known, bootable=bootable or None),
+        keeps=f"partition:{want.name}",
+    )
+    steps += (
+        step(
+            "create",
+            "partition",
+            want.name,
+            f"{show_size(size)} on {disk.key}{', bootable' if bootable else ''}",
+            call,
+            claims=unchanged(machine, disk) if not machine.partitions(disk.key) else (),
+        ),
+    )
+    made = Device(
+        key=key or want.name,
+        id=placeholder("partition", want.name),
+        kind=PARTITION,
+        size=size,
+        disk=disk.key,
+        uuid=known,
+        bootable=bootable,
+    )
+    return steps, machine.with_device(made).with_device(disk._replace(used_for=""))
+
+
+def _anew(machine: Machine, want: Partition, disk: Device, there: Device, allow: bool, bootable: bool) -> Plan:
+    """MAAS changes no partition: it goes, and another one comes."""
+    size = _size(machine, want, disk, there)
+    how = f"it has {show_size(there.size)}"
+    if size not in (None, there.size):
+        how += f", and {show_size(size or 0)} is wanted"
+    if bootable != there.bootable:
+        how += f", and bootable: {str(bootable).lower()} is wanted"
+    check_unused(machine, there, f"partition {want.name} cannot be made anew: {how}")
+    if not allow:
+        raise Refused(
+            f"partition {want.name}: {how}; MAAS cannot change a partition in place. Set allow_destroy to have it made "
+            "anew"
+        )
+    gone, machine = delete(machine, want.name, there)
+    if want.size is None:
+        want = want._replace(size=there.size)
+    made, machine = _create(machine, want, machine.devices[disk.key], allow, bootable, there.key)
+    return Plan(gone + made, machine)
+
+
+def delete(machine: Machine, name: str, there: Device) -> tuple[Steps, Machine]:
+    """The later ones are counted anew by that; the keys stay."""
+    one = step(
+        "remove",
+        "partition",
+        name,
+        f"{show_size(there.size)} on {there.disk}",
+        Call("DELETE", at(machine, there)),
+        claims=unchanged(machine, there),
+        destroys=(f"{there.key}: {describe(there.filesystem)}",) if there.filesystem else (),
+    )
+    disk = machine.devices[there.disk]
+    return (one,), machine.without(there.key).with_device(disk._replace(used_for=""))
+
+
+def left_over(machine: Machine, keys: tuple[str, ...]) -> tuple[Steps, Machine]:
+    """What the region made so that the boot disk could take part in something, and leaves when that has gone.
+
+    It draws random UUIDs, where those of partitions that were made here are not.
+    """
+    steps: Steps = ()
+    parts = [machine.devices[key] for key in keys if machine.devices[key].kind == PARTITION]
+    if machine.boot_disk not in [part.disk for part in parts]:
+        return (), machine
+    for part in parts:
+        whole = len(machine.partitions(part.disk)) == 1 and machine.free(machine.devices[part.disk]) == 0
+        if whole and not (part.uuid and uuid.UUID(part.uuid).version == 5):
+            more, machine = delete(machine, part.key, part._replace(used_for=""))
+            steps += more
+    return steps, machine
+
+
+def _absent(machine: Machine, want: Partition, there: Device | None, allow: bool) -> Plan:
+    if there is None:
+        return Plan((), machine)
+    what = f"partition {want.name} cannot be removed"
+    check_unused(machine, there, what)
+    if there.filesystem and not allow:
+        raise Refused(f"{what}: it holds {describe(there.filesystem)}. Set allow_destroy to have that removed too")
+    return Plan(*delete(machine, want.name, there))

@@ -1,0 +1,264 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""RAIDs: made, renamed, with other members, and removed top-down."""
+
+from __future__ import annotations
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Plan, Step, placeholder
+from ..document.raid import Raid
+from ..document.sizes import show_size
+from .actions import Call, fields, members, step, unchanged
+from .partition import left_over
+from .safety import check_once, check_unused, describe, take
+from .state import DISK, PARTITION, RAID, Device, Machine, Raid as Array
+from .words import LEAST_DEVICES
+
+Steps = tuple[Step, ...]
+
+
+def find(machine: Machine, name: str) -> Array | None:
+    return next((one for one in machine.raids if one.name == name), None)
+
+
+def plan(machine: Machine, want: Raid, allow: bool, renamed_from: str = "") -> Plan:
+    there = find(machine, want.name)
+    if want.state == "absent":
+        return _absent(machine, want, there, allow)
+    there = there or (find(machine, renamed_from) if renamed_from else None) or _by_uuid(machine, want)
+    if there is None:
+        return _create(machine, want, allow)
+    return _change(machine, want, there, allow)
+
+
+def _by_uuid(machine: Machine, want: Raid) -> Array | None:
+    found = (one for one in machine.raids if want.uuid and one.uuid.replace("-", "") == want.uuid)
+    return next(found, None)
+
+
+def _path(machine: Machine, array: Array) -> str:
+    return f"nodes/{machine.system_id}/raid/{array.id}/"
+
+
+def _uuid(want: Raid) -> str | None:
+    """As the region writes one."""
+    text = want.uuid
+    return text and "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _place(machine: Machine, array: Array | None, text: str, name: str) -> Device:
+    """A member as it is written. Where the boot disk takes part, the region puts partitions in instead of the disks."""
+    device = machine.device(text, f"RAID {name}")
+    parts = machine.partitions(device.key)
+    inside = array.members + array.spares if array else ()
+    return parts[0] if len(parts) == 1 and parts[0].key in inside else device
+
+
+def _check_least(name: str, level: str, count: int) -> None:
+    if count < LEAST_DEVICES[level]:
+        raise StorageError(
+            f"RAID {name}: RAID {level} needs at least {LEAST_DEVICES[level]} devices in MAAS, and `devices` has "
+            f"{count}"
+        )
+
+
+def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
+    missing = [option for option in ("level", "devices") if getattr(want, option) is None]
+    if want.level is None or want.devices is None:
+        raise StorageError(f"RAID {want.name} does not exist, and to create it, say also: {', '.join(missing)}")
+    _check_least(want.name, want.level, len(want.devices))
+    active = [_place(machine, None, text, want.name) for text in want.devices]
+    spares = [_place(machine, None, text, want.name) for text in want.spare_devices or ()]
+    check_once(active + spares, f"RAID {want.name}")
+    steps: Steps = ()
+    for device in active + spares:
+        more, machine = take(machine, device, f"a member of {want.name}", allow)
+        steps += more
+    names = " ".join(device.key for device in active)
+    keys = {device.key: device.key for device in active + spares}
+    given = {
+        **members(machine, tuple(device.key for device in active)),
+        **members(machine, tuple(device.key for device in spares), spare=True),
+    }
+    if machine.boot_disk in keys:
+        machine, keys = _on_partitions(machine, active + spares)
+    inside, beside = tuple(keys[one.key] for one in active), tuple(keys[one.key] for one in spares)
+    size = machine.raid_size(want.level, inside, beside)
+    beside_text = f", spare {' '.join(device.key for device in spares)}" if spares else ""
+    call = Call(
+        "POST",
+        f"nodes/{machine.system_id}/raids/",
+        fields(name=want.name, level=f"raid-{want.level}", uuid=_uuid(want), **given),
+        keeps=f"raid:{want.name}",
+    )
+    steps += (
+        step(
+            "create",
+            "raid",
+            want.name,
+            f"RAID {want.level} over {names}{beside_text}, {show_size(size)}",
+            call,
+        ),
+    )
+    made = Array(placeholder("raid", want.name), want.name, want.level, inside, beside, want.name, _uuid(want) or "")
+    return Plan(steps, _with(machine, made, None, Device(want.name, want.name, RAID, size)))
+
+
+def _on_partitions(machine: Machine, devices: list[Device]) -> tuple[Machine, dict[str, str]]:
+    """With the partitions that the region makes on every member as soon as one is the boot disk."""
+    keys = {}
+    for device in devices:
+        keys[device.key] = device.key
+        if device.kind == DISK:
+            part = Device(f"{device.key}-part1", "", PARTITION, machine.free(device), disk=device.key)
+            machine, keys[device.key] = machine.with_device(part), part.key
+    return machine, keys
+
+
+def _with(machine: Machine, array: Array, old: Array | None, device: Device) -> Machine:
+    if old:
+        machine = machine.blank(*(key for key in old.members + old.spares if key in machine.devices))
+        if old.device != device.key:
+            machine = machine.without(old.device)
+    machine = machine.with_device(device).holding(array.members, "raid", f"RAID {array.name}")
+    machine = machine.holding(array.spares, "raid-spare", f"RAID {array.name}")
+    kept = tuple(one for one in machine.raids if one is not old)
+    return machine._replace(raids=(*kept, array))
+
+
+def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
+    if want.level not in (None, there.level):
+        raise Refused(
+            f"RAID {want.name}: its level is {there.level}, and {want.level} is wanted; MAAS cannot change that. "
+            "Remove it (state: absent) first"
+        )
+    active = _wanted(machine, want, there, want.devices, there.members)
+    spares = _wanted(machine, want, there, want.spare_devices, there.spares)
+    if want.devices is not None and want.spare_devices is None:
+        spares = tuple(key for key in spares if key not in active)
+    both = [key for key in active if key in spares]
+    if both:
+        raise StorageError(f"RAID {want.name}: {both[0]} is among its devices and its spare_devices")
+    _check_least(want.name, there.level, len(active))
+    if spares and there.level == "0":
+        raise StorageError(f"RAID {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    steps: Steps = ()
+    for key in (*active, *spares):
+        if key not in there.members + there.spares:
+            if key == machine.boot_disk:
+                raise Refused(f"{key}: refused as a member of {want.name}: it is the boot disk. Make a partition on it")
+            more, machine = take(machine, machine.devices[key], f"a member of {want.name}", allow)
+            steps += more
+    size = machine.raid_size(there.level, active, spares)
+    device = machine.devices[there.device]._replace(size=size)
+    changed = there._replace(name=want.name, members=active, spares=spares, uuid=_uuid(want) or there.uuid)
+    if changed == there:
+        return Plan(steps, machine)
+    _check_group(machine, device, want.name)
+    told: dict[str, str | None] = {
+        "name": want.name if want.name != there.name else None,
+        "uuid": changed.uuid if changed.uuid != there.uuid else None,
+    }
+    path, calls = _path(machine, there), []
+    for given in _member_changes(machine, there, active, spares):
+        calls.append(Call("PUT", path, fields(**told, **given)))
+        told = {}
+    if any(told.values()):
+        calls.append(Call("PUT", path, fields(**told)))
+    detail = f"{' '.join(active)}{', spare ' + ' '.join(spares) if spares else ''}, {show_size(size)}"
+    verb = "rename" if (active, spares) == (there.members, there.spares) else "change"
+    if verb == "rename":
+        detail = f"from {there.name}" if want.name != there.name else f"its UUID {changed.uuid}"
+    steps += (step(verb, "raid", want.name, detail, *calls),)
+    return Plan(steps, renamed(_with(machine, changed, there, device), there.name, want.name))
+
+
+def _wanted(
+    machine: Machine, want: Raid, there: Array, texts: tuple[str, ...] | None, now: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The keys of wanted members; those that stay keep their order, so that a mere order changes nothing."""
+    if texts is None:
+        return now
+    found = [_place(machine, there, text, want.name) for text in texts]
+    check_once(found, f"RAID {want.name}")
+    keys = [device.key for device in found]
+    return tuple(key for key in now if key in keys) + tuple(key for key in keys if key not in now)
+
+
+def _member_changes(
+    machine: Machine, there: Array, active: tuple[str, ...], spares: tuple[str, ...]
+) -> list[dict[str, list[str]]]:
+    """The requests that it takes: the region looks at what is free first, takes out next, and puts in last.
+
+    So what moves between active and spare takes two, and what comes in comes before what goes.
+    """
+
+    def put(prefix: str, keys: tuple[str, ...], spare: bool) -> dict[str, list[str]]:
+        return members(machine, keys, f"{prefix}_", spare)
+
+    out_spares = tuple(key for key in there.spares if key not in spares)
+    out_active = tuple(key for key in there.members if key not in active)
+    in_active = tuple(key for key in active if key not in there.members)
+    in_spares = tuple(key for key in spares if key not in there.spares)
+    requests = [
+        put("remove", out_spares, True),
+        {**put("add", in_active, False), **put("add", tuple(key for key in in_spares if key not in out_active), True)},
+        put("remove", out_active, False),
+        put("add", tuple(key for key in in_spares if key in out_active), True),
+    ]
+    return [request for request in requests if request]
+
+
+def _check_group(machine: Machine, device: Device, name: str) -> None:
+    for group in machine.groups:
+        if device.key in group.devices:
+            after = machine.with_device(device)
+            if after.group_free(group) < 0:
+                raise Refused(
+                    f"RAID {name}: it would become {show_size(device.size)}, and the volumes of drive {group.name} "
+                    "on it need more"
+                )
+
+
+def renamed(machine: Machine, old: str, new: str) -> Machine:
+    """What is made of a renamed device is so under its new name."""
+    if old == new:
+        return machine
+    device = machine.devices[old] if old in machine.devices else machine.devices[new]
+    machine = machine.without(old).with_device(device._replace(key=new, used_for=""))
+    return machine._replace(
+        raids=tuple(one._replace(device=new) if one.name == new else one for one in machine.raids),
+        groups=tuple(
+            one._replace(devices=tuple(new if key == old else key for key in one.devices)) for one in machine.groups
+        ),
+        bcaches=tuple(one._replace(backing=new if one.backing == old else one.backing) for one in machine.bcaches),
+        cache_sets=tuple(one._replace(device=new if one.device == old else one.device) for one in machine.cache_sets),
+        devices={key: one._replace(disk=new) if one.disk == old else one for key, one in machine.devices.items()},
+    )
+
+
+def _absent(machine: Machine, want: Raid, there: Array | None, allow: bool) -> Plan:
+    if there is None:
+        return Plan((), machine)
+    device, what = machine.devices[there.device], f"RAID {want.name} cannot be removed"
+    check_unused(machine, device, what)
+    found = device.filesystem
+    if found and not allow:
+        raise Refused(f"{what}: it holds {describe(found)}. Set allow_destroy to have that removed too")
+    steps: Steps = (
+        step(
+            "remove",
+            "raid",
+            want.name,
+            f"RAID {there.level} over {' '.join(there.members)}",
+            Call("DELETE", _path(machine, there)),
+            claims=unchanged(machine, device),
+            destroys=(f"{device.key}: {describe(found)}",) if found else (),
+        ),
+    )
+    inside = there.members + there.spares
+    machine = machine.blank(*inside).without(device.key)
+    machine = machine._replace(raids=tuple(one for one in machine.raids if one is not there))
+    more, machine = left_over(machine, inside)
+    return Plan(steps + more, machine)

@@ -1,0 +1,194 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads a machine: one request, and one more for each kind of thing that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.errors import StorageError
+from .client import Client, NotFound
+from .state import (
+    BCACHE,
+    DISK,
+    MEMBERS,
+    PARTITION,
+    RAID,
+    VOLUME,
+    Bcache,
+    CacheSet,
+    Device,
+    Filesystem,
+    Group,
+    Machine,
+    Raid,
+)
+
+#: The lists whose items a machine only tells the numbers of.
+_LISTS = {
+    "raids": "raids/",
+    "cache_sets": "bcache-cache-sets/",
+    "bcaches": "bcaches/",
+    "volume_groups": "volume-groups/",
+}
+
+
+def read(client: Client, name: str) -> Machine:
+    """The machine of that system_id, hostname or FQDN. Raises StorageError where there is none, or are several."""
+    return complete(client, find(client, name))
+
+
+def find(client: Client, name: str) -> dict[str, Any]:
+    """What the region tells of a machine at once."""
+    purpose = f"reading machine {name}"
+    if not name:
+        raise StorageError("machine is empty; give a system_id, a hostname or an FQDN")
+    if len(name) == 6 and name.isalnum() and name.islower():
+        try:
+            told: dict[str, Any] = client.get(f"machines/{name}/", purpose)
+            return told
+        except NotFound:
+            pass
+    host = name.partition(".")[0]
+    found = [one for one in client.get("machines/", purpose, hostname=host) if name in (one["hostname"], one["fqdn"])]
+    if not found:
+        raise NotFound(f"there is no machine {name} in this region, or the API key's user does not see it")
+    if len(found) > 1:
+        known = ", ".join(f"{one['fqdn']} ({one['system_id']})" for one in found)
+        raise StorageError(f"machine {name}: there are several: {known}; say which one by its system_id")
+    return dict(found[0])
+
+
+def complete(client: Client, told: Mapping[str, Any]) -> Machine:
+    """A machine from what was told at once, and from the lists of what it only numbers."""
+    system_id, hostname = told["system_id"], told["hostname"]
+    lists = {
+        kind: client.get(f"nodes/{system_id}/{path}", f"reading {kind} of {hostname}") if told.get(kind) else []
+        for kind, path in _LISTS.items()
+    }
+    return parse(told, lists)
+
+
+def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
+    """From the region's JSON. A logical volume is ``GROUP-NAME`` there, and ``GROUP/NAME`` here."""
+    volumes = {
+        str(volume["id"]): f"{group['name']}/{volume['name'][len(group['name']) + 1 :]}"
+        for group in lists["volume_groups"]
+        for volume in group["logical_volumes"]
+    }
+    kinds = {str(one["virtual_device"]["id"]): RAID for one in lists["raids"]}
+    kinds.update({str(one["virtual_device"]["id"]): BCACHE for one in lists["bcaches"]})
+    kinds.update(dict.fromkeys(volumes, VOLUME))
+    devices: dict[str, Device] = {}
+    keys: dict[tuple[bool, str], str] = {}
+    for one in told["blockdevice_set"]:
+        number = str(one["id"])
+        kind = DISK if one["type"] == "physical" else kinds.get(number, RAID)
+        found = _device(one, volumes.get(number, one["name"]), kind)
+        devices[found.key] = found
+        keys[False, number] = found.key
+        for part in one["partitions"]:
+            inner = _device(part, part["path"].rsplit("/", 1)[-1], PARTITION)
+            devices[inner.key] = inner._replace(disk=found.key)
+            keys[True, inner.id] = inner.key
+
+    def key(one: Mapping[str, Any]) -> str:
+        return keys[one["type"] == "partition", str(one["id"])]
+
+    machine = Machine(
+        system_id=told["system_id"],
+        hostname=told["hostname"],
+        fqdn=told["fqdn"],
+        status=told["status_name"],
+        devices=devices,
+        raids=tuple(
+            Raid(
+                id=str(one["id"]),
+                name=one["name"],
+                level=one["level"].replace("raid-", ""),
+                members=tuple(key(member) for member in one["devices"]),
+                spares=tuple(key(member) for member in one["spare_devices"]),
+                device=key(one["virtual_device"]),
+                uuid=one["uuid"] or "",
+            )
+            for one in lists["raids"]
+        ),
+        cache_sets=tuple(
+            CacheSet(str(one["id"]), key(one["cache_device"])) for one in lists["cache_sets"] if one["cache_device"]
+        ),
+        bcaches=tuple(
+            Bcache(
+                id=str(one["id"]),
+                name=one["name"],
+                backing=key(one["backing_device"]),
+                cache_set=str(one["cache_set"]["id"]) if one["cache_set"] else "",
+                cache_mode=one["cache_mode"],
+                device=key(one["virtual_device"]),
+            )
+            for one in lists["bcaches"]
+        ),
+        groups=tuple(
+            Group(
+                id=str(one["id"]),
+                name=one["name"],
+                devices=tuple(key(member) for member in one["devices"]),
+                volumes=tuple(key({"type": "virtual", "id": volume["id"]}) for volume in one["logical_volumes"]),
+                uuid=one["uuid"] or "",
+            )
+            for one in lists["volume_groups"]
+        ),
+        boot_disk=key(told["boot_disk"]) if told["boot_disk"] else "",
+        special=tuple(_filesystem(one) for one in told["special_filesystems"]),
+        bios_grub=told["architecture"].startswith("amd64/") and told["bios_boot_method"] != "uefi",
+    )
+    return _with_users(machine)
+
+
+def _device(one: Mapping[str, Any], key: str, kind: str) -> Device:
+    filesystem = one["filesystem"]
+    member = filesystem["fstype"] if filesystem and filesystem["fstype"] in MEMBERS else ""
+    return Device(
+        key=key,
+        id=str(one["id"]),
+        kind=kind,
+        size=int(one["size"]),
+        filesystem=_filesystem(filesystem) if filesystem and not member else None,
+        member=member,
+        uuid=one["uuid"] or "",
+        bootable=bool(one.get("bootable")),
+        tags=tuple(one["tags"]),
+        serial=one.get("serial") or "",
+        model=one.get("model") or "",
+        id_path=one.get("id_path") or "",
+        numa_node=one.get("numa_node"),
+        used_for=one["used_for"],
+    )
+
+
+def _filesystem(one: Mapping[str, Any]) -> Filesystem:
+    return Filesystem(
+        one["fstype"], one["label"] or "", one["uuid"] or "", one["mount_point"], one["mount_options"] or ""
+    )
+
+
+def _with_users(machine: Machine) -> Machine:
+    """Each device with what it is a part of."""
+    for raid in machine.raids:
+        machine = _used(machine, raid.members, "raid", f"RAID {raid.name}")
+        machine = _used(machine, raid.spares, "raid-spare", f"RAID {raid.name}")
+    for cache_set in machine.cache_sets:
+        names = [one.name for one in machine.bcaches if one.cache_set == cache_set.id]
+        user = f"bcache {' '.join(names)}" if names else "a cache set that nothing uses"
+        machine = _used(machine, (cache_set.device,), "bcache-cache", user)
+    for bcache in machine.bcaches:
+        machine = _used(machine, (bcache.backing,), "bcache-backing", f"bcache {bcache.name}")
+    for group in machine.groups:
+        machine = _used(machine, group.devices, "lvm-pv", f"drive {group.name}")
+    return machine
+
+
+def _used(machine: Machine, keys: tuple[str, ...], member: str, user: str) -> Machine:
+    changed = {key: machine.devices[key]._replace(member=member, user=user) for key in keys}
+    return machine._replace(devices={**machine.devices, **changed})

@@ -1,0 +1,66 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused, and in which words; and a device taken for something new."""
+
+from __future__ import annotations
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Step
+from .actions import Call, at, step, unchanged
+from .state import MEMBERS, Device, Filesystem, Machine
+
+
+def describe(filesystem: Filesystem) -> str:
+    words = f"a filesystem {filesystem.type}" if filesystem.type != "swap" else "swap"
+    words += f" labelled {filesystem.label!r}" if filesystem.label else ""
+    return words + (f", mounted at {filesystem.mount_point}" if filesystem.mount_point not in (None, "none") else "")
+
+
+def check_unused(machine: Machine, device: Device, what: str, but: str = "") -> None:
+    """Raises Refused where something is made of the device; ``but``: unless it is that."""
+    if device.member and device.user != but:
+        raise Refused(f"{device.key}: {what}: it is {MEMBERS[device.member]} ({device.user}). Take it out there first")
+    parts = machine.partitions(device.key)
+    if parts:
+        names = " ".join(part.key for part in parts)
+        raise Refused(f"{device.key}: {what}: it has partitions ({names}). Name one of these, or remove them first")
+
+
+def unformat(machine: Machine, device: Device, allow: bool, what: str) -> tuple[tuple[Step, ...], Machine]:
+    """Without the filesystem that is on it. Raises Refused without permission."""
+    found = device.filesystem
+    if found is None:
+        return (), machine
+    if not allow:
+        raise Refused(
+            f"{device.key}: {what}: it holds {describe(found)}. Take it out of the document, or set allow_destroy to "
+            "have that removed"
+        )
+    path = at(machine, device)
+    calls: tuple[Call, ...] = (Call("POST", path, op="unformat"),)
+    if found.mount_point:
+        calls = (Call("POST", path, op="unmount"), *calls)
+    one = step(
+        "unformat",
+        "filesystem",
+        device.key,
+        describe(found),
+        *calls,
+        claims=unchanged(machine, device),
+        destroys=(f"{device.key}: {describe(found)}",),
+    )
+    return (one,), machine.blank(device.key)
+
+
+def take(machine: Machine, device: Device, what: str, allow: bool) -> tuple[tuple[Step, ...], Machine]:
+    """What makes a device free to become something else. Raises Refused where it is in use."""
+    check_unused(machine, device, f"refused as {what}")
+    return unformat(machine, device, allow, f"refused as {what}")
+
+
+def check_once(devices: list[Device], what: str) -> None:
+    keys = [device.key for device in devices]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise StorageError(f"{what}: {key} is named twice, by different names")

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The storage of a MAAS machine as plain data. Sizes are bytes, as the region rounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..core.errors import StorageError
+
+MiB = 1 << 20
+#: What partitions and logical volumes are rounded down to, and the extents of volume groups.
+BLOCK = 4 * MiB
+_TABLE = 5 * MiB
+_SUPERBLOCK = 128 << 10
+
+READY, ALLOCATED = "Ready", "Allocated"
+DISK, RAID, BCACHE, VOLUME, PARTITION = "disk", "raid", "bcache", "volume", "partition"
+#: Filesystem types by which the region notes what a device is a part of.
+MEMBERS = {
+    "raid": "an active member of a RAID",
+    "raid-spare": "a spare of a RAID",
+    "lvm-pv": "a device of a volume group",
+    "bcache-backing": "the backing device of a bcache",
+    "bcache-cache": "the cache of a bcache",
+}
+
+
+def whole_blocks(size: float) -> int:
+    """As the region rounds what it makes."""
+    return max(int(size), 0) // BLOCK * BLOCK
+
+
+class Filesystem(NamedTuple):
+    type: str
+    label: str = ""
+    uuid: str = ""
+    mount_point: str | None = None
+    mount_options: str = ""
+
+
+class Device(NamedTuple):
+    """A block device or a partition.
+
+    ``key`` is what the state calls it; ``id`` what the API does, of what is only planned a name or a placeholder.
+    ``disk`` is the key of what a partition is on, ``member`` how it takes part in what ``user`` says.
+    """
+
+    key: str
+    id: str
+    kind: str
+    size: int
+    filesystem: Filesystem | None = None
+    member: str = ""
+    user: str = ""
+    disk: str = ""
+    uuid: str = ""
+    bootable: bool = False
+    tags: tuple[str, ...] = ()
+    serial: str = ""
+    model: str = ""
+    id_path: str = ""
+    numa_node: int | None = None
+    used_for: str = ""
+
+    @property
+    def planned(self) -> bool:
+        return not self.id.isdigit()
+
+
+class Raid(NamedTuple):
+    """``device`` is the key of what it makes; ``members`` and ``spares`` those of what it is made of."""
+
+    id: str
+    name: str
+    level: str
+    members: tuple[str, ...]
+    spares: tuple[str, ...]
+    device: str
+    uuid: str = ""
+
+
+class CacheSet(NamedTuple):
+    id: str
+    device: str
+
+
+class Bcache(NamedTuple):
+    id: str
+    name: str
+    backing: str
+    cache_set: str
+    cache_mode: str
+    device: str
+
+
+class Group(NamedTuple):
+    """A volume group; ``volumes`` are the keys of its logical volumes."""
+
+    id: str
+    name: str
+    devices: tuple[str, ...]
+    volumes: tuple[str, ...]
+    uuid: str = ""
+
+
+class Machine(NamedTuple):
+    """A machine and all its storage. ``boot_disk`` is a key, ``special`` are filesystems on no device."""
+
+    system_id: str
+    hostname: str
+    fqdn: str
+    status: str
+    devices: Mapping[str, Device]
+    raids: tuple[Raid, ...] = ()
+    cache_sets: tuple[CacheSet, ...] = ()
+    bcaches: tuple[Bcache, ...] = ()
+    groups: tuple[Group, ...] = ()
+    boot_disk: str = ""
+    special: tuple[Filesystem, ...] = ()
+    bios_grub: bool = False
+
+    def find(self, text: str) -> Device | None:
+        """A device by its key, by a path of it, or by its serial at the end of one."""
+        if text in self.devices:
+            return self.devices[text]
+        for prefix in ("/dev/disk/by-dname/", "/dev/"):
+            if text.startswith(prefix) and text[len(prefix) :] in self.devices:
+                return self.devices[text[len(prefix) :]]
+        if not text.startswith("/dev/disk/by-id/"):
+            return None
+        found = [one for one in self.devices.values() if text == one.id_path]
+        found = found or [one for one in self.devices.values() if one.serial and text.endswith(f"_{one.serial}")]
+        return found[0] if len(found) == 1 else None
+
+    def device(self, text: str, what: str) -> Device:
+        found = self.find(text)
+        if found is None:
+            raise StorageError(f"{what}: {self.hostname} has no device {text}")
+        return found
+
+    def partitions(self, disk: str) -> tuple[Device, ...]:
+        return tuple(one for one in self.devices.values() if one.kind == PARTITION and one.disk == disk)
+
+    def free(self, disk: Device) -> int:
+        """What a new partition on it can have."""
+        taken = sum(part.size for part in self.partitions(disk.key))
+        return whole_blocks(disk.size - _TABLE - (MiB if self.bios_grub else 0) - taken)
+
+    def group_size(self, group: Group) -> int:
+        """What a volume group holds: the region takes an extent of each device for itself."""
+        return sum(whole_blocks(self.devices[key].size) - BLOCK for key in group.devices)
+
+    def group_free(self, group: Group) -> int:
+        return self.group_size(group) - sum(self.devices[key].size for key in group.volumes)
+
+    def raid_size(self, level: str, members: tuple[str, ...], spares: tuple[str, ...]) -> int:
+        """The smallest device counts, spares included."""
+        least = min(self.devices[key].size for key in members + spares)
+        count = len(members)
+        if level == "0":
+            return count * (least - _SUPERBLOCK)
+        share = {"1": 1.0, "5": count - 1.0, "6": count - 2.0, "10": count / 2}[level]
+        return int(least * share) - _SUPERBLOCK
+
+    def mounted(self, point: str) -> Device | None:
+        return next(
+            (one for one in self.devices.values() if one.filesystem and one.filesystem.mount_point == point), None
+        )
+
+    def with_device(self, device: Device) -> Machine:
+        return self._replace(devices={**self.devices, device.key: device})
+
+    def without(self, key: str) -> Machine:
+        return self._replace(devices={other: one for other, one in self.devices.items() if other != key})
+
+    def blank(self, *keys: str) -> Machine:
+        """With nothing on these any more."""
+        return self.holding(keys, "", "")
+
+    def holding(self, keys: tuple[str, ...], member: str, user: str) -> Machine:
+        changed = {
+            key: self.devices[key]._replace(member=member, user=user, filesystem=None, used_for="") for key in keys
+        }
+        return self._replace(devices={**self.devices, **changed})

@@ -1,0 +1,228 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine as a document; what it has beside one; and what nobody uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..document.bcache import Bcache
+from ..document.document import Document, resolve
+from ..document.drive import Drive
+from ..document.filesystem import OnDevice
+from ..document.partition import Partition
+from ..document.raid import Raid
+from .filesystem import dump as dump_use
+from .partition import left_over
+from .state import BCACHE, DISK, PARTITION, RAID, VOLUME, Device, Machine
+from .words import Special, Wanted
+
+NOTHING = Document((), {})
+_SECTIONS = {Partition: "partitions", Raid: "raids", Bcache: "bcaches", Drive: "drives", OnDevice: "filesystems"}
+
+
+def place(item: Any) -> str:
+    if isinstance(item, Special):
+        return f"special_filesystems: {item.mount_point}"
+    return f"{_SECTIONS[type(item)]}: {item.name}"
+
+
+def others(machine: Machine, want: Wanted, where: Mapping[str, tuple[str, ...]], everything: bool = False) -> list[Any]:
+    """What there is in the document's sections (``everything``: in any) that it does not name, as absent items."""
+    sections = want.document.sections
+    named = {(section, item.name) for section, items in sections.items() for item in items}
+    named |= {(key.partition(":")[0], old) for key, old in want.renames.items() if "/" not in key.partition(": ")[2]}
+    used = {
+        device.key
+        for item in sections.get("filesystems", ())
+        for text in resolve(item.name, where)
+        if (device := machine.find(text))
+    }
+    kept = {where.get(item.name, ("",))[0] for item in sections.get("partitions", ())}
+    found: list[Any] = []
+    for device in machine.devices.values():
+        if device.filesystem and device.kind != VOLUME and device.key not in used:
+            found.append(OnDevice(device.key, state="absent"))
+    found += [Drive(one.name, state="absent") for one in machine.groups]
+    found += [Bcache(one.name, state="absent") for one in machine.bcaches]
+    found += [Raid(one.name, state="absent") for one in machine.raids]
+    auto = _made_for_boot_disk(machine)
+    found += [
+        Partition(one.key, one.disk, state="absent")
+        for one in machine.devices.values()
+        if one.kind == PARTITION and one.key not in kept and one.key not in auto
+    ]
+    special = [
+        one for one in machine.special if one.mount_point not in {item.mount_point for item in want.special or ()}
+    ]
+    if want.special is not None or everything:
+        found += [Special(one.type, one.mount_point or "", state="absent") for one in special]
+    return [
+        item
+        for item in found
+        if isinstance(item, Special)
+        or ((everything or _SECTIONS[type(item)] in sections) and (_SECTIONS[type(item)], item.name) not in named)
+    ]
+
+
+def _made_for_boot_disk(machine: Machine) -> set[str]:
+    """The partitions that the region makes where the boot disk takes part as a whole: they go with what that is."""
+    found = set()
+    for one in machine.devices.values():
+        if one.kind == PARTITION and one.member:
+            beside = tuple(other.key for other in machine.devices.values() if other.user == one.user)
+            gone = left_over(machine, beside)[1].devices
+            found |= {key for key in beside if key not in gone}
+    return found
+
+
+def reference(machine: Machine, key: str) -> str:
+    """How a document calls a device: a disk by what lasts, all else by its name."""
+    device = machine.devices[key]
+    return device.id_path or key if device.kind == DISK else key
+
+
+def document(machine: Machine) -> dict[str, list[dict[str, Any]]]:
+    """All sections, in words that a running host has too."""
+
+    def refs(keys: tuple[str, ...]) -> list[str]:
+        return [reference(machine, key) for key in keys]
+
+    caches = {one.id: one.device for one in machine.cache_sets}
+    return {
+        "partitions": [
+            {"name": one.key, "device": reference(machine, one.disk), "size": str(one.size)}
+            for one in machine.devices.values()
+            if one.kind == PARTITION
+        ],
+        "raids": [
+            {
+                "name": one.name,
+                "level": one.level,
+                "devices": refs(one.members),
+                "spare_devices": refs(one.spares),
+                "uuid": one.uuid.replace("-", ""),
+            }
+            for one in machine.raids
+        ],
+        "bcaches": [
+            {
+                "name": one.name,
+                "backing_device": reference(machine, one.backing),
+                "cache_device": reference(machine, caches[one.cache_set]),
+                "cache_mode": one.cache_mode,
+            }
+            for one in machine.bcaches
+            if one.cache_set in caches
+        ],
+        "drives": [
+            {
+                "name": one.name,
+                "devices": refs(one.devices),
+                "volumes": [_volume(machine.devices[key]) for key in one.volumes],
+            }
+            for one in machine.groups
+        ],
+        "filesystems": [
+            {"device": reference(machine, one.key), "type": one.filesystem.type, **dump_use(one.filesystem)}
+            for one in machine.devices.values()
+            if one.filesystem and one.kind != VOLUME
+        ],
+    }
+
+
+def _volume(device: Device) -> dict[str, Any]:
+    words: dict[str, Any] = {"name": device.key.partition("/")[2], "size": str(device.size)}
+    if device.filesystem:
+        words["filesystem"] = device.filesystem.type
+    return {**words, **dump_use(device.filesystem)}
+
+
+def beside(machine: Machine) -> dict[str, Any]:
+    """What MAAS has beside the document's sections."""
+    return {
+        "special_filesystems": [
+            {"type": one.type, "mount_point": one.mount_point, "mount_options": one.mount_options}
+            for one in machine.special
+        ],
+        "boot_disk": reference(machine, machine.boot_disk) if machine.boot_disk else None,
+        "bootable_partitions": [one.key for one in machine.devices.values() if one.bootable],
+    }
+
+
+def facts(machine: Machine) -> dict[str, Any]:
+    return {"layout": document(machine), **beside(machine)}
+
+
+def unused(machine: Machine) -> list[dict[str, Any]]:
+    """What a document could take: blank disks, RAIDs, bcaches and partitions, and room on disks and in groups."""
+    found: list[dict[str, Any]] = []
+    for one in machine.devices.values():
+        if one.member or one.filesystem:
+            continue
+        parts = machine.partitions(one.key)
+        if parts and machine.free(one) <= 0:
+            continue
+        found.append(
+            {
+                "device": one.key,
+                "type": one.kind,
+                "size": one.size,
+                "free": machine.free(one) if parts else one.size,
+                "serial": one.serial,
+                "model": one.model,
+                "id_path": one.id_path,
+                "tags": list(one.tags),
+                "numa_node": one.numa_node,
+            }
+        )
+    return found
+
+
+def tree(machine: Machine) -> list[dict[str, Any]]:
+    """All devices, from the disks up, as the filter ``strata.storage.tree`` draws them."""
+    above: dict[str, list[str]] = {}
+
+    def on(lower: str, upper: str) -> None:
+        if upper not in above.setdefault(lower, []):
+            above[lower].append(upper)
+
+    for one in machine.devices.values():
+        if one.disk:
+            on(one.disk, one.key)
+    for array in machine.raids:
+        for key in array.members + array.spares:
+            on(key, array.device)
+    caches = {one.id: one.device for one in machine.cache_sets}
+    for cached in machine.bcaches:
+        on(cached.backing, cached.device)
+        if cached.cache_set in caches:
+            on(caches[cached.cache_set], cached.device)
+    for group in machine.groups:
+        for key in group.devices:
+            for volume in group.volumes:
+                on(key, volume)
+    lower = {key for keys in above.values() for key in keys}
+    levels = {array.device: f"raid{array.level}" for array in machine.raids}
+    modes = {cached.device: f"bcache {cached.cache_mode}" for cached in machine.bcaches}
+    kinds = {DISK: "disk", PARTITION: "part", RAID: "raid", BCACHE: "bcache", VOLUME: "lvm"}
+
+    def branch(key: str) -> dict[str, Any]:
+        one = machine.devices[key]
+        filesystem = one.filesystem
+        return {
+            "name": key,
+            "type": levels.get(key) or modes.get(key) or kinds[one.kind],
+            "size": one.size,
+            "holds": (filesystem.type if filesystem else "")
+            + (f" {filesystem.label}" if filesystem and filesystem.label else ""),
+            "mount_points": [filesystem.mount_point]
+            if filesystem and filesystem.mount_point not in (None, "none")
+            else [],
+            "health": [],
+            "children": [branch(child) for child in above.get(key, ())],
+        }
+
+    return [branch(key) for key in machine.devices if key not in lower]

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module for a MAAS region does around its planner."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..core.errors import StorageError
+from ..core.run import Road, run
+from ..document.tree import draw
+from . import layout, survey
+from .client import Client
+from .read import complete, find, read
+from .state import Machine
+from .words import parse
+
+if TYPE_CHECKING:
+    from ..core.execute import Hands
+
+#: How a region is reached.
+CONNECTION: dict[str, dict[str, Any]] = {
+    "url": {"type": "str"},
+    "api_key": {"type": "str", "no_log": True},
+    "api_key_file": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+    "timeout": {"type": "int", "default": 30},
+}
+
+
+def connect(params: dict[str, Any]) -> Client:
+    """From a module's options, else from the environment. Raises StorageError for what is missing."""
+    url = params["url"] or os.environ.get("MAAS_URL", "")
+    if not url:
+        raise StorageError("url is not given, and MAAS_URL is not set")
+    return Client(url, _key(params), params["validate_certs"], params["ca_path"], params["timeout"])
+
+
+def _key(params: dict[str, Any]) -> str:
+    if params["api_key"] and params["api_key_file"]:
+        raise StorageError("api_key and api_key_file are both given; say one of them")
+    if params["api_key"]:
+        return str(params["api_key"])
+    path = params["api_key_file"] or os.environ.get("MAAS_API_KEY_FILE", "")
+    if path:
+        try:
+            with open(path, encoding="utf-8") as file:
+                return file.read().strip()
+        except OSError as error:
+            raise StorageError(f"api_key_file: {path}: {error.strerror}") from None
+    key = os.environ.get("MAAS_API_KEY", "")
+    if not key:
+        raise StorageError("api_key is not given, and neither is api_key_file; nor is MAAS_API_KEY set")
+    return key
+
+
+def make_so(module: AnsibleModule) -> NoReturn:
+    """Bring a machine's storage about, and exit."""
+    try:
+        client = connect(module.params)
+        want = parse(module.params)
+    except StorageError as error:
+        module.fail_json(msg=str(error), changed=False)
+    allow = tuple(module.params["allow_destroy"])
+
+    def hands() -> Hands:
+        from .perform import hands
+
+        return hands(client)
+
+    run(
+        module,
+        Road(
+            read=lambda: read(client, module.params["machine"]),
+            deepen=lambda machine, _need: machine,
+            plan=lambda machine: layout.plan(machine, want, allow),
+            facts=lambda machine: {
+                "system_id": machine.system_id,
+                **survey.facts(machine),
+                "requests": client.count,
+            },
+            diff=_drawn,
+            hands=hands,
+            lock=nullcontext,
+            expected=(module.params["expected_plan"] or "").lower(),
+        ),
+    )
+
+
+def _drawn(machine: Machine) -> str:
+    return draw(survey.tree(machine))
+
+
+def tell(module: AnsibleModule) -> NoReturn:
+    """Return what machines have, and exit."""
+    try:
+        client = connect(module.params)
+        names = module.params["machines"]
+        found = (
+            client.get("machines/", "reading all machines") if names is None else [find(client, one) for one in names]
+        )
+        told = [_told(complete(client, one)) for one in found]
+    except StorageError as error:
+        module.fail_json(msg=str(error), changed=False)
+    module.exit_json(changed=False, machines=told, requests=client.count)
+
+
+def _told(machine: Machine) -> dict[str, Any]:
+    return {
+        "system_id": machine.system_id,
+        "hostname": machine.hostname,
+        "fqdn": machine.fqdn,
+        "status": machine.status,
+        **survey.facts(machine),
+        "unused": survey.unused(machine),
+        "tree": survey.tree(machine),
+    }

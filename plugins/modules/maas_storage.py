@@ -1,0 +1,221 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: maas_storage
+short_description: The storage layout of a MAAS machine as one document
+version_added: 0.1.0
+description:
+  - Brings the partitions, RAIDs, bcaches, volume groups, filesystems and mounts about that a machine gets when MAAS
+    deploys it, from one document in the words of M(strata.storage.layout).
+  - Everything is planned before the first request that changes something. What is made comes bottom-up, what is removed
+    top-down, so that the region never leaves orphans behind.
+  - What the document does not name stays as it is, unless O(mode) says otherwise. Physical disks are never deleted.
+author:
+  - the strata.storage authors (@strata-storage)
+options:
+  machine:
+    description: The machine's system_id, hostname or FQDN.
+    type: str
+    required: true
+  boot_disk:
+    description: The disk that the machine boots from.
+    type: str
+  base_layout:
+    description:
+      - A ready-made layout of MAAS's that the document stands on. It is applied only where the machine does not have it
+        (V(blank) where it has something that the document does not name, the others where nothing of their kind is
+        mounted on V(/)).
+      - It wipes the machine's whole storage configuration, so a machine that has any needs C(base_layout) in
+        O(allow_destroy).
+      - What else the document says is planned once V(flat), V(lvm) or V(bcache) was applied. Check mode shows the plan
+        up to there, and O(expected_plan) approves it only up to there.
+    type: str
+    choices: [blank, flat, lvm, bcache]
+  mode:
+    description:
+      - With V(merge), what the document does not name stays as it is.
+      - With V(exact), it is removed, in the sections that are there. Each such item has to be in O(allow_destroy).
+        Volumes of drives that are named stay.
+    type: str
+    choices: [merge, exact]
+    default: merge
+  allow_destroy:
+    description:
+      - The names of the items on whose way filesystems may be removed from the configuration, or partitions made anew,
+        and C(base_layout).
+    type: list
+    elements: str
+    default: []
+  expected_plan:
+    description:
+      - The RV(plan_digest) of a plan that was looked at and approved. The task refuses, before it does anything, where
+        the machine would now need another plan. Where nothing is left to do it passes.
+    type: str
+extends_documentation_fragment:
+  - strata.storage.maas
+  - strata.storage.maas.words
+  - strata.storage.attributes
+notes:
+  - A device is the name of another item (C(md0), C(cached), C(data/srv) for a volume of a drive), of disks (C(slow) for
+    all of them, C(slow[0]) for the first), MAAS's own name for it (C(sda), C(sda-part1)), or a disk's path.
+  - MAAS changes the structure of a machine only while it is Ready, and filesystems while it is Ready or Allocated.
+    Otherwise the task refuses before it does anything.
+  - Where the boot disk is to take part in something as a whole, MAAS makes a partition over all of it. This is
+    accounted for, and cleaned up when a RAID is removed.
+  - VMFS datastores are not managed.
+  - Tried against a simulator that is held to exchanges recorded on a real MAAS 3.6.5.
+seealso:
+  - module: strata.storage.maas_storage_info
+  - module: strata.storage.layout
+"""
+
+EXAMPLES = r"""
+- name: A mirrored root, and data on a cached RAID 6
+  strata.storage.maas_storage:
+    machine: node7.maas
+    base_layout: blank
+    disks:
+      - {name: slow, tags: [rotary], min_size: 4TB, count: 6}
+      - {name: fast, tags: [ssd], min_size: 400GB, count: 1}
+      - {name: boot, model: SuperDOM, count: 2}
+    partitions:
+      - {name: efi, device: 'boot[0]', size: 512M, bootable: true}
+      - {name: root0, device: 'boot[0]'}
+      - {name: efi2, device: 'boot[1]', size: 512M, bootable: true}
+      - {name: root1, device: 'boot[1]'}
+    raids:
+      - {name: md0, level: '1', devices: [root0, root1]}
+      - {name: md1, level: '6', devices: [slow]}
+    bcaches:
+      - {name: cached, backing_device: md1, cache_device: fast, cache_mode: writeback}
+    filesystems:
+      - {device: efi, type: fat32, mount_point: /boot/efi}
+      - {device: md0, type: ext4, mount_point: /}
+      - {device: cached, type: xfs, mount_point: /srv, mount_options: noatime}
+    special_filesystems:
+      - {type: tmpfs, mount_point: /tmp, mount_options: size=4G}
+    allow_destroy: [base_layout]
+  environment:
+    MAAS_URL: https://maas.example.com:5443/MAAS
+    MAAS_API_KEY: "{{ maas_api_key }}"
+  delegate_to: localhost
+
+- name: LVM on MAAS's own flat layout's second disk
+  strata.storage.maas_storage:
+    url: https://maas.example.com:5443/MAAS
+    api_key_file: ~/.maas-key
+    machine: node8
+    drives:
+      - name: data
+        devices: [sdb]
+        volumes:
+          - {name: srv, size: 80%, filesystem: xfs, mount_point: /srv}
+          - {name: logs, filesystem: ext4, mount_point: /var/log}
+"""
+
+RETURN = r"""
+system_id:
+  description: The machine's.
+  returned: success
+  type: str
+layout:
+  description: The machine's whole storage as a document.
+  returned: success
+  type: dict
+special_filesystems:
+  description: Filesystems on no device.
+  returned: success
+  type: list
+  elements: dict
+boot_disk:
+  description: The disk that it boots from.
+  returned: success
+  type: str
+bootable_partitions:
+  description: The partitions that it may boot from.
+  returned: success
+  type: list
+  elements: str
+requests:
+  description: How many requests it took.
+  returned: success
+  type: int
+plan:
+  description: The steps, in order; in check mode what would be done, else what was planned and done.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: What the step does, in one word.
+      type: str
+      returned: always
+    kind:
+      description: The kind of thing that it does it to.
+      type: str
+      returned: always
+    name:
+      description: Which one.
+      type: str
+      returned: always
+    detail:
+      description: More about it.
+      type: str
+      returned: always
+    commands:
+      description: The requests behind it.
+      type: list
+      elements: str
+      returned: always
+    destroys:
+      description: The data that it destroys, a sentence for each device.
+      type: list
+      elements: str
+      returned: always
+plan_digest:
+  description:
+    - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
+  returned: always
+  type: str
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: What is planned only once a base layout was applied, in check mode.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.maas.task import CONNECTION, make_so
+from ..module_utils.maas.words import OPTIONS
+
+
+def main() -> None:
+    own: dict[str, dict[str, Any]] = {
+        "machine": {"type": "str", "required": True},
+        "allow_destroy": {"type": "list", "elements": "str", "default": []},
+        "expected_plan": {"type": "str"},
+    }
+    make_so(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS, **own}, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()

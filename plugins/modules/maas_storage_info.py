@@ -1,0 +1,112 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: maas_storage_info
+short_description: The storage layouts of MAAS machines as documents
+version_added: 0.1.0
+description:
+  - Tells what storage machines have in MAAS, as documents that M(strata.storage.maas_storage) and
+    M(strata.storage.layout) take, and what of it nobody uses yet.
+author:
+  - the strata.storage authors (@strata-storage)
+options:
+  machines:
+    description:
+      - System_ids, hostnames or FQDNs. Omitted means all machines that the API key's user sees.
+    type: list
+    elements: str
+extends_documentation_fragment:
+  - strata.storage.maas
+  - strata.storage.attributes
+seealso:
+  - module: strata.storage.maas_storage
+"""
+
+EXAMPLES = r"""
+- name: One machine
+  strata.storage.maas_storage_info:
+    url: https://maas.example.com:5443/MAAS
+    api_key_file: ~/.maas-key
+    machines: [node7]
+  register: found
+
+- name: Its tree
+  ansible.builtin.debug:
+    msg: "{{ found.machines[0].tree | strata.storage.tree }}"
+"""
+
+RETURN = r"""
+machines:
+  description: What each machine has.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    system_id:
+      description: The machine's.
+      type: str
+      returned: always
+    hostname:
+      description: Its name.
+      type: str
+      returned: always
+    fqdn:
+      description: Its whole name.
+      type: str
+      returned: always
+    status:
+      description: What MAAS does with it, for example V(Ready).
+      type: str
+      returned: always
+    layout:
+      description: Its storage as a document.
+      type: dict
+      returned: always
+    special_filesystems:
+      description: Filesystems on no device.
+      type: list
+      elements: dict
+      returned: always
+    boot_disk:
+      description: The disk that it boots from.
+      type: str
+      returned: always
+    bootable_partitions:
+      description: The partitions that it may boot from.
+      type: list
+      elements: str
+      returned: always
+    unused:
+      description: Devices that a document could take, with what section C(disks) can choose by, and room on disks.
+      type: list
+      elements: dict
+      returned: always
+    tree:
+      description: All devices, from the disks up. The filter P(strata.storage.tree#filter) draws it.
+      type: list
+      elements: dict
+      returned: always
+requests:
+  description: How many requests it took.
+  returned: success
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.maas.task import CONNECTION, tell
+
+
+def main() -> None:
+    spec = {**CONNECTION, "machines": {"type": "list", "elements": "str"}}
+    tell(AnsibleModule(argument_spec=spec, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()
