@@ -142,6 +142,23 @@ def _drop_unused(machine: Machine, number: str) -> tuple[Steps, Machine]:
     return (one, *more), machine
 
 
+def unused_sets(machine: Machine) -> tuple[CacheSet, ...]:
+    """What was made for a bcache that did not come any more, or stayed when one had gone."""
+    used = {one.cache_set for one in machine.bcaches}
+    return tuple(one for one in machine.cache_sets if one.id not in used)
+
+
+def sweep(machine: Machine, kept: set[str]) -> Plan:
+    """Without cache sets that nothing uses, apart from those on devices that shall cache."""
+    steps: Steps = ()
+    for one in unused_sets(machine):
+        device = machine.devices[one.device]
+        if not kept & {device.key, device.disk}:
+            more, machine = _drop_unused(machine, one.id)
+            steps += more
+    return Plan(steps, machine)
+
+
 def _absent(machine: Machine, want: Bcache, there: Cached | None, allow: bool) -> Plan:
     if there is None:
         return Plan((), machine)

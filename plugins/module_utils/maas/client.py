@@ -59,9 +59,7 @@ class Client:
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
         self._consumer, self._token, self._secret = parts
-        # Without TLS there is no certificate to look at, and reading those of all authorities costs more than a request.
-        self._validate_certs = validate_certs and url.startswith("https://")
-        self._ca_path, self._timeout = ca_path, timeout
+        self._validate_certs, self._ca_path, self._timeout = validate_certs, ca_path, timeout
         #: How many requests were answered.
         self.count = 0
 

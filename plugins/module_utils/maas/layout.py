@@ -65,6 +65,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
                 whole = both(whole, _plan_item(whole.after, want, bound(node.section, item, where), permitted))
             except Refused as error:
                 raise Refused(_named(str(error), item.name)) from None
+    whole = _swept(whole, want, where)
     for one in want.special or ():
         if one.state != "absent":
             whole = both(whole, filesystem.plan_special(whole.after, one))
@@ -118,6 +119,23 @@ def _removed(whole: Plan, going: list[Going]) -> tuple[Plan, list[Going]]:
         if not waiting or len(waiting) == len(left):
             return whole, waiting
         left = waiting
+
+
+def _swept(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Plan:
+    """Where bcaches go, so do cache sets that are left over, also of a run that was cut off."""
+    items = [item for item in want.document.sections.get("bcaches", ()) if isinstance(item, Bcache)]
+    if not want.document.exact and all(item.state != "absent" for item in items):
+        return whole
+    if "bcaches" not in want.document.sections:
+        return whole
+    caches = {
+        device.key
+        for item in items
+        if item.state != "absent" and item.cache_device
+        for text in resolve(item.cache_device, where)
+        if (device := whole.after.find(text))
+    }
+    return both(whole, bcache.sweep(whole.after, caches))
 
 
 # What is not an item
@@ -331,7 +349,8 @@ def made_of(machine: Machine, item: Item, what: str) -> tuple[str, ...]:
     if isinstance(item, Bcache):
         cached = bcache.find(machine, item.name)
         if cached is None:
-            return ()
+            # A run that was cut off may have come as far as the cache set.
+            return tuple(one.device for one in bcache.unused_sets(machine)) if what == "cache" else ()
         if what != "cache":
             return (cached.backing,)
         return tuple(one.device for one in machine.cache_sets if one.id == cached.cache_set)

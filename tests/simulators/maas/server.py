@@ -33,7 +33,8 @@ class Fault:
     """What goes wrong with the next ``times`` requests of that method whose path matches.
 
     ``what``: cut-before and cut-after (no answer comes, and the region acted or did not), busy (409) and unavailable
-    (503), both with Retry-After, slow (``value`` seconds), truncated, html, redirect, error (500).
+    (503), both with Retry-After, slow (``value`` seconds), truncated, html (502), page (HTML
+    with 200), redirect, error (500), pass (nothing).
     """
 
     what: str
@@ -136,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(status, text.encode(), "text/plain", {"Retry-After": str(int(fault.value))})
         if fault and fault.what == "redirect":
             return self._send(302, b"", "text/html", {"Location": "http://127.0.0.1:1/elsewhere/"})
+        if fault and fault.what == "page":
+            return self._send(200, _HTML.encode(), "text/html")
         if fault and fault.what == "html":
             return self._send(502, _HTML.encode(), "text/html")
         if fault and fault.what == "error":

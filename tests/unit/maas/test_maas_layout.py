@@ -546,7 +546,10 @@ def test_a_blank_base(maas: Maas) -> None:
 
 @pytest.mark.parametrize("name", ["flat", "lvm", "bcache"])
 def test_a_base_to_build_on(maas: Maas, name: str) -> None:
-    words = {"base_layout": name, "filesystems": [{"device": "sdb", "type": "xfs", "mount_point": "/srv"}]}
+    words: dict[str, Any] = {
+        "base_layout": name,
+        "filesystems": [{"device": "sdb", "type": "xfs", "mount_point": "/srv"}],
+    }
     planned = maas.storage(check=True, **words)
     assert outline(planned) == [f"apply base layout {name}"]
     assert planned["in_progress"] == [f"node1: what else is wanted is planned on base layout {name}"]
