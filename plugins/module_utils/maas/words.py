@@ -198,3 +198,34 @@ def _check(parsed: Document) -> None:
                     "MAAS takes each name once in a machine"
                 )
             names[volume.name] = item.name
+
+
+def taken(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document, such as one that was gathered on a host, in the words that MAAS takes.
+
+    Raises StorageError for what an item would not be the same without.
+    """
+    return {
+        section: [_taken(WORDS[section], item, _place(section, item)) for item in items]
+        for section, items in document.items()
+        if section in WORDS and items is not None
+    }
+
+
+def _taken(words: Mapping[str, Any], item: Mapping[str, Any], place: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for word, value in item.items():
+        if word not in words or value is None:
+            continue
+        choices = words[word].get("choices")
+        if choices and value not in choices:
+            raise StorageError(f"{place}: {word} is {value}, and MAAS has only {', '.join(choices)}")
+        inner = words[word].get("options")
+        found[word] = [_taken(inner, each, f"{place}/{each['name']}") for each in value] if inner else value
+    if "backing_device" in found and not found.get("cache_device"):
+        raise StorageError(f"{place} has no cache, and MAAS has no bcache without one")
+    return found
+
+
+def _place(section: str, item: Mapping[str, Any]) -> str:
+    return f"{section}: {item.get('name') or item.get('device')}"

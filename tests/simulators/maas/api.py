@@ -9,6 +9,7 @@ import re
 from typing import Any, Callable, NamedTuple, Union
 
 from . import told
+from .description import describe
 from .forms import Form
 from .layouts import set_layout
 from .model import (
@@ -47,6 +48,7 @@ class Request(NamedTuple):
     op: str | None
     query: dict[str, list[str]]
     form: Form
+    base: str = ""
 
     def machine(self, system_id: str) -> Machine:
         return self.region.machine(system_id)
@@ -688,6 +690,10 @@ def version(_request: Request) -> Answer:
     return {"capabilities": capabilities, "version": "3.6.5", "subversion": ""}
 
 
+def description(request: Request) -> Answer:
+    return describe(request.base, ROUTES)
+
+
 def whoami(request: Request) -> Answer:
     if request.user is None:
         raise ApiError(401, "Forbidden")
@@ -730,6 +736,7 @@ _ON_VOLUME_GROUP: dict[str, Handler] = {
 #: Paths below the API's, and what each takes, by method and op.
 ROUTES: dict[str, dict[str, Handler]] = {
     "version/": {"GET": version},
+    "describe/": {"GET": description},
     "users/": {"GET whoami": whoami},
     "machines/": {"GET": list_machines},
     "machines/([^/]+)/": _ON_MACHINE,
@@ -755,7 +762,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     f"{_NODE}/vmfs-datastores/": {"GET": list_datastores, "POST": create_datastore},
     f"{_NODE}/vmfs-datastore/{_ONE}/": {"GET": no_datastore, "PUT": no_datastore, "DELETE": no_datastore},
 }
-_ANONYMOUS = ("version/",)
+_ANONYMOUS = ("version/", "describe/")
 _COMPILED = [(re.compile(pattern), handlers) for pattern, handlers in ROUTES.items()]
 
 

@@ -167,7 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
             user = self.owner.user(self.headers.get("Authorization", ""))
             fields, op = self._fields(body)
             op = query["op"][-1] if "op" in query else op
-            said = api.answer(api.Request(self.owner.region, user, self.command, url.path, op, query, Form(fields)))
+            said = api.answer(
+                api.Request(self.owner.region, user, self.command, url.path, op, query, Form(fields), self.owner.url)
+            )
         except ApiError as error:
             return (*_content(error.status, error.body), error.headers)
         return (*_content(204 if said is None else 200, said), {})

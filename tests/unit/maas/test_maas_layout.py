@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
 
+from ansible_collections.strata.storage.plugins.filter.for_maas import for_maas
 from tests.simulators.maas import ALLOCATED, DEPLOYED
 
 from .region import GB, Failed, Maas, MiB, add_machine
@@ -587,3 +591,46 @@ def test_info(maas: Maas) -> None:
     assert unused["sdb"]["free"] % (4 * MiB) == 0
     with pytest.raises(Failed, match="there is no machine node9"):
         maas.info(machines=["node9"])
+
+
+# Documents that come from elsewhere
+
+
+def test_what_a_host_has_in_the_words_of_maas() -> None:
+    gathered = {
+        "raids": [{"name": "md0", "level": "1", "devices": ["sdb"], "metadata": "1.2", "bitmap": "none", "uuid": None}],
+        "drives": [{"name": "d", "volumes": [{"name": "v", "size": "1G", "boot_required": False}], "state": "online"}],
+        "bcaches": [{"name": "b", "backing_device": "sdc", "cache_device": "sdd", "writeback_percent": 5}],
+    }
+    assert for_maas(gathered) == {
+        "raids": [{"name": "md0", "level": "1", "devices": ["sdb"]}],
+        "drives": [{"name": "d", "volumes": [{"name": "v", "size": "1G"}], "state": "online"}],
+        "bcaches": [{"name": "b", "backing_device": "sdc", "cache_device": "sdd"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"raids": [{"name": "md0", "level": "4"}]}, "raids: md0: level is 4, and MAAS has only 0, 1, 5, 6, 10"),
+        ({"raids": [{"name": "md0", "state": "stopped"}]}, "state is stopped, and MAAS has only present, absent"),
+        (
+            {"bcaches": [{"name": "b", "backing_device": "sdc"}]},
+            "bcaches: b has no cache, and MAAS has no bcache without",
+        ),
+        ([], "takes a document"),
+    ],
+)
+def test_what_maas_cannot_have(document: Any, said: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=said):
+        for_maas(document)
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "playbooks/examples").glob("maas_*.yml"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples(maas: Maas, example: Path) -> None:
+    words = yaml.safe_load(example.read_text())["storage_layout"]
+    assert maas.storage(**words)["changed"]
+    assert not maas.storage(**words)["changed"]
