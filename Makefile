@@ -58,6 +58,7 @@ crash-matrix: lab-needs  ## interrupt each operation at each step, and write doc
 .PHONY: bench
 bench: lab-needs  ## time the modules side by side with their peers
 	python -m tests.bench
+	python -m tests.bench.maas
 
 .PHONY: lab
 lab: lab-needs  ## a shell inside the virtual machine

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ from .state import (
     Raid,
 )
 
+#: What a region draws, from characters that are not taken for each other.
+_SYSTEM_ID = re.compile("[34678abcdefghkmnpqrstwxy]{6}")
 #: The lists whose items a machine only tells the numbers of.
 _LISTS = {
     "raids": "raids/",
@@ -45,7 +48,7 @@ def find(client: Client, name: str) -> dict[str, Any]:
     purpose = f"reading machine {name}"
     if not name:
         raise StorageError("machine is empty; give a system_id, a hostname or an FQDN")
-    if len(name) == 6 and name.isalnum() and name.islower():
+    if _SYSTEM_ID.fullmatch(name):
         try:
             told: dict[str, Any] = client.get(f"machines/{name}/", purpose)
             return told

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..core.errors import StorageError
 
 MiB = 1 << 20
+#: The same number in the names of links that udev makes.
+_WWN = re.compile(r"/(?:wwn-0x|scsi-3|nvme-eui\.|dm-uuid-mpath-3)([0-9a-f]{16,32})$")
 #: What partitions and logical volumes are rounded down to, and the extents of volume groups.
 BLOCK = 4 * MiB
 _TABLE = 5 * MiB
@@ -26,6 +29,11 @@ MEMBERS = {
     "bcache-backing": "the backing device of a bcache",
     "bcache-cache": "the cache of a bcache",
 }
+
+
+def _wwn(path: str) -> str:
+    match = _WWN.search(path)
+    return match.group(1) if match else ""
 
 
 def whole_blocks(size: float) -> int:
@@ -123,7 +131,7 @@ class Machine(NamedTuple):
     bios_grub: bool = False
 
     def find(self, text: str) -> Device | None:
-        """A device by its key, by a path of it, or by its serial at the end of one."""
+        """A device by its key, or by a path of it: udev makes several of one serial number or WWN."""
         if text in self.devices:
             return self.devices[text]
         for prefix in ("/dev/disk/by-dname/", "/dev/"):
@@ -131,8 +139,10 @@ class Machine(NamedTuple):
                 return self.devices[text[len(prefix) :]]
         if not text.startswith("/dev/disk/by-id/"):
             return None
-        found = [one for one in self.devices.values() if text == one.id_path]
-        found = found or [one for one in self.devices.values() if one.serial and text.endswith(f"_{one.serial}")]
+        disks = [one for one in self.devices.values() if one.kind == DISK]
+        wwn = _wwn(text)
+        found = [one for one in disks if text == one.id_path or (wwn and wwn == _wwn(one.id_path))]
+        found = found or [one for one in disks if one.serial and text.endswith(f"_{one.serial}")]
         return found[0] if len(found) == 1 else None
 
     def device(self, text: str, what: str) -> Device:

@@ -18,6 +18,7 @@ MiB = 1 << 20
 BLOCK = 4 * MiB
 #: What the start and the end of a GPT take.
 TABLE = 5 * MiB
+SYSTEM_ID_CHARACTERS = "34678abcdefghkmnpqrstwxy"
 RAID_SUPERBLOCK = 128 << 10
 SMALLEST_BOOT_DISK = 512 * MiB
 
@@ -433,10 +434,17 @@ class Region:
         return user
 
     def add_machine(self, hostname: str, system_id: str = "", **more: Any) -> Machine:
-        system_id = system_id or f"s{len(self.machines):05d}"
+        system_id = system_id or self._system_id()
         machine = Machine(self, system_id, hostname, **more)
         self.machines[system_id] = machine
         return machine
+
+    def _system_id(self) -> str:
+        number, drawn = len(self.machines), ""
+        for _digit in range(6):
+            number, rest = divmod(number, len(SYSTEM_ID_CHARACTERS))
+            drawn = SYSTEM_ID_CHARACTERS[rest] + drawn
+        return drawn
 
     def machine(self, system_id: str) -> Machine:
         if system_id not in self.machines:

@@ -103,7 +103,7 @@ def test_a_change_that_the_region_put_off_is_sent_again(maas: Maas, what: str) -
 
 def test_a_bug_of_the_region_is_told_plainly(maas: Maas) -> None:
     maas.server.faults = [Fault("error", "POST", "raids/")]
-    failed(maas, r"create raid md0: .*POST nodes/s00000/raids/ .*: the region failed with status 500", **MIRROR)
+    failed(maas, r"create raid md0: .*POST nodes/333333/raids/ .*: the region failed with status 500", **MIRROR)
     maas.server.faults = [Fault("html", "POST", "raids/")]
     failed(maas, "the region failed with status 502$", **MIRROR)
 

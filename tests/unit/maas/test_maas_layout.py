@@ -147,17 +147,17 @@ def test_a_document_is_planned_on_what_it_makes_gone(maas: Maas) -> None:
     assert outline(maas.settle(**both)) == ["remove raid md0", "create drive data"]
 
 
-@pytest.mark.parametrize("machine", ["node1", "node1.maas", "s00000"])
+@pytest.mark.parametrize("machine", ["node1", "node1.maas", "333333"])
 def test_machines_by_any_of_their_names(maas: Maas, machine: str) -> None:
-    assert maas.storage(machine=machine, boot_disk="sda")["system_id"] == "s00000"
+    assert maas.storage(machine=machine, boot_disk="sda")["system_id"] == "333333"
 
 
 def test_machines_that_are_not_there_or_twice(maas: Maas) -> None:
     maas.refused("there is no machine node9 in this region", machine="node9", boot_disk="sda")
     maas.refused("machine is empty", machine="", boot_disk="sda")
     add_machine(maas.region, "node1", domain="lab")
-    maas.refused(r"there are several: node1.maas \(s00000\), node1.lab \(s00001\)", boot_disk="sda")
-    assert maas.storage(machine="node1.lab", boot_disk="sda")["system_id"] == "s00001"
+    maas.refused(r"there are several: node1.maas \(333333\), node1.lab \(333334\)", boot_disk="sda")
+    assert maas.storage(machine="node1.lab", boot_disk="sda")["system_id"] == "333334"
 
 
 # What is in the machine's way, and the region's
@@ -309,15 +309,15 @@ def test_members_come_in_before_others_leave(maas: Maas) -> None:
     maas.storage(**one_raid("5", "sdb", "sdc", "sdd", spare_devices=["sde"]))
     done = maas.settle(**one_raid("5", "sdf", "sdc", "sdd", spare_devices=["sde"]))
     assert commands(done) == [
-        "PUT nodes/s00000/raid/1/ add_block_devices=8",
-        "PUT nodes/s00000/raid/1/ remove_block_devices=4",
+        "PUT nodes/333333/raid/1/ add_block_devices=8",
+        "PUT nodes/333333/raid/1/ remove_block_devices=4",
     ]
     done = maas.settle(**one_raid("5", "sdc", "sdd", "sde", spare_devices=["sdf", "sdb"]))
     assert commands(done) == [
-        "PUT nodes/s00000/raid/1/ remove_spare_devices=7",
-        "PUT nodes/s00000/raid/1/ add_block_devices=7 add_spare_devices=4",
-        "PUT nodes/s00000/raid/1/ remove_block_devices=8",
-        "PUT nodes/s00000/raid/1/ add_spare_devices=8",
+        "PUT nodes/333333/raid/1/ remove_spare_devices=7",
+        "PUT nodes/333333/raid/1/ add_block_devices=7 add_spare_devices=4",
+        "PUT nodes/333333/raid/1/ remove_block_devices=8",
+        "PUT nodes/333333/raid/1/ add_spare_devices=8",
     ]
     maas.settle(**one_raid("5", "sdc", "sdd", "sde", spare_devices=[]))
     maas.refused(
@@ -369,7 +369,7 @@ def test_an_array_is_found_by_its_uuid(maas: Maas) -> None:
     uuid = "5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6"
     maas.storage(**one_raid("1", "sdb", "sdc", uuid=uuid))
     done = maas.settle(raids=[{"name": "mdx", "uuid": uuid}])
-    assert commands(done) == ["PUT nodes/s00000/raid/1/ name=mdx"]
+    assert commands(done) == ["PUT nodes/333333/raid/1/ name=mdx"]
     done = maas.settle(raids=[{"name": "mdx", "uuid": uuid[::-1]}])
     assert outline(done) == ["rename raid mdx"]
 
@@ -378,7 +378,7 @@ def test_changes_of_a_bcache(maas: Maas) -> None:
     words = {"name": "cached", "backing_device": "sdb", "cache_device": "nvme0n1"}
     maas.storage(bcaches=[words, {**words, "name": "other", "backing_device": "sdc"}])
     done = maas.settle(bcaches=[{"name": "cached", "cache_mode": "writearound"}])
-    assert commands(done) == ["PUT nodes/s00000/bcache/1/ cache_mode=writearound"]
+    assert commands(done) == ["PUT nodes/333333/bcache/1/ cache_mode=writearound"]
     done = maas.settle(bcaches=[{**words, "cache_device": "nvme1n1"}])
     assert outline(done) == ["create cache set nvme1n1", "change bcache cached"]
     done = maas.settle(bcaches=[{**words, "name": "other", "backing_device": "sdd", "cache_device": "nvme1n1"}])
@@ -400,7 +400,7 @@ def test_changes_of_a_drive(maas: Maas) -> None:
     maas.refused("drive d: without sdb it has 466 GiB, and its volumes need more", **drive("sdc", size="900GB"))
     maas.settle(**drive("sdb", "sdc", size="400GB"))
     done = maas.settle(**drive("sdc", size="400GB"))
-    assert commands(done) == ["PUT nodes/s00000/volume-group/1/ remove_block_devices=4"]
+    assert commands(done) == ["PUT nodes/333333/volume-group/1/ remove_block_devices=4"]
     maas.refused("d/v holds a filesystem xfs, mounted at /srv", drives=[{"name": "d", "state": "absent"}])
     maas.settle(drives=[{"name": "d", "state": "absent"}], allow_destroy=["d"])
 
@@ -418,7 +418,7 @@ def test_filesystems_and_mounts_change(maas: Maas) -> None:
 
     maas.storage(**on_sdb(type="ext4", label="one", mount_point="/srv", mount_options="noatime"))
     assert commands(maas.settle(**on_sdb(mount_point="/www"))) == [
-        "POST nodes/s00000/blockdevices/4/?op=mount mount_point=/www mount_options=noatime"
+        "POST nodes/333333/blockdevices/4/?op=mount mount_point=/www mount_options=noatime"
     ]
     maas.refused("sdb: it holds .*, and xfs is wanted; add sdb to allow_destroy", **on_sdb(type="xfs"))
     # What was mounted is so again after it was formatted anew, which drops it.
@@ -520,8 +520,8 @@ def test_tags(maas: Maas) -> None:
     }
     done = maas.settle(**words)
     assert commands(done)[:2] == [
-        "POST nodes/s00000/blockdevices/4/?op=add_tag tag=bulk",
-        "POST nodes/s00000/blockdevices/4/?op=remove_tag tag=sata",
+        "POST nodes/333333/blockdevices/4/?op=add_tag tag=bulk",
+        "POST nodes/333333/blockdevices/4/?op=remove_tag tag=sata",
     ]
 
 
@@ -594,6 +594,22 @@ def test_info(maas: Maas) -> None:
 
 
 # Documents that come from elsewhere
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/dev/sdb",
+        "/dev/disk/by-dname/sdb",
+        "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4",
+        "/dev/disk/by-id/scsi-35000c500a1b2c3d4",
+        "/dev/disk/by-id/scsi-SATA_ACME_NODE1-SDB",
+    ],
+)
+def test_disks_by_any_of_their_paths(maas: Maas, path: str) -> None:
+    maas.machine.device("sdb").id_path = "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"
+    assert maas.storage(filesystems=[{"device": path, "type": "xfs"}])["changed"]
+    assert maas.machine.device("sdb").filesystem
 
 
 def test_what_a_host_has_in_the_words_of_maas() -> None:
