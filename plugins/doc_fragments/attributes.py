@@ -35,3 +35,13 @@ attributes:
     membership:
       - strata.storage.host
 """
+
+    ACTIONGROUP_MAAS = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/strata.storage.maas) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - strata.storage.maas
+"""

@@ -61,6 +61,7 @@ extends_documentation_fragment:
   - strata.storage.maas
   - strata.storage.maas.words
   - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_maas
 notes:
   - A device is the name of another item (C(md0), C(cached), C(data/srv) for a volume of a drive), of disks (C(slow) for
     all of them, C(slow[0]) for the first), MAAS's own name for it (C(sda), C(sda-part1)), or a disk's path.

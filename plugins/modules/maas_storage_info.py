@@ -24,6 +24,7 @@ options:
 extends_documentation_fragment:
   - strata.storage.maas
   - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_maas
 seealso:
   - module: strata.storage.maas_storage
 """
