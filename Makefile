@@ -44,8 +44,8 @@ format: needs  ## let ruff format the code and fix what it can
 	ruff check --fix
 
 .PHONY: unit
-unit: needs  ## tests without root and without a kernel of their own (seconds)
-	python -m pytest tests/unit $(PYTEST_ARGS)
+unit: needs  ## tests without root and without a kernel of their own (a minute)
+	python -m pytest -n 2 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
 integration: lab-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)

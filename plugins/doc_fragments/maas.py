@@ -243,15 +243,19 @@ options:
     default: 30
 """
 
+    DISKS: str = "options:\n" + indent(
+        _section(
+            "disks",
+            "Names for disks that are chosen by what they are. Those that the document's items are made of already are "
+            "chosen first, then blank ones, always in the same order.",
+            _DISKS,
+        ),
+        "  ",
+    )
+
     WORDS: str = "options:\n" + indent(
         "".join(
             (
-                _section(
-                    "disks",
-                    "Names for disks that are chosen by what they are. Those that the document's items are made of "
-                    "already are chosen first, then blank ones, always in the same order.",
-                    _DISKS,
-                ),
                 _section("partitions", "Parts of disks or RAIDs, in a GPT.", _PARTITION, _STATE),
                 _section("raids", "Software RAID arrays.", _RAID, _RENAMED, _STATE),
                 _section("bcaches", "Slow devices behind a fast cache.", _BCACHE, _RENAMED, _STATE),

@@ -59,6 +59,7 @@ options:
     type: str
 extends_documentation_fragment:
   - strata.storage.maas
+  - strata.storage.maas.disks
   - strata.storage.maas.words
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_maas

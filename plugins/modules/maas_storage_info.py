@@ -23,6 +23,7 @@ options:
     elements: str
 extends_documentation_fragment:
   - strata.storage.maas
+  - strata.storage.maas.disks
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_maas
 seealso:
@@ -37,7 +38,19 @@ EXAMPLES = r"""
     machines: [node7]
   register: found
 
-- name: Its tree
+- name: Where there are four large disks that nobody uses
+  strata.storage.maas_storage_info:
+    url: https://maas.example.com:5443/MAAS
+    api_key_file: ~/.maas-key
+    disks:
+      - {name: slow, rotational: true, min_size: 4TB}
+  register: all
+
+- name: Their names
+  ansible.builtin.debug:
+    msg: "{{ all.machines | selectattr('disks.slow.3', 'defined') | map(attribute='hostname') | list }}"
+
+- name: The tree of the first
   ansible.builtin.debug:
     msg: "{{ found.machines[0].tree | strata.storage.tree }}"
 """
@@ -88,6 +101,10 @@ machines:
       type: list
       elements: dict
       returned: always
+    disks:
+      description: The disks that nobody uses, by the names in O(disks), that are what those say.
+      type: dict
+      returned: always
     tree:
       description: All devices, from the disks up. The filter P(strata.storage.tree#filter) draws it.
       type: list
@@ -102,10 +119,11 @@ requests:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.maas.task import CONNECTION, tell
+from ..module_utils.maas.words import OPTIONS
 
 
 def main() -> None:
-    spec = {**CONNECTION, "machines": {"type": "list", "elements": "str"}}
+    spec = {**CONNECTION, "machines": {"type": "list", "elements": "str"}, "disks": OPTIONS["disks"]}
     tell(AnsibleModule(argument_spec=spec, supports_check_mode=True))
 
 

@@ -116,7 +116,7 @@ def choose(
     and no disk is chosen twice. Raises StorageError where too few match.
     """
     matching = {
-        disks.name: {candidate.path: candidate for candidate in candidates if _matches(disks, candidate)}
+        disks.name: {candidate.path: candidate for candidate in candidates if matches(disks, candidate)}
         for disks in wanted
     }
     chosen: dict[str, list[str]] = {disks.name: [""] * disks.number for disks in wanted}
@@ -150,7 +150,8 @@ def choose(
     return {name: tuple(paths) for name, paths in chosen.items()}
 
 
-def _matches(disks: Disks, candidate: Candidate) -> bool:
+def matches(disks: Disks, candidate: Candidate) -> bool:
+    """Whether a disk is what is wanted, be it free or not."""
     return (
         (disks.serial is None or disks.serial == candidate.serial)
         and (disks.wwn is None or _plain_wwn(disks.wwn) == _plain_wwn(candidate.wwn))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple, Union
 
 from ..core.errors import StorageError
@@ -165,3 +165,28 @@ def resolve(text: str, where: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
             raise StorageError(f"{text}: {indexed.group(1)} has {len(paths)} devices, counted from 0")
         return (paths[index],)
     return (text,)
+
+
+def check_once(
+    ordered: Iterable[Node],
+    items: Mapping[Node, Item],
+    where: Mapping[str, tuple[str, ...]],
+    key: Callable[[str], str],
+) -> None:
+    """Raises StorageError for a device that two items name; ``key`` is the device that a path or a name means."""
+    places: dict[str, str] = {}
+    for node in ordered:
+        for reference in node.references if items[node].state != "absent" else ():
+            here = role(reference.place)
+            for text in resolve(reference.text, where) if here != "again" else ():
+                device = key(text)
+                if device in places and (not here or role(places[device]) != here):
+                    raise StorageError(f"{places[device]} and {reference.place} both mean {device}")
+                places[device] = reference.place
+
+
+def permitted_by_name(text: str, name: str) -> str:
+    """What an item's planner says about ``allow_destroy``, as it is for a document: there it is a list of names."""
+    return text.replace("set allow_destroy", f"add {name} to allow_destroy").replace(
+        "Set allow_destroy", f"Add {name} to allow_destroy"
+    )

@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan, both
 from ..document.bcache import Bcache
-from ..document.document import Document, Item, bare, bound, disk_nodes, nodes, resolve, role
+from ..document.document import (
+    Document,
+    Item,
+    bare,
+    bound,
+    check_once,
+    disk_nodes,
+    nodes,
+    permitted_by_name,
+)
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
@@ -107,7 +115,7 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     if document.exact:
         exact.check(host, going, allow)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
-    _check_once(host, ordered, items, where)
+    check_once(ordered, items, where, lambda text: host.links.get(text) or text)
     wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
     others = [
         Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,))
@@ -129,8 +137,7 @@ class Wanted(NamedTuple):
         try:
             planned: Plan = planner(self.item).plan(host, self.item, name in self.allow)
         except Refused as error:
-            said = str(error).replace("set allow_destroy", f"add {name} to allow_destroy")
-            raise Refused(said.replace("Set allow_destroy", f"Add {name} to allow_destroy")) from None
+            raise Refused(permitted_by_name(str(error), name)) from None
         return planned
 
 
@@ -187,21 +194,6 @@ def _check_foreign(host: Host, items: dict[Node, Item]) -> None:
             raise StorageError(
                 f"{node.place}: there is a device {device.path} of that name already; choose another one"
             )
-
-
-def _check_once(
-    host: Host, ordered: Iterable[Node], items: dict[Node, Item], where: dict[str, tuple[str, ...]]
-) -> None:
-    places: dict[str, str] = {}
-    for node in ordered:
-        for reference in node.references if items[node].state != "absent" else ():
-            here = role(reference.place)
-            for path in resolve(reference.text, where) if here != "again" else ():
-                device = host.find(path)
-                key = device.path if device else path
-                if key in places and (not here or role(places[key]) != here):
-                    raise StorageError(f"{places[key]} and {reference.place} both mean {key}")
-                places[key] = reference.place
 
 
 def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dict[str, tuple[str, ...]], Host]:

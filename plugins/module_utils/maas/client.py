@@ -31,6 +31,10 @@ class Unsure(StorageError):
     """A request that changes something was sent, and no answer came: it may have been done."""
 
 
+class RegionFailed(StorageError):
+    """The region came to grief over a request."""
+
+
 class NotFound(StorageError):
     """The region has no such thing."""
 
@@ -180,7 +184,7 @@ class Client:
         if status == 404:
             return NotFound(f"{purpose}: {said or 'there is no such thing'}")
         if status >= 500:
-            return StorageError(f"{purpose}: the region failed with status {status}" + (f" ({said})" if said else ""))
+            return RegionFailed(f"{purpose}: the region failed with status {status}" + (f" ({said})" if said else ""))
         return StorageError(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
 
 

@@ -146,12 +146,11 @@ def _volume(machine: Machine, group: Group, want: Volume, renamed_from: str) -> 
     key = f"{group.name}/{want.name}"
     there = machine.devices.get(key)
     former = machine.devices.get(f"{group.name}/{renamed_from}") if renamed_from else None
-    if there is None and former is None:
+    device = there or former
+    if device is None:
         return _create_volume(machine, group, want, key)
     steps: Steps = ()
     told: dict[str, int | str] = {}
-    device = there or former
-    assert device is not None
     if there is None:
         _check_name(machine, want.name, key)
         told["name"] = want.name

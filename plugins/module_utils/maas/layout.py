@@ -12,7 +12,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step, both
 from ..document.bcache import Bcache
 from ..document.disk import Candidate, choose
-from ..document.document import Item, bound, disk_nodes, nodes, resolve, role
+from ..document.document import Item, bound, check_once, disk_nodes, nodes, permitted_by_name, resolve, role
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
@@ -47,7 +47,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     others = survey.others(machine, want, where) if want.document.exact else []
     _check_allowed(others, items, allow, want)
     ordered = [node for node in in_order(tuple(items), known) if node in items]
-    _check_once(machine, ordered, items, where)
+    check_once(tuple(ordered), items, where, lambda text: getattr(machine.find(text), "key", text))
     whole = _boot_disk(whole, want)
     going = [Going(item, True) for item in others]
     going += [
@@ -64,7 +64,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
             try:
                 whole = both(whole, _plan_item(whole.after, want, bound(node.section, item, where), permitted))
             except Refused as error:
-                raise Refused(_named(str(error), item.name)) from None
+                raise Refused(permitted_by_name(str(error), item.name)) from None
     whole = _swept(whole, want, where)
     for one in want.special or ():
         if one.state != "absent":
@@ -73,12 +73,6 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     if waiting:
         _plan_going(whole.after, waiting[0])
     return _checked(before, _tags(whole, want, where))
-
-
-def _named(text: str, name: str) -> str:
-    return text.replace("set allow_destroy", f"add {name} to allow_destroy").replace(
-        "Set allow_destroy", f"Add {name} to allow_destroy"
-    )
 
 
 def _plan_item(machine: Machine, want: Wanted, item: Item, allow: bool) -> Plan:
@@ -103,7 +97,7 @@ def _plan_going(machine: Machine, going: Going) -> Plan:
     try:
         return _plan_item(machine, Wanted(survey.NOTHING), item, going.allow)
     except Refused as error:
-        raise Refused(_named(str(error), item.name)) from None
+        raise Refused(permitted_by_name(str(error), item.name)) from None
 
 
 def _removed(whole: Plan, going: list[Going]) -> tuple[Plan, list[Going]]:
@@ -266,21 +260,6 @@ def _check_foreign(machine: Machine, items: Mapping[Node, Item]) -> None:
             raise StorageError(f"{node.place}: there is a {there.kind} of that name already; choose another one")
 
 
-def _check_once(
-    machine: Machine, ordered: list[Node], items: Mapping[Node, Item], where: Mapping[str, tuple[str, ...]]
-) -> None:
-    places: dict[str, str] = {}
-    for node in ordered:
-        for reference in node.references if items[node].state != "absent" else ():
-            here = role(reference.place)
-            for text in resolve(reference.text, where):
-                device = machine.find(text)
-                key = device.key if device else text
-                if key in places and (not here or role(places[key]) != here):
-                    raise StorageError(f"{places[key]} and {reference.place} both mean {key}")
-                places[key] = reference.place
-
-
 # Names
 
 
@@ -297,11 +276,12 @@ def _where(machine: Machine, want: Wanted, items: Mapping[Node, Item]) -> dict[s
             for volume in item.volumes or ():
                 where[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)
     if want.document.disks:
-        where.update(choose(want.document.disks, _candidates(machine), _claims(machine, want, items)))
+        where.update(choose(want.document.disks, candidates(machine), _claims(machine, want, items)))
     return where
 
 
-def _candidates(machine: Machine) -> tuple[Candidate, ...]:
+def candidates(machine: Machine) -> tuple[Candidate, ...]:
+    """The machine's disks, with what they can be chosen by."""
     return tuple(
         Candidate(
             path=disk.key,

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import StorageError
-from .client import Client, NotFound
+from .client import Client, NotFound, RegionFailed
 from .state import (
     BCACHE,
     DISK,
+    LEFTOVER,
     MEMBERS,
     PARTITION,
     RAID,
@@ -29,12 +30,12 @@ from .state import (
 
 #: What a region draws, from characters that are not taken for each other.
 _SYSTEM_ID = re.compile("[34678abcdefghkmnpqrstwxy]{6}")
-#: The lists whose items a machine only tells the numbers of.
+#: The lists whose items a machine only tells the numbers of, and the path of one of them.
 _LISTS = {
-    "raids": "raids/",
-    "cache_sets": "bcache-cache-sets/",
-    "bcaches": "bcaches/",
-    "volume_groups": "volume-groups/",
+    "raids": ("raids/", "raid"),
+    "cache_sets": ("bcache-cache-sets/", "bcache-cache-set"),
+    "bcaches": ("bcaches/", "bcache"),
+    "volume_groups": ("volume-groups/", "volume-group"),
 }
 
 
@@ -67,10 +68,14 @@ def find(client: Client, name: str) -> dict[str, Any]:
 def complete(client: Client, told: Mapping[str, Any]) -> Machine:
     """A machine from what was told at once, and from the lists of what it only numbers."""
     system_id, hostname = told["system_id"], told["hostname"]
-    lists = {
-        kind: client.get(f"nodes/{system_id}/{path}", f"reading {kind} of {hostname}") if told.get(kind) else []
-        for kind, path in _LISTS.items()
-    }
+    lists = {}
+    for kind, (path, single) in _LISTS.items():
+        purpose, numbered = f"reading {kind} of {hostname}", told.get(kind) or []
+        try:
+            lists[kind] = client.get(f"nodes/{system_id}/{path}", purpose) if numbered else []
+        except RegionFailed:
+            # One orphan, which the machine itself no longer tells of, spoils the whole list.
+            lists[kind] = [client.get(f"nodes/{system_id}/{single}/{stub['id']}/", purpose) for stub in numbered]
     return parse(told, lists)
 
 
@@ -88,7 +93,7 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
     keys: dict[tuple[bool, str], str] = {}
     for one in told["blockdevice_set"]:
         number = str(one["id"])
-        kind = DISK if one["type"] == "physical" else kinds.get(number, RAID)
+        kind = DISK if one["type"] == "physical" else kinds.get(number, LEFTOVER)
         found = _device(one, volumes.get(number, one["name"]), kind)
         devices[found.key] = found
         keys[False, number] = found.key

@@ -21,6 +21,8 @@ _SUPERBLOCK = 128 << 10
 
 READY, ALLOCATED = "Ready", "Allocated"
 DISK, RAID, BCACHE, VOLUME, PARTITION = "disk", "raid", "bcache", "volume", "partition"
+#: What was made of something that is not there any more.
+LEFTOVER = "leftover"
 #: Filesystem types by which the region notes what a device is a part of.
 MEMBERS = {
     "raid": "an active member of a RAID",

@@ -16,7 +16,7 @@ from ..document.partition import Partition
 from ..document.raid import Raid
 from .filesystem import dump as dump_use
 from .partition import left_over
-from .state import BCACHE, DISK, PARTITION, RAID, VOLUME, Device, Machine
+from .state import BCACHE, DISK, LEFTOVER, PARTITION, RAID, VOLUME, Device, Machine
 from .words import Special, Wanted
 
 NOTHING = Document((), {})
@@ -207,7 +207,7 @@ def tree(machine: Machine) -> list[dict[str, Any]]:
     lower = {key for keys in above.values() for key in keys}
     levels = {array.device: f"raid{array.level}" for array in machine.raids}
     modes = {cached.device: f"bcache {cached.cache_mode}" for cached in machine.bcaches}
-    kinds = {DISK: "disk", PARTITION: "part", RAID: "raid", BCACHE: "bcache", VOLUME: "lvm"}
+    kinds = {DISK: "disk", PARTITION: "part", RAID: "raid", BCACHE: "bcache", VOLUME: "lvm", LEFTOVER: LEFTOVER}
 
     def branch(key: str) -> dict[str, Any]:
         one = machine.devices[key]

@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..core.errors import StorageError
 from ..core.run import Road, run
+from ..document import disk
 from ..document.tree import draw
 from . import layout, survey
 from .client import Client
@@ -105,13 +106,15 @@ def tell(module: AnsibleModule) -> NoReturn:
         found = (
             client.get("machines/", "reading all machines") if names is None else [find(client, one) for one in names]
         )
-        told = [_told(complete(client, one)) for one in found]
+        wanted = tuple(disk.parse(item) for item in module.params["disks"] or ())
+        told = [_told(complete(client, one), wanted) for one in found]
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
     module.exit_json(changed=False, machines=told, requests=client.count)
 
 
-def _told(machine: Machine) -> dict[str, Any]:
+def _told(machine: Machine, wanted: tuple[disk.Disks, ...]) -> dict[str, Any]:
+    free = [one for one in layout.candidates(machine) if one.free and one.blank]
     return {
         "system_id": machine.system_id,
         "hostname": machine.hostname,
@@ -120,4 +123,5 @@ def _told(machine: Machine) -> dict[str, Any]:
         **survey.facts(machine),
         "unused": survey.unused(machine),
         "tree": survey.tree(machine),
+        "disks": {disks.name: [one.path for one in free if disk.matches(disks, one)] for disks in wanted},
     }

@@ -38,7 +38,7 @@ def test_all_words() -> None:
         ({}, "disks slow: say what they are: serial, wwn"),
         ({"count": 2}, "say what they are"),
         ({"rotational": True, "count": 0}, "count is 0, and must be at least 1"),
-        ({"serial": "S", "count": 2}, "a serial or a wwn is that of one disk, and count is 2"),
+        ({"serial": "S", "count": 2}, "a serial, a wwn or an id_path is that of one disk, and count is 2"),
         ({"min_size": "2G", "max_size": "1G"}, "min_size is larger than max_size"),
         ({"min_size": "50%"}, "min_size: 50% must be an amount of bytes"),
     ],

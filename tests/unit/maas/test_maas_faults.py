@@ -232,6 +232,22 @@ def test_a_second_operator(maas: Maas, words: dict[str, Any], meanwhile: Any, sa
     check_whole(maas)
 
 
+def test_an_orphan_that_somebody_left(maas: Maas) -> None:
+    """The region fails to list bcaches as soon as one of them has lost its backing device; the others are read."""
+    maas.storage(**one_raid("1", "sdb", "sdc"))
+    words = {"name": "cached", "backing_device": "md0", "cache_device": "nvme0n1"}
+    both = [words, {"name": "other", "backing_device": "sdd", "cache_device": "nvme0n1"}]
+    maas.storage(bcaches=both)
+    maas.machine.delete_group(next(group for group in maas.machine.groups if group.name == "md0"))
+    assert not maas.storage(bcaches=both[1:])["changed"]
+    (told,) = maas.info()["machines"]
+    assert [one["name"] for one in told["layout"]["bcaches"]] == ["other"]
+    assert [one["name"] for one in told["tree"] if one["type"] == "leftover"] == ["cached"]
+    maas.refused(
+        "bcaches: cached: there is a leftover of that name already", bcaches=[{**words, "backing_device": "sde"}]
+    )
+
+
 # Interrupted after any request
 
 

@@ -574,6 +574,15 @@ def test_a_plan_that_somebody_approves(maas: Maas) -> None:
     assert not maas.storage(**words, expected_plan=digest)["changed"]
 
 
+def test_which_disks_nobody_uses(maas: Maas) -> None:
+    maas.storage(**one_raid("1", "sdb", "sdc"), filesystems=[{"device": "sdd", "type": "xfs"}])
+    disks = [{"name": "slow", "rotational": True, "min_size": "400GB"}, {"name": "other", "model": "none"}]
+    (found,) = maas.info(machines=["node1"], disks=disks)["machines"]
+    assert found["disks"] == {"slow": ["sde", "sdf", "sdg"], "other": []}
+    with pytest.raises(Failed, match="disks slow: say what they are"):
+        maas.info(disks=[{"name": "slow"}])
+
+
 def test_info(maas: Maas) -> None:
     add_machine(maas.region, "node2")
     maas.storage(**WHOLE)
