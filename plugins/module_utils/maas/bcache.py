@@ -12,7 +12,7 @@ from ..document.sizes import show_size
 from .actions import Call, fields, step, unchanged
 from .partition import left_over
 from .raid import renamed
-from .safety import check_unused, describe, take
+from .safety import check_room, check_unused, describe, take
 from .state import BCACHE, PARTITION, Bcache as Cached, CacheSet, Device, Machine
 
 Steps = tuple[Step, ...]
@@ -117,13 +117,13 @@ def _change(machine: Machine, want: Bcache, there: Cached, allow: bool) -> Plan:
             changed, size = changed._replace(backing=backing.key), backing.size
     if not told:
         return Plan(steps, machine)
+    check_room(machine.resized(there.device, size), f"bcache {want.name}", size)
     detail = ", ".join(f"{word.replace('_', ' ')} {value}" for word, value in told.items())
     steps += (step("change", "bcache", want.name, detail, Call("PUT", path, fields(**told))),)
     if changed.backing != there.backing:
         machine = machine.blank(there.backing).holding((changed.backing,), "bcache-backing", f"bcache {want.name}")
-    device = machine.devices[there.device]._replace(size=size)
     machine = machine._replace(bcaches=tuple(changed if one is there else one for one in machine.bcaches))
-    machine = renamed(machine.with_device(device), there.name, want.name)
+    machine = renamed(machine.resized(there.device, size), there.name, want.name)
     if changed.cache_set != there.cache_set:
         more, machine = _drop_unused(machine, there.cache_set)
         steps += more

@@ -75,9 +75,8 @@ def _mount(
     found = device.filesystem
     if found is None:
         return steps, machine
-    point = use.mount_point or (before.mount_point if before else None)
-    if found.type == "swap":
-        point = _NOWHERE
+    former = before.mount_point if before and before.mount_point != _NOWHERE else None
+    point = _NOWHERE if found.type == "swap" else use.mount_point or former
     options = use.mount_options if use.mount_options is not None else before.mount_options if before else ""
     if point is None:
         if use.mount_options:

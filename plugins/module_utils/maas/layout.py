@@ -57,14 +57,8 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     ]
     going += [Going(one, True) for one in want.special or () if one.state == "absent"]
     whole, waiting = _removed(whole, going)
-    for node in ordered:
-        item = items[node]
-        if item.state != "absent":
-            permitted = item.name in allow
-            try:
-                whole = both(whole, _plan_item(whole.after, want, bound(node.section, item, where), permitted))
-            except Refused as error:
-                raise Refused(permitted_by_name(str(error), item.name)) from None
+    coming = {node: bound(node.section, items[node], where) for node in ordered if items[node].state != "absent"}
+    whole = _made(whole, want, coming, known, allow)
     whole = _swept(whole, want, where)
     for one in want.special or ():
         if one.state != "absent":
@@ -73,6 +67,32 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     if waiting:
         _plan_going(whole.after, waiting[0])
     return _checked(before, _tags(whole, want, where))
+
+
+def _made(
+    whole: Plan, want: Wanted, coming: Mapping[Node, Item], known: Mapping[str, Node], allow: tuple[str, ...]
+) -> Plan:
+    """Bottom-up; what is refused, and what is made of that, once more when others may have let go of a device."""
+    left = list(coming)
+    while left:
+        waiting: list[Node] = []
+        refusals: list[str] = []
+        for node in left:
+            if any(known.get(reference.text) in waiting for reference in node.references):
+                waiting.append(node)
+                continue
+            # What an item is called in the document, whatever device is meant by that.
+            name = node.place.partition(": ")[2]
+            try:
+                whole = both(whole, _plan_item(whole.after, want, coming[node], name in allow))
+            except Refused as error:
+                refusals.append(permitted_by_name(str(error), name))
+                waiting.append(node)
+        if len(waiting) == len(left):
+            # Each may be the reason for the others.
+            raise Refused(" Also: ".join(refusals))
+        left = waiting
+    return whole
 
 
 def _plan_item(machine: Machine, want: Wanted, item: Item, allow: bool) -> Plan:

@@ -11,7 +11,7 @@ from ..document.raid import Raid
 from ..document.sizes import show_size
 from .actions import Call, fields, members, step, unchanged
 from .partition import left_over
-from .safety import check_once, check_unused, describe, take
+from .safety import check_once, check_room, check_unused, describe, take
 from .state import DISK, PARTITION, RAID, Device, Machine, Raid as Array
 from .words import LEAST_DEVICES
 
@@ -155,7 +155,7 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     changed = there._replace(name=want.name, members=active, spares=spares, uuid=_uuid(want) or there.uuid)
     if changed == there:
         return Plan(steps, machine)
-    _check_group(machine, device, want.name)
+    check_room(machine.resized(device.key, size), f"RAID {want.name}", size)
     told: dict[str, str | None] = {
         "name": want.name if want.name != there.name else None,
         "uuid": changed.uuid if changed.uuid != there.uuid else None,
@@ -171,7 +171,8 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     if verb == "rename":
         detail = f"from {there.name}" if want.name != there.name else f"its UUID {changed.uuid}"
     steps += (step(verb, "raid", want.name, detail, *calls),)
-    return Plan(steps, renamed(_with(machine, changed, there, device), there.name, want.name))
+    machine = _with(machine, changed, there, device).resized(device.key, size)
+    return Plan(steps, renamed(machine, there.name, want.name))
 
 
 def _wanted(
@@ -208,17 +209,6 @@ def _member_changes(
         put("add", tuple(key for key in in_spares if key in out_active), True),
     ]
     return [request for request in requests if request]
-
-
-def _check_group(machine: Machine, device: Device, name: str) -> None:
-    for group in machine.groups:
-        if device.key in group.devices:
-            after = machine.with_device(device)
-            if after.group_free(group) < 0:
-                raise Refused(
-                    f"RAID {name}: it would become {show_size(device.size)}, and the volumes of drive {group.name} "
-                    "on it need more"
-                )
 
 
 def renamed(machine: Machine, old: str, new: str) -> Machine:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Step
+from ..document.sizes import show_size
 from .actions import Call, at, step, unchanged
 from .state import MEMBERS, Device, Filesystem, Machine
 
@@ -64,3 +65,13 @@ def check_once(devices: list[Device], what: str) -> None:
     for key in keys:
         if keys.count(key) > 1:
             raise StorageError(f"{what}: {key} is named twice, by different names")
+
+
+def check_room(machine: Machine, what: str, size: int) -> None:
+    """Raises Refused where volumes do not fit any more into what lies on something of another size."""
+    for group in machine.groups:
+        if machine.group_free(group) < 0:
+            raise Refused(
+                f"{what}: it would become {show_size(size)}, and the volumes of drive {group.name} on it need more; "
+                "make them smaller first"
+            )

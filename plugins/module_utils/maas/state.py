@@ -185,6 +185,14 @@ class Machine(NamedTuple):
     def with_device(self, device: Device) -> Machine:
         return self._replace(devices={**self.devices, device.key: device})
 
+    def resized(self, key: str, size: int) -> Machine:
+        """With another size of a device, and of the bcaches that are made of it."""
+        machine = self.with_device(self.devices[key]._replace(size=size))
+        for one in self.bcaches:
+            if one.backing == key:
+                machine = machine.resized(one.device, size)
+        return machine
+
     def without(self, key: str) -> Machine:
         return self._replace(devices={other: one for other, one in self.devices.items() if other != key})
 

@@ -147,6 +147,29 @@ def test_a_document_is_planned_on_what_it_makes_gone(maas: Maas) -> None:
     assert outline(maas.settle(**both)) == ["remove raid md0", "create drive data"]
 
 
+def test_all_that_is_in_the_way_is_told_at_once(maas: Maas) -> None:
+    maas.storage(**one_raid("1", "sdb", "sdc"), filesystems=[{"device": "sdd", "type": "xfs"}])
+    said = "sdb: refused as the disk of partition p: .* Also: RAID md0: its level is 1, and 5 is wanted"
+    words = one_raid("5", "sdc", "sde", "sdf")
+    maas.refused(said, **words, partitions=[{"name": "p", "device": "sdb", "size": "10GB"}])
+
+
+def test_what_one_item_lets_go_of_another_can_have(maas: Maas) -> None:
+    """The order in the document is that of what is made of what; here a partition has to wait for an array."""
+    maas.storage(**one_raid("1", "sdb", "sdc"))
+    words = {
+        "partitions": [{"name": "p", "device": "sdb", "size": "10GB"}],
+        "filesystems": [{"device": "p", "type": "ext4", "mount_point": "/srv"}],
+        **one_raid("1", "sdc", "sdd"),
+    }
+    assert outline(maas.settle(**words)) == [
+        "change raid md0",
+        "create partition p",
+        "format filesystem p",
+        "mount filesystem p",
+    ]
+
+
 @pytest.mark.parametrize("machine", ["node1", "node1.maas", "333333"])
 def test_machines_by_any_of_their_names(maas: Maas, machine: str) -> None:
     assert maas.storage(machine=machine, boot_disk="sda")["system_id"] == "333333"
