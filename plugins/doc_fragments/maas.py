@@ -110,7 +110,8 @@ spare_devices:
   type: list
   elements: str
 uuid:
-  description: UUID of the array. Also finds it where its name is another one, which it then loses.
+  description:
+    - UUID of the array, of version 4 (random). Also finds it where its name is another one, which it then loses.
   type: str
 """
 

@@ -11,7 +11,7 @@ from ..document.bcache import Bcache
 from ..document.sizes import show_size
 from .actions import Call, fields, step, unchanged
 from .partition import left_over
-from .raid import renamed
+from .raid import renamed, virtual
 from .safety import check_room, check_unused, describe, take
 from .state import BCACHE, PARTITION, Bcache as Cached, CacheSet, Device, Machine
 
@@ -86,7 +86,7 @@ def _create(machine: Machine, want: Bcache, allow: bool) -> Plan:
     steps += (step("create", "bcache", want.name, detail, call),)
     machine, key = whole_boot_disk(machine, backing)
     made = Cached(placeholder("bcache", want.name), want.name, key, cache_set.id, mode, want.name)
-    machine = machine.with_device(Device(want.name, want.name, BCACHE, machine.devices[key].size))
+    machine = machine.with_device(Device(want.name, virtual(want.name), BCACHE, machine.devices[key].size))
     machine = machine.holding((key,), "bcache-backing", f"bcache {want.name}")
     return Plan(steps, machine._replace(bcaches=(*machine.bcaches, made)))
 

@@ -203,7 +203,7 @@ def _create_volume(machine: Machine, group: Group, want: Volume, key: str) -> tu
     call = Call(
         "POST",
         _path(machine, group),
-        fields(name=want.name, size=size),
+        fields(name=want.name, size=None if want.size in (None, Percent(100)) else size),
         op="create_logical_volume",
         keeps=f"volume:{key}",
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 from ..core.errors import Refused, StorageError
@@ -16,12 +17,14 @@ from .safety import check_unused, describe, take
 from .state import BCACHE, BLOCK, PARTITION, VOLUME, Device, Machine, whole_blocks
 
 Steps = tuple[Step, ...]
-_NAMES = uuid.UUID("6f3c3f5e-6a0c-5d3e-9d0b-6d1f5b0b7a11")
+#: How the UUIDs begin that are made here. Where MAAS checks them, it takes version 4 only, which has room for no more.
+_OURS = "57a7a570"
 
 
 def identity(machine: Machine, name: str) -> str:
     """The UUID of the partition of that name: the same each time, so that a second run finds what the first made."""
-    return str(uuid.uuid5(_NAMES, f"{machine.system_id}/{name}"))
+    digits = hashlib.sha256(f"{machine.system_id}/{name}".encode()).hexdigest()
+    return str(uuid.UUID(_OURS + digits[:24], version=4))
 
 
 def find(machine: Machine, name: str) -> Device | None:
@@ -73,6 +76,7 @@ def _create(
     elif disk.member or disk.filesystem:
         check_unused(machine, disk._replace(key=""), what)
     size, room = _size(machine, want, disk, None), machine.free(disk)
+    rest = want.size in (None, Percent(100))
     size = room if size is None else size
     if size > room or size < BLOCK:
         raise StorageError(
@@ -82,7 +86,7 @@ def _create(
     call = Call(
         "POST",
         f"nodes/{machine.system_id}/blockdevices/{disk.id}/partitions/",
-        fields(size=size, uuid=known, bootable=bootable or None),
+        fields(size=None if rest else size, uuid=known, bootable=bootable or None),
         keeps=f"partition:{want.name}",
     )
     steps += (
@@ -146,7 +150,7 @@ def delete(machine: Machine, name: str, there: Device) -> tuple[Steps, Machine]:
 def left_over(machine: Machine, keys: tuple[str, ...]) -> tuple[Steps, Machine]:
     """What the region made so that the boot disk could take part in something, and leaves when that has gone.
 
-    It draws random UUIDs, where those of partitions that were made here are not.
+    Partitions that the document asked for stay: they have UUIDs that were made here.
     """
     steps: Steps = ()
     parts = [machine.devices[key] for key in keys if machine.devices[key].kind == PARTITION]
@@ -154,7 +158,7 @@ def left_over(machine: Machine, keys: tuple[str, ...]) -> tuple[Steps, Machine]:
         return (), machine
     for part in parts:
         whole = len(machine.partitions(part.disk)) == 1 and machine.free(machine.devices[part.disk]) == 0
-        if whole and not (part.uuid and uuid.UUID(part.uuid).version == 5):
+        if whole and not part.uuid.startswith(_OURS):
             more, machine = delete(machine, part.key, part._replace(used_for=""))
             steps += more
     return steps, machine

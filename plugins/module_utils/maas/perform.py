@@ -11,7 +11,7 @@ from .actions import Call, Unchanged
 from .client import Client, NotFound
 
 #: What is known by a number only once it is made.
-_KINDS = ("partition", "cache-set", "volume-group", "raid", "bcache", "volume")
+_KINDS = ("device", "partition", "cache-set", "volume-group", "raid", "bcache", "volume")
 
 
 def hands(client: Client) -> Hands:
@@ -27,6 +27,8 @@ def hands(client: Client) -> Hands:
             return
         if action.keeps:
             numbers[action.keeps] = str(said["id"])
+            if "virtual_device" in said:
+                numbers[f"device:{action.keeps.partition(':')[2]}"] = str(said["virtual_device"]["id"])
 
     def unchanged(action: Unchanged) -> None:
         found = client.get(action.path, f"looking at {action.name} once more")

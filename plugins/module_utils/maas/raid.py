@@ -37,6 +37,11 @@ def _by_uuid(machine: Machine, want: Raid) -> Array | None:
     return next(found, None)
 
 
+def virtual(name: str) -> str:
+    """The number of the device that a RAID or a bcache makes, once it does."""
+    return placeholder("device", name)
+
+
 def _path(machine: Machine, array: Array) -> str:
     return f"nodes/{machine.system_id}/raid/{array.id}/"
 
@@ -102,7 +107,7 @@ def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
         ),
     )
     made = Array(placeholder("raid", want.name), want.name, want.level, inside, beside, want.name, _uuid(want) or "")
-    return Plan(steps, _with(machine, made, None, Device(want.name, want.name, RAID, size)))
+    return Plan(steps, _with(machine, made, None, Device(want.name, virtual(want.name), RAID, size)))
 
 
 def _on_partitions(machine: Machine, devices: list[Device]) -> tuple[Machine, dict[str, str]]:

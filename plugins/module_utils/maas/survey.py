@@ -103,7 +103,6 @@ def document(machine: Machine) -> dict[str, list[dict[str, Any]]]:
                 "level": one.level,
                 "devices": refs(one.members),
                 "spare_devices": refs(one.spares),
-                "uuid": one.uuid.replace("-", ""),
             }
             for one in machine.raids
         ],

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
+from uuid import UUID
 
 from ..core.errors import StorageError
 from ..document import bcache, disk, document, drive, filesystem, partition, raid
 from ..document.bcache import Bcache
 from ..document.document import Document
 from ..document.filesystem import Use
+from ..document.raid import plain_uuid
 from ..document.references import check_names
 
 LEVELS = ("0", "1", "5", "6", "10")
@@ -157,6 +159,11 @@ def parse(words: Mapping[str, Any]) -> Wanted:
     return wanted
 
 
+def _is_random(uuid: str) -> bool:
+    """Whether it is a UUID of version 4, the only one that MAAS takes."""
+    return UUID(uuid).version == 4
+
+
 def _renames(words: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for section in ("raids", "bcaches", "drives"):
@@ -186,6 +193,9 @@ def _special(words: Mapping[str, Any]) -> tuple[Special, ...] | None:
 def _check(parsed: Document) -> None:
     """What a region would refuse only once it comes to it."""
     check_names((*document.disk_nodes(parsed), *document.nodes(parsed)))
+    for item in parsed.sections.get("raids", ()):
+        if isinstance(item, raid.Raid) and item.uuid and not _is_random(item.uuid):
+            raise StorageError(f"raids: {item.name}: uuid {item.uuid} is not of version 4, and MAAS takes no other")
     for item in parsed.sections.get("bcaches", ()):
         if isinstance(item, Bcache) and item.cache_device == "":
             raise StorageError(f"bcaches: {item.name}: cache_device is empty, and MAAS has no bcache without a cache")
@@ -215,7 +225,7 @@ def taken(document: Mapping[str, Any]) -> dict[str, Any]:
 def _taken(words: Mapping[str, Any], item: Mapping[str, Any], place: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word, value in item.items():
-        if word not in words or value is None:
+        if word not in words or value is None or (word == "uuid" and not _is_random(plain_uuid(value))):
             continue
         choices = words[word].get("choices")
         if choices and value not in choices:

@@ -52,7 +52,7 @@ class Form:
         value = self.text("uuid")
         if value and len(value) < 32:
             self.add("uuid", f"Ensure this value has at least 32 characters (it has {len(value)}).")
-        if value and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
+        if value and not re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", value):
             self.add("uuid", "Enter a valid value.")
         return value
 

@@ -221,6 +221,7 @@ def test_a_user_who_may_not(maas: Maas) -> None:
             {"bcaches": [{"name": "b", "backing_device": "sdb", "cache_device": ""}]},
             "cache_device is empty, and MAAS has no bcache without a cache",
         ),
+        (one_raid("1", "sdb", "sdc", uuid="0" * 32), "uuid 0{32} is not of version 4, and MAAS takes no other"),
         ({"bcaches": [{"name": "b", "backing_device": "sdb"}]}, "bcache b does not exist, .*say also: cache_device"),
         ({"drives": [{"name": "d"}]}, "drive d does not exist, and to create it, say also: devices"),
         (
@@ -389,11 +390,11 @@ def test_renaming(maas: Maas) -> None:
 
 
 def test_an_array_is_found_by_its_uuid(maas: Maas) -> None:
-    uuid = "5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6"
+    uuid, other = "5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6", "0f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6"
     maas.storage(**one_raid("1", "sdb", "sdc", uuid=uuid))
     done = maas.settle(raids=[{"name": "mdx", "uuid": uuid}])
     assert commands(done) == ["PUT nodes/333333/raid/1/ name=mdx"]
-    done = maas.settle(raids=[{"name": "mdx", "uuid": uuid[::-1]}])
+    done = maas.settle(raids=[{"name": "mdx", "uuid": other}])
     assert outline(done) == ["rename raid mdx"]
 
 
@@ -646,7 +647,9 @@ def test_disks_by_any_of_their_paths(maas: Maas, path: str) -> None:
 
 def test_what_a_host_has_in_the_words_of_maas() -> None:
     gathered = {
-        "raids": [{"name": "md0", "level": "1", "devices": ["sdb"], "metadata": "1.2", "bitmap": "none", "uuid": None}],
+        "raids": [
+            {"name": "md0", "level": "1", "devices": ["sdb"], "metadata": "1.2", "bitmap": "none", "uuid": "0" * 32}
+        ],
         "drives": [{"name": "d", "volumes": [{"name": "v", "size": "1G", "boot_required": False}], "state": "online"}],
         "bcaches": [{"name": "b", "backing_device": "sdc", "cache_device": "sdd", "writeback_percent": 5}],
     }
