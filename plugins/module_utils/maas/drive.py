@@ -83,10 +83,10 @@ def _create(machine: Machine, want: Drive, allow: bool) -> tuple[Steps, Machine,
 def _change(machine: Machine, want: Drive, there: Group, allow: bool) -> tuple[Steps, Machine, Group]:
     """Its name and its devices: those that come in come first, so that the volumes fit all the time."""
     steps: Steps = ()
-    path, told = _path(machine, there), {}
-    group = there
+    path, group = _path(machine, there), there
     if want.name != there.name:
-        told["name"] = want.name
+        call = Call("PUT", path, fields(name=want.name))
+        steps += (step("rename", "drive", want.name, f"from {there.name}", call),)
         machine, group = _renamed(machine, there, want.name)
     if want.devices is not None:
         keys = [_member(machine, there, text, want.name) for text in want.devices]
@@ -109,19 +109,12 @@ def _change(machine: Machine, want: Drive, there: Group, allow: bool) -> tuple[S
                     f"drive {want.name}: without {' '.join(gone)} it has {show_size(machine.group_size(after))}, and "
                     "its volumes need more"
                 )
-            calls = []
-            if new:
-                calls.append(Call("PUT", path, fields(**told, **members(machine, new, "add_"))))
-                told = {}
-            if gone:
-                calls.append(Call("PUT", path, fields(**told, **members(machine, gone, "remove_"))))
-                told = {}
-            detail = f"on {' '.join(keys)}, {show_size(machine.group_size(after))}"
-            steps += (step("change", "drive", want.name, detail, *calls),)
+            for word, some in (("add", new), ("remove", gone)):
+                if some:
+                    call = Call("PUT", path, fields(**members(machine, some, f"{word}_")))
+                    steps += (step("change", "drive", want.name, f"{word} {' '.join(some)}", call),)
             machine = machine.blank(*gone).holding(after.devices, "lvm-pv", f"drive {want.name}")
             machine, group = _with(machine, group, after), after
-    if told:
-        steps += (step("rename", "drive", want.name, f"from {there.name}", Call("PUT", path, fields(**told))),)
     return steps, machine, group
 
 

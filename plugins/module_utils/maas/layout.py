@@ -272,9 +272,10 @@ def _check_allowed(others: list[Any], items: Mapping[Node, Item], allow: tuple[s
 
 def _check_foreign(machine: Machine, items: Mapping[Node, Item]) -> None:
     """A name of a new item that is another device's is refused by the region only once it comes to that."""
-    kinds = {"raids": "raid", "bcaches": "bcache"}
+    kinds = {"partitions": "partition", "raids": "raid", "bcaches": "bcache"}
+    short = {device.key.rpartition("/")[2]: device for device in machine.devices.values()}
     for node, item in items.items():
-        there = machine.devices.get(item.name)
+        there = short.get(item.name)
         kind = kinds.get(node.section)
         if there and kind and there.kind != kind:
             raise StorageError(f"{node.place}: there is a {there.kind} of that name already; choose another one")

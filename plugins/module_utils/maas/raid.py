@@ -161,21 +161,14 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     if changed == there:
         return Plan(steps, machine)
     check_room(machine.resized(device.key, size), f"RAID {want.name}", size)
-    told: dict[str, str | None] = {
-        "name": want.name if want.name != there.name else None,
-        "uuid": changed.uuid if changed.uuid != there.uuid else None,
-    }
-    path, calls = _path(machine, there), []
-    for given in _member_changes(machine, there, active, spares):
-        calls.append(Call("PUT", path, fields(**told, **given)))
-        told = {}
-    if any(told.values()):
-        calls.append(Call("PUT", path, fields(**told)))
-    detail = f"{' '.join(active)}{', spare ' + ' '.join(spares) if spares else ''}, {show_size(size)}"
-    verb = "rename" if (active, spares) == (there.members, there.spares) else "change"
-    if verb == "rename":
-        detail = f"from {there.name}" if want.name != there.name else f"its UUID {changed.uuid}"
-    steps += (step(verb, "raid", want.name, detail, *calls),)
+    path = _path(machine, there)
+    if want.name != there.name:
+        call = Call("PUT", path, fields(name=want.name))
+        steps += (step("rename", "raid", want.name, f"from {there.name}", call),)
+    if changed.uuid != there.uuid:
+        steps += (step("set", "raid", want.name, f"UUID {changed.uuid}", Call("PUT", path, fields(uuid=changed.uuid))),)
+    for detail, given in _member_changes(machine, there, active, spares):
+        steps += (step("change", "raid", want.name, detail, Call("PUT", path, fields(**given))),)
     machine = _with(machine, changed, there, device).resized(device.key, size)
     return Plan(steps, renamed(machine, there.name, want.name))
 
@@ -194,26 +187,32 @@ def _wanted(
 
 def _member_changes(
     machine: Machine, there: Array, active: tuple[str, ...], spares: tuple[str, ...]
-) -> list[dict[str, list[str]]]:
-    """The requests that it takes: the region looks at what is free first, takes out next, and puts in last.
+) -> list[tuple[str, dict[str, list[str]]]]:
+    """What the requests that it takes do: the region looks at what is free first, takes out next, and puts in last.
 
     So what moves between active and spare takes two, and what comes in comes before what goes.
     """
-
-    def put(prefix: str, keys: tuple[str, ...], spare: bool) -> dict[str, list[str]]:
-        return members(machine, keys, f"{prefix}_", spare)
 
     out_spares = tuple(key for key in there.spares if key not in spares)
     out_active = tuple(key for key in there.members if key not in active)
     in_active = tuple(key for key in active if key not in there.members)
     in_spares = tuple(key for key in spares if key not in there.spares)
-    requests = [
-        put("remove", out_spares, True),
-        {**put("add", in_active, False), **put("add", tuple(key for key in in_spares if key not in out_active), True)},
-        put("remove", out_active, False),
-        put("add", tuple(key for key in in_spares if key in out_active), True),
-    ]
-    return [request for request in requests if request]
+    new_spares = tuple(key for key in in_spares if key not in out_active)
+    moved = tuple(key for key in in_spares if key in out_active)
+    requests = []
+    for word, inside, standing_by in (
+        ("remove", (), out_spares),
+        ("add", in_active, new_spares),
+        ("remove", out_active, ()),
+        ("add", (), moved),
+    ):
+        said = [f"{word} {' '.join(inside)}"] * bool(inside)
+        said += [f"{word} spare {' '.join(standing_by)}"] * bool(standing_by)
+        prefix = f"{word}_"
+        given = {**members(machine, inside, prefix), **members(machine, standing_by, prefix, spare=True)}
+        if given:
+            requests.append((", ".join(said), given))
+    return requests
 
 
 def renamed(machine: Machine, old: str, new: str) -> Machine:

@@ -164,6 +164,7 @@ def test_what_one_item_lets_go_of_another_can_have(maas: Maas) -> None:
     }
     assert outline(maas.settle(**words)) == [
         "change raid md0",
+        "change raid md0",
         "create partition p",
         "format filesystem p",
         "mount filesystem p",
@@ -217,6 +218,7 @@ def test_a_user_who_may_not(maas: Maas) -> None:
         (one_raid("4", "sdb", "sdc", "sdd"), "value of level must be one of: 0, 1, 5, 6, 10, got: 4"),
         (one_raid("1", "sdb", "sdc", chunk_size="64K"), r"Unsupported parameters .*raids.chunk_size"),
         ({"raids": [{"name": "sdb", "level": "1", "devices": ["sdc", "sdd"]}]}, "there is a disk of that name already"),
+        ({"partitions": [{"name": "sdb", "device": "sdc"}]}, "partitions: sdb: there is a disk of that name already"),
         (
             {"bcaches": [{"name": "b", "backing_device": "sdb", "cache_device": ""}]},
             "cache_device is empty, and MAAS has no bcache without a cache",
@@ -395,7 +397,7 @@ def test_an_array_is_found_by_its_uuid(maas: Maas) -> None:
     done = maas.settle(raids=[{"name": "mdx", "uuid": uuid}])
     assert commands(done) == ["PUT nodes/333333/raid/1/ name=mdx"]
     done = maas.settle(raids=[{"name": "mdx", "uuid": other}])
-    assert outline(done) == ["rename raid mdx"]
+    assert outline(done) == ["set raid mdx"]
 
 
 def test_changes_of_a_bcache(maas: Maas) -> None:
