@@ -28,10 +28,13 @@ from .server import Server
 
 KEY = "consumer:token:secret"
 GROUPS = ("auth", "machine", "raid", "bcache", "vg", "part", "fs", "disk", "layout", "vmfs")
-#: What cannot be the same: why.
+#: What cannot be the same, by the beginnings of names: why.
 EXPECTED = {
-    "auth-017-describe-anonymous": "the description of the whole API, of which the simulator has the storage",
-    "machine-023-list-multiple-hostnames": "machines with a history that was not recorded",
+    "auth-017": "the description of the whole API, of which the simulator has the storage",
+    "machine-023": "machines with a history that was not recorded",
+    "layout-022": "the simulator has no VMFS",
+    "layout-023": "the simulator has no VMFS",
+    "vmfs-": "the simulator has no VMFS",
 }
 #: Arrays that were deleted between two recorded exchanges, by the second of these.
 UNRECORDED = {
@@ -252,7 +255,8 @@ def replay(directory: Path) -> list[tuple[str, str]]:
                 there = here if str(here).startswith(str(there).partition("<")[0]) else there
             if (status, here) != (expected["status"], there):
                 wrong.append((name, f"{status} for {expected['status']}: {difference(there, here)}"))
-    print(f"{len(exchanges) - len(wrong)} of {len(exchanges)} exchanges match")
+    share = (len(exchanges) - len(wrong)) / len(exchanges)
+    print(f"{len(exchanges) - len(wrong)} of {len(exchanges)} exchanges match ({share:.1%})", flush=True)
     return wrong
 
 
@@ -272,7 +276,8 @@ def main() -> None:
     directory = Path(sys.argv[1])
     wrong = replay(directory)
     for name, how in wrong:
-        print(f"{name}: {EXPECTED.get(name, '')} {how}")
+        reason = next((why for start, why in EXPECTED.items() if name.startswith(start)), "NOT EXPECTED")
+        print(f"{name}: {reason}: {how}")
     raise SystemExit(1 if len(wrong) * 20 > len(list(directory.glob("*.json"))) else 0)
 
 
