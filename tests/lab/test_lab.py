@@ -188,7 +188,9 @@ def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Pat
     code = f"from pathlib import Path; from tests.lab import Lab; Lab(owned={owned}, directory=Path({str(tmp_path)!r}))"
     # Held up as if ssh did not answer yet, so that `up` is not done before it is interrupted.
     # In short sleeps: one long wait would miss a signal that comes right before it begins.
-    held = "import time; from tests.lab.guest import Guest; "
+    # What a shell starts in the background ignores this signal, and so does all that it starts in turn.
+    held = "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    held += "from tests.lab.guest import Guest; "
     held += "Guest.connect = lambda *_: [time.sleep(0.05) for _ in iter(int, 1)]; "
     code = code + ".up(); input()" if owned else held + code + ".up()"
     owner = subprocess.Popen(
