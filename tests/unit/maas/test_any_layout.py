@@ -79,7 +79,7 @@ def a_layout(seed: int) -> dict[str, Any]:
         level = chance.choice(list(LEAST))
         if len(free) < LEAST[level] + 1:
             break
-        devices = [free.pop() for _ in range(LEAST[level])]
+        devices = [free.pop() for _number in range(LEAST[level])]
         spares = [free.pop()] if level != "0" and chance.random() < 0.4 else []
         words["raids"].append({"name": f"md{number}", "level": level, "devices": devices, "spare_devices": spares})
         tops.append(f"md{number}")
