@@ -190,3 +190,16 @@ def permitted_by_name(text: str, name: str) -> str:
     return text.replace("set allow_destroy", f"add {name} to allow_destroy").replace(
         "Set allow_destroy", f"Add {name} to allow_destroy"
     )
+
+
+def claims(
+    document: Document, items: Mapping[Node, Item], made_of: Callable[[Item, str], tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """What the items are made of already (``made_of`` in a role), by the names of disks that they are written with."""
+    names = [disks.name for disks in document.disks]
+    found: dict[str, tuple[str, ...]] = {}
+    for node, item in items.items():
+        for reference in node.references:
+            if reference.text.partition("[")[0] in names:
+                found[reference.text] = found.get(reference.text, ()) + made_of(item, role(reference.place))
+    return found

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ..document import disk
 from ..document.disk import Candidate
-from ..document.document import Document, Item, role
+from ..document.document import Document, Item, claims
 from ..document.references import Node
 from .layout import planner
 from .safety import usage
@@ -18,19 +18,8 @@ from .state import Host
 
 def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
     """The paths of the disks that each name stands for; what the document uses already comes first."""
-    return disk.choose(document.disks, _candidates(host), _claims(host, document, items))
-
-
-def _claims(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
-    """What the items are made of already, by the names of disks that they are written with."""
-    names = [disks.name for disks in document.disks]
-    claims: dict[str, tuple[str, ...]] = {}
-    for node, item in items.items():
-        for reference in node.references:
-            if reference.text.partition("[")[0] in names:
-                made_of = planner(item).made_of(host, item, role(reference.place))
-                claims[reference.text] = claims.get(reference.text, ()) + made_of
-    return claims
+    taken = claims(document, items, lambda item, role: planner(item).made_of(host, item, role))
+    return disk.choose(document.disks, _candidates(host), taken)
 
 
 def _candidates(host: Host) -> tuple[Candidate, ...]:

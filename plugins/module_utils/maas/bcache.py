@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from ..core.errors import Refused, StorageError
+from ..core.errors import StorageError
 from ..core.plan import Plan, Step, placeholder
 from ..document.bcache import Bcache
 from ..document.sizes import show_size
 from .actions import Call, fields, step, unchanged
-from .partition import left_over
+from .partition import left_over, stand_in, whole_boot_disk
 from .raid import renamed, virtual
-from .safety import check_room, check_unused, describe, take
+from .safety import check_room, check_unused, lost, take
 from .state import BCACHE, PARTITION, Bcache as Cached, CacheSet, Device, Machine
 
 Steps = tuple[Step, ...]
@@ -38,11 +38,8 @@ def _set_on(machine: Machine, key: str) -> CacheSet | None:
 
 def _cache(machine: Machine, want: Bcache, text: str, allow: bool) -> tuple[Steps, Machine, CacheSet]:
     """The cache set on that device, made where there is none."""
-    device = machine.device(text, f"bcache {want.name}")
-    parts = machine.partitions(device.key)
-    if len(parts) == 1 and _set_on(machine, parts[0].key):
-        # The boot disk caches by a partition that the region made.
-        device = parts[0]
+    cached_on = tuple(one.device for one in machine.cache_sets)
+    device = stand_in(machine, machine.device(text, f"bcache {want.name}"), cached_on)
     there = _set_on(machine, device.key)
     if there:
         return (), machine, there
@@ -60,14 +57,6 @@ def _cache(machine: Machine, want: Bcache, text: str, allow: bool) -> tuple[Step
     made = CacheSet(placeholder("cache-set", device.key), key)
     machine = machine.holding((key,), "bcache-cache", f"bcache {want.name}")
     return steps, machine._replace(cache_sets=(*machine.cache_sets, made)), made
-
-
-def whole_boot_disk(machine: Machine, device: Device) -> tuple[Machine, str]:
-    """What takes part where the boot disk shall: the partition that the region makes over all of it."""
-    if device.key != machine.boot_disk:
-        return machine, device.key
-    part = Device(f"{device.key}-part1", "", PARTITION, machine.free(device), disk=device.key)
-    return machine.with_device(part), part.key
 
 
 def _create(machine: Machine, want: Bcache, allow: bool) -> Plan:
@@ -108,9 +97,8 @@ def _change(machine: Machine, want: Bcache, there: Cached, allow: bool) -> Plan:
             changed = changed._replace(cache_set=cache_set.id)
     size = machine.devices[there.device].size
     if want.backing_device:
-        backing = machine.device(want.backing_device, f"bcache {want.name}")
-        parts = machine.partitions(backing.key)
-        if there.backing not in (backing.key, *(part.key for part in parts if len(parts) == 1)):
+        backing = stand_in(machine, machine.device(want.backing_device, f"bcache {want.name}"), (there.backing,))
+        if backing.key != there.backing:
             more, machine = take(machine, backing, f"the backing device of bcache {want.name}", allow)
             steps += more
             told["backing_partition" if backing.kind == PARTITION else "backing_device"] = backing.id
@@ -164,9 +152,6 @@ def _absent(machine: Machine, want: Bcache, there: Cached | None, allow: bool) -
         return Plan((), machine)
     device, what = machine.devices[there.device], f"bcache {want.name} cannot be removed"
     check_unused(machine, device, what)
-    found = device.filesystem
-    if found and not allow:
-        raise Refused(f"{what}: it holds {describe(found)}. Set allow_destroy to have that removed too")
     one = step(
         "remove",
         "bcache",
@@ -174,7 +159,7 @@ def _absent(machine: Machine, want: Bcache, there: Cached | None, allow: bool) -
         f"{there.backing} behind its cache",
         Call("DELETE", f"nodes/{machine.system_id}/bcache/{there.id}/"),
         claims=unchanged(machine, device),
-        destroys=(f"{device.key}: {describe(found)}",) if found else (),
+        destroys=lost(device, what, allow),
     )
     machine = machine.blank(there.backing).without(device.key)
     machine = machine._replace(bcaches=tuple(other for other in machine.bcaches if other is not there))

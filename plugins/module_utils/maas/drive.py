@@ -12,10 +12,9 @@ from ..core.plan import Plan, Step, placeholder
 from ..document.drive import Drive, Volume
 from ..document.sizes import Percent, show_size
 from .actions import Call, at, fields, members, step, unchanged
-from .bcache import whole_boot_disk
 from .filesystem import put_to_use
-from .partition import left_over
-from .safety import check_once, check_unused, describe, take
+from .partition import left_over, stand_in, whole_boot_disk
+from .safety import check_once, check_unused, lost, take
 from .state import BLOCK, VOLUME, Device, Group, Machine, whole_blocks
 
 Steps = tuple[Step, ...]
@@ -43,7 +42,8 @@ def plan(machine: Machine, want: Drive, allow: bool, renames: Mapping[str, str] 
     for volume in want.volumes or ():
         more, machine, group, device = _volume(machine, group, volume, renames.get(f"{want.name}/{volume.name}", ""))
         steps += more
-        check_unused(machine, device, "refused for a filesystem") if volume.filesystem else None
+        if volume.filesystem:
+            check_unused(machine, device, "refused for a filesystem")
         more, machine = put_to_use(machine, device, volume.use, allow)
         steps += more
     return Plan(steps, machine)
@@ -89,8 +89,10 @@ def _change(machine: Machine, want: Drive, there: Group, allow: bool) -> tuple[S
         steps += (step("rename", "drive", want.name, f"from {there.name}", call),)
         machine, group = _renamed(machine, there, want.name)
     if want.devices is not None:
-        keys = [_member(machine, there, text, want.name) for text in want.devices]
-        check_once([machine.devices[key] for key in keys], f"drive {want.name}")
+        named = [machine.device(text, f"drive {want.name}") for text in want.devices]
+        wanted = [stand_in(machine, device, there.devices) for device in named]
+        check_once(wanted, f"drive {want.name}")
+        keys = [device.key for device in wanted]
         new = tuple(key for key in keys if key not in there.devices)
         gone = tuple(key for key in there.devices if key not in keys)
         for key in new:
@@ -116,12 +118,6 @@ def _change(machine: Machine, want: Drive, there: Group, allow: bool) -> tuple[S
             machine = machine.blank(*gone).holding(after.devices, "lvm-pv", f"drive {want.name}")
             machine, group = _with(machine, group, after), after
     return steps, machine, group
-
-
-def _member(machine: Machine, there: Group, text: str, name: str) -> str:
-    device = machine.device(text, f"drive {name}")
-    parts = machine.partitions(device.key)
-    return parts[0].key if len(parts) == 1 and parts[0].key in there.devices else device.key
 
 
 def _renamed(machine: Machine, group: Group, name: str) -> tuple[Machine, Group]:
@@ -214,9 +210,6 @@ def _absent(machine: Machine, want: Drive, there: Group | None, allow: bool) -> 
     for key in there.volumes:
         device = machine.devices[key]
         check_unused(machine, device, what)
-        found = device.filesystem
-        if found and not allow:
-            raise Refused(f"{what}: {key} holds {describe(found)}. Set allow_destroy to have that removed too")
         call = Call("POST", _path(machine, there), fields(id=device.id), op="delete_logical_volume")
         steps += (
             step(
@@ -226,7 +219,7 @@ def _absent(machine: Machine, want: Drive, there: Group | None, allow: bool) -> 
                 show_size(device.size),
                 call,
                 claims=unchanged(machine, device),
-                destroys=(f"{key}: {describe(found)}",) if found else (),
+                destroys=lost(device, what, allow, who=key),
             ),
         )
     steps += (step("remove", "drive", want.name, "its volume group", Call("DELETE", _path(machine, there))),)

@@ -12,7 +12,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step, both
 from ..document.bcache import Bcache
 from ..document.disk import Candidate, choose
-from ..document.document import Item, bound, check_once, disk_nodes, nodes, permitted_by_name, resolve, role
+from ..document.document import Item, bound, check_once, claims, disk_nodes, nodes, permitted_by_name, resolve
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
@@ -20,7 +20,7 @@ from ..document.raid import Raid
 from ..document.references import Node, check_names, in_order
 from . import bcache, drive, filesystem, partition, raid, survey
 from .actions import TAGS, USE, Call, at, fields, step
-from .state import ALLOCATED, DISK, READY, Device, Machine
+from .state import ALLOCATED, DISK, READY, Machine
 from .words import Special, Wanted
 
 _ROTARY = "rotary"
@@ -36,12 +36,12 @@ class Going(NamedTuple):
 def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way filesystems may be removed. Raises what the planners raise."""
     before = machine
-    known = check_names((*disk_nodes(want.document), *nodes(want.document)))
+    items = nodes(want.document)
+    known = check_names((*disk_nodes(want.document), *items))
     whole = _base_layout(machine, want, allow)
     if whole.in_progress:
         return _checked(before, whole)
     machine = whole.after
-    items = nodes(want.document)
     _check_foreign(machine, items)
     where = _where(machine, want, items)
     others = survey.others(machine, want, where) if want.document.exact else []
@@ -297,7 +297,8 @@ def _where(machine: Machine, want: Wanted, items: Mapping[Node, Item]) -> dict[s
             for volume in item.volumes or ():
                 where[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)
     if want.document.disks:
-        where.update(choose(want.document.disks, candidates(machine), _claims(machine, want, items)))
+        claimed = claims(want.document, items, lambda item, role: _disks(machine, made_of(machine, item, role)))
+        where.update(choose(want.document.disks, candidates(machine), claimed))
     return where
 
 
@@ -321,22 +322,9 @@ def candidates(machine: Machine) -> tuple[Candidate, ...]:
     )
 
 
-def _claims(machine: Machine, want: Wanted, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
-    """What the items are made of already, by the names of disks that they are written with."""
-    names = [disks.name for disks in want.document.disks]
-    claims: dict[str, tuple[str, ...]] = {}
-    for node, item in items.items():
-        for reference in node.references:
-            if reference.text.partition("[")[0] in names:
-                inside = tuple(_disk(machine, key) for key in made_of(machine, item, role(reference.place)))
-                claims[reference.text] = claims.get(reference.text, ()) + inside
-    return claims
-
-
-def _disk(machine: Machine, key: str) -> str:
-    """The disk of a partition that the region made in its stead."""
-    device: Device = machine.devices[key]
-    return device.disk or key
+def _disks(machine: Machine, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """With the disk of each partition, which the region may have made in its stead."""
+    return tuple(machine.devices[key].disk or key for key in keys)
 
 
 def made_of(machine: Machine, item: Item, what: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ..core.plan import Plan, Step, placeholder
 from ..document.partition import Partition
 from ..document.sizes import Percent, show_size
 from .actions import Call, at, fields, step, unchanged
-from .safety import check_unused, describe, take
+from .safety import check_member, check_unused, lost, take
 from .state import BCACHE, BLOCK, PARTITION, VOLUME, Device, Machine, whole_blocks
 
 Steps = tuple[Step, ...]
@@ -73,8 +73,8 @@ def _create(
     if not machine.partitions(disk.key):
         steps, machine = take(machine, disk, f"the disk of partition {want.name}", allow)
         disk = machine.devices[disk.key]
-    elif disk.member or disk.filesystem:
-        check_unused(machine, disk._replace(key=""), what)
+    else:
+        check_member(disk, what)
     size, room = _size(machine, want, disk, None), machine.free(disk)
     rest = want.size in (None, Percent(100))
     size = room if size is None else size
@@ -141,10 +141,27 @@ def delete(machine: Machine, name: str, there: Device) -> tuple[Steps, Machine]:
         f"{show_size(there.size)} on {there.disk}",
         Call("DELETE", at(machine, there)),
         claims=unchanged(machine, there),
-        destroys=(f"{there.key}: {describe(there.filesystem)}",) if there.filesystem else (),
+        destroys=lost(there, f"partition {name}", allow=True),
     )
     disk = machine.devices[there.disk]
     return (one,), machine.without(there.key).with_device(disk._replace(used_for=""))
+
+
+def stand_in(machine: Machine, device: Device, inside: tuple[str, ...]) -> Device:
+    """What takes part in something (``inside``) for a device: where the boot disk does, a partition over all of it."""
+    parts = machine.partitions(device.key)
+    return parts[0] if len(parts) == 1 and parts[0].key in inside else device
+
+
+def over_all(machine: Machine, disk: Device) -> tuple[Machine, str]:
+    """With the partition that the region makes over all of a disk, and its key."""
+    part = Device(f"{disk.key}-part1", "", PARTITION, machine.free(disk), disk=disk.key)
+    return machine.with_device(part), part.key
+
+
+def whole_boot_disk(machine: Machine, device: Device) -> tuple[Machine, str]:
+    """What takes part where a device shall: for the boot disk, a partition."""
+    return over_all(machine, device) if device.key == machine.boot_disk else (machine, device.key)
 
 
 def left_over(machine: Machine, keys: tuple[str, ...]) -> tuple[Steps, Machine]:
@@ -169,6 +186,5 @@ def _absent(machine: Machine, want: Partition, there: Device | None, allow: bool
         return Plan((), machine)
     what = f"partition {want.name} cannot be removed"
     check_unused(machine, there, what)
-    if there.filesystem and not allow:
-        raise Refused(f"{what}: it holds {describe(there.filesystem)}. Set allow_destroy to have that removed too")
+    lost(there, what, allow)
     return Plan(*delete(machine, want.name, there))

@@ -10,9 +10,9 @@ from ..core.plan import Plan, Step, placeholder
 from ..document.raid import Raid
 from ..document.sizes import show_size
 from .actions import Call, fields, members, step, unchanged
-from .partition import left_over
-from .safety import check_once, check_room, check_unused, describe, take
-from .state import DISK, PARTITION, RAID, Device, Machine, Raid as Array
+from .partition import left_over, over_all, stand_in
+from .safety import check_once, check_room, check_unused, lost, take
+from .state import DISK, RAID, Device, Machine, Raid as Array
 from .words import LEAST_DEVICES
 
 Steps = tuple[Step, ...]
@@ -54,10 +54,8 @@ def _uuid(want: Raid) -> str | None:
 
 def _place(machine: Machine, array: Array | None, text: str, name: str) -> Device:
     """A member as it is written. Where the boot disk takes part, the region puts partitions in instead of the disks."""
-    device = machine.device(text, f"RAID {name}")
-    parts = machine.partitions(device.key)
     inside = array.members + array.spares if array else ()
-    return parts[0] if len(parts) == 1 and parts[0].key in inside else device
+    return stand_in(machine, machine.device(text, f"RAID {name}"), inside)
 
 
 def _check_least(name: str, level: str, count: int) -> None:
@@ -116,8 +114,7 @@ def _on_partitions(machine: Machine, devices: list[Device]) -> tuple[Machine, di
     for device in devices:
         keys[device.key] = device.key
         if device.kind == DISK:
-            part = Device(f"{device.key}-part1", "", PARTITION, machine.free(device), disk=device.key)
-            machine, keys[device.key] = machine.with_device(part), part.key
+            machine, keys[device.key] = over_all(machine, device)
     return machine, keys
 
 
@@ -237,9 +234,6 @@ def _absent(machine: Machine, want: Raid, there: Array | None, allow: bool) -> P
         return Plan((), machine)
     device, what = machine.devices[there.device], f"RAID {want.name} cannot be removed"
     check_unused(machine, device, what)
-    found = device.filesystem
-    if found and not allow:
-        raise Refused(f"{what}: it holds {describe(found)}. Set allow_destroy to have that removed too")
     steps: Steps = (
         step(
             "remove",
@@ -248,7 +242,7 @@ def _absent(machine: Machine, want: Raid, there: Array | None, allow: bool) -> P
             f"RAID {there.level} over {' '.join(there.members)}",
             Call("DELETE", _path(machine, there)),
             claims=unchanged(machine, device),
-            destroys=(f"{device.key}: {describe(found)}",) if found else (),
+            destroys=lost(device, what, allow),
         ),
     )
     inside = there.members + there.spares

@@ -143,7 +143,6 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
                 name=one["name"],
                 devices=tuple(key(member) for member in one["devices"]),
                 volumes=tuple(key({"type": "virtual", "id": volume["id"]}) for volume in one["logical_volumes"]),
-                uuid=one["uuid"] or "",
             )
             for one in lists["volume_groups"]
         ),

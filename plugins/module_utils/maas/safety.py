@@ -18,14 +18,29 @@ def describe(filesystem: Filesystem) -> str:
     return words + (f", mounted at {filesystem.mount_point}" if filesystem.mount_point not in (None, "none") else "")
 
 
-def check_unused(machine: Machine, device: Device, what: str, but: str = "") -> None:
-    """Raises Refused where something is made of the device; ``but``: unless it is that."""
-    if device.member and device.user != but:
+def check_member(device: Device, what: str) -> None:
+    """Raises Refused where the device as a whole is a part of something."""
+    if device.member:
         raise Refused(f"{device.key}: {what}: it is {MEMBERS[device.member]} ({device.user}). Take it out there first")
+
+
+def check_unused(machine: Machine, device: Device, what: str) -> None:
+    """Raises Refused where something is made of the device."""
+    check_member(device, what)
     parts = machine.partitions(device.key)
     if parts:
         names = " ".join(part.key for part in parts)
         raise Refused(f"{device.key}: {what}: it has partitions ({names}). Name one of these, or remove them first")
+
+
+def lost(device: Device, what: str, allow: bool, who: str = "it") -> tuple[str, ...]:
+    """What goes with a device that is removed. Raises Refused without permission, as ``who`` holds it."""
+    found = device.filesystem
+    if found is None:
+        return ()
+    if not allow:
+        raise Refused(f"{what}: {who} holds {describe(found)}. Set allow_destroy to have that removed too")
+    return (f"{device.key}: {describe(found)}",)
 
 
 def unformat(machine: Machine, device: Device, allow: bool, what: str) -> tuple[tuple[Step, ...], Machine]:

@@ -113,7 +113,6 @@ class Group(NamedTuple):
     name: str
     devices: tuple[str, ...]
     volumes: tuple[str, ...]
-    uuid: str = ""
 
 
 class Machine(NamedTuple):

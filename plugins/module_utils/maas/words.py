@@ -119,10 +119,6 @@ class Wanted(NamedTuple):
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
     base_layout: str | None = None
 
-    @property
-    def name(self) -> str:
-        return self.document.name
-
 
 def parse(words: Mapping[str, Any]) -> Wanted:
     """From the module's options. Raises StorageError for what cannot be, and for words that MAAS lacks."""

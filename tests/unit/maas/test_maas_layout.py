@@ -315,6 +315,14 @@ def test_what_the_region_would_not_refuse(maas: Maas) -> None:
     )
 
 
+def test_a_member_that_somebody_partitioned(maas: Maas) -> None:
+    """The region lets it happen; nothing is added to it here."""
+    maas.storage(**one_raid("1", "sdb", "sdc"))
+    maas.machine.add_partition(maas.machine.device("sdb"), 10**9)
+    said = "^sdb: refused for partition p: it is an active member of a RAID"
+    maas.refused(said, partitions=[{"name": "p", "device": "sdb", "size": "1GB"}])
+
+
 def test_filesystems_need_permission_to_go(maas: Maas) -> None:
     maas.storage(filesystems=[{"device": "sdb", "type": "ext4", "label": "old", "mount_point": "/srv"}])
     said = "sdb: refused as a member of md0: it holds a filesystem ext4 labelled 'old', mounted at /srv.*or add md0 to"
