@@ -62,7 +62,7 @@ class Edit(NamedTuple):
     def __str__(self) -> str:
         if self.after is None:
             return f"remove {self.path}"
-        old, new = (self.before or "").splitlines(), self.after.splitlines()
+        old, new = (dict.fromkeys((text or "").splitlines()) for text in (self.before, self.after))
         changes = [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
         return f"edit {self.path}: {' '.join(changes)}"
 

@@ -33,7 +33,8 @@ class ArrayLine(NamedTuple):
     uuid: str
 
 
-def _entries(text: str) -> list[str]:
+@cache
+def _entries(text: str) -> tuple[str, ...]:
     """mdadm.conf by entries: a line that starts with white space belongs to the one before."""
     entries: list[str] = []
     for line in text.splitlines(keepends=True):
@@ -41,7 +42,7 @@ def _entries(text: str) -> list[str]:
             entries[-1] += line
         else:
             entries.append(line)
-    return entries
+    return tuple(entries)
 
 
 @cache
@@ -56,7 +57,12 @@ def _array_line(entry: str) -> ArrayLine | None:
 
 def array_lines(host: Host) -> tuple[ArrayLine, ...]:
     """The arrays that this host's mdadm.conf knows."""
-    found = (_array_line(entry) for entry in _entries(host.files.get(host.boot.conf) or ""))
+    return _array_lines(host.files.get(host.boot.conf) or "")
+
+
+@cache
+def _array_lines(text: str) -> tuple[ArrayLine, ...]:
+    found = (_array_line(entry) for entry in _entries(text))
     return tuple(line for line in found if line)
 
 
