@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from .command import read_text, run_command, search_path, wait_until
@@ -23,15 +23,25 @@ from .files import replace_file
 from .plan import Command, Edit, MakeDirectory, Step, Wait, Write
 
 Perform = Callable[[Any], None]
+Resolve = Callable[[Any], Any]
 
+#: Lanes, each of which is steps in order.
+Phases = tuple[tuple[tuple[Step, ...], ...], ...]
+#: More threads than this no longer help where a cluster is waited for.
+_AT_ONCE = 8
 _PLACEHOLDER = re.compile(r"<([a-z-]+):([^<>\s]+)>")
 
 
 class Hands(NamedTuple):
-    """How a backend does its actions, by their type, and resolves the placeholders that it adds to ``Symbols``."""
+    """How a backend does its actions, by their type, and resolves the placeholders that it adds to ``Symbols``.
+
+    ``placeholders`` None: its plans have none, and a user's text may look like one. ``phases`` may part a plan's steps
+    into phases, one after the other, of lanes that do not depend on each other.
+    """
 
     perform: Mapping[type, Perform]
-    placeholders: Mapping[str, Callable[[str], str]] = {}
+    placeholders: Mapping[str, Callable[[str], str]] | None = {}
+    phases: Callable[[tuple[Step, ...]], Phases] | None = None
 
 
 class Symbols:
@@ -77,41 +87,78 @@ def missing_programs(steps: tuple[Step, ...]) -> list[str]:
 
 def perform_actions(actions: tuple[Any, ...], hands: Hands) -> None:
     """Do actions that belong to no step, such as waiting."""
-    _do(actions, Symbols({}), hands.perform)
+    _do(actions, Symbols({}).resolve, hands.perform)
 
 
 def execute(steps: tuple[Step, ...], hands: Hands) -> None:
     """Do the steps in order. Raises StepFailed, which names the step, its reason, and what was done before it."""
-    symbols, perform = Symbols(hands.placeholders), hands.perform
+    resolve = _as_it_is if hands.placeholders is None else Symbols(hands.placeholders).resolve
     done: list[Step] = []
-    for step in steps:
-        try:
-            _do(step.claims, symbols, perform)
-        except (StorageError, OSError) as error:
-            raise StepFailed(f"{step}: {sentence(error)}", tuple(done), bool(done)) from error
-        traced = False
-        try:
-            for action in step.actions:
-                # An edit is done as a whole, or not at all.
-                traced = traced or not isinstance(action, Edit)
-                _do((action,), symbols, perform)
-                traced = True
-            flush(symbols.resolve(step.flush))
-        except (StorageError, OSError) as error:
-            message, undone = f"{step}: {sentence(error)}", not traced
-            if step.undo:
-                try:
-                    _do(step.undo, symbols, perform)
-                    undone = True
-                except (StorageError, OSError) as second:
-                    message += f" Taking it back failed too: {sentence(second)}"
-            raise StepFailed(message, tuple(done), bool(done) or not undone) from error
-        done.append(step)
+    failed: list[StepFailed] = []
+
+    def follow(lane: tuple[Step, ...]) -> None:
+        for step in lane:
+            if failed:
+                return
+            try:
+                _do_step(step, resolve, hands.perform)
+            except StepFailed as error:
+                failed.append(error)
+                return
+            done.append(step)
+
+    for lanes in hands.phases(steps) if hands.phases else ((steps,),):
+        if len(lanes) == 1:
+            follow(lanes[0])
+        else:
+            in_parallel(follow, lanes)
+        if failed:
+            message = "; ".join(str(error) for error in failed)
+            raise StepFailed(message, tuple(done), bool(done) or any(error.changed for error in failed)) from failed[0]
 
 
-def _do(actions: tuple[Any, ...], symbols: Symbols, perform: Mapping[type, Perform]) -> None:
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _do_step(step: Step, resolve: Resolve, perform: Mapping[type, Perform]) -> None:
+    """Raises StepFailed, which says whether the step left a trace."""
+    try:
+        _do(step.claims, resolve, perform)
+    except (StorageError, OSError) as error:
+        raise StepFailed(f"{step}: {sentence(error)}", (), False) from error
+    traced = False
+    try:
+        for action in step.actions:
+            # An edit is done as a whole, or not at all.
+            traced = traced or not isinstance(action, Edit)
+            _do((action,), resolve, perform)
+            traced = True
+        flush(resolve(step.flush))
+    except (StorageError, OSError) as error:
+        message, undone = f"{step}: {sentence(error)}", not traced
+        if step.undo:
+            try:
+                _do(step.undo, resolve, perform)
+                undone = True
+            except (StorageError, OSError) as second:
+                message += f" Taking it back failed too: {sentence(second)}"
+        raise StepFailed(message, (), not undone) from error
+
+
+def in_parallel(what: Callable[[Any], Any], wanted: Sequence[Any]) -> list[Any]:
+    """What comes of each, in their order. For what waits for something else most of the time."""
+    if len(wanted) < 2:
+        return [what(one) for one in wanted]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as workers:
+        return list(workers.map(what, wanted))
+
+
+def _do(actions: tuple[Any, ...], resolve: Resolve, perform: Mapping[type, Perform]) -> None:
     for action in actions:
-        perform[type(action)](symbols.resolve(action))
+        perform[type(action)](resolve(action))
 
 
 def flush(devices: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import (
     PERFORM,
     Hands,
+    Phases,
     Symbols,
     execute,
     flush,
@@ -166,6 +167,54 @@ def test_undo_that_fails_is_reported_too(record: Record) -> None:
     with pytest.raises(StepFailed, match=said) as failed:
         record.run(step("one", Note("it", fails=True), undo=(Note("undo", fails=True),)))
     assert failed.value.changed is True
+
+
+class Lanes(Record):
+    def run_at_once(self, *steps: Step) -> None:
+        """Those that are called ``first`` before all others, and each of these beside the rest."""
+
+        def phases(steps: tuple[Step, ...]) -> Phases:
+            first = tuple(one for one in steps if one.name == "first")
+            return (first,), tuple((one,) for one in steps if one.name != "first")
+
+        execute(steps, Hands({Note: self.note, Meet: self.meet}, placeholders=None, phases=phases))
+
+    def meet(self, action: Meet) -> None:
+        action.others.wait(30)
+        self.notes.append("met")
+
+
+class Meet(NamedTuple):
+    """Wait for the others: who comes one after the other never meets."""
+
+    others: threading.Barrier
+
+
+def test_lanes_of_a_phase_are_done_at_once_and_phases_in_order() -> None:
+    record, others = Lanes(), threading.Barrier(3)
+    steps = [step(f"lane{number}", Meet(others)) for number in range(3)]
+    record.run_at_once(*steps, step("first", Note("before")))
+    assert record.notes == ["before", "met", "met", "met"]
+
+
+def test_what_failed_in_lanes_is_all_told_with_what_was_done() -> None:
+    record, others = Lanes(), threading.Barrier(2)
+    fine = step("fine", Note("<uuid:stays>"))
+    broken = [step(f"bad{number}", Meet(others), Note(f"part {number}", fails=True)) for number in range(2)]
+    with pytest.raises(StepFailed) as failed:
+        record.run_at_once(fine, *broken)
+    assert "part 0 is broken" in str(failed.value)
+    assert "part 1 is broken" in str(failed.value)
+    assert set(failed.value.done) <= {fine}
+    assert failed.value.changed
+    assert "<uuid:stays>" in record.notes
+
+
+def test_no_phase_begins_after_one_that_failed() -> None:
+    record = Lanes()
+    with pytest.raises(StepFailed):
+        record.run_at_once(step("first", Note("it", fails=True)), step("other", Note("never")))
+    assert record.notes == []
 
 
 def test_symbols_are_the_same_in_all_parts_of_all_steps(record: Record) -> None:
