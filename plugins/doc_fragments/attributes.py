@@ -45,3 +45,13 @@ attributes:
     membership:
       - strata.storage.maas
 """
+
+    ACTIONGROUP_RBD = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/strata.storage.rbd) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - strata.storage.rbd
+"""

@@ -1,0 +1,165 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a Ceph cluster is reached, and the words of an RBD image, flat and nested."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+_IMAGE = r"""
+name:
+  description: The image's name.
+  type: str
+  required: true
+size:
+  description:
+    - How large it is to be, for example V(10G). Needed to create one that is no clone. Smaller than it is needs
+      C(allow_shrink).
+  type: str
+features:
+  description:
+    - All features that it is to have, but for those that follow from how it was made (striping, data pool). Omitted
+      means unchanged, and for a new one what the cluster's configuration says.
+    - librbd turns V(exclusive-lock), V(object-map), V(fast-diff) and V(journaling) on and off, V(deep-flatten) only
+      off, V(layering) neither. An object map that is turned on is built anew.
+  type: list
+  elements: str
+  choices: [layering, exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
+journaling:
+  description: Whether it has feature V(journaling), whatever other features it has.
+  type: bool
+object_size:
+  description: The size of the objects that it consists of, a power of two from V(4K) to V(32M). Fixed once it is made.
+  type: str
+order:
+  description: The same as a power of two, from V(12) to V(25). Says what C(object_size) says.
+  type: int
+stripe_unit:
+  description: The size of a stripe's unit, which divides the object size. Goes with C(stripe_count). Fixed.
+  type: str
+stripe_count:
+  description: Over how many objects a stripe goes. Fixed.
+  type: int
+data_pool:
+  description: The pool that its data is in, for example an erasure-coded one. Fixed.
+  type: str
+metadata:
+  description: Keys and values to keep with it. A value of V(null) takes the key away, and other keys stay.
+  type: dict
+config:
+  description:
+    - Settings of librbd that are its own, for example C(rbd_qos_iops_limit). A value of V(null) takes one away, and
+      others stay.
+  type: dict
+parent:
+  description:
+    - The snapshot that a new image is to be a clone of. One that is there already has to be a clone of it; where it is
+      no clone (any longer), that is a warning.
+  type: dict
+  suboptions:
+    pool:
+      description: The snapshot's pool. That of the image, if it is not said.
+      type: str
+    namespace:
+      description: The snapshot's namespace. That of the image, if neither it nor C(pool) is said.
+      type: str
+    image:
+      description: The image that was snapshotted.
+      type: str
+      required: true
+    snapshot:
+      description: The snapshot's name.
+      type: str
+      required: true
+clone_format:
+  description:
+    - The format of a new clone. V(1) needs a protected snapshot, which it then gets, and is for clients older than
+      Ceph 13. V(2), if it is not said.
+  type: int
+  choices: [1, 2]
+flatten:
+  description: Whether it is to have all data itself, and be a clone no longer.
+  type: bool
+snapshot_limit:
+  description: How many snapshots it may have. V(0) is no limit.
+  type: int
+renamed_from:
+  description: Its former name. Where there is nothing of the new name, what has this one gets it.
+  type: str
+allow_shrink:
+  description: Whether it may become smaller, and what lies beyond be lost.
+  type: bool
+purge_snapshots:
+  description: Whether V(absent) may remove its snapshots too, protected or not.
+  type: bool
+delay:
+  description: With V(trashed), for how many seconds it cannot be removed from the trash.
+  type: int
+allow_trashed_namesake:
+  description:
+    - Whether one may be made while another of this name is in the trash. Without it that is refused, since an empty
+      image in the place of one that went by mistake is seldom what was meant.
+  type: bool
+state:
+  description:
+    - V(absent) removes it; refused where it has snapshots, clones or a lock, is open, in a group, or mirrored.
+    - V(trashed) puts it in the trash; refused where it has a lock, is open, in a group, or mirrored.
+  type: str
+  choices: [present, absent, trashed]
+  default: present
+"""
+
+
+class ModuleDocFragment:
+    """The annotations are for ansible-test, which takes a plain assignment for a literal."""
+
+    DOCUMENTATION = r"""
+options:
+  conf:
+    description: The cluster's configuration file. C(/etc/ceph/CLUSTER.conf), if it is not said.
+    type: path
+  cluster:
+    description: The cluster's name.
+    type: str
+    default: ceph
+  client:
+    description: The user that connects, without C(client.).
+    type: str
+    default: admin
+  keyring:
+    description: The file with its key. Where the configuration says, if it is not said here.
+    type: path
+  pool:
+    description: The pool.
+    type: str
+    default: rbd
+  namespace:
+    description: The namespace in the pool. The one without a name, if it is not said.
+    type: str
+    default: ''
+  connect_timeout:
+    description: For how many seconds to wait for the cluster's monitors.
+    type: int
+    default: 10
+  operation_timeout:
+    description: For how many seconds to wait for an answer of the cluster's OSDs, each time.
+    type: int
+    default: 60
+"""
+
+    BINDING = r"""
+options: {}
+requirements:
+  - librbd's binding for Python (Debian's python3-rbd), for the system's own Python. Under another one, the module goes
+    on under the system's.
+"""
+
+    IMAGE: str = "options:\n" + indent(_IMAGE, "  ")
+
+    IMAGES: str = "options:\n" + indent(
+        "images:\n"
+        "  description: The images, each in the words of M(strata.storage.rbd_image). Others stay as they are.\n"
+        "  type: list\n  elements: dict\n  required: true\n  suboptions:\n" + indent(_IMAGE, "    "),
+        "  ",
+    )

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Calls of librbd's as data: what a plan holds, and what check mode prints."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+#: librbd's bits, by the names that the ``rbd`` command has for them.
+FEATURES = (
+    *("layering", "striping", "exclusive-lock", "object-map", "fast-diff", "deep-flatten", "journaling", "data-pool"),
+    *("operations", "migrating", "non-primary"),
+)
+
+
+class Place(NamedTuple):
+    """A pool and a namespace in it (empty: the one that has no name)."""
+
+    pool: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+class Features(NamedTuple):
+    """Features of an image by their names, which librbd takes as one number."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ",".join(self.names)
+
+
+class Call(NamedTuple):
+    """A call of librbd's: on a place; or, where ``image`` or ``group`` is not empty, on that one there.
+
+    ``clone_format``: what librbd is told of it beforehand (0: nothing).
+    """
+
+    method: str
+    place: Place
+    arguments: tuple[Any, ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
+    image: str = ""
+    group: str = ""
+    clone_format: int = 0
+
+    def __str__(self) -> str:
+        where = str(self.place) + "".join(f"/{name}" for name in (self.image, self.group) if name)
+        options = [f"{name}={value}" for name, value in self.options]
+        if self.clone_format:
+            options.append(f"rbd_default_clone_format={self.clone_format}")
+        return " ".join((self.method, where, *map(str, self.arguments), *options))
+
+
+def bits(names: tuple[str, ...]) -> int:
+    return sum(1 << FEATURES.index(name) for name in names)
+
+
+def names(number: int) -> frozenset[str]:
+    return frozenset(name for bit, name in enumerate(FEATURES) if number >> bit & 1)

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pools as RBD uses them: words, and what one needs to be as it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Plan, Step
+from .calls import Call, Place
+from .image import changed_pairs, check_settings
+from .state import Settings
+from .words import APPLICATION, SETTING, texts
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "config": {"type": "dict"},
+    "metadata": {"type": "dict"},
+    "force": {"type": "bool", "default": False},
+}
+
+
+class Wanted(NamedTuple):
+    config: Mapping[str, str] | None = None
+    metadata: Mapping[str, str] | None = None
+    force: bool = False
+
+
+def parse(params: Mapping[str, Any]) -> Wanted:
+    """From the module's options."""
+    wanted = Wanted(texts(params["config"]), texts(params["metadata"]), params["force"])
+    for key in wanted.metadata or ():
+        if key.startswith(SETTING):
+            raise StorageError(
+                f"pool {params['pool']}: metadata {key} is a setting; say it in config, without {SETTING}"
+            )
+    return wanted
+
+
+def plan(pool: Settings, want: Wanted) -> Plan:
+    """What it takes. Raises Refused where the pool is another application's."""
+    place = Place(pool.name)
+    check_settings(f"pool {pool.name}", want.config, pool.settings)
+    steps: list[Step] = []
+    if APPLICATION not in pool.applications:
+        if pool.applications and not want.force:
+            raise Refused(
+                f"pool {pool.name}: it is a pool of {' '.join(pool.applications)}; set force to use it for RBD as well"
+            )
+        call = Call("pool_init", place, (want.force,))
+        steps.append(Step("initialise", "pool", pool.name, "for RBD", (call,)))
+        pool = pool._replace(applications=(*pool.applications, APPLICATION))
+    for what, wanted, found in (("config", want.config, pool.config), ("metadata", want.metadata, pool.metadata)):
+        changes, after = changed_pairs(wanted, found)
+        prefix = "pool_metadata" if what == "metadata" else what
+        for key, value in changes:
+            verb, suffix = ("set", "set") if value else ("unset", "remove")
+            call = Call(f"{prefix}_{suffix}", place, (key, value) if value else (key,))
+            steps.append(Step(verb, "pool", pool.name, f"{what} {key} {value}".strip(), (call,)))
+        pool = pool._replace(config=after) if what == "config" else pool._replace(metadata=after)
+    return Plan(tuple(steps), pool)

@@ -1,0 +1,181 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of an RBD image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import StorageError
+from ..document.sizes import parse_bytes
+from .calls import Place
+from .state import Parent
+
+#: How a cluster, and a place in it, is reached.
+CONNECTION: dict[str, dict[str, Any]] = {
+    "conf": {"type": "path"},
+    "cluster": {"type": "str", "default": "ceph"},
+    "client": {"type": "str", "default": "admin"},
+    "keyring": {"type": "path"},
+    "pool": {"type": "str", "default": "rbd"},
+    "namespace": {"type": "str", "default": ""},
+    "connect_timeout": {"type": "int", "default": 10},
+    "operation_timeout": {"type": "int", "default": 60},
+}
+FEATURES = ("layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten", "journaling")
+#: What a feature cannot be without.
+NEEDS = (
+    ("object-map", "exclusive-lock"),
+    ("object-map", "fast-diff"),
+    ("fast-diff", "object-map"),
+    ("journaling", "exclusive-lock"),
+)
+#: What librbd puts before the name of a setting where it keeps it as metadata.
+SETTING = "conf_"
+#: What Ceph is told that a pool is for.
+APPLICATION = "rbd"
+STATES = ("present", "absent", "trashed")
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "size": {"type": "str"},
+    "features": {"type": "list", "elements": "str", "choices": list(FEATURES)},
+    "journaling": {"type": "bool"},
+    "object_size": {"type": "str"},
+    "order": {"type": "int"},
+    "stripe_unit": {"type": "str"},
+    "stripe_count": {"type": "int"},
+    "data_pool": {"type": "str"},
+    "metadata": {"type": "dict"},
+    "config": {"type": "dict"},
+    "parent": {
+        "type": "dict",
+        "options": {
+            "pool": {"type": "str"},
+            "namespace": {"type": "str"},
+            "image": {"type": "str", "required": True},
+            "snapshot": {"type": "str", "required": True},
+        },
+    },
+    "clone_format": {"type": "int", "choices": [1, 2]},
+    "flatten": {"type": "bool"},
+    "snapshot_limit": {"type": "int"},
+    "renamed_from": {"type": "str"},
+    "allow_shrink": {"type": "bool"},
+    "purge_snapshots": {"type": "bool"},
+    "delay": {"type": "int"},
+    "allow_trashed_namesake": {"type": "bool"},
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+}
+
+
+class Wanted(NamedTuple):
+    """A wanted image. None: leave it as it is. Sizes in bytes; ``delay`` in seconds."""
+
+    name: str
+    size: int | None = None
+    features: frozenset[str] | None = None
+    journaling: bool | None = None
+    object_size: int | None = None
+    stripe_unit: int | None = None
+    stripe_count: int | None = None
+    data_pool: str | None = None
+    metadata: Mapping[str, str] | None = None
+    config: Mapping[str, str] | None = None
+    parent: Parent | None = None
+    clone_format: int = 2
+    flatten: bool = False
+    snapshot_limit: int | None = None
+    renamed_from: str = ""
+    allow_shrink: bool = False
+    purge_snapshots: bool = False
+    delay: int = 0
+    allow_trashed_namesake: bool = False
+    state: str = "present"
+
+
+def parse(item: Mapping[str, Any], place: Place) -> Wanted:
+    """From the module's options, or an item of them. Raises StorageError for what no image can be."""
+    name = check_name("image", item["name"])
+    features = None if item.get("features") is None else frozenset(item["features"])
+    for feature, needed in NEEDS:
+        if features is not None and feature in features and needed not in features:
+            raise StorageError(f"image {name}: feature {feature} needs {needed}")
+    wanted = Wanted(
+        name=name,
+        size=_bytes(item, "size"),
+        features=features,
+        journaling=item.get("journaling"),
+        object_size=_object_size(item, name),
+        stripe_unit=_bytes(item, "stripe_unit"),
+        stripe_count=item.get("stripe_count"),
+        data_pool=item.get("data_pool"),
+        metadata=texts(item.get("metadata")),
+        config=texts(item.get("config")),
+        parent=_parent(item.get("parent"), place),
+        clone_format=item.get("clone_format") or 2,
+        flatten=bool(item.get("flatten")),
+        snapshot_limit=item.get("snapshot_limit"),
+        renamed_from=item.get("renamed_from") or "",
+        allow_shrink=bool(item.get("allow_shrink")),
+        purge_snapshots=bool(item.get("purge_snapshots")),
+        delay=item.get("delay") or 0,
+        allow_trashed_namesake=bool(item.get("allow_trashed_namesake")),
+        state=item.get("state") or "present",
+    )
+    if (wanted.stripe_unit is None) != (wanted.stripe_count is None):
+        raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
+    for option in ("delay", "snapshot_limit", "stripe_count"):
+        if (getattr(wanted, option) or 0) < 0:
+            raise StorageError(f"image {name}: {option} is not negative")
+    for key in wanted.metadata or ():
+        if key.startswith(SETTING):
+            raise StorageError(f"image {name}: metadata {key} is a setting; say it in config, without {SETTING}")
+    return wanted
+
+
+def check_name(kind: str, name: Any) -> str:
+    """A name that librbd and the ``rbd`` command both can say. Raises StorageError for others."""
+    if not name or any(character in str(name) for character in "/@"):
+        raise StorageError(f"{kind} {name!r}: a name is not empty and holds no / or @")
+    return str(name)
+
+
+def texts(given: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """What librbd is to keep by these keys. A value of None takes a key away, and is an empty one here."""
+    return None if given is None else {str(key): _text(value) for key, value in given.items()}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _bytes(item: Mapping[str, Any], option: str) -> int | None:
+    return None if item.get(option) is None else parse_bytes(item[option], option)
+
+
+def _object_size(item: Mapping[str, Any], name: str) -> int | None:
+    size, order = _bytes(item, "object_size"), item.get("order")
+    if size is not None and order is not None:
+        raise StorageError(f"image {name}: object_size and order say the same; say one of them")
+    if order is not None:
+        size = 1 << order if 0 <= order < 64 else 0
+    if size is not None and (size & (size - 1) or not 4096 <= size <= 32 << 20):
+        raise StorageError(f"image {name}: object_size is a power of two from 4K to 32M, an order from 12 to 25")
+    return size
+
+
+def _parent(given: Mapping[str, Any] | None, place: Place) -> Parent | None:
+    if not given:
+        return None
+    namespace = given.get("namespace")
+    pool = given.get("pool")
+    # Another pool's namespaces are not this one's.
+    inherited = place.namespace if pool in (None, place.pool) else ""
+    return Parent(
+        Place(pool or place.pool, inherited if namespace is None else namespace), given["image"], given["snapshot"]
+    )

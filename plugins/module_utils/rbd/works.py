@@ -1,0 +1,279 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each module reads, plans and returns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..core.execute import in_parallel
+from . import (
+    group as groups,
+    image as images,
+    namespace as namespaces,
+    pool as pools,
+    snapshot as snapshots,
+    trash as trashes,
+    words,
+)
+from .calls import Place
+from .connection import Connection, place_of
+from .read import (
+    children,
+    ids_in,
+    read_groups,
+    read_image,
+    read_namespaces,
+    read_pool,
+    read_settings,
+    read_trash,
+    with_children,
+    with_holdings,
+)
+from .state import Group, Groups, Image, Pool, Settings, Snapshot, Trash, Trashed
+from .task import Work
+from .words import Wanted
+
+
+def image(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = words.parse(params, place)
+    return Work(
+        read=lambda connection: _images(connection, place, (want,)),
+        plan=lambda pool: images.plan(pool, want),
+        facts=lambda pool: _facts(place, pool.images.get(want.name)),
+    )
+
+
+def many_images(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    wanted = tuple(words.parse(item, place) for item in params["images"])
+    return Work(
+        read=lambda connection: _images(connection, place, wanted),
+        plan=lambda pool: images.plan_all(pool, wanted),
+        facts=lambda pool: _all_facts([pool.images.get(want.name) for want in wanted]),
+    )
+
+
+def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> Pool:
+    names = [name for want in wanted for name in (want.name, want.renamed_from) if name]
+    pool = read_pool(connection, place, names, [want.parent for want in wanted if want.parent])
+    going = [want.name for want in wanted if want.state == "absent" and _whole(pool, want.name)]
+    clones = in_parallel(lambda name: children(connection, place, name), going)
+    found = {name: pool.images[name] for name in going}
+    grown = {name: one and one._replace(children=some) for (name, one), some in zip(found.items(), clones)}
+    return pool._replace(images={**pool.images, **grown})
+
+
+def _whole(pool: Pool, name: str) -> bool:
+    found = pool.images.get(name)
+    return found is not None and not found.remains
+
+
+def _facts(place: Place, found: Image | None) -> dict[str, Any]:
+    provides = found and {"path": f"/dev/rbd/{place}/{found.name}", "size": found.size}
+    return {"image": found and dump(found), "status": found and status(found), "provides": provides}
+
+
+def _all_facts(found: Sequence[Image | None]) -> dict[str, Any]:
+    there = [one for one in found if one]
+    return {"images": [dump(one) for one in there], "status": {one.name: status(one) for one in there}}
+
+
+def dump(found: Image) -> dict[str, Any]:
+    """An image in the words that ``rbd_image`` takes."""
+    parent = found.parent
+    striped = "striping" in found.features
+    return {
+        "name": found.name,
+        "size": found.size,
+        "features": sorted(found.features & set(words.FEATURES)),
+        "object_size": found.object_size,
+        "stripe_unit": found.stripe_unit if striped else None,
+        "stripe_count": found.stripe_count if striped else None,
+        "data_pool": found.data_pool or None,
+        "metadata": dict(found.metadata),
+        "config": dict(found.config),
+        "snapshot_limit": found.snapshot_limit,
+        "parent": None
+        if parent is None
+        else {
+            "pool": parent.place.pool,
+            "namespace": parent.place.namespace,
+            "image": parent.image,
+            "snapshot": parent.snapshot,
+        },
+    }
+
+
+def status(found: Image) -> dict[str, Any]:
+    """What else there is to know of an image."""
+    return {
+        "id": found.id,
+        "snapshots": [_dump_snapshot(snapshot) for snapshot in found.snapshots],
+        "group": found.group or None,
+        "watchers": list(found.watchers),
+        "locked_by": list(found.locked),
+        "mirrored": found.mirrored,
+        "object_map_valid": None if "object-map" not in found.features else not found.invalid,
+    }
+
+
+def _dump_snapshot(found: Snapshot) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "size": found.size,
+        "protected": found.protected,
+        "clones": None if found.children is None else list(found.children),
+    }
+
+
+def snapshot(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = snapshots.parse(params)
+
+    def read(connection: Connection) -> Pool:
+        found = read_image(connection, place, want.image)
+        return Pool(place, {want.image: found and with_children(connection, place, found)})
+
+    def facts(pool: Pool) -> dict[str, Any]:
+        found = pool.images.get(want.image)
+        return {"snapshots": [_dump_snapshot(one) for one in found.snapshots] if found else []}
+
+    return Work(
+        read=read,
+        plan=lambda pool: snapshots.plan(pool, want),
+        facts=facts,
+        replan=lambda pool: snapshots.settled(pool, want),
+    )
+
+
+def group(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = groups.parse(params, place)
+    names = tuple(name for name in (want.name, want.renamed_from) if name)
+
+    def facts(state: Groups) -> dict[str, Any]:
+        found = state.groups.get(want.name)
+        return {"group": dump_group(want.name, found) if found else None}
+
+    return Work(
+        read=lambda connection: read_groups(connection, place, names, want.members or ()),
+        plan=lambda state: groups.plan(state, want),
+        facts=facts,
+        replan=lambda state: groups.settled(state, want),
+    )
+
+
+def dump_group(name: str, found: Group) -> dict[str, Any]:
+    return {
+        "name": name,
+        "images": [str(member) for member in found.members],
+        "snapshots": [{"name": one} for one in found.snapshots],
+    }
+
+
+def namespace(params: Mapping[str, Any]) -> Work:
+    want = namespaces.parse(params)
+    return Work(
+        read=lambda connection: read_namespaces(connection, params["pool"], want.name),
+        plan=lambda state: namespaces.plan(state, want),
+        facts=lambda state: {"namespaces": sorted(state.names)},
+    )
+
+
+def pool(params: Mapping[str, Any]) -> Work:
+    want = pools.parse(params)
+    return Work(
+        read=lambda connection: read_settings(connection, params["pool"]),
+        plan=lambda state: pools.plan(state, want),
+        facts=lambda state: {"pool": dump_pool(state), "status": {"stats": dict(state.stats)}},
+    )
+
+
+def dump_pool(found: Settings) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "applications": list(found.applications),
+        "config": dict(found.config),
+        "metadata": dict(found.metadata),
+    }
+
+
+def trash(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = trashes.parse(params)
+
+    def read(connection: Connection) -> Trash:
+        entries = read_trash(connection, place)
+        if want.state != "restored":
+            entries = tuple(in_parallel(lambda entry: with_holdings(connection, place, entry), entries))
+        return Trash(place, entries, frozenset(ids_in(connection, place)), int(time.time()))
+
+    return Work(
+        read=read,
+        plan=lambda state: trashes.plan(state, want),
+        facts=lambda state: {"trash": [dump_trashed(entry) for entry in state.entries]},
+        replan=lambda state: trashes.settled(state, want),
+    )
+
+
+def dump_trashed(entry: Trashed) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "source": entry.source,
+        "moved": entry.moved,
+        "until": entry.until,
+    }
+
+
+def info(connection: Connection, params: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a pool and namespace hold."""
+    place = place_of(params)
+    names = params["images"]
+    pool_found = read_pool(connection, place, names)
+    missing = [name for name, found in pool_found.images.items() if found is None]
+    missing += [
+        f"{name}: its removal was cut off" for name, found in pool_found.images.items() if found and found.remains
+    ]
+    there = [found for found in pool_found.images.values() if found and not found.remains]
+    grown = in_parallel(lambda one: with_children(connection, place, one) if one.snapshots else one, there)
+    settings = read_settings(connection, place.pool)
+    found_groups = read_groups(connection, place, None, ())
+    return {
+        **_all_facts(grown),
+        "missing": missing,
+        "trash": [dump_trashed(entry) for entry in pool_found.trash],
+        "groups": [dump_group(name, found) for name, found in found_groups.groups.items() if found],
+        "namespaces": sorted(read_namespaces(connection, place.pool, "").names),
+        "pool": dump_pool(settings),
+        "stats": dict(settings.stats),
+        "clones": _clone_trees(place, grown),
+        "librbd_version": ".".join(str(part) for part in connection.rbd.version()),
+        "fsid": connection.fsid,
+    }
+
+
+def _clone_trees(place: Place, found: Sequence[Image]) -> list[dict[str, Any]]:
+    """The snapshots that have clones, with these, and with the clones of their snapshots, as deep as they go."""
+    by_name = {f"{place}/{one.name}": one for one in found}
+
+    def below(one: Image) -> list[dict[str, Any]]:
+        return [
+            {
+                "snapshot": f"{one.name}@{snapshot.name}",
+                "clones": [
+                    {"image": clone, "clones": below(by_name[clone]) if clone in by_name else []}
+                    for clone in snapshot.children
+                ],
+            }
+            for snapshot in one.snapshots
+            if snapshot.children
+        ]
+
+    inner = {clone for one in found for snapshot in one.snapshots for clone in snapshot.children or ()}
+    return [tree for name, one in by_name.items() if name not in inner for tree in below(one)]

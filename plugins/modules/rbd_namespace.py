@@ -1,0 +1,96 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rbd_namespace
+short_description: A namespace of an RBD pool
+version_added: 0.1.0
+description:
+  - Keeps a namespace in a pool, which users can be confined to. One that holds images or groups is not removed.
+author:
+  - the strata.storage authors (@strata-storage)
+options:
+  name:
+    description: The namespace's name.
+    type: str
+    required: true
+  state:
+    description: Whether it is to be there.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - strata.storage.rbd
+  - strata.storage.rbd.binding
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_rbd
+notes:
+  - O(namespace) is not used here.
+seealso:
+  - module: strata.storage.rbd_pool
+  - module: strata.storage.rbd_image
+  - module: strata.storage.rbd_info
+"""
+
+EXAMPLES = r"""
+- name: A place for a tenant
+  strata.storage.rbd_namespace:
+    pool: vms
+    name: tenant1
+
+- name: Its first image
+  strata.storage.rbd_image:
+    pool: vms
+    namespace: tenant1
+    name: web1
+    size: 20G
+"""
+
+RETURN = r"""
+namespaces:
+  description: The namespaces of the pool.
+  returned: success
+  type: list
+  elements: str
+plan:
+  description: The steps, in order, in check mode and in a real run, each as M(strata.storage.rbd_image) returns it.
+  returned: always
+  type: list
+  elements: dict
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.rbd.namespace import OPTIONS
+from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.words import CONNECTION
+from ..module_utils.rbd.works import namespace
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    make_so(module, lambda: namespace(module.params))
+
+
+if __name__ == "__main__":
+    main()

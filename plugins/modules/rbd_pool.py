@@ -1,0 +1,120 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rbd_pool
+short_description: A pool as RBD uses it
+version_added: 0.1.0
+description:
+  - Makes a pool ready for RBD, and keeps the settings and metadata that all its images inherit.
+  - The pool itself is the cluster administrator's to make (C(ceph osd pool create)), and to remove.
+author:
+  - the strata.storage authors (@strata-storage)
+options:
+  config:
+    description:
+      - Settings of librbd for all images of the pool, for example C(rbd_qos_iops_limit). A value of V(null) takes one
+        away, and others stay.
+    type: dict
+  metadata:
+    description: Keys and values to keep with the pool. A value of V(null) takes the key away, and other keys stay.
+    type: dict
+  force:
+    description: Whether a pool that another application has may be made ready for RBD too.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - strata.storage.rbd
+  - strata.storage.rbd.binding
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_rbd
+notes:
+  - O(namespace) is not used here.
+seealso:
+  - module: strata.storage.rbd_namespace
+  - module: strata.storage.rbd_image
+  - module: strata.storage.rbd_info
+"""
+
+EXAMPLES = r"""
+- name: A pool for RBD whose images have a limit
+  strata.storage.rbd_pool:
+    pool: vms
+    config: {rbd_qos_iops_limit: 1000}
+    metadata: {owner: platform}
+"""
+
+RETURN = r"""
+pool:
+  description: What the pool is.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      returned: always
+    applications:
+      description: What it is used for.
+      type: list
+      elements: str
+      returned: always
+    config:
+      description: Its own settings.
+      type: dict
+      returned: always
+    metadata:
+      description: Its metadata.
+      type: dict
+      returned: always
+status:
+  description: How the pool does.
+  returned: success
+  type: dict
+  contains:
+    stats:
+      description: How many images and snapshots it has, in the trash or not, and their sizes in bytes.
+      type: dict
+      returned: always
+plan:
+  description: The steps, in order, in check mode and in a real run, each as M(strata.storage.rbd_image) returns it.
+  returned: always
+  type: list
+  elements: dict
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.rbd.pool import OPTIONS
+from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.words import CONNECTION
+from ..module_utils.rbd.works import pool
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    make_so(module, lambda: pool(module.params))
+
+
+if __name__ == "__main__":
+    main()
