@@ -27,7 +27,7 @@ demo: lab-needs  ## start a virtual machine with spare disks and build a storage
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo.yml
 
 .PHONY: test
-test: lab-needs  ## everything that must pass: lint, unit and integration
+test: lab-needs ceph-needs  ## everything that must pass: lint, unit and integration
 	tests/tools/test
 
 .PHONY: lint
@@ -48,7 +48,7 @@ unit: needs  ## tests without root and without a kernel of their own (a minute)
 	python -m pytest -n 2 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
-integration: lab-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
+integration: lab-needs ceph-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
 	python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5 tests/integration tests/lab $(PYTEST_ARGS)
 
 .PHONY: crash-matrix
@@ -56,9 +56,10 @@ crash-matrix: lab-needs  ## interrupt each operation at each step, and write doc
 	python -m tests.crash $(OPERATIONS)
 
 .PHONY: bench
-bench: lab-needs  ## time the modules side by side with their peers
+bench: lab-needs ceph-needs  ## time the modules side by side with their peers
 	python -m tests.bench
 	python -m tests.bench.maas
+	python -m tests.bench.rbd
 
 .PHONY: lab
 lab: lab-needs  ## a shell inside the virtual machine
@@ -79,8 +80,10 @@ clean:  ## remove what the other targets made in the checkout
 	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: needs lab-needs
+.PHONY: needs lab-needs ceph-needs
 needs:
 	@tests/tools/bootstrap
 lab-needs:
 	@tests/tools/bootstrap lab
+ceph-needs:
+	@tests/tools/bootstrap ceph

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import ansible
-import pytest
 
 from tests.lab import Guest, Lab
 
 from . import purity
+from .modules import Modules, result_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = "/usr/local/lib/strata"
@@ -35,17 +35,9 @@ while part := server.recv(65536):
 '"""
 
 
-class ModuleFailed(Exception):
-    """A module said `failed`; the message is its own."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        super().__init__(result["msg"])
-        self.result = result
-
-
 @dataclass
-class Node:
-    """Runs modules in the guest without a controller: the same files, the same arguments, the same answers."""
+class Node(Modules):
+    """Runs modules in the guest."""
 
     lab: Lab
     _traced: set[tuple[str, str | None, int]] = field(default_factory=set)
@@ -88,13 +80,7 @@ class Node:
             if self.guest.run(f"test -S {_SOCKET}", check=False).returncode:
                 self._serve()
         said = self.guest.run(command, check=False, timeout=300, input=given)
-        try:
-            result: dict[str, Any] = json.loads(said.stdout)
-        except ValueError:
-            raise AssertionError(f"{module} gave no JSON: {said.stdout}\n{said.stderr}") from None
-        if result.get("failed"):
-            raise ModuleFailed(result)
-        return result
+        return result_of(module, said.stdout, said.stderr)
 
     def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
         """A check run, shown to have changed nothing: by its system calls, once for each kind of task.
@@ -109,31 +95,6 @@ class Node:
         result = self.module(module, prefix=strace, check=True, **arguments)
         assert purity.impurities(self.guest.read(_TRACE)) == []
         return result
-
-    def converge(self, module: str, /, **arguments: Any) -> dict[str, Any]:
-        """Check mode, the real run, which does what check mode said, and a second run, which does nothing."""
-        checked = self.check(module, **arguments)
-        result = self.module(module, **arguments)
-        assert result["changed"]
-        assert result["plan"] == checked["plan"]
-        self.unchanged(module, **arguments)
-        return result
-
-    def unchanged(self, module: str, /, **arguments: Any) -> dict[str, Any]:
-        result = self.module(module, **arguments)
-        assert (result["changed"], result["plan"]) == (False, [])
-        return result
-
-    def refusal(self, module: str, /, **arguments: Any) -> str:
-        """Why a module refuses, the same in check mode, having changed nothing."""
-        messages = []
-        for check in (True, False):
-            with pytest.raises(ModuleFailed) as failed:
-                self.module(module, check=check, **arguments)
-            assert not failed.value.result.get("changed")
-            messages.append(str(failed.value))
-        assert messages[0] == messages[1]
-        return messages[0]
 
     def run(self, command: str, **more: Any) -> str:
         """What a command prints."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs in the guest: forks a process for each module run, with what every module imports loaded already.
+"""Runs beside what modules act on: forks a process for each module run, with what every module imports loaded already.
 
 Under software emulation those imports take a second, and everything that a module does much less.
 Started as `server.py SOCKET`; each connection sends one line (module and arguments) and reads what the module prints.

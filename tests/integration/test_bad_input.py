@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from .conftest import WITH_MODULES
-from .node import ModuleFailed, Node
+from .modules import ModuleFailed
+from .node import Node
 
 #: A host whose disks all hold something, but for HDD6. ZFS and BlueStore are known by what libblkid looks for.
 MESS = r"""

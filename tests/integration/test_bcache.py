@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from .node import ModuleFailed, Node
+from .modules import ModuleFailed
+from .node import Node
 
 
 def cached(node: Node, **more: Any) -> dict[str, Any]:

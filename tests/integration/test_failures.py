@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from .node import ModuleFailed, Node
+from .modules import ModuleFailed
+from .node import Node
 
 _MODULE = "PYTHONPATH=/usr/local/lib/strata python3 -m ansible_collections.strata.storage.plugins.modules"
 

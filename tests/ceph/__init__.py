@@ -1,0 +1,179 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real Ceph cluster of one monitor and one OSD, as plain processes on the loopback.
+
+In memory it is there within a second, and is lost when its OSD is killed; on BlueStore it takes five, and is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+_CONF = """\
+[global]
+fsid = {fsid}
+mon_host = v2:{address}:{port}/0
+mon_initial_members = a
+public_addr = {address}
+cluster_addr = {address}
+ms_bind_msgr1 = false
+auth_allow_insecure_global_id_reclaim = false
+keyring = {home}/keyring
+run_dir = {home}/run
+admin_socket =
+log_file = {home}/log/$name.log
+osd_pool_default_size = 1
+osd_pool_default_min_size = 1
+osd_pool_default_pg_num = 8
+osd_pool_default_pg_autoscale_mode = off
+mon_allow_pool_size_one = true
+mon_allow_pool_delete = true
+mon_max_pg_per_osd = 2000
+rbd_default_clone_format = 2
+[client]
+log_file = /dev/null
+[mon]
+mon_data = {home}/mon
+mon_data_avail_crit = 0
+paxos_propose_interval = 0.05
+paxos_min_wait = 0.01
+[osd]
+osd_data = {home}/osd
+osd_objectstore = {store}
+memstore_device_bytes = {size}
+bluestore_block_size = {size}
+osd_fast_shutdown = false
+osd_client_watch_timeout = 10
+osd_memory_target = 939524096
+"""
+_CAPS = {
+    "mon.": {"mon": "allow *"},
+    "client.admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *"},
+    "osd.0": {"mon": "allow profile osd", "osd": "allow *"},
+    # What check mode runs as in tests: it cannot change anything.
+    "client.reader": {"mon": "profile rbd", "osd": "profile rbd-read-only"},
+    "client.nobody": {"mon": "allow r"},
+}
+
+
+class Cluster:
+    """Runs as a context manager; ``conf`` is what clients are given. ``size`` of the OSD in bytes."""
+
+    def __init__(self, store: str = "memstore", size: int = 4 << 30, address: str = "127.0.0.1") -> None:
+        # Paths of sockets must be short.
+        self._scratch = tempfile.TemporaryDirectory(prefix="ceph-", dir="/tmp")
+        self.home = Path(self._scratch.name)
+        self.conf = self.home / "ceph.conf"
+        self.keyring = self.home / "keyring"
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        for directory in ("run", "log", "mon", "osd"):
+            (self.home / directory).mkdir()
+        with socket.socket() as free:
+            free.bind((address, 0))
+            port = free.getsockname()[1]
+        self._fsid, self._osd = str(uuid.uuid4()), str(uuid.uuid4())
+        self.conf.write_text(
+            _CONF.format(fsid=self._fsid, address=address, port=port, home=self.home, store=store, size=size)
+        )
+        self._address, self._store, self._size = f"v2:{address}:{port}", store, size
+
+    def __enter__(self) -> Cluster:
+        try:
+            self._make()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def run(self, *command: str) -> str:
+        """A program of Ceph's, on this cluster."""
+        environment = {**os.environ, "CEPH_CONF": str(self.conf)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+        return done.stdout
+
+    def ceph(self, *words: str) -> str:
+        return self.run("ceph", "--connect-timeout", "10", *words)
+
+    def pool(self, name: str) -> None:
+        """A pool that RBD can use."""
+        self.ceph("osd", "pool", "create", name, "8")
+        self.run("rbd", "pool", "init", name)
+
+    def ports(self) -> tuple[int, ...]:
+        """What clients connect to."""
+        monitor = int(self._address.rpartition(":")[2])
+        osd = json.loads(self.ceph("osd", "dump", "--format", "json"))["osds"][0]["public_addr"]
+        return monitor, int(osd.partition("/")[0].rpartition(":")[2])
+
+    def start(self, daemon: str) -> None:
+        """``mon`` or ``osd``, in the foreground, so that it ends with us."""
+        number = "a" if daemon == "mon" else "0"
+        # It ends with us also where we are killed.
+        command = ["setpriv", "--pdeathsig", "KILL", f"ceph-{daemon}", "-i", number, "-c", str(self.conf), "-f"]
+        log = (self.home / "log" / f"{daemon}.out").open("ab")
+        with log:
+            self._daemons[daemon] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def kill(self, daemon: str, how: signal.Signals = signal.SIGKILL) -> None:
+        process = self._daemons.pop(daemon)
+        process.send_signal(how)
+        process.wait(30)
+
+    def pid(self, daemon: str) -> int:
+        return self._daemons[daemon].pid
+
+    def pause(self, daemon: str) -> None:
+        """Have it hang, until ``go_on``."""
+        self._daemons[daemon].send_signal(signal.SIGSTOP)
+
+    def go_on(self, daemon: str) -> None:
+        self._daemons[daemon].send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        for process in self._daemons.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        self._daemons.clear()
+        self._scratch.cleanup()
+
+    def _make(self) -> None:
+        keyring = str(self.keyring)
+        self.run("ceph-authtool", "--create-keyring", keyring)
+        for name, caps in _CAPS.items():
+            words = [word for service, cap in caps.items() for word in ("--cap", service, cap)]
+            self.run("ceph-authtool", keyring, "--gen-key", "-n", name, *words)
+        monitors = str(self.home / "monmap")
+        self.run("monmaptool", "--create", "--fsid", self._fsid, "--addv", "a", f"[{self._address}]", monitors)
+        self.run("ceph-mon", "-i", "a", "--mkfs", "--monmap", monitors, "--keyring", keyring, "-c", str(self.conf))
+        self.start("mon")
+        self.ceph("osd", "new", self._osd, "0")
+        if self._store == "bluestore":
+            with (self.home / "osd/block").open("wb") as block:
+                block.truncate(self._size)
+        self.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", self._osd, "-c", str(self.conf))
+        self.start("osd")
+        limit = time.monotonic() + 60
+        while json.loads(self.ceph("osd", "stat", "--format", "json"))["num_up_osds"] < 1:
+            if time.monotonic() > limit:
+                raise RuntimeError(f"no OSD came up; see {self.home}/log")
+            time.sleep(0.05)
+        self.pool("rbd")
