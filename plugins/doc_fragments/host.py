@@ -19,6 +19,25 @@ options:
     default: false
 """
 
+    EXPECT = r"""
+options:
+  expect:
+    description:
+      - Devices that a task before this one makes, each as that task returns it in C(provides).
+      - In check mode, where they are not there yet, they are taken for there and blank. It changes nothing else.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: The device's path.
+        type: str
+        required: true
+      size:
+        description: Its size.
+        type: str
+        required: true
+"""
+
     LOCK = r"""
 options:
   lock_timeout:

@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - strata.storage.document.bcache
   - strata.storage.host
+  - strata.storage.host.expect
   - strata.storage.host.lock
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_host

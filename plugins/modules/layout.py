@@ -52,6 +52,7 @@ extends_documentation_fragment:
   - strata.storage.document.bcaches
   - strata.storage.document.drives
   - strata.storage.document.filesystems
+  - strata.storage.host.expect
   - strata.storage.host.lock
   - strata.storage.host.waiting
   - strata.storage.attributes
@@ -187,7 +188,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
 from ..module_utils.host.state import Host
-from ..module_utils.host.task import LOCK, WAITING, make_so
+from ..module_utils.host.task import EXPECT, LOCK, WAITING, make_so
 
 
 def _drawn(host: Host) -> str:
@@ -202,7 +203,9 @@ def main() -> None:
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
         "expected_plan": {"type": "str"},
     }
-    module = AnsibleModule(argument_spec={**document.OPTIONS, **own, **WAITING, **LOCK}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True
+    )
     make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_drawn)
 
 

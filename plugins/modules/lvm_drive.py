@@ -19,6 +19,7 @@ author:
 extends_documentation_fragment:
   - strata.storage.document.drive
   - strata.storage.host
+  - strata.storage.host.expect
   - strata.storage.host.lock
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_host

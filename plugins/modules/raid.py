@@ -29,6 +29,7 @@ options:
 extends_documentation_fragment:
   - strata.storage.document.raid
   - strata.storage.host
+  - strata.storage.host.expect
   - strata.storage.host.lock
   - strata.storage.host.waiting
   - strata.storage.attributes

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .node import Node
+from .node import PYTHON, Node
+
+_MOUNTED_MEANWHILE = """
+import subprocess
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
+from ansible_collections.strata.storage.plugins.module_utils.host.read import deepen, read
+host = read()
+subprocess.run(["umount", "/srv"], check=True)
+before = read()
+subprocess.run(["mount", "/srv"], check=True)
+for found in (deepen(before, Unread("directories", ("/srv",))), deepen(host, Unread("directories", ("/srv", "/proc")))):
+    print(*(mount.mount_point for mount in found.mounts if mount.mount_point == "/srv"), *found.directories)
+"""
 
 
 def test_a_reboot_and_then_a_boot_without_a_disk(node: Node) -> None:
@@ -56,6 +68,9 @@ def test_a_reboot_and_then_a_boot_without_a_disk(node: Node) -> None:
     node.unchanged("bcache", **bcache)
     node.unchanged("lvm_drive", **drive)
     assert node.run("cat /srv/file") == "written"
+    # What systemd mounts while a task reads is not taken for files that somebody left in the directory.
+    told = node.guest.run(f"{PYTHON} -", input=_MOUNTED_MEANWHILE).stdout
+    assert told.splitlines() == ["/srv", "/srv /srv /proc"]
     node.unchanged("lvm_drive", name="attic", state="offline")
     assert node.run("lvs --noheadings -o lv_active attic") == ""
     assert node.unchanged("raid", **made_by_hand)["pending_reboot"] == []

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -16,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,21 @@ class Guest:
             if pipe is not None:
                 pipe.close()
         self._errors.close()
+
+    @contextlib.contextmanager
+    def ports(self, *numbers: int) -> Iterator[None]:
+        """Let the guest reach these ports of this machine's loopback as its own: it has no other way out."""
+        forwards = [word for number in numbers for word in ("-R", f"{ADDRESS}:{number}:{ADDRESS}:{number}")]
+        command = self.access.ssh()
+        command[1:1] = ["-N", "-o", "ExitOnForwardFailure=yes", *forwards]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as forwarding:
+            try:
+                for number in numbers:
+                    listens = f"ss --no-header --listening --tcp --numeric sport = :{number} | grep -q ."
+                    self.run(f"timeout 30 sh -c 'until {listens}; do sleep 0.1; done'")
+                yield
+            finally:
+                forwarding.terminate()
 
     def run(
         self,

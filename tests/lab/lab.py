@@ -512,7 +512,9 @@ class Lab:
             "ansible_port": port,
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(access.private_key),
-            "ansible_ssh_args": " ".join([*access.options, control]),
+            "ansible_ssh_args": control,
+            # Testinfra reads these, and not those above.
+            "ansible_ssh_common_args": " ".join(access.options),
             "ansible_ssh_pipelining": True,
             "ansible_python_interpreter": "/usr/bin/python3",
             "lab_name": self.name,

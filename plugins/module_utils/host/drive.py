@@ -39,7 +39,11 @@ def references(want: Drive) -> tuple[str, ...]:
 
 def plan(host: Host, want: Drive, allow: bool) -> Plan:
     """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
-    devices = [host.device(reference, f"drive {want.name}") for reference in want.devices or ()]
+    names = want.devices or ()
+    if want.state == "absent":
+        # What a drive that is gone was made of may be gone as well.
+        names = tuple(name for name in names if host.find(name))
+    devices = [host.device(reference, f"drive {want.name}") for reference in names]
     check_once(devices, f"drive {want.name}")
     group = find(host, want.name)
     if want.state == "absent":

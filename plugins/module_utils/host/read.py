@@ -104,6 +104,11 @@ def deepen(host: Host, need: Unread) -> Host:
         found = {path: _filesystem(host, path) for path in need.names}
         return host._replace(filesystems={**host.filesystems, **found})
     if need.what == "directories":
+        if any(os.path.ismount(path) for path in need.names):
+            # systemd may have mounted something since: what was read then no longer goes with what is in there.
+            fresh = read(host.links)
+            if fresh.mounts != host.mounts:
+                return fresh
         found_directories = {path: _is_empty(path) for path in need.names}
         return host._replace(directories={**host.directories, **found_directories})
     if need.what == "tables":
@@ -112,6 +117,12 @@ def deepen(host: Host, need: Unread) -> Host:
         return host._replace(spaces=dict(_space(mount.mount_point) for mount in host.mounts))
     if need.what == "disks":
         return host._replace(disks=_disks(host))
+    if need.what == "file":
+        return host._replace(files={**host.files, **{path: read_file(path) for path in need.names}})
+    if need.what in ("mapped", "image", "service"):
+        from .krbd_read import deepen_rbd
+
+        return deepen_rbd(host, need)
     return host._replace(lvm=_lvm(host))
 
 
@@ -181,7 +192,7 @@ def _devices() -> dict[str, Device]:
             kernel=kernel,
             size=size,
             identity=identity(kernel),
-            link=links.get(path, ""),
+            link=links.get(path, "") or (_rbd_link(kernel) if kernel.startswith("rbd") else ""),
             holders=tuple(f"/dev/{name}" for name in _list(f"{base}/holders")),
             partitions=()
             if is_partition
@@ -229,6 +240,20 @@ def _stable_links(directory: str = "/dev/disk/by-id") -> dict[str, str]:
             link = f"{directory}/{name}"
             best.setdefault(os.path.realpath(link), link)
     return best
+
+
+def rbd_spec(number: str) -> str:
+    """The image that the kernel has mapped by this number: POOL[/NAMESPACE]/IMAGE[@SNAPSHOT]."""
+    pool, namespace, image, snapshot = (
+        read_text(f"/sys/bus/rbd/devices/{number}/{part}") for part in ("pool", "pool_ns", "name", "current_snap")
+    )
+    spec = "/".join(part for part in (pool, namespace, image) if part)
+    return spec if snapshot in ("", "-") else f"{spec}@{snapshot}"
+
+
+def _rbd_link(kernel: str) -> str:
+    number, _letter, part = kernel[3:].partition("p")
+    return f"/dev/rbd/{rbd_spec(number)}" + (f"-part{part}" if part else "")
 
 
 def _list(path: str) -> list[str]:

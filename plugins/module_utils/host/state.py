@@ -264,12 +264,33 @@ class Boot(NamedTuple):
     conf: str = "/etc/mdadm/mdadm.conf"
 
 
+class Mapped(NamedTuple):
+    """An RBD image that the kernel has mapped. ``spec`` is POOL[/NAMESPACE]/IMAGE[@SNAPSHOT].
+
+    ``options`` are those that it was mapped with, ``fsid`` is its cluster's (empty: not known).
+    """
+
+    device: str
+    spec: str
+    fsid: str = ""
+    options: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+class RbdImage(NamedTuple):
+    """What its cluster says of an RBD image. ``unsupported`` are the features that this kernel has not."""
+
+    size: int
+    unsupported: tuple[str, ...] = ()
+
+
 class Host(NamedTuple):
     """One host's storage. ``links`` are the references that were asked for, each with its device (None: there is none).
 
-    ``contents``, ``filesystems``, ``tables``, ``disks`` and ``lvm`` cost a subprocess or more reads: they hold what a
-    planner asked for; ``spaces`` is how large what is mounted somewhere is, and how much of it is free. ``covered`` is
-    where a plan mounts something: what directories are below, nobody can see before.
+    ``contents``, ``filesystems``, ``tables``, ``disks``, ``lvm``, ``mapped``, ``images`` and ``services`` cost a
+    subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
+    and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
+    nobody can see before.
     """
 
     devices: Mapping[str, Device]
@@ -290,6 +311,9 @@ class Host(NamedTuple):
     tables: Mapping[str, Table | None] = {}
     covered: tuple[str, ...] = ()
     spaces: Mapping[str, tuple[int, int]] | None = None
+    mapped: tuple[Mapped, ...] | None = None
+    images: Mapping[str, RbdImage] = {}
+    services: Mapping[str, bool] = {}
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""
@@ -325,6 +349,18 @@ class Host(NamedTuple):
         if path not in self.tables:
             raise Unread("tables", (path,))
         return self.tables[path]
+
+    def file(self, path: str) -> str | None:
+        """A file's text; None where there is no such file."""
+        if path not in self.files:
+            raise Unread("file", (path,))
+        return self.files[path]
+
+    def has_service(self, unit: str) -> bool:
+        """Whether the next boot starts a unit."""
+        if unit not in self.services:
+            raise Unread("service", (unit,))
+        return self.services[unit]
 
     def groups(self) -> Lvm:
         if self.lvm is None:

@@ -15,15 +15,24 @@ from ..core.errors import StorageError, Unread, sentence
 from ..core.lock import host_lock
 from ..core.plan import Plan
 from ..core.run import Road, run
+from ..document.sizes import parse_bytes
 from .read import deepen, read
-from .state import Host
+from .state import Device, Host
 
 if TYPE_CHECKING:
     from ..core.execute import Hands
 
 LOCK: dict[str, dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 60}}
+#: Devices that a task before this one would make: in check mode they are taken for there, and blank.
+EXPECT: dict[str, dict[str, Any]] = {
+    "expect": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"path": {"type": "str", "required": True}, "size": {"type": "str", "required": True}},
+    }
+}
 #: What each module of a single item takes beside its words.
-OPTIONS: dict[str, dict[str, Any]] = {"allow_destroy": {"type": "bool", "default": False}, **LOCK}
+OPTIONS: dict[str, dict[str, Any]] = {"allow_destroy": {"type": "bool", "default": False}, **EXPECT, **LOCK}
 #: What a module takes beside them whose work goes on after its task.
 WAITING: dict[str, dict[str, Any]] = {
     "wait": {"type": "bool", "default": False},
@@ -46,6 +55,12 @@ def make_so(
     """
     try:
         check_root()
+        if not module.check_mode:
+            module.params["expect"] = None
+        expected = [
+            Device(item["path"], size=parse_bytes(item["size"], "expect: size"))
+            for item in module.params.get("expect") or ()
+        ]
         want = parse(module.params)
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
@@ -53,10 +68,10 @@ def make_so(
     run(
         module,
         Road(
-            read=lambda: read(names),
+            read=lambda: _with_expected(read(names), expected),
             deepen=deepen,
-            plan=lambda host: plan(host, want, module.params["allow_destroy"]),
-            replan=lambda host: plan(host, settled(want), module.params["allow_destroy"]),
+            plan=lambda host: plan(host, want, module.params.get("allow_destroy")),
+            replan=lambda host: plan(host, settled(want), module.params.get("allow_destroy")),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             diff=diff,
@@ -67,6 +82,13 @@ def make_so(
             ),
         ),
     )
+
+
+def _with_expected(host: Host, expected: list[Device]) -> Host:
+    for device in expected:
+        if host.links.get(device.path) is None and device.path not in host.devices:
+            host = host.with_device(device)
+    return host
 
 
 def _hands() -> Hands:

@@ -109,8 +109,10 @@ def test_growing(device: Device, kind: str, command: tuple[str, ...]) -> None:
 
 
 def test_a_filesystem_that_is_not_there_yet_is_known_by_what_is_on_the_device(device: Device) -> None:
+    placeholders = performing.HANDS.placeholders
+    assert placeholders
     with pytest.raises(StorageError, match="holds no filesystem that could be mounted"):
-        performing.HANDS.placeholders["filesystem-uuid"](device.path)
+        placeholders["filesystem-uuid"](device.path)
 
 
 # Arrays
