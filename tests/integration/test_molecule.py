@@ -1,0 +1,78 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The roles, by their Molecule scenarios, each on a guest with blank disks."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import yaml
+
+from tests.ceph import Cluster
+from tests.lab import Guest, Lab
+from tests.simulators.maas import Region, Server
+from tests.unit.maas.region import KEY, add_machine
+
+from .node import CHECKOUT
+from .test_rbd_map import reach
+
+SCENARIOS = CHECKOUT / "extensions/molecule"
+ROLES = sorted(path.name for path in (CHECKOUT / "roles").iterdir())
+
+
+@pytest.fixture
+def surroundings(request: pytest.FixtureRequest, guest: Guest) -> Iterator[dict[str, str]]:
+    """What a scenario needs beside the guest, as its environment."""
+    with ExitStack() as stack:
+        if request.param == "rbd_drive":
+            cluster = stack.enter_context(Cluster())
+            stack.enter_context(reach(guest, cluster))
+            yield {"LAB_CEPH_CONF": str(cluster.conf)}
+        elif request.param == "maas_layout":
+            region = Region()
+            region.add_user("admin", KEY)
+            add_machine(region, "node1")
+            server = stack.enter_context(Server(region))
+            yield {"MAAS_URL": server.url, "MAAS_API_KEY": KEY}
+        else:
+            yield {}
+
+
+@pytest.mark.parametrize(("role", "surroundings"), [(role, role) for role in ROLES], indirect=["surroundings"])
+def test_role(lab: Lab, surroundings: dict[str, str], role: str) -> None:
+    environment = {
+        **os.environ,
+        **surroundings,
+        "LAB_INVENTORY": str(lab.inventory_path),
+        "ANSIBLE_NOCOLOR": "1",
+        "NO_COLOR": "1",
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(lab.directory / f"molecule-{role}"),
+    }
+    done = subprocess.run(
+        ["molecule", "test", "--scenario-name", role],
+        cwd=CHECKOUT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    # Molecule passes where a verifier finds no tests: each one has to have run some.
+    own = yaml.safe_load((SCENARIOS / role / "molecule.yml").read_text())
+    shared = yaml.safe_load((SCENARIOS / "config.yml").read_text())
+    sequence = (own.get("scenario") or shared["scenario"])["test_sequence"]
+    verified = re.findall(r"=+ (\d+) passed", done.stdout)
+    assert len(verified) == sum(step.startswith("verify") for step in sequence), done.stdout
+
+
+def test_each_role_has_a_scenario() -> None:
+    assert sorted(path.parent.name for path in SCENARIOS.glob("*/molecule.yml")) == ROLES
