@@ -12,12 +12,20 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.strata.storage.plugins.doc_fragments import attributes, document, host
+from ansible_collections.strata.storage.plugins.doc_fragments import attributes, document, host, rbd
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache, document as words, drive, raid
-from ansible_collections.strata.storage.plugins.module_utils.host import task
+from ansible_collections.strata.storage.plugins.module_utils.host import krbd, task
+from ansible_collections.strata.storage.plugins.module_utils.rbd import (
+    group,
+    namespace,
+    pool,
+    snapshot,
+    trash,
+    words as image,
+)
 
 PLUGINS = "ansible_collections.strata.storage.plugins"
-FRAGMENTS = {"attributes": attributes, "document": document, "host": host}
+FRAGMENTS = {"attributes": attributes, "document": document, "host": host, "rbd": rbd}
 KEPT = ("type", "choices", "default", "required", "elements")
 Spec = dict[str, dict[str, Any]]
 Parse = Callable[[dict[str, Any]], Any]
@@ -27,10 +35,23 @@ ITEMS: dict[str, tuple[Spec, Parse]] = {
     "bcache": (bcache.OPTIONS, bcache.parse),
     "lvm_drive": (drive.OPTIONS, drive.parse),
 }
+RBD: dict[str, Spec] = {
+    "rbd_image": image.OPTIONS,
+    "rbd_images": {"images": {"type": "list", "elements": "dict", "options": image.OPTIONS, "required": True}},
+    "rbd_snapshot": snapshot.OPTIONS,
+    "rbd_group": group.OPTIONS,
+    "rbd_namespace": namespace.OPTIONS,
+    "rbd_pool": pool.OPTIONS,
+    "rbd_trash": trash.OPTIONS,
+    "rbd_map": {**krbd.OPTIONS, **task.EXPECT, **task.LOCK},
+    "rbd_info": {"images": {"type": "list", "elements": "str"}},
+}
+OTHERS = {"layout", "layout_info", "maas_storage", "maas_storage_info"}
 SPECS: dict[str, Spec] = {
     **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
     "raid": {**raid.OPTIONS, **raid.ACTS, **task.WAITING, **task.OPTIONS},
     **{f"{name}_info": {"name": {"type": "str"}} for name in ITEMS},
+    **{name: {**image.CONNECTION, **spec} for name, spec in RBD.items()},
 }
 
 
@@ -89,8 +110,12 @@ def test_documentation_is_whole(name: str) -> None:
     fragments = documentation["extends_documentation_fragment"]
     assert "strata.storage.attributes" in fragments
     # The group is for the options that all of its modules take.
-    assert ("strata.storage.attributes.actiongroup_host" in fragments) == (not name.endswith("_info"))
-    assert {f"strata.storage.{used}" for used in SPECS} >= {link["module"] for link in documentation["seealso"]}
+    assert ("strata.storage.attributes.actiongroup_rbd" in fragments) == (name in RBD)
+    of_host = name not in RBD and not name.endswith("_info")
+    assert ("strata.storage.attributes.actiongroup_host" in fragments) == of_host
+    assert {f"strata.storage.{used}" for used in SPECS.keys() | OTHERS} >= {
+        link["module"] for link in documentation["seealso"]
+    }
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -104,11 +129,14 @@ def test_returned_keys_are_documented_and_none_is_a_method_of_dict(name: str) ->
 def test_examples_are_accepted(name: str) -> None:
     examples = yaml.safe_load(module(name).EXAMPLES)
     assert examples
+    assert any(f"strata.storage.{name}" in task_ for task_ in examples)
     for task_ in examples:
-        arguments = task_[f"strata.storage.{name}"] or {}
-        result = ArgumentSpecValidator(SPECS[name]).validate(arguments)
-        assert result.error_messages == [], task_["name"]
+        ours = [action.rpartition(".")[2] for action in task_ if action.startswith("strata.storage.")]
+        for used in ours:
+            result = ArgumentSpecValidator(SPECS[used]).validate(task_[f"strata.storage.{used}"] or {})
+            assert result.error_messages == [], task_["name"]
         if name in ITEMS:
+            arguments = task_[f"strata.storage.{name}"]
             assert ITEMS[name][1](result.validated_parameters).name == arguments["name"]
 
 
