@@ -51,7 +51,7 @@ def test_mapped_and_unmapped(mapper: Node, cluster: Cluster) -> None:
     drive: dict[str, Any] = {
         "name": "data",
         "devices": ["/dev/rbd/rbd/web1"],
-        "filesystem": "xfs",
+        "filesystem": "ext4",
         "mount_point": "/srv",
     }
     planned_drive = mapper.check("lvm_drive", expect=[planned["provides"]], **drive)

@@ -144,5 +144,5 @@ def _diff(road: Road, state: Any, facts: dict[str, Any] | None = None) -> Any:
     if road.diff is not None:
         return road.diff(state)
     known = road.facts(state) if facts is None else facts
-    # Without how it does: a resync's progress is not a difference that a task made.
-    return {key: value for key, value in known.items() if key != "status"}
+    # Without how it does (a resync's progress is not a difference that a task made), and what only the next task needs.
+    return {key: value for key, value in known.items() if key not in ("status", "provides")}
