@@ -204,7 +204,7 @@ def test_changes_through_the_document(node: Node) -> None:
 def test_many_devices(node: Node) -> None:
     """The work that a plan takes grows with the number of devices, and not with its square."""
     node.run("for n in $(seq 0 63); do truncate -s 64M /root/disk$n; losetup /dev/loop$n /root/disk$n; done")
-    node.guest.write("/root/count.py", _COUNT)
+    node.guest.write("/run/count.py", _COUNT)
 
     def lines(count: int) -> int:
         names = [f"m{index}" for index in range(count // 2)]
@@ -214,7 +214,7 @@ def test_many_devices(node: Node) -> None:
         ]
         filesystems = [{"device": name, "type": "ext4"} for name in names]
         given = {"ANSIBLE_MODULE_ARGS": {"_ansible_check_mode": True, "raids": raids, "filesystems": filesystems}}
-        said = node.guest.run(f"{PYTHON} /root/count.py {MODULES}.layout", input=json.dumps(given), timeout=300)
+        said = node.guest.run(f"{PYTHON} /run/count.py {MODULES}.layout", input=json.dumps(given), timeout=300)
         planned = json.loads(said.stdout)
         assert [step["action"] for step in planned["plan"]].count("format") == count // 2
         return int(said.stderr)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 
 from .errors import StorageError
 
@@ -52,6 +53,26 @@ def replace_file(path: str, before: str | None, after: str | None) -> None:
         os.unlink(temporary)
         raise
     sync_directory(directory)
+
+
+def place_line(lines: Iterable[tuple[str, bool, bool]], line: str | None) -> str:
+    """The text in which ``line`` stands once, in the place of the first line about the same (None: there is none).
+
+    ``lines``: each with its end, whether it is about the same, and whether it says the same, and so stays as it is.
+    """
+    kept: list[str] = []
+    placed = line is None
+    for raw, about, same in lines:
+        if not about:
+            kept.append(raw)
+        elif not placed:
+            placed = True
+            kept.append(raw if same else f"{line}\n")
+    if not placed:
+        if kept and not kept[-1].endswith("\n"):
+            kept[-1] += "\n"
+        kept.append(f"{line}\n")
+    return "".join(kept)
 
 
 def sync_directory(path: str) -> None:

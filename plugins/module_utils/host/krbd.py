@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError, Unread
+from ..core.files import place_line
 from ..core.plan import Command, Edit, Plan, Step, Wait
 from ..document.sizes import parse_bytes, show_size
 from .safety import check_unused
@@ -20,6 +21,8 @@ _LINKS = "/dev/rbd"
 SERVICE = "rbdmap.service"
 #: ``rbd`` gives up sooner, as it is told to.
 _TIMEOUT = 120
+#: How much longer than ``rbd`` is told to wait it may take to be asked.
+_SLACK = 30
 OPTIONS: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "required": True},
     "snapshot": {"type": "str"},
@@ -39,8 +42,6 @@ class Wanted(NamedTuple):
     """
 
     spec: str
-    image: str
-    snapshot: str = ""
     read_only: bool | None = None
     options: tuple[str, ...] | None = None
     persistent: bool = True
@@ -105,8 +106,6 @@ def parse(params: Mapping[str, Any]) -> Wanted:
     whole = f"{spec}@{snapshot}" if snapshot else spec
     return Wanted(
         whole,
-        image,
-        snapshot,
         True if snapshot else params["read_only"],
         options,
         params["persistent"],
@@ -194,10 +193,11 @@ def _check_image(host: Host, want: Wanted) -> int:
     """The image's size. Raises StorageError where it is not there, or this kernel cannot map it."""
     if want.expected is not None:
         return want.expected
-    argv = ("rbd", "info", "--format", "json", want.spec, *_who(want))
-    limits = (f"--client_mount_timeout={want.connect_timeout}", f"--rados_osd_op_timeout={want.operation_timeout}")
     if want.spec not in host.images:
-        raise Unread("image", (want.spec, *argv, *limits))
+        argv = ("rbd", "info", "--format", "json", want.spec, *_who(want))
+        limits = (f"--client_mount_timeout={want.connect_timeout}", f"--rados_osd_op_timeout={want.operation_timeout}")
+        longest = want.connect_timeout + want.operation_timeout + _SLACK
+        raise Unread("image", (want.spec, str(longest), *argv, *limits))
     image = host.images[want.spec]
     if image.unsupported:
         raise StorageError(
@@ -239,24 +239,21 @@ def _line(host: Host, want: Wanted) -> Line | None:
     return next((line for _raw, line in _entries(host) if line and line.spec == want.spec), None)
 
 
+def _same(one: Line | None, other: Line | None) -> bool:
+    """Whether two lines say the same, in whatever order."""
+    if one is None or other is None:
+        return False
+    return set(one.parameters) == set(other.parameters) and set(one.options) == set(other.options)
+
+
 def _persist(host: Host, want: Wanted, options: tuple[str, ...] | None) -> tuple[tuple[Step, ...], Host]:
     """The steps after which rbdmap has that image with these options (None: has it not), and is done at each boot."""
     wanted = None if options is None else Line(want.spec, want.who, options)
     before = host.files.get(RBDMAP)
-    kept: list[str] = []
-    placed = False
-    for raw, line in _entries(host):
-        if line is None or line.spec != want.spec:
-            kept.append(raw)
-        elif wanted and not placed:
-            placed = True
-            same = set(line.parameters) == set(wanted.parameters) and set(line.options) == set(wanted.options)
-            kept.append(raw if same else f"{wanted}\n")
-    if wanted and not placed:
-        if kept and not kept[-1].endswith("\n"):
-            kept[-1] += "\n"
-        kept.append(f"{wanted}\n")
-    after = "".join(kept)
+    after = place_line(
+        ((raw, line is not None and line.spec == want.spec, _same(line, wanted)) for raw, line in _entries(host)),
+        str(wanted) if wanted else None,
+    )
     steps: tuple[Step, ...] = ()
     if after != (before or ""):
         detail = f"in {RBDMAP}" if wanted else f"no longer in {RBDMAP}"

@@ -10,6 +10,7 @@ import os
 
 from ..core.command import read_text, run_command
 from ..core.errors import StorageError, Unread
+from ..document.features import FEATURES
 from .read import rbd_spec
 from .state import Host, Mapped, RbdImage
 
@@ -17,10 +18,6 @@ _BUS = "/sys/bus/rbd"
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
 #: What says how to reach the cluster, and no user asked for.
 _OWN = ("name=", "secret=", "key=")
-#: The kernel's bits, as librbd has them.
-_BITS = ("layering", "striping", "exclusive-lock", "object-map", "fast-diff", "deep-flatten", "journaling", "data-pool")
-#: Longer than librbd itself is told to wait.
-_SLACK = 30
 
 
 def deepen_rbd(host: Host, need: Unread) -> Host:
@@ -30,8 +27,8 @@ def deepen_rbd(host: Host, need: Unread) -> Host:
     if need.what == "service":
         found = {unit: os.path.lexists(f"{_WANTS}/{unit}") for unit in need.names}
         return host._replace(services={**host.services, **found})
-    spec, *argv = need.names
-    return host._replace(images={**host.images, spec: _image(spec, tuple(argv))})
+    spec, seconds, *argv = need.names
+    return host._replace(images={**host.images, spec: _image(spec, int(seconds), tuple(argv))})
 
 
 def _mapped() -> tuple[Mapped, ...]:
@@ -58,13 +55,12 @@ def _options(info: str) -> tuple[str, ...]:
     return tuple(option for option in given if option and not option.startswith((*_OWN, "_pool_ns=")))
 
 
-def _image(spec: str, argv: tuple[str, ...]) -> RbdImage:
-    timeout = sum(int(word.partition("=")[2]) for word in argv if word.startswith("--") and "_timeout=" in word)
+def _image(spec: str, seconds: int, argv: tuple[str, ...]) -> RbdImage:
     try:
-        told = json.loads(run_command(argv, timeout + _SLACK))
+        told = json.loads(run_command(argv, seconds))
     except StorageError as error:
         # Its last words say what was wrong; what libraries log before them holds times and addresses.
         raise StorageError(f"{spec}: cannot be mapped: {str(error).rpartition('rbd: ')[2]}") from None
     supported = int(read_text(f"{_BUS}/supported_features") or "0", 16)
-    names = [name for bit, name in enumerate(_BITS) if supported and not supported >> bit & 1]
+    names = [name for bit, name in enumerate(FEATURES) if supported and not supported >> bit & 1]
     return RbdImage(told["size"], tuple(name for name in told["features"] if name in names))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.errors import Refused, StorageError, Unread
+from ..core.files import place_line
 from ..core.plan import Command, Edit, MakeDirectory, Plan, Step
 from ..document.drive import Volume
 from ..document.filesystem import Use
@@ -117,18 +118,10 @@ def _write_fstab(
 ) -> tuple[tuple[Step, ...], Host]:
     """The step after which the target has that line (None: no line) in fstab for a mount point (None: for any)."""
     before = host.files.get(FSTAB)
-    kept, placed = [], False
-    for raw, found in _lines(host):
-        if not found or not _is_about(found, target, point):
-            kept.append(raw)
-        elif line and not placed:
-            placed = True
-            kept.append(raw if found == line else f"{line}\n")
-    if line and not placed:
-        if kept and not kept[-1].endswith("\n"):
-            kept[-1] += "\n"
-        kept.append(f"{line}\n")
-    after = "".join(kept)
+    after = place_line(
+        ((raw, found is not None and _is_about(found, target, point), found == line) for raw, found in _lines(host)),
+        str(line) if line else None,
+    )
     if after == (before or ""):
         return (), host
     step = Step("persist", "mount", target.name, detail, (Edit(FSTAB, before, after), ReloadMounts()))

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-#: librbd's bits, by the names that the ``rbd`` command has for them.
-FEATURES = (
-    *("layering", "striping", "exclusive-lock", "object-map", "fast-diff", "deep-flatten", "journaling", "data-pool"),
-    *("operations", "migrating", "non-primary"),
-)
+from ..document.features import FEATURES
 
 
 class Place(NamedTuple):

@@ -62,10 +62,11 @@ def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> P
     names = [name for want in wanted for name in (want.name, want.renamed_from) if name]
     pool = read_pool(connection, place, names, [want.parent for want in wanted if want.parent])
     going = [want.name for want in wanted if want.state == "absent" and _whole(pool, want.name)]
-    clones = in_parallel(lambda name: children(connection, place, name), going)
-    found = {name: pool.images[name] for name in going}
-    grown = {name: one and one._replace(children=some) for (name, one), some in zip(found.items(), clones)}
-    return pool._replace(images={**pool.images, **grown})
+    images = dict(pool.images)
+    for name, clones in zip(going, in_parallel(lambda name: children(connection, place, name), going)):
+        found = images[name]
+        images[name] = found and found._replace(children=clones)
+    return pool._replace(images=images)
 
 
 def _whole(pool: Pool, name: str) -> bool:
