@@ -100,22 +100,24 @@ EXAMPLES = r"""
 - name: What would be done
   strata.storage.layout:
     filesystems:
-      - {device: sdd, type: xfs, mount_point: /srv/new}
+      - {device: sde, type: xfs, mount_point: /srv/new}
   check_mode: true
   register: planned
 
 - name: Exactly that, once somebody has looked at it
   strata.storage.layout:
     filesystems:
-      - {device: sdd, type: xfs, mount_point: /srv/new}
+      - {device: sde, type: xfs, mount_point: /srv/new}
     expected_plan: "{{ planned.plan_digest }}"
 
 - name: A mirror taken apart, with what is on it, and its disks in an array
   strata.storage.layout:
     raids:
-      - {name: md0, state: absent}
-      - {name: md1, level: '5', devices: [sdb, sdc, sdd]}
-    allow_destroy: [md0]
+      - {name: md1, state: absent}
+      - {name: md2, level: '5', devices: [sdb, sdc, sdf]}
+    filesystems:
+      - {device: md1, state: absent}
+    allow_destroy: [md1]
 """
 
 RETURN = r"""

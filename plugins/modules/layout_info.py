@@ -46,8 +46,10 @@ EXAMPLES = r"""
 
 - name: Fail where something is wrong
   ansible.builtin.assert:
-    that: found.health | length == 0
-    fail_msg: "{{ found.health }}"
+    that: wrong | length == 0
+    fail_msg: "{{ wrong | to_nice_yaml }}"
+  vars:
+    wrong: "{{ found.health | rejectattr('problem', 'in', ['syncing', 'dirty']) }}"
 """
 
 RETURN = r"""

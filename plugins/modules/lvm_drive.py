@@ -39,7 +39,7 @@ EXAMPLES = r"""
   strata.storage.lvm_drive:
     name: data
     devices: [/dev/sdb, /dev/sdc]
-    filesystem: xfs
+    filesystem: ext4
     mount_point: /srv
 
 - name: Another disk in the place of sdb, which is emptied while the drive is in use
@@ -47,20 +47,12 @@ EXAMPLES = r"""
     name: data
     devices: [/dev/sdc, /dev/sdd]
 
-- name: Smaller
+- name: Smaller; ext4 is unmounted for it
   strata.storage.lvm_drive:
     name: data
     size: 200G
     allow_shrink: true
-
-- name: Several volumes on one drive, one of them mounted inside another
-  strata.storage.lvm_drive:
-    name: data
-    devices: [sdb, sdc]
-    volumes:
-      - {name: srv, size: 100%, mount_point: /srv}
-      - {name: logs, size: 20G, filesystem: ext4, mount_point: /srv/logs, mount_options: noatime}
-      - {name: swap, size: 4G, filesystem: swap}
+    allow_offline: true
 
 - name: Unmounted and inactive, also after a reboot
   strata.storage.lvm_drive:
@@ -72,6 +64,15 @@ EXAMPLES = r"""
     name: data
     state: absent
     allow_destroy: true
+
+- name: Several volumes on one drive, one of them mounted inside another
+  strata.storage.lvm_drive:
+    name: data
+    devices: [sdb, sdc]
+    volumes:
+      - {name: srv, size: 100%, mount_point: /srv}
+      - {name: logs, size: 20G, filesystem: ext4, mount_point: /srv/logs, mount_options: noatime}
+      - {name: swap, size: 4G, filesystem: swap}
 """
 
 RETURN = r"""

@@ -127,9 +127,9 @@ def _restored(trash: Trash, want: Wanted, found: Trashed | None) -> Plan:
 
 def _check_expired(trash: Trash, want: Wanted, entry: Trashed) -> None:
     if entry.until > trash.now and not want.force:
+        until = datetime.fromtimestamp(entry.until, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         raise Refused(
-            f"image {entry.name}: it is to be kept in the trash for {entry.until - trash.now} s more; set force to "
-            "remove it now"
+            f"image {entry.name}: it is to be kept in the trash until {until} UTC; set force to remove it now"
         )
     if entry.holds:
         raise Refused(
