@@ -17,6 +17,7 @@ import yaml
 
 from tests.ceph import Cluster
 from tests.lab import Guest, Lab
+from tests.lab.fixtures import untouched, worker
 from tests.simulators.maas import Region, Server
 from tests.unit.maas.region import KEY, add_machine
 
@@ -45,8 +46,26 @@ def surroundings(request: pytest.FixtureRequest, guest: Guest) -> Iterator[dict[
             yield {}
 
 
+@pytest.fixture(scope="module")
+def trixie(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A machine with Debian 13."""
+    with Lab(f"pytest-{worker(request.config)}-trixie", suite="trixie", owned=True) as running:
+        yield running
+
+
 @pytest.mark.parametrize(("role", "surroundings"), [(role, role) for role in ROLES], indirect=["surroundings"])
 def test_role(lab: Lab, surroundings: dict[str, str], role: str) -> None:
+    run_scenario(lab, surroundings, role)
+
+
+@pytest.mark.parametrize("role", ["cached_drive", "host_layout"])
+def test_role_on_debian_13(trixie: Lab, role: str) -> None:
+    assert "trixie" in untouched(trixie).read("/etc/os-release")
+    run_scenario(trixie, {}, role)
+
+
+def run_scenario(lab: Lab, surroundings: dict[str, str], role: str) -> None:
+    """All of a role's scenario, in which each verifier has to have run something."""
     environment = {
         **os.environ,
         **surroundings,

@@ -15,22 +15,32 @@ from .guest import Guest
 from .lab import Lab
 
 
+def worker(config: pytest.Config) -> str:
+    """What this process of pytest-xdist is called."""
+    name: str = getattr(config, "workerinput", {}).get("workerid", "main")
+    return name
+
+
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The running machine of this pytest worker, which ends with it. LAB_SUITE chooses the Debian release."""
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    with Lab(f"pytest-{worker}", suite=os.environ.get("LAB_SUITE", "bookworm"), owned=True) as running:
+    with Lab(f"pytest-{worker(request.config)}", suite=os.environ.get("LAB_SUITE", "bookworm"), owned=True) as running:
         yield running
 
 
-@pytest.fixture
-def guest(lab: Lab) -> Guest:
-    """The inside of the machine, with guest and disks untouched. A test of Ansible asks for it too, to have that."""
+def untouched(lab: Lab) -> Guest:
+    """The inside of a machine, with guest and disks untouched."""
     if lab.used:
         lab.reset()
     # Handed out is used: Ansible comes by way of the inventory, where nobody counts.
     lab.used = True
     return lab.guest
+
+
+@pytest.fixture
+def guest(lab: Lab) -> Guest:
+    """The inside of the machine, with guest and disks untouched. A test of Ansible asks for it too, to have that."""
+    return untouched(lab)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -39,7 +49,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the guest looks like to the report of a failed test."""
     report = yield
-    running = getattr(item, "funcargs", {}).get("lab")
-    if report.failed and isinstance(running, Lab):
-        report.sections.append(("lab", running.evidence()))
+    for running in getattr(item, "funcargs", {}).values() if report.failed else ():
+        if isinstance(running, Lab):
+            report.sections.append(("lab", running.evidence()))
     return report

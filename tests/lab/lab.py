@@ -149,7 +149,9 @@ class Lab:
         try:
             self.up()
         except BaseException:
-            self.down()
+            # Another owner's machine is not ours to switch off.
+            if not self.owned or self._ownership is not None:
+                self.down()
             raise
         return self
 
@@ -518,6 +520,7 @@ class Lab:
             "ansible_ssh_pipelining": True,
             "ansible_python_interpreter": "/usr/bin/python3",
             "lab_name": self.name,
+            "lab_checkout": str(CHECKOUT),
             "lab_disks": {disk.serial: disk_path(disk.serial) for disk in self.hardware.disks},
         }
         lines = ["all:", "  hosts:", "    lab:", *(f"      {key}: {json.dumps(variables[key])}" for key in variables)]

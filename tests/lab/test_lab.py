@@ -168,8 +168,11 @@ def test_labs_beside_each_other_and_a_dead_one(guest: Guest, tmp_path: Path) -> 
     guest.write("/root/mine", "")
     with Lab("beside", owned=True, directory=tmp_path / "beside") as beside:
         assert beside.guest.run("ls /root").stdout == ""
-        with pytest.raises(LabError, match="belongs to another process"):
-            Lab("beside", owned=True, directory=tmp_path / "beside").up()
+        with (
+            pytest.raises(LabError, match="belongs to another process"),
+            Lab("beside", owned=True, directory=tmp_path / "beside"),
+        ):
+            pass
         beside.guest.write("/root/theirs", "")
         os.kill(process_of(beside.directory).pid, signal.SIGKILL)
         assert eventually(lambda: beside.status().condition == "stopped")
