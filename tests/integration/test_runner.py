@@ -1,40 +1,66 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks as AWX starts them: by ansible-runner, with a survey's answers as extra variables."""
+"""Playbooks as AWX starts them: by ansible-runner, with the answers of their surveys as extra variables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_runner.interface import run as run_playbook
 
+from tests.ceph import Cluster
 from tests.lab import Guest, Lab
 from tests.simulators.maas import Region, Server
 from tests.unit.maas.region import add_machine
 
 from .node import CHECKOUT
+from .test_rbd_map import reach
 
 _SECRET = "q7Zw93hTnb4XcVd2"
 _KEY = f"aConsumer:aToken:{_SECRET}"
+_TEMPLATES = yaml.safe_load((CHECKOUT / "playbooks/awx/job_templates.yml").read_text())["awx_job_templates"]
+Launch = Callable[..., Any]
 
 
-def start(where: Path, playbook: str, inventory: str, answers: dict[str, Any]) -> Any:
-    where.mkdir()
-    done = run_playbook(
-        private_data_dir=str(where),
-        project_dir=str(CHECKOUT / "playbooks"),
-        playbook=playbook,
-        inventory=inventory,
-        extravars=answers,
-        envvars={"ANSIBLE_NOCOLOR": "1"},
-        quiet=True,
-    )
-    with done.stdout as printed:
-        assert (done.status, done.rc) == ("successful", 0), printed.read()
-    return done
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    """Start a job template with answers to its survey, and with variables beside it; return what it came to."""
+    started = 0
+
+    def start(playbook: str, inventory: Path, fails: bool = False, beside: Any = None, **answers: Any) -> Any:
+        nonlocal started
+        started += 1
+        where = tmp_path / str(started)
+        where.mkdir()
+        done = run_playbook(
+            private_data_dir=str(where),
+            project_dir=str(CHECKOUT),
+            playbook=f"playbooks/{playbook}",
+            inventory=str(inventory),
+            extravars={**answered(playbook, answers), **(beside or {})},
+            envvars={"ANSIBLE_NOCOLOR": "1"},
+            quiet=True,
+        )
+        with done.stdout as printed:
+            said = printed.read()
+        assert (done.status == "failed", done.rc != 0) == (fails, fails), said
+        return said if fails else done
+
+    return start
+
+
+def answered(playbook: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All answers: those that are given, or what the survey suggests, or empty ones."""
+    (template,) = [template for template in _TEMPLATES if template["playbook"] == f"playbooks/{playbook}"]
+    suggested = {question["variable"]: question.get("default", "") for question in template["survey_spec"]["spec"]}
+    assert given.keys() <= suggested.keys()
+    assert all(isinstance(answer, str) for answer in given.values())
+    return {**suggested, **given}
 
 
 def result_of(done: Any, task: str) -> dict[str, Any]:
@@ -48,64 +74,120 @@ def result_of(done: Any, task: str) -> dict[str, Any]:
     return found
 
 
-def test_plan_only_and_apply(lab: Lab, guest: Guest, tmp_path: Path) -> None:
-    answers: dict[str, Any] = {
-        "storage_hosts": "lab",
-        "cached_drive_name": "data",
-        "cached_drive_slow": [guest.disk("HDD1")],
-        "cached_drive_fast": [guest.disk("SSD1")],
+def published(done: Any) -> dict[str, Any]:
+    """What AWX gives to the next job of a workflow."""
+    (event,) = [event for event in done.events if event["event"] == "playbook_on_stats"]
+    data: dict[str, Any] = event["event_data"]["artifact_data"]
+    return data
+
+
+def test_a_cached_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
+    answers = {
+        "cached_drive_slow": f"{guest.disk('HDD1')}\n{guest.disk('HDD2')}\n",
+        "cached_drive_level": "1",
+        "cached_drive_fast": guest.disk("SSD1"),
         "cached_drive_mount_point": "/srv",
     }
-    planned = start(
-        tmp_path / "plan", "cached_drive.yml", str(lab.inventory_path), {**answers, "storage_plan_only": True}
-    )
+    planned = launch("cached_drive.yml", lab.inventory_path, **answers)
     promised = result_of(planned, "The document")["plan"]
     assert [step["kind"] for step in promised][-1] == "volume"
     assert guest.run("wipefs --noheadings " + guest.disk("HDD1")).stdout == ""
 
-    done = start(tmp_path / "apply", "cached_drive.yml", str(lab.inventory_path), answers)
+    answers["storage_plan_only"] = "false"
+    done = launch("cached_drive.yml", lab.inventory_path, **answers)
     assert result_of(done, "The document")["plan"] == promised
     assert done.stats["changed"] == {"lab": 1}
     assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "xfs"
-    again = start(tmp_path / "again", "cached_drive.yml", str(lab.inventory_path), answers)
+    again = launch("cached_drive.yml", lab.inventory_path, **answers)
     assert again.stats["changed"] == {}
 
 
-@pytest.mark.parametrize("plan_only", [True, False])
-def test_removal(lab: Lab, guest: Guest, tmp_path: Path, plan_only: bool) -> None:
-    answers: dict[str, Any] = {
-        "raid_drive_name": "data",
-        "raid_drive_level": "1",
-        "raid_drive_devices": guest_disks(guest),
-        "raid_drive_mount_point": "/srv",
+def test_a_raid_drive_and_its_removal(lab: Lab, guest: Guest, launch: Launch) -> None:
+    disks = f"{guest.disk('HDD1')}, {guest.disk('HDD2')}"
+    wanted = {"raid_drive_level": "1", "raid_drive_devices": disks, "raid_drive_mount_point": "/srv"}
+    launch("raid_drive.yml", lab.inventory_path, storage_plan_only="false", **wanted)
+    guest.run("echo kept > /srv/file; sync")
+    gone = {"raid_drive_state": "absent", "storage_plan_only": "false"}
+    # The answer is the text "false".
+    said = launch("raid_drive.yml", lab.inventory_path, fails=True, **gone)
+    assert "allow_destroy" in said
+    assert guest.run("cat /srv/file").stdout == "kept\n"
+    gone["raid_drive_allow_destroy"] = "true"
+    launch("raid_drive.yml", lab.inventory_path, **{**gone, "storage_plan_only": "true"})
+    assert guest.run("cat /srv/file").stdout == "kept\n"
+    launch("raid_drive.yml", lab.inventory_path, **gone)
+    assert "md" not in guest.run("cat /proc/mdstat").stdout.partition("\n")[2]
+
+
+def test_an_rbd_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
+    with Cluster() as cluster, reach(guest, cluster):
+        beside = {
+            "rbd_drive_admin_conf": str(cluster.conf),
+            "rbd_drive_admin_keyring": str(cluster.keyring),
+            "rbd_drive_map_options": ["ms_mode=crc"],
+            "rbd_drive_features": ["layering", "exclusive-lock"],
+        }
+        wanted = {"rbd_drive_size": "400M", "rbd_drive_mount_point": "/srv"}
+        planned = launch("rbd_drive.yml", lab.inventory_path, beside=beside, **wanted)
+        said = result_of(planned, "The plan")["msg"]
+        assert said[0].startswith("create image")
+        assert said[-1].startswith("mount volume")
+        assert cluster.run("rbd", "ls").strip() == ""
+        wanted["storage_plan_only"] = "false"
+        done = launch("rbd_drive.yml", lab.inventory_path, beside=beside, **wanted)
+        # The kernel's name of a device that is not there yet is not known.
+        named = [step.replace("/dev/rbd0", "/dev/rbd/rbd/lab-data") for step in result_of(done, "The plan")["msg"]]
+        assert named == said
+        assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "xfs"
+        assert cluster.run("rbd", "ls").strip() == "lab-data"
+        gone = {"rbd_drive_state": "absent", "rbd_drive_allow_destroy": "true", "storage_plan_only": "false"}
+        launch("rbd_drive.yml", lab.inventory_path, beside=beside, **gone)
+        assert cluster.run("rbd", "ls").strip() == ""
+        assert guest.run("ls /sys/bus/rbd/devices").stdout == ""
+
+
+def test_a_layout_that_somebody_approves(lab: Lab, guest: Guest, launch: Launch) -> None:
+    """The nodes of the workflow: what the first publishes, AWX gives to the last."""
+    document = {
+        "raids": [{"name": "md0", "level": "1", "devices": [guest.disk("HDD1"), guest.disk("HDD2")]}],
+        "filesystems": [{"device": "md0", "type": "ext4", "mount_point": "/srv"}],
     }
-    start(tmp_path / "make", "raid_drive.yml", str(lab.inventory_path), answers)
-    gone = {"raid_drive_name": "data", "raid_drive_state": "absent", "raid_drive_allow_destroy": True}
-    start(tmp_path / "gone", "raid_drive.yml", str(lab.inventory_path), {**gone, "storage_plan_only": plan_only})
-    assert ("md" in guest.run("cat /proc/mdstat").stdout.partition("\n")[2]) == plan_only
+    answers = {"storage_layout_yaml": yaml.safe_dump(document)}
+    planned = launch("layout_plan.yml", lab.inventory_path, **answers)
+    assert planned.stats["changed"] == {"lab": 1}
+    assert "md0" not in guest.run("cat /proc/mdstat").stdout
+    approved = published(planned)
+    assert approved["storage_approved"]["lab"]["destructive"] == 0
+
+    guest.run(f"mkfs.ext4 -q {guest.disk('HDD1')}")
+    said = launch("layout.yml", lab.inventory_path, fails=True, beside=approved, storage_allow_destroy="md0", **answers)
+    assert "not the expected one" in said
+    guest.run(f"wipefs --all {guest.disk('HDD1')}")
+    launch("layout.yml", lab.inventory_path, beside=approved, **answers)
+    assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "ext4"
 
 
-def guest_disks(guest: Guest) -> list[str]:
-    return [guest.disk(serial) for serial in ("HDD1", "HDD2")]
-
-
-def test_no_secret_is_kept(tmp_path: Path) -> None:
+def test_a_maas_layout_keeps_its_secret(tmp_path: Path, launch: Launch) -> None:
     """The key of a region is in nothing that is printed or stored."""
     region = Region()
     region.add_user("admin", _KEY)
     add_machine(region, "node1")
     key = tmp_path / "key"
     key.write_text(_KEY)
+    inventory = tmp_path / "inventory"
+    inventory.write_text("node1\n")
+    document = "raids: [{name: md0, level: '1', devices: [sdb, sdc]}]"
     with Server(region) as server:
-        answers = {
-            "maas_url": server.url,
-            "maas_api_key_file": str(key),
-            "storage_layout": {"raids": [{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}]},
-        }
-        inventory = tmp_path / "inventory"
-        inventory.write_text("node1\n")
-        done = start(tmp_path / "run", "maas_layout.yml", str(inventory), answers)
-    assert done.stats["changed"] == {"node1": 1}
-    kept = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+        beside = {"maas_url": server.url, "maas_api_key_file": str(key)}
+        planned = launch("maas_layout.yml", inventory, beside=beside, storage_layout_yaml=document)
+        assert not any(line.startswith("POST") for line in server.log)
+        beside.update(published(planned))
+        answers = {"storage_layout_yaml": document, "storage_plan_only": "false"}
+        other = {**answers, "storage_layout_yaml": document.replace("'1'", "'0'")}
+        assert "not the expected one" in launch("maas_layout.yml", inventory, beside=beside, fails=True, **other)
+        done = launch("maas_layout.yml", inventory, beside=beside, **answers)
+        assert result_of(done, "The document")["plan"] == result_of(planned, "The document")["plan"]
+        assert done.stats["changed"] == {"node1": 1}
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != key]
     assert kept
     assert [path for path in kept if _SECRET in path.read_text(errors="replace")] == []
