@@ -34,9 +34,9 @@ test: lab-needs ceph-needs  ## everything that must pass: lint, unit and integra
 lint: needs  ## formatting, types, documentation, licences, the importer of Galaxy, ansible-test sanity
 	python -m tests.tools.lint $(CHECKS)
 
-.PHONY: sanity
-sanity: needs  ## ansible-test sanity alone, with every ansible-core that the collection supports
-	python -m tests.tools.sanity --every-core
+.PHONY: sanity-matrix
+sanity-matrix: needs  ## ansible-test sanity alone, with every ansible-core and Python that the collection supports
+	python -m tests.tools.sanity
 
 .PHONY: format
 format: needs  ## let ruff format the code and fix what it can

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run `ansible-test sanity` with every Python on this machine: `python -m tests.tools.sanity [--every-core]`.
+"""Run `ansible-test sanity`: `python -m tests.tools.sanity [SERIES …]`, every supported ansible-core if none is named.
 
 ansible-test wants to stand in a directory named ansible_collections/strata/storage and follows no symbolic link to one,
 so it works on a copy. It takes the Pythons that it finds on PATH. One that it cannot use costs no more than a warning
-and would leave its half of the checks out: here a Python that is there and was not used is an error.
+and would leave its half of the checks out: here each pair of CORES and REQUIRED has to have run, or it is an error.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.tools.checkout import CACHE, ROOT, mirror
 
-PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")  # that the collection supports
-CORES = {  # that it supports, and what runs them
+REQUIRED = ("3.9", "3.10", "3.11", "3.12", "3.13")  # the Pythons that the modules run on, tested with each core
+CORES = {  # that the collection supports, and what runs them
     "2.18": ("3.11", "3.12", "3.13"),
     "2.19": ("3.11", "3.12", "3.13"),
-    "2.20": ("3.12", "3.13", "3.14"),
-    "2.21": ("3.12", "3.13", "3.14"),
+    "2.20": ("3.12", "3.13"),
+    "2.21": ("3.12", "3.13"),
 }
+FETCHED = CACHE / "fetched-pythons"
 HOME = CACHE / "home"  # ansible-test keeps its virtual environments below the home directory
 NOISE = re.compile(
     r"Running sanity test|Installing requirements|WARNING: (Reviewing previous|Using locale)|\s*$"
@@ -49,17 +51,38 @@ class Core(NamedTuple):
 
 
 def find_pythons() -> dict[str, Path]:
-    """Every Python on this machine that really runs; pyenv's own, and not the shims that stand in for them."""
+    """The Pythons on this machine that really run; pyenv's and uv's own, and not the shims that stand in for them."""
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    places = [*os.get_exec_path(), *map(str, sorted(pyenv.glob("versions/*/bin"), reverse=True))]
+    kept = [*sorted(pyenv.glob("versions/*/bin"), reverse=True), *sorted(FETCHED.glob("*/bin"), reverse=True)]
+    places = [*os.get_exec_path(), *map(str, kept)]
     search = os.pathsep.join(
         place for place in places if not place.endswith("/shims") and not place.startswith(f"{ROOT}/")
     )
     found = {}
-    for version in PYTHONS:
+    for version in REQUIRED:
         path = shutil.which(f"python{version}", path=search)
         if path and subprocess.run([path, "-c", "import ssl, venv"], capture_output=True, check=False).returncode == 0:
             found[version] = Path(path).resolve()
+    return found
+
+
+def have_pythons() -> dict[str, Path]:
+    """All that are required; those that this machine lacks are fetched by uv."""
+    found = find_pythons()
+    missing = [version for version in REQUIRED if version not in found]
+    if missing:
+        print(f"fetching Python {', '.join(missing)}, which ansible-test runs the modules with", flush=True)
+        with tempfile.TemporaryDirectory() as uv:
+            subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", uv, "uv"], check=True)
+            fetch = [f"{uv}/bin/uv", "python", "install", "--no-bin", f"--install-dir={FETCHED}", *missing]
+            subprocess.run(fetch, check=False)
+        found = find_pythons()
+        missing = [version for version in REQUIRED if version not in found]
+    if missing:
+        raise SystemExit(
+            f"these Pythons are missing, and cannot be fetched: {', '.join(missing)}. "
+            "Put them on PATH, or into pyenv, and run this again"
+        )
     return found
 
 
@@ -125,51 +148,55 @@ def prepare(found: dict[str, Path]) -> tuple[Path, Path]:
 def check(core: Core, found: dict[str, Path], tree: Path, links: Path) -> bool:
     """Run the sanity tests under one core; print its complaints, and which Pythons took part."""
     seed_pip(core)
+    # Its scripts run in that directory, and would import what else is there.
+    scratch = HOME / "tmp"
+    scratch.mkdir(exist_ok=True)
     path = os.pathsep.join(map(str, (core.bin, links, "/usr/local/bin", "/usr/bin", "/bin", f"{sys.prefix}/bin")))
     done = subprocess.run(
         [core.bin / "ansible-test", "sanity", "--venv", "--color", "no"],
         cwd=tree,
-        env={**os.environ, "HOME": str(HOME), "PATH": path},
+        env={**os.environ, "HOME": str(HOME), "PATH": path, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    pythons = [python for python in PYTHONS if python in core.pythons]
-    absent = [python for python in pythons if python not in found]
     announced = re.findall(r'Running sanity test "import" on Python (\S+)', done.stdout)
-    ran = [python for python in pythons if python in announced]
-    left_out = [python for python in pythons if python in found and python not in announced]
-    expected = re.compile(rf"WARNING: Skipping .* on Python ({'|'.join(absent)}) because it could not be found")
+    ran = [python for python in found if python in announced]
+    left_out = [python for python in found if python not in announced]
+    more = [python for python in core.pythons if python not in found]
+    expected = re.compile(rf"WARNING: Skipping .* on Python ({'|'.join(more)}) because it could not be found")
 
     complaints = [line for line in done.stdout.splitlines() if not NOISE.match(line) and not expected.match(line)]
     complaints += [f"ERROR: ansible-test did not use Python {python}, which is {found[python]}" for python in left_out]
     summary = f"ansible-core {core.version} with Python {', '.join(ran) or 'none'}"
-    if absent:
-        summary += f"; not on this machine: Python {', '.join(absent)}"
+    if more:
+        summary += f"; not required, and not tested: Python {', '.join(more)}"
     print("\n".join([*complaints, summary]), flush=True)
     skipped = any(line.startswith("WARNING: Skipping") for line in complaints)
     return done.returncode == 0 and not left_out and not skipped
 
 
 def main() -> int:
-    """Run with the pinned ansible-core, or with every one that the collection supports."""
+    """Run with the ansible-core series that are named, or with all; 1 if a pair did not pass."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every-core", action="store_true", help="not only the ansible-core of .venv")
-    every = parser.parse_args().every_core
-    found = find_pythons()
+    parser.add_argument("series", nargs="*", help=f"only these: {', '.join(CORES)}")
+    parser.add_argument("--pythons", action="store_true", help="only see that the required Pythons are there")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.series) - CORES.keys()):
+        parser.error(f"no such ansible-core: {', '.join(unknown)}")
     HOME.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        found = have_pythons()
+        if given.pythons:
+            return 0
         tree, links = prepare(found)
-        cores = [describe(Path(sys.prefix))]
-        others = [series for series in CORES if every and not cores[0].version.startswith(f"{series}.")]
-        for series in others:
-            controllers = [found[version] for version in CORES[series] if version in found]
-            if controllers:
-                cores.append(install_core(series, controllers[0]))
-            else:
-                print(f"ansible-core {series}: not run, no Python on this machine can run it")
+        own = describe(Path(sys.prefix))
+        cores = [
+            own if own.version.startswith(f"{series}.") else install_core(series, found[CORES[series][0]])
+            for series in given.series or CORES
+        ]
         results = [check(core, found, tree, links) for core in cores]
     return 0 if all(results) else 1
 
