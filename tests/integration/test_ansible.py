@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
-from typing import Any
+from pathlib import Path
 
 import pytest
+import yaml
 
+from tests import examples
 from tests.lab import Guest, Lab
 
 from .node import CHECKOUT
+
+VERSION = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text())["version"]
 
 
 def ansible(lab: Lab, program: str, *arguments: str, fails: bool = False, **settings: str) -> str:
@@ -55,40 +60,28 @@ def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:
     assert "waited 0 s for it" in ansible(lab, "ansible-playbook", str(book), fails=True)
 
 
-def test_a_plan_that_somebody_approves(lab: Lab, guest: Guest) -> None:
-    """As in an AWX workflow: what the first playbook publishes, the second is given."""
-    document: dict[str, Any] = {
-        "disks": [{"name": "any", "rotational": True, "count": 2}],
-        "raids": [{"name": "md0", "level": "1", "devices": ["any"]}],
-        "filesystems": [{"device": "md0", "type": "ext4", "mount_point": "/srv"}],
-    }
-    given = lab.directory / "given.json"
-    given.write_text(json.dumps({"storage_layout": document}))
-    planned = ansible(
-        lab, "ansible-playbook", "playbooks/layout_plan.yml", "-e", f"@{given}", ANSIBLE_SHOW_CUSTOM_STATS="1"
-    )
-    assert "mount filesystem /dev/md0 /srv" in planned
-    published = json.loads(planned[planned.index("{", planned.index("CUSTOM STATS")) : planned.rindex("}") + 1])
-    ((host, summary),) = published["storage_approved"].items()
-    assert (host, summary["destructive"]) == ("lab", 0)
-    assert guest.run("cat /proc/mdstat").stdout.count("md0") == 0
-
-    approved = lab.directory / "approved.json"
-    approved.write_text(json.dumps(published))
-    document["filesystems"][0]["type"] = "xfs"
-    given.write_text(json.dumps({"storage_layout": document}))
-    book = ("playbooks/layout.yml", "-e", f"@{given}")
-    assert "not the expected one" in ansible(lab, "ansible-playbook", *book, "-e", f"@{approved}", fails=True)
-    document["filesystems"][0]["type"] = "ext4"
-    given.write_text(json.dumps({"storage_layout": document}))
-    applied = ansible(lab, "ansible-playbook", *book, "-e", f"@{approved}")
-    assert " on /srv" in applied
-    assert "changed=0" in ansible(lab, "ansible-playbook", *book)
-
-
 @pytest.mark.usefixtures("guest")
-def test_the_demo(lab: Lab) -> None:
-    said = ansible(lab, "ansible-playbook", "playbooks/demo.yml")
+def test_the_demo_of_the_built_collection(lab: Lab, tmp_path: Path) -> None:
+    """As README says, in an empty place: it needs no other collection, and nothing of the checkout."""
+    (steps,) = [block.commands for block in examples.blocks("README.md") if "collection build" in block.text]
+    build, install = (shlex.split(step) for step in steps)
+    assert install[-1] == f"strata-storage-{VERSION}.tar.gz"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment.update(
+        ANSIBLE_COLLECTIONS_PATH=str(tmp_path / "collections"),
+        ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="0",
+        ANSIBLE_NOCOLOR="1",
+    )
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(*build, str(CHECKOUT), "--output-path", str(tmp_path))
+    run(*install)
+    assert [path.name for path in (tmp_path / "collections/ansible_collections").glob("*/*/")] == ["storage"]
+    said = run("ansible-playbook", "--inventory", str(lab.inventory_path), "strata.storage.demo")
     assert "Nothing is left on 5 disks" in said
 
 
