@@ -75,7 +75,7 @@ layout:
       - device: md0
         type: ext4
         mount_point: /srv
-        mount_options: defaults,nofail,x-systemd.device-timeout=30s
+        mount_options: defaults,nofail,x-systemd.device-timeout=300s
         boot_required: false
         state: present
 status:

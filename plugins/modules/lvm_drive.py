@@ -88,7 +88,7 @@ drive:
         size: 1065353216
         filesystem: xfs
         mount_point: /srv
-        mount_options: defaults,nofail,x-systemd.device-timeout=30s
+        mount_options: defaults,nofail,x-systemd.device-timeout=300s
     state: online
 status:
   description: How the drive does, sizes in bytes.

@@ -49,7 +49,7 @@ drives:
           size: 1065353216
           filesystem: xfs
           mount_point: /srv
-          mount_options: defaults,nofail,x-systemd.device-timeout=30s
+          mount_options: defaults,nofail,x-systemd.device-timeout=300s
       state: online
 status:
   description: How each does, by name, as M(strata.storage.lvm_drive) returns it.

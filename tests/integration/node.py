@@ -66,7 +66,7 @@ class Node(Modules):
         """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""
         self.guest.run(
             f"rm -f {_SOCKET}; setsid {PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null & "
-            f"timeout 30 sh -c 'until [ -S {_SOCKET} ]; do sleep 0.05; done'"
+            f"timeout 120 sh -c 'until [ -S {_SOCKET} ]; do sleep 0.05; done'"
         )
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Node(Modules):
             command, given = _CALL, json.dumps([module, arguments]) + "\n"
             if self.guest.run(f"test -S {_SOCKET}", check=False).returncode:
                 self._serve()
-        said = self.guest.run(command, check=False, timeout=300, input=given)
+        said = self.guest.run(command, check=False, timeout=900, input=given)
         return result_of(module, said.stdout, said.stderr)
 
     def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:

@@ -153,9 +153,9 @@ def small_parts(guest: Guest) -> str:
 def test_replace_a_dead_disk(read: Any, lab: Lab, guest: Guest) -> None:
     part = small_parts(guest)
     disks = " ".join(guest.disk(f"HDD{number}") + part for number in (1, 2, 3))
-    guest.run(f"mdadm --create /dev/md0 --run --level=5 --raid-devices=3 --force --name=md0 {disks}", timeout=60)
+    guest.run(f"mdadm --create /dev/md0 --run --level=5 --raid-devices=3 --force --name=md0 {disks}")
     guest.run("mkfs.ext4 -q /dev/md0 && mount /dev/md0 /mnt && echo kept > /mnt/file && sync")
-    guest.run("mdadm --wait /dev/md0", check=False, timeout=300)
+    guest.run("mdadm --wait /dev/md0", check=False)
     reader = read("docs/guides/replace-a-dead-disk.md")
     reader.part = part
     health = reader.left[0]
@@ -171,7 +171,7 @@ def test_replace_a_dead_disk(read: Any, lab: Lab, guest: Guest) -> None:
     assert "(S)" in guest.read("/proc/mdstat")
     lab.pull_disk("HDD3")
     guest.run("echo still >> /mnt/file; sync; udevadm settle")
-    guest.run("mdadm --wait /dev/md0", check=False, timeout=300)
+    guest.run("mdadm --wait /dev/md0", check=False)
     assert "changed=1" in reader.play()
     assert "[UUU]" in guest.read("/proc/mdstat")
     assert "(S)" in guest.read("/proc/mdstat")
@@ -247,7 +247,7 @@ def test_raid_examples(read: Any) -> None:
 
 def test_bcache_examples(read: Any, guest: Guest) -> None:
     disks = " ".join(guest.disk(f"HDD{number}") for number in (1, 2))
-    guest.run(f"mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --bitmap=none --name=md0 {disks}", timeout=60)
+    guest.run(f"mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --bitmap=none --name=md0 {disks}")
     assert "changed=5" in read("bcache").play()
 
 

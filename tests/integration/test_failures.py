@@ -33,7 +33,7 @@ def test_a_disk_is_pulled_while_the_module_waits(node: Node) -> None:
     )
     node.run("timeout 60 sh -c 'until grep -q resync /sys/block/md0/md/sync_action; do sleep 0.05; done'")
     node.lab.pull_disk("HDD2")
-    node.run("timeout 120 sh -c 'until [ -e /root/ended ]; do sleep 0.1; done'", timeout=150)
+    node.run("timeout 600 sh -c 'until [ -e /root/ended ]; do sleep 0.1; done'", timeout=630)
     said = json.loads(node.guest.read("/root/said"))
     assert said["failed"]
     assert said["changed"]

@@ -98,7 +98,7 @@ def test_the_demos_stack(node: Node) -> None:
 def test_a_host_that_was_built_by_hand(node: Node) -> None:
     """What is read of it changes nothing; and then it is the document's like any other."""
     one, two, three, four = node.disks("HDD1", "HDD2", "HDD3", "HDD4")
-    node.run(BY_HAND.format(one=one, two=two, three=three, four=four, fast=node.disk("SSD1")), timeout=300)
+    node.run(BY_HAND.format(one=one, two=two, three=three, four=four, fast=node.disk("SSD1")))
     found = node.module("layout_info")["layout"]
     assert {section: len(items) for section, items in found.items()} == {
         "raids": 1,
@@ -214,7 +214,7 @@ def test_many_devices(node: Node) -> None:
         ]
         filesystems = [{"device": name, "type": "ext4"} for name in names]
         given = {"ANSIBLE_MODULE_ARGS": {"_ansible_check_mode": True, "raids": raids, "filesystems": filesystems}}
-        said = node.guest.run(f"{PYTHON} /run/count.py {MODULES}.layout", input=json.dumps(given), timeout=300)
+        said = node.guest.run(f"{PYTHON} /run/count.py {MODULES}.layout", input=json.dumps(given))
         planned = json.loads(said.stdout)
         assert [step["action"] for step in planned["plan"]].count("format") == count // 2
         return int(said.stderr)

@@ -81,7 +81,7 @@ def run_scenario(lab: Lab, surroundings: dict[str, str], role: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
     # A step that passed would only push the one that did not out of a log's sight.

@@ -50,7 +50,7 @@ class Access:
         """Options of ssh that trust this guest alone and ask nobody."""
         pairs = {
             "BatchMode": "yes",
-            "ConnectTimeout": "10",
+            "ConnectTimeout": "60",
             "HostKeyAlias": "lab",
             "IdentitiesOnly": "yes",
             "IdentityFile": self.private_key,
@@ -92,10 +92,12 @@ class Guest:
         self._buffer = b""
         self._lock = threading.Lock()
 
-    def connect(self, timeout: float = 30) -> None:
+    def connect(self, timeout: float = 120) -> None:
         """Connect within `timeout` seconds, and set the guest's clock; nothing happens if it is connected."""
         if self._process is not None and self._process.poll() is None:
             return
+        # One that broke by itself, as when somebody else restarted the machine, still has its pipes.
+        self.disconnect()
         deadline = time.monotonic() + timeout
         while not self.access.answers(min(2.0, max(0.1, deadline - time.monotonic()))):
             if not self.alive():
@@ -139,7 +141,7 @@ class Guest:
             try:
                 for number in numbers:
                     listens = f"ss --no-header --listening --tcp --numeric sport = :{number} | grep -q ."
-                    self.run(f"timeout 30 sh -c 'until {listens}; do sleep 0.1; done'")
+                    self.run(f"timeout 120 sh -c 'until {listens}; do sleep 0.1; done'")
                 yield
             finally:
                 forwarding.terminate()
@@ -148,7 +150,7 @@ class Guest:
         self,
         command: str,
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = 300,
         input: str | None = None,  # noqa: A002
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command; after `timeout` seconds its process group is killed and TimeoutExpired raised.
@@ -167,14 +169,14 @@ class Guest:
 
     def read(self, path: str) -> str:
         """Return the text of a file; OSError as if it were a file of this machine."""
-        return base64.b64decode(self._ask({"do": "read", "path": path}, 60)["data"]).decode(errors="replace")
+        return base64.b64decode(self._ask({"do": "read", "path": path}, 300)["data"]).decode(errors="replace")
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Replace the text and mode of a file."""
         data = base64.b64encode(text.encode()).decode()
-        self._ask({"do": "write", "path": path, "data": data, "mode": mode}, 60)
+        self._ask({"do": "write", "path": path, "data": data, "mode": mode}, 300)
 
-    def push(self, local_dir: str | os.PathLike[str], remote_dir: str, timeout: float = 120) -> None:
+    def push(self, local_dir: str | os.PathLike[str], remote_dir: str, timeout: float = 300) -> None:
         """Copy the contents of a directory into a directory of the guest, which is made if it is missing."""
         self.connect()
         remote = shlex.quote(remote_dir)

@@ -31,8 +31,8 @@ from .machine import SNAPSHOT, SYSTEM_DISKS, Boot, Hardware, Process
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STATE = "state.json"
-BOOT_SECONDS = 180
-SHUTDOWN_SECONDS = 90
+BOOT_SECONDS = 600
+SHUTDOWN_SECONDS = 300
 
 
 @dataclass
@@ -203,7 +203,7 @@ class Lab:
             if not state.pristine:
                 raise LabError(f"lab {self.name} cannot be saved: its disks or its boot are not the original ones")
             with machine.connect(state.process) as qmp:
-                said = qmp.monitor(f"savevm {name}", timeout=120)
+                said = qmp.monitor(f"savevm {name}", timeout=300)
             if said:
                 raise LabError(f"QEMU cannot take the snapshot {name}: {said}")
             self.used = True
@@ -216,7 +216,7 @@ class Lab:
             if state.pristine and state.process.alive():
                 try:
                     with machine.connect(state.process) as qmp:
-                        said = qmp.monitor(f"loadvm {to}", timeout=60)
+                        said = qmp.monitor(f"loadvm {to}", timeout=300)
                         if not said and qmp.execute("query-status")["running"]:
                             self._connected(state).connect()
                             self.used = to != SNAPSHOT
@@ -252,7 +252,7 @@ class Lab:
             if mode == "ordered":
                 with machine.connect(state.process) as qmp:
                     # Waits for requests under way and writes out what QEMU holds back.
-                    qmp.execute("stop", timeout=60)
+                    qmp.execute("stop", timeout=300)
             state.process.kill()
             self._disconnect()
             if boot:
@@ -332,9 +332,9 @@ class Lab:
         parts = []
         try:
             guest = self.guest
-            guest.connect(timeout=10)
+            guest.connect(timeout=30)
             for command in EVIDENCE:
-                result = guest.run(command, check=False, timeout=10)
+                result = guest.run(command, check=False, timeout=30)
                 parts.append(f"# {command}\n{result.stdout}{result.stderr}".rstrip())
         except (LabError, OSError, subprocess.SubprocessError) as error:
             parts += [str(error), self._logs()]
@@ -418,7 +418,7 @@ class Lab:
             state.save(self.directory)
             self._write_inventory(built, port)
             try:
-                self._connected(state).connect(30 if snapshot else BOOT_SECONDS)
+                self._connected(state).connect(120 if snapshot else BOOT_SECONDS)
             except LabError as error:
                 raise LabError(f"{error}\n{self._logs()}") from error
         except BaseException:
@@ -452,7 +452,7 @@ class Lab:
                 first._disconnect()
                 state = first._state()
                 with machine.connect(state.process) as qmp:
-                    said = qmp.monitor(f"savevm {SNAPSHOT}", timeout=120)
+                    said = qmp.monitor(f"savevm {SNAPSHOT}", timeout=300)
                     if said:
                         raise LabError(f"QEMU cannot take a snapshot: {said}")
                     qmp.execute("quit")

@@ -230,7 +230,7 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def connect(process: Process, timeout: float = 30) -> Qmp:
+def connect(process: Process, timeout: float = 120) -> Qmp:
     """Connect to the monitor of a running QEMU."""
     # By way of /proc, because the path of a socket must be short and that of a lab need not be.
     return Qmp(f"/proc/{process.pid}/cwd/{SOCKET}", timeout)
@@ -246,7 +246,7 @@ def _listens(pid: int) -> bool:
     return True
 
 
-def start(command: list[str], directory: Path, timeout: float = 30) -> tuple[Process, int]:
+def start(command: list[str], directory: Path, timeout: float = 120) -> tuple[Process, int]:
     """Start QEMU in a directory; return it and its ssh port when its monitor answers."""
     (directory / SOCKET).unlink(missing_ok=True)
     with (directory / QEMU_LOG).open("ab") as log:

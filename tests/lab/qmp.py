@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Qmp:
     """A connection to QEMU; every call raises LabError if QEMU refuses, is gone, or does not answer in time."""
 
-    def __init__(self, socket_path: str, timeout: float = 30) -> None:
+    def __init__(self, socket_path: str, timeout: float = 120) -> None:
         """Connect within `timeout` seconds, which is also the default limit of each call."""
         self._timeout = timeout
         self._loop = asyncio.new_event_loop()

@@ -117,7 +117,7 @@ def test_pull_and_insert(guest: Guest, lab: Lab) -> None:
     lab.insert_disk("HDD2", new=True)
     lab.insert_disk("SSD1", size_mib=64)
     for serial in ("HDD1", "HDD2", "SSD1"):
-        guest.run(f"until test -e {guest.disk(serial)}; do sleep 0.05; done; udevadm settle", timeout=60)
+        guest.run(f"until test -e {guest.disk(serial)}; do sleep 0.05; done; udevadm settle")
     assert found(guest, "HDD1")
     assert not found(guest, "HDD2")
     assert guest.run(f"blockdev --getsize64 {guest.disk('SSD1')}").stdout == f"{64 << 20}\n"
@@ -157,7 +157,7 @@ def test_reboot_uses_the_guests_own_initramfs(guest: Guest, lab: Lab) -> None:
     disks = f"{guest.disk('HDD1')} {guest.disk('HDD2')}"
     create = "mdadm --create /dev/md7 --run --level=1 --raid-devices=2 --homehost=elsewhere --assume-clean"
     guest.run(f"{create} --uuid={uuid} {disks}")
-    guest.run(f"echo 'ARRAY /dev/md5 UUID={uuid}' >> /etc/mdadm/mdadm.conf; update-initramfs -u", timeout=180)
+    guest.run(f"echo 'ARRAY /dev/md5 UUID={uuid}' >> /etc/mdadm/mdadm.conf; update-initramfs -u")
     before = (lab.directory / "state.json").read_text()
     lab.reboot()
     assert (lab.directory / "state.json").read_text() != before

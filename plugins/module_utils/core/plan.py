@@ -22,7 +22,7 @@ class Command(NamedTuple):
     """
 
     argv: tuple[str, ...]
-    timeout: int = 120
+    timeout: int = 300
     accepts: tuple[int, ...] = (0,)
     input: str = ""
 
@@ -85,7 +85,7 @@ class Wait(NamedTuple):
     path: str
     values: tuple[str, ...] = ()
     gone: bool = False
-    timeout: int = 30
+    timeout: int = 120
 
     def __str__(self) -> str:
         if self.gone:

@@ -16,8 +16,9 @@ from .actions import ReloadMounts
 from .read import FSTAB
 from .state import Host, Mount
 
-#: A missing drive must not keep a host from booting, or from being reached.
-_NOT_REQUIRED = ("nofail", "x-systemd.device-timeout=30s")
+#: A missing drive must not keep a host from booting, or from being reached. Nothing waits for one that is late, but
+#: systemd does not mount what comes after this time: too short for a slow host is a host without its data.
+_NOT_REQUIRED = ("nofail", "x-systemd.device-timeout=300s")
 
 
 class Line(NamedTuple):

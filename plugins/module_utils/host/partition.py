@@ -257,7 +257,7 @@ def _delete(disk: Device, number: int) -> Command:
 
 def _tell(disk: Device) -> tuple[Command, ...]:
     """udev has the kernel read the table again after it was written, and partitions come and go meanwhile."""
-    return (Command(("partx", "--update", disk.path)), Command(("udevadm", "settle", "--timeout=60")))
+    return (Command(("partx", "--update", disk.path)), Command(("udevadm", "settle")))
 
 
 def device_paths(want: Partition) -> dict[str, str]:

@@ -283,7 +283,7 @@ def _stop_step(host: Host, name: str, array: Array) -> Step:
         detail=array.device,
         # udev may still be looking at it, or at its members, which it would then assemble again.
         actions=(
-            Command(("udevadm", "settle", "--timeout=60")),
+            Command(("udevadm", "settle")),
             Command(("mdadm", "--stop", array.device)),
             Wait(host.devices[array.device].sysfs("md/array_state"), _NOT_THERE),
         ),

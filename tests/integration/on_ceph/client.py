@@ -108,7 +108,7 @@ class Client(Modules):
             env=ENVIRONMENT,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert done.returncode == expect, done.stderr

@@ -63,7 +63,7 @@ EXTENT = 4 * MiB
 TAG = "strata.storage"
 SPACE = 10 * GiB - EXTENT
 PV = Content((Signature("LVM2_member"),))
-OPTIONS = "defaults,nofail,x-systemd.device-timeout=30s"
+OPTIONS = "defaults,nofail,x-systemd.device-timeout=300s"
 BLANK = a_host(*disks("bcd"), directories={"/srv": None})
 DEVICE = "/dev/dm-0"
 LINE = f"UUID=f5 /srv xfs {OPTIONS} 0 0\n"

@@ -23,7 +23,7 @@ from .hosts import a_host, commands, disk, outline, run
 DEVICE = "/dev/dm-0"
 TARGET = mount.Target("volume", "data/srv", DEVICE, DEVICE, "xfs", ("UUID=1234", "LABEL=srv", "/dev/mapper/data-srv"))
 MOUNTED = Mount(DEVICE, "/srv", "xfs", "rw")
-OURS = "defaults,nofail,x-systemd.device-timeout=30s"
+OURS = "defaults,nofail,x-systemd.device-timeout=300s"
 ROOT = "# <file system> <mount point>\nUUID=root / ext4 errors=remount-ro 0 1\n\n"
 
 
@@ -69,8 +69,8 @@ def test_without_a_mount_point_nothing_is_mounted() -> None:
 @pytest.mark.parametrize(
     ("fstab", "words", "after"),
     [
-        pytest.param("", {"mount_options": "noatime"}, "noatime,nofail,x-systemd.device-timeout=30s", id="new"),
-        pytest.param("", {"mount_options": ""}, "nofail,x-systemd.device-timeout=30s", id="new, no options"),
+        pytest.param("", {"mount_options": "noatime"}, "noatime,nofail,x-systemd.device-timeout=300s", id="new"),
+        pytest.param("", {"mount_options": ""}, "nofail,x-systemd.device-timeout=300s", id="new, no options"),
         pytest.param("", {"boot_required": True}, "defaults", id="new, required"),
         pytest.param("", {"mount_options": "nofail", "boot_required": True}, "defaults", id="required wins"),
         pytest.param(
@@ -80,9 +80,11 @@ def test_without_a_mount_point_nothing_is_mounted() -> None:
         pytest.param("noatime,nofail", {}, "noatime,nofail", id="omitted is unchanged, not required"),
         pytest.param("defaults", {"mount_options": "noatime"}, "noatime", id="stays required"),
         pytest.param(
-            "nofail", {"mount_options": "ro"}, "ro,nofail,x-systemd.device-timeout=30s", id="stays not required"
+            "nofail", {"mount_options": "ro"}, "ro,nofail,x-systemd.device-timeout=300s", id="stays not required"
         ),
-        pytest.param("ro", {"boot_required": False}, "ro,nofail,x-systemd.device-timeout=30s", id="required no longer"),
+        pytest.param(
+            "ro", {"boot_required": False}, "ro,nofail,x-systemd.device-timeout=300s", id="required no longer"
+        ),
         pytest.param(OURS, {"boot_required": True}, "defaults", id="required from now on"),
         pytest.param(OURS, {"boot_required": False}, OURS, id="not required already"),
     ],

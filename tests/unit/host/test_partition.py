@@ -63,7 +63,7 @@ def test_the_first_of_a_blank_device() -> None:
         "echo '1: start=1MiB, size=100MiB, type=raid, name=\"p1\"' | sfdisk --quiet --no-reread --no-tell-kernel "
         "--wipe=never --wipe-partitions=never --append /dev/sdb",
         "partx --update /dev/sdb",
-        "udevadm settle --timeout=60",
+        "udevadm settle",
     ]
     assert made.after.devices[ONE].size == 100 * MiB
     assert made.after.find("/dev/disk/by-partlabel/p1") == made.after.devices[ONE]
@@ -106,7 +106,7 @@ def test_growth() -> None:
         'echo \'start=2048, size=4194304, type=linux, name="p1", uuid="X"\' | sfdisk --quiet --no-reread '
         "--no-tell-kernel --wipe=never --wipe-partitions=never -N 1 /dev/sdb",
         "partx --update /dev/sdb",
-        "udevadm settle --timeout=60",
+        "udevadm settle",
     ]
     assert made.steps[0].claims[0].shared
     assert plan(host, size="100%").after.devices[ONE].size == 4 * GiB - MiB

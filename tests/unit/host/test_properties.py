@@ -327,7 +327,7 @@ def drives_in_use(draw: Any) -> Host:
         *(f"/dev/sd{letter}" for letter in LETTERS),
         disk("/dev/dm-0", size, identity=""),
         lvm=Lvm((group,)),
-        files={FSTAB: f"UUID=f5 /srv {kind} defaults,nofail,x-systemd.device-timeout=30s 0 0\n"},
+        files={FSTAB: f"UUID=f5 /srv {kind} defaults,nofail,x-systemd.device-timeout=300s 0 0\n"},
         mounts=(Mount("/dev/dm-0", "/srv", kind, "rw"),),
         filesystems={"/dev/dm-0": Filesystem(kind, "f5", size=spans)},
         contents={"/dev/sdb": member, "/dev/sdc": member, "/dev/dm-0": Content((Signature(kind, "f5"),), busy=True)},

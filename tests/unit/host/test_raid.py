@@ -367,7 +367,7 @@ def adopting(array: Array = ADOPTED, **more: Any) -> Host:
 def test_an_array_under_another_name_is_restarted_while_nobody_uses_it() -> None:
     made = plan(adopting(), name="data", level="1", devices=(SDB, SDC))
     assert commands(made) == [
-        "udevadm settle --timeout=60",
+        "udevadm settle",
         "mdadm --stop /dev/md127",
         f"mdadm --assemble /dev/md/data --run --uuid={UUID} /dev/sdb /dev/sdc",
     ]
@@ -479,7 +479,7 @@ def test_stopped_is_written_down_before_it_is_done() -> None:
     assert [step.actions for step in made.steps] == [
         (Edit(CONF, LINE[CONF], mdadm_line("<ignore>")),),
         (
-            run("udevadm", "settle", "--timeout=60"),
+            run("udevadm", "settle"),
             run("mdadm", "--stop", "/dev/md0"),
             Wait("/sys/class/block/md0/md/array_state", ("", "clear")),
         ),
