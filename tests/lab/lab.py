@@ -111,6 +111,12 @@ sync
 udevadm settle
 """
 
+# sshd answers while systemd is still mounting: whether a test finds a drive mounted would be a matter of luck. What
+# waits for a disk that is missing is not waited for.
+BOOTED = """
+udevadm settle
+while systemctl list-jobs --no-legend | grep -q 'mount .*running'; do sleep 0.1; done
+"""
 
 EVIDENCE = (
     "cat /proc/mdstat",
@@ -433,6 +439,7 @@ class Lab:
         assert started is not None
         started.files, started.pulled = state.files, state.pulled
         started.save(self.directory)
+        self.guest.run(BOOTED)
 
     def _ready(self, built: Image) -> Path:
         """Return the cache's disks with the snapshot in them; boot a machine to make them if there are none."""
