@@ -64,10 +64,8 @@ class Node(Modules):
 
     def _serve(self) -> None:
         """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""
-        self.guest.run(
-            f"rm -f {_SOCKET}; setsid {PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null & "
-            f"timeout 120 sh -c 'until [ -S {_SOCKET} ]; do sleep 0.05; done'"
-        )
+        self.guest.run(f"rm -f {_SOCKET}; setsid {PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null &")
+        self.guest.until(f"[ -S {_SOCKET} ]")
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:
         """The result of a module; with a command before it, in a Python of its own. Raises ModuleFailed."""

@@ -84,7 +84,7 @@ def test_old_bytes_that_surface_are_refused_or_erased(node: Node) -> None:
     device = node.module("bcache", **cached(node))["status"]["device"]
     node.run(f"mkfs.ext4 -q {device}; echo 1 > /sys/block/{device[5:]}/bcache/stop")
     # The kernel lets go of the device some time after it was told to.
-    node.run(f"timeout 30 sh -c 'until wipefs --all {node.disk('HDD1')}; do sleep 0.1; done'")
+    node.guest.until(f"wipefs --all {node.disk('HDD1')}")
     with pytest.raises(ModuleFailed, match=r"old bytes inside the new .* form this: ext4"):
         node.module("bcache", **cached(node))
     node.module("bcache", name="cached", state="absent", allow_destroy=True)

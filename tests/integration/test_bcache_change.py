@@ -98,7 +98,7 @@ def test_a_cache_that_is_lost_without_data(node: Node) -> None:
 
     # Back again, with what it held before: nobody takes that for the data.
     node.lab.insert_disk("SSD1")
-    node.run(f"udevadm settle; timeout 30 sh -c 'until [ -e {node.disk('SSD1')} ]; do sleep 0.1; done'")
+    node.guest.until(f"udevadm settle && [ -e {node.disk('SSD1')} ]")
     assert read(node) == written
     assert "serves no bcache here" in str(node.module("bcache", name="cached")["warnings"])
 

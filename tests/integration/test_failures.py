@@ -26,15 +26,13 @@ def failure(node: Node, module: str, **arguments: Any) -> dict[str, Any]:
 def test_a_disk_is_pulled_while_the_module_waits(node: Node) -> None:
     one, two, three = node.disks("HDD1", "HDD2", "HDD3")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": [one, two], "wait": True}
-    node.guest.write("/root/given", json.dumps({"ANSIBLE_MODULE_ARGS": array}))
+    node.guest.write("/run/given", json.dumps({"ANSIBLE_MODULE_ARGS": array}))
     node.run("echo 20000 > /proc/sys/dev/raid/speed_limit_max")
-    node.run(
-        f"setsid sh -c '{_MODULE}.raid < /root/given > /root/said; touch /root/ended' > /dev/null 2>&1 < /dev/null &"
-    )
-    node.run("timeout 60 sh -c 'until grep -q resync /sys/block/md0/md/sync_action; do sleep 0.05; done'")
+    node.run(f"setsid sh -c '{_MODULE}.raid < /run/given > /run/said; touch /run/ended' > /dev/null 2>&1 < /dev/null &")
+    node.guest.until("grep -q resync /sys/block/md0/md/sync_action")
     node.lab.pull_disk("HDD2")
-    node.run("timeout 600 sh -c 'until [ -e /root/ended ]; do sleep 0.1; done'", timeout=630)
-    said = json.loads(node.guest.read("/root/said"))
+    node.guest.until("[ -e /run/ended ]")
+    said = json.loads(node.guest.read("/run/said"))
     assert said["failed"]
     assert said["changed"]
     assert f"there is no block device {two}" in said["msg"]

@@ -37,7 +37,7 @@ def one_step(node: Node, word: str, item: dict[str, Any], cuts: list[str]) -> st
     """The step that was done; None where there was none to do."""
     node.guest.write("/root/one_step.py", ONE_STEP.format(word=word))
     command = "PYTHONPATH=/usr/local/lib/strata python3 /root/one_step.py"
-    said = node.guest.run(command, input=json.dumps([item, cuts]), timeout=300).stdout
+    said = node.guest.run(command, input=json.dumps([item, cuts])).stdout
     step: str | None = json.loads(said)
     return step
 

@@ -156,9 +156,7 @@ def test_a_stack_on_mapped_images(mapper: Node, cluster: Cluster) -> None:
     mapper.converge("rbd_map", image="left", state="absent")
     drive: dict[str, Any] = {"name": "single", "devices": ["/dev/rbd/rbd/right"], "filesystem": "xfs"}
     cluster.run("rbd", "resize", "rbd/right", "--size", "400M")
-    mapper.run(
-        "timeout 30 sh -c 'until [ $(blockdev --getsize64 /dev/rbd/rbd/right) = 419430400 ]; do sleep 0.1; done'"
-    )
+    mapper.guest.until("[ $(blockdev --getsize64 /dev/rbd/rbd/right) = 419430400 ]")
     mapper.converge("lvm_drive", mount_point="/data", mount_options="_netdev", **drive)
     mapper.converge("lvm_drive", state="absent", allow_destroy=True, **drive)
     mapper.converge("rbd_map", image="right", state="absent")

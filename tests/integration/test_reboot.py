@@ -83,7 +83,7 @@ def test_a_reboot_and_then_a_boot_without_a_disk(node: Node) -> None:
     assert node.run("findmnt /srv || echo none") == "none"
     node.lab.insert_disk("HDD5")
     # Late, but there: systemd has been waiting for it.
-    node.run("timeout 240 sh -c 'until findmnt /srv > /dev/null; do sleep 0.1; done'")
+    node.guest.until("findmnt /srv")
     node.unchanged("bcache", **bcache)
     node.unchanged("lvm_drive", **drive)
     assert node.run("cat /srv/file") == "written"

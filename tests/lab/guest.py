@@ -141,7 +141,7 @@ class Guest:
             try:
                 for number in numbers:
                     listens = f"ss --no-header --listening --tcp --numeric sport = :{number} | grep -q ."
-                    self.run(f"timeout 120 sh -c 'until {listens}; do sleep 0.1; done'")
+                    self.until(listens)
                 yield
             finally:
                 forwarding.terminate()
@@ -166,6 +166,10 @@ class Guest:
         if check and result.returncode:
             raise CommandError(result)
         return result
+
+    def until(self, condition: str) -> None:
+        """Wait, as long as `run` does, until a shell command succeeds."""
+        self.run(f"until {condition}; do sleep 0.05; done")
 
     def read(self, path: str) -> str:
         """Return the text of a file; OSError as if it were a file of this machine."""
