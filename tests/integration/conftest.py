@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
-from tests.lab import Lab
+from tests.lab import Guest, Lab
+from tests.lab.fixtures import untouched
 
 from .node import Node
 
@@ -18,6 +22,21 @@ WITH_MODULES = "with-modules"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest test first, so that no worker waits for it in the end."""
     items.sort(key=lambda item: "test_power_cut" not in item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def warm(lab: Lab) -> None:
+    """Have resets go back to after a task of Ansible: the guest keeps the bytecode of what all of them send along."""
+    untouched(lab)
+    task = ["ansible", "--inventory", str(lab.inventory_path), "lab", "--module-name", "strata.storage.layout_info"]
+    subprocess.run(task, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, check=True, capture_output=True)
+    lab.save("warm", start=True)
+
+
+@pytest.fixture
+def guest(lab: Lab, warm: None) -> Guest:
+    """The inside of the machine, with guest and disks untouched."""
+    return untouched(lab)
 
 
 @pytest.fixture(scope="session")

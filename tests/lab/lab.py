@@ -148,6 +148,8 @@ class Lab:
         self.directory = directory or default_directory(name)
         self.used = False
         """Whether anybody may have changed anything since the last reset; who goes past Lab and Guest sets it."""
+        self.start = SNAPSHOT
+        """What a reset goes back to, if nothing else is said."""
         self._guest: Guest | None = None
         self._ownership: int | None = None
 
@@ -191,7 +193,7 @@ class Lab:
             for file in ready.iterdir():
                 _copy(file, self.directory / file.name)
             self._start(built, self._snapshot_files(), snapshot=SNAPSHOT)
-            self.used = False
+            self.start, self.used = SNAPSHOT, False
 
     def down(self) -> None:
         """Switch off and forget the machine and its disks; the logs stay."""
@@ -202,8 +204,11 @@ class Lab:
             os.close(self._ownership)
             self._ownership = None
 
-    def save(self, name: str) -> None:
-        """Remember guest and disks as they are now, for `reset(name)`; not after a boot, or with a disk changed."""
+    def save(self, name: str, *, start: bool = False) -> None:
+        """Remember guest and disks as they are now, for `reset(name)`; not after a boot, or with a disk changed.
+
+        With `start` it is what `reset()` goes back to.
+        """
         with self._locked():
             state = self._state()
             if not state.pristine:
@@ -212,10 +217,13 @@ class Lab:
                 said = qmp.monitor(f"savevm {name}", timeout=300)
             if said:
                 raise LabError(f"QEMU cannot take the snapshot {name}: {said}")
-            self.used = True
+            if start:
+                self.start = name
+            self.used = name != self.start
 
-    def reset(self, to: str = SNAPSHOT) -> None:
+    def reset(self, to: str | None = None) -> None:
         """Have guest and disks as they were after the first boot, or when they were saved."""
+        to = to or self.start
         with self._locked():
             state = self._state(running=False)
             self._disconnect()
@@ -225,13 +233,13 @@ class Lab:
                         said = qmp.monitor(f"loadvm {to}", timeout=300)
                         if not said and qmp.execute("query-status")["running"]:
                             self._connected(state).connect()
-                            self.used = to != SNAPSHOT
+                            self.used = to != self.start
                             return
                 except LabError:
                     pass  # a machine that cannot go back by itself is started anew
             state.process.kill()
             self._start(Image(Path(state.image)), self._snapshot_files(), snapshot=to, port=state.port)
-            self.used = to != SNAPSHOT
+            self.used = to != self.start
 
     def reboot(self) -> None:
         """Shut the guest down cleanly and boot it from its disks, with its present kernel and initramfs."""
@@ -515,15 +523,15 @@ class Lab:
     def _write_inventory(self, built: Image, port: int) -> None:
         self._control_directory.mkdir(mode=0o700, exist_ok=True)
         access = Access(port, built.private_key, built.known_hosts)
-        control = f"-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={self._control_directory}/%C"
+        control = ["ControlMaster=auto", "ControlPersist=60s", f"ControlPath={self._control_directory}/%C"]
         variables = {
             "ansible_host": ADDRESS,
             "ansible_port": port,
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(access.private_key),
-            "ansible_ssh_args": control,
-            # Testinfra reads these, and not those above.
-            "ansible_ssh_common_args": " ".join(access.options),
+            # Testinfra reads these, and not ansible_ssh_args, whose default compresses.
+            "ansible_ssh_common_args": " ".join([*access.options, *(f"-o {option}" for option in control)]),
+            "ansible_ssh_args": "",
             "ansible_ssh_pipelining": True,
             "ansible_python_interpreter": "/usr/bin/python3",
             "lab_name": self.name,

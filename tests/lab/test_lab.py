@@ -96,12 +96,44 @@ def test_operator_is_not_root(guest: Guest) -> None:
     assert done.stdout == "operator\n"
 
 
+def test_bytecode_of_zip_files_is_kept(guest: Guest) -> None:
+    kept = "ls /var/cache/lab-bytecode | wc -l"
+
+    def said(text: str) -> tuple[str, int]:
+        guest.write("/tmp/told.py", f"print({text!r})\n")
+        guest.run("cd /tmp && rm -f told.zip && python3 -m zipfile -c told.zip told.py")
+        printed = guest.run("PYTHONPATH=/tmp/told.zip python3 -m told").stdout
+        return printed, int(guest.run(kept).stdout)
+
+    before = int(guest.run(kept).stdout)
+    assert said("one") == said("one") == ("one\n", before + 1)
+    assert said("two") == ("two\n", before + 2)
+    guest.run("rm -r /var/cache/lab-bytecode")
+    assert guest.run("PYTHONPATH=/tmp/told.zip python3 -m told").stdout == "two\n"
+
+
 def test_reset_restores_guest_and_disks(guest: Guest, lab: Lab) -> None:
     put(guest, "HDD1", flush=True)
     guest.run("touch /root/trace; sync")
     lab.reset()
     assert not found(lab.guest, "HDD1")
     assert lab.guest.run("ls /root").stdout == ""
+
+
+def test_reset_to_what_was_saved(guest: Guest, lab: Lab) -> None:
+    first = lab.start
+    try:
+        guest.run("touch /root/saved")
+        lab.save("saved", start=True)
+        guest.run("touch /root/more")
+        lab.reset()
+        assert lab.guest.run("ls /root").stdout == "saved\n"
+        lab.reset(first)
+        assert lab.used
+        assert lab.guest.run("ls /root").stdout == ""
+    finally:
+        lab.start = first
+        lab.used = True
 
 
 def test_pull_and_insert(guest: Guest, lab: Lab) -> None:

@@ -15,8 +15,7 @@ def test_no_array(host: Any) -> None:
 
 
 def test_no_cache(host: Any) -> None:
-    assert host.run("ls /sys/block | grep bcache").stdout == ""
-    assert host.run("find /sys/fs/bcache -mindepth 1 -type d").stdout == ""
+    assert host.run("find /sys/block/bcache* /sys/fs/bcache/* -maxdepth 0 -type l -o -maxdepth 0 -type d").stdout == ""
 
 
 def test_no_volume_group(host: Any) -> None:
@@ -29,12 +28,12 @@ def test_no_mount(host: Any) -> None:
 
 
 def test_nothing_on_the_disks(host: Any) -> None:
-    for disk in host.check_output("lsblk --nodeps --noheadings --output PATH,SERIAL").splitlines():
-        path, serial = disk.split()
-        if serial.startswith(("HDD", "SSD")):
-            # A partition table stays when its last partition goes.
-            assert set(host.check_output("wipefs --noheadings --output TYPE %s", path).split()) <= {"gpt", "PMBR"}
-            assert host.check_output("lsblk --noheadings --output PATH %s", path) == path
+    listed = host.check_output("lsblk --nodeps --noheadings --output PATH,SERIAL").splitlines()
+    disks = sorted(path for path, serial in map(str.split, listed) if serial.startswith(("HDD", "SSD")))
+    assert len(disks) == 8
+    # A partition table stays when its last partition goes.
+    assert set(host.check_output(f"wipefs --noheadings --output TYPE {' '.join(disks)}").split()) <= {"gpt", "PMBR"}
+    assert sorted(host.check_output(f"lsblk --noheadings --output PATH {' '.join(disks)}").split()) == disks
 
 
 def test_nothing_mapped(host: Any) -> None:

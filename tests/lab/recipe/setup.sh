@@ -43,5 +43,7 @@ chroot "$root" systemctl --quiet mask \
 mkdir "$root/var/lib/lab"
 cp "$root"/boot/initrd.img-* "$root/var/lib/lab"
 truncate --size %4 "$root"/var/lib/lab/*
+# For lab_bytecode.py.
+mkdir -m 700 "$root/var/cache/lab-bytecode"
 # Off until a test turns it on, whatever the distribution does.
 chroot "$root" systemctl --quiet disable rbdmap.service
