@@ -4,7 +4,7 @@
 
 """The power goes again and again while the demo's stack is built: what is left is always something to go on from.
 
-After each second step, since a boot costs as much as twenty tasks: `make crash-matrix` does it after each one.
+After each third step, since a boot costs as much as twenty tasks: `make crash-matrix` does it after each one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pytest
 
 from .node import Node
 
-#: Does what a module plans up to the second step that was never done: what a boot undoes is done again.
-TWO_STEPS = """
+#: Does what a module plans up to the third step that was never done: what a boot undoes is done again.
+SOME_STEPS = """
 import json, sys
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.document import {word} as word
@@ -31,15 +31,15 @@ want = word.parse(item)
 steps = look(read(planner.references(want)), lambda host: planner.plan(host, want, False)).steps
 sentences = [str(step) for step in steps]
 new = next((index for index, sentence in enumerate(sentences) if sentence not in done), len(steps) - 1)
-execute(steps[: new + 2], HANDS)
-print(json.dumps(sentences[new : new + 2]))
+execute(steps[: new + 3], HANDS)
+print(json.dumps(sentences[new : new + 3]))
 """
 
 
-def two_steps(node: Node, word: str, item: dict[str, Any], done: list[str]) -> list[str]:
+def some_steps(node: Node, word: str, item: dict[str, Any], done: list[str]) -> list[str]:
     """The steps that were done for the first time, or what a boot undid last; none where there was nothing to do."""
-    node.guest.write("/root/two_steps.py", TWO_STEPS.format(word=word))
-    command = "PYTHONPATH=/usr/local/lib/strata python3 /root/two_steps.py"
+    node.guest.write("/root/some_steps.py", SOME_STEPS.format(word=word))
+    command = "PYTHONPATH=/usr/local/lib/strata python3 /root/some_steps.py"
     said = node.guest.run(command, input=json.dumps([item, done])).stdout
     steps: list[str] = json.loads(said)
     return steps
@@ -57,7 +57,7 @@ def test_the_stack_is_built_through_power_cuts(node: Node, mode: str) -> None:
     drive = {"name": "data", "devices": ["/dev/bcache/by-label/cached"], "mount_point": "/srv"}
     done: list[str] = []
     for module, word, item in (("raid", "raid", array), ("bcache", "bcache", cache), ("lvm_drive", "drive", drive)):
-        while steps := two_steps(node, word, item, done):
+        while steps := some_steps(node, word, item, done):
             done += steps
             assert len(done) < 60, done
             node.lab.power_cut(mode)

@@ -94,28 +94,31 @@ def test_a_cached_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
     assert guest.run("wipefs --noheadings " + guest.disk("HDD1")).stdout == ""
 
     answers["storage_plan_only"] = "false"
-    done = launch("cached_drive.yml", lab.inventory_path, **answers)
+    # Seen to above, which is half of a job's time.
+    beside = {"cached_drive_packages": False}
+    done = launch("cached_drive.yml", lab.inventory_path, beside=beside, **answers)
     assert result_of(done, "The document")["plan"] == promised
     assert done.stats["changed"] == {"lab": 1}
     assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "xfs"
-    again = launch("cached_drive.yml", lab.inventory_path, **answers)
+    again = launch("cached_drive.yml", lab.inventory_path, beside=beside, **answers)
     assert again.stats["changed"] == {}
 
 
 def test_a_raid_drive_and_its_removal(lab: Lab, guest: Guest, launch: Launch) -> None:
     disks = f"{guest.disk('HDD1')}, {guest.disk('HDD2')}"
+    beside = {"raid_drive_packages": False}
     wanted = {"raid_drive_level": "1", "raid_drive_devices": disks, "raid_drive_mount_point": "/srv"}
-    launch("raid_drive.yml", lab.inventory_path, storage_plan_only="false", **wanted)
+    launch("raid_drive.yml", lab.inventory_path, beside=beside, storage_plan_only="false", **wanted)
     guest.run("echo kept > /srv/file; sync")
     gone = {"raid_drive_state": "absent", "storage_plan_only": "false"}
     # The answer is the text "false".
-    said = launch("raid_drive.yml", lab.inventory_path, fails=True, **gone)
+    said = launch("raid_drive.yml", lab.inventory_path, beside=beside, fails=True, **gone)
     assert "allow_destroy" in said
     assert guest.run("cat /srv/file").stdout == "kept\n"
     gone["raid_drive_allow_destroy"] = "true"
-    launch("raid_drive.yml", lab.inventory_path, **{**gone, "storage_plan_only": "true"})
+    launch("raid_drive.yml", lab.inventory_path, beside=beside, **{**gone, "storage_plan_only": "true"})
     assert guest.run("cat /srv/file").stdout == "kept\n"
-    launch("raid_drive.yml", lab.inventory_path, **gone)
+    launch("raid_drive.yml", lab.inventory_path, beside=beside, **gone)
     assert "md" not in guest.run("cat /proc/mdstat").stdout.partition("\n")[2]
 
 
@@ -126,6 +129,7 @@ def test_an_rbd_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
             "rbd_drive_admin_keyring": str(cluster.keyring),
             "rbd_drive_map_options": ["ms_mode=crc"],
             "rbd_drive_features": ["layering", "exclusive-lock"],
+            "rbd_drive_packages": False,
         }
         wanted = {"rbd_drive_size": "400M", "rbd_drive_mount_point": "/srv"}
         planned = launch("rbd_drive.yml", lab.inventory_path, beside=beside, **wanted)
