@@ -32,13 +32,13 @@ options:
 EXAMPLES = r"""
 - name: An array of what somebody typed
   strata.storage.layout:
-    raids:
-      - "{{ {'name': 'md0', 'level': asked_level, 'devices': asked_devices, 'spare_devices': asked_spares}
-            | strata.storage.answers(lists=['devices', 'spare_devices']) }}"
+    raids: "{{ [asked | strata.storage.answers(lists=['devices', 'spare_devices'])] }}"
   vars:
-    asked_level: "1"
-    asked_devices: /dev/disk/by-id/ata-ST4000VN008_WDH00001, /dev/disk/by-id/ata-ST4000VN008_WDH00002
-    asked_spares: ""
+    asked:
+      name: md0
+      level: "1"
+      devices: /dev/disk/by-id/ata-ST4000VN008_WDH00001, /dev/disk/by-id/ata-ST4000VN008_WDH00002
+      spare_devices: ""
 """
 
 RETURN = r"""
