@@ -9,8 +9,8 @@ name: answers
 short_description: The answers of a survey as an item of a document
 version_added: 0.1.0
 description:
-  - Leaves out what was not answered, which a survey gives as an empty text, and a role as V(none). In a document, what is
-    not there has its default, or stays as it is; an empty value would mean something else.
+  - Leaves out what was not answered, which a survey gives as an empty text, and a role as V(none). In a document, what
+    is not there has its default, or stays as it is; an empty value would mean something else.
   - Makes lists of texts, as surveys and C(--extra-vars) give them.
 author:
   - the strata.storage authors (@strata-storage)
