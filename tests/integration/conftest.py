@@ -42,8 +42,7 @@ def guest(lab: Lab, warm: None) -> Guest:
 @pytest.fixture(scope="session")
 def equipped(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Node:
     """The guest once it has the modules: what the tests of this session start from."""
-    if lab.used:
-        lab.reset()
+    untouched(lab)
     node = Node(lab)
     node.install(tmp_path_factory.mktemp("modules"))
     lab.save(WITH_MODULES)

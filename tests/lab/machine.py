@@ -35,7 +35,7 @@ UNNEEDED_MODULES = (
 )
 # Software emulation translates code anew at each address where it runs: without random addresses a command takes a
 # fifth of the time. Its clock jitters, and the kernel would take to one that a device has, which each look at the time
-# has to ask: that is a third of a boot.
+# has to ask. What protects, traces and tests a real machine costs time for nothing here.
 KERNEL_ARGUMENTS = (
     "root=LABEL=root ro console=ttyS0 net.ifnames=0 panic=-1 quiet norandmaps tsc=reliable"
     " init_on_alloc=0 mitigations=off nosmap nosmep lsm=capability audit=0 cryptomgr.notests"

@@ -15,7 +15,8 @@ def test_no_array(host: Any) -> None:
 
 
 def test_no_cache(host: Any) -> None:
-    assert host.run("find /sys/block/bcache* /sys/fs/bcache/* -maxdepth 0 -type l -o -maxdepth 0 -type d").stdout == ""
+    assert host.run("ls /sys/block | grep bcache").stdout == ""
+    assert host.run("find /sys/fs/bcache -mindepth 1 -type d").stdout == ""
 
 
 def test_no_volume_group(host: Any) -> None:

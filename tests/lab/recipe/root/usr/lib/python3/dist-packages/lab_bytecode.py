@@ -4,7 +4,7 @@
 
 """Keep the bytecode of what comes in zip files, which Python compiles anew in each process.
 
-Ansible sends a module so, with all that it imports; under software emulation compiling is half of a task.
+Ansible sends a module so, with all that it imports; under software emulation compiling is a third of a task.
 """
 
 from __future__ import annotations
