@@ -68,7 +68,7 @@ class Hardware:
     """What the machine consists of."""
 
     memory_mib: int = 1280
-    cpus: int = 2
+    cpus: int = 1
     disks: tuple[Disk, ...] = _default_disks()
 
     def disk(self, serial: str) -> Disk:
