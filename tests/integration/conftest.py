@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def warm(lab: Lab) -> None:
-    """Have resets go back to after a task of Ansible: the guest keeps the bytecode of what all of them send along."""
+    """Have resets go back to after a task of Ansible, when its Python is loaded and has what all tasks need."""
     untouched(lab)
     task = ["ansible", "--inventory", str(lab.inventory_path), "lab", "--module-name", "strata.storage.layout_info"]
     subprocess.run(task, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, check=True, capture_output=True)

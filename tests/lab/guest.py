@@ -117,7 +117,9 @@ class Guest:
             stderr=self._errors,
             start_new_session=True,
         )
-        self._exchange({"do": "clock", "seconds": time.time()}, max(5.0, deadline - time.monotonic()))
+        # The first one's time is old when it gets there: it has waited for the other end to start.
+        for _time in range(2):
+            self._exchange({"do": "clock", "seconds": time.time()}, max(5.0, deadline - time.monotonic()))
 
     def disconnect(self) -> None:
         """Drop the connection; commands that run are abandoned."""

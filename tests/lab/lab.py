@@ -533,7 +533,7 @@ class Lab:
             "ansible_ssh_common_args": " ".join([*access.options, *(f"-o {option}" for option in control)]),
             "ansible_ssh_args": "",
             "ansible_ssh_pipelining": True,
-            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_python_interpreter": "/usr/local/bin/lab-python",
             "lab_name": self.name,
             "lab_checkout": str(CHECKOUT),
             "lab_disks": {disk.serial: disk_path(disk.serial) for disk in self.hardware.disks},

@@ -96,20 +96,42 @@ def test_operator_is_not_root(guest: Guest) -> None:
     assert done.stdout == "operator\n"
 
 
-def test_bytecode_of_zip_files_is_kept(guest: Guest) -> None:
-    kept = "ls /var/cache/lab-bytecode | wc -l"
+def test_python_for_ansible(guest: Guest) -> None:
+    """It is one of a process of its own in all that a module could see, only sooner there."""
+    see = (
+        "import json, os, sys\n"
+        "umask = os.umask(0)\n"
+        "seen = sys.argv[1:], os.getcwd(), umask, sys.executable, os.environ['SAID'], sys.path, __name__\n"
+        "print(json.dumps(seen), sys.stdin.read())\n"
+        "print('an error', file=sys.stderr)\n"
+        "sys.exit(3)\n"
+    )
+    guest.write("/tmp/see.py", see)
+    run = "cd /usr/lib && umask 027 && echo input | SAID=this {} /tmp/see.py one ''"
+    served, cold = (guest.run(run.format(python), check=False) for python in ("lab-python", "python3"))
+    assert (served.returncode, served.stdout, served.stderr) == (3, cold.stdout, cold.stderr)
+    assert "lab-python.service" in guest.run("echo 'print(open(\"/proc/self/cgroup\").read())' | lab-python").stdout
+    assert "ValueError: why" in guest.run("echo 'raise ValueError(\"why\")' | lab-python", check=False).stderr
+    assert guest.run("echo 'import os; os.kill(os.getpid(), 9)' | lab-python", check=False).returncode == 137
+    assert guest.run("lab-python -c 'print(1)'").stdout == "1\n"
+    as_operator = "su operator --command 'echo \"import os; print(os.getuid())\" | lab-python'"
+    assert guest.run(as_operator).stdout == guest.run("id --user operator").stdout
+
+
+def test_python_for_ansible_keeps_bytecode(guest: Guest) -> None:
+    kept = "ls /var/cache/lab-python | wc -l"
 
     def said(text: str) -> tuple[str, int]:
         guest.write("/tmp/told.py", f"print({text!r})\n")
         guest.run("cd /tmp && rm -f told.zip && python3 -m zipfile -c told.zip told.py")
-        printed = guest.run("PYTHONPATH=/tmp/told.zip python3 -m told").stdout
-        return printed, int(guest.run(kept).stdout)
+        program = "import sys; sys.path.insert(0, '/tmp/told.zip'); import told"
+        return guest.run("lab-python", input=program).stdout, int(guest.run(kept).stdout)
 
     before = int(guest.run(kept).stdout)
     assert said("one") == said("one") == ("one\n", before + 1)
     assert said("two") == ("two\n", before + 2)
-    guest.run("rm -r /var/cache/lab-bytecode")
-    assert guest.run("PYTHONPATH=/tmp/told.zip python3 -m told").stdout == "two\n"
+    guest.run("rm /var/cache/lab-python/*; chattr +i /var/cache/lab-python")
+    assert said("two") == ("two\n", 0)
 
 
 def test_reset_restores_guest_and_disks(guest: Guest, lab: Lab) -> None:

@@ -26,7 +26,7 @@ done
 chroot "$root" chown -R operator:users /home/operator
 umask 022
 
-chroot "$root" systemctl --quiet enable lab-network.service
+chroot "$root" systemctl --quiet enable lab-network.service lab-python.socket
 # A login costs less without logind, and a boot less without what no test looks at.
 chroot "$root" systemctl --quiet mask \
   systemd-logind.service proc-sys-fs-binfmt_misc.automount systemd-binfmt.service modprobe@drm.service \
@@ -51,7 +51,7 @@ chroot "$root" systemctl --quiet mask \
 mkdir "$root/var/lib/lab"
 cp "$root"/boot/initrd.img-* "$root/var/lib/lab"
 truncate --size %4 "$root"/var/lib/lab/*
-# For lab_bytecode.py.
-mkdir -m 700 "$root/var/cache/lab-bytecode"
+# For lab-python.
+mkdir -m 700 "$root/var/cache/lab-python"
 # Off until a test turns it on, whatever the distribution does.
 chroot "$root" systemctl --quiet disable rbdmap.service
