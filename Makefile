@@ -17,6 +17,9 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR):$(VIRTUAL_ENV)/collections
 export ANSIBLE_COLLECTIONS_PATH := $(VIRTUAL_ENV)/collections
 
+INTEGRATION := python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5 \
+	tests/integration tests/lab
+
 .PHONY: help
 help:  ## print this list
 	@awk -F ':.*## +' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +52,11 @@ unit: needs  ## tests without root and without a kernel of their own (a minute)
 
 .PHONY: integration
 integration: lab-needs ceph-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
-	python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5 tests/integration tests/lab $(PYTEST_ARGS)
+	$(INTEGRATION) -m "not thorough" $(PYTEST_ARGS)
+
+.PHONY: thorough
+thorough: lab-needs ceph-needs  ## the tests like those of integration that `make test` leaves out for time (before a release)
+	$(INTEGRATION) -m thorough $(PYTEST_ARGS)
 
 .PHONY: crash-matrix
 crash-matrix: lab-needs  ## interrupt each operation at each step, and write docs/power-cuts.md (an hour; it can be resumed)

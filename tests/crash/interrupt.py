@@ -116,7 +116,7 @@ class Crash:
         if operation.reopen:
             self._do(operation.reopen)
         if operation.mounted:
-            node.run(f"cd {operation.mounted} && sha256sum --quiet --check /root/sums")
+            node.run(f"cd {operation.mounted} && md5sum --quiet --check /root/sums")
         elif operation.data:
             node.run(CHECK.format(device=operation.data))
             node.run(DONE)

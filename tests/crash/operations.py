@@ -22,9 +22,9 @@ udevadm settle
 FILL = """
 mkdir -p /root/tree && mount {device} /root/tree && mkdir /root/tree/some
 for name in a some/b some/c; do head -c 8M /dev/urandom > /root/tree/$name; done
-cd /root/tree && sha256sum a some/* > /root/sums && cd / && umount /root/tree && sync
+cd /root/tree && md5sum a some/* > /root/sums && cd / && umount /root/tree && sync
 """
-CHECK = "mkdir -p /root/tree && mount {device} /root/tree && cd /root/tree && sha256sum --quiet --check /root/sums"
+CHECK = "mkdir -p /root/tree && mount {device} /root/tree && cd /root/tree && md5sum --quiet --check /root/sums"
 DONE = "cd / && umount /root/tree"
 MD, BCACHE, LV = "/dev/md0", "/dev/bcache/by-label/cached", "/dev/data/data"
 
@@ -85,7 +85,7 @@ def on_drive(name: str, task: Task, *before: Task, prepare: str = "", **more: An
     """With files on the drive's own filesystem, mounted on /srv."""
     fill = """
 mkdir /srv/some; for name in a some/b some/c; do head -c 8M /dev/urandom > /srv/$name; done
-cd /srv && sha256sum a some/* > /root/sums && cd / && sync
+cd /srv && md5sum a some/* > /root/sums && cd / && sync
 """
     return Operation(name, task, before, fill + prepare, data=LV, mounted="/srv", **more)
 

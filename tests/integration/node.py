@@ -21,6 +21,8 @@ from .modules import Modules, result_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = "/usr/local/lib/strata"
+RANDOM = f"{_ROOT}/random"
+"""60 MiB of random data in the guest: to make it emulated takes longer than most modules."""
 MODULES = "ansible_collections.strata.storage.plugins.modules"
 PYTHON = f"env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
 _TRACE = "/run/strata-test.trace"
@@ -59,7 +61,9 @@ class Node(Modules):
             shutil.copytree(CHECKOUT / "plugins" / part, plugins / part, ignore=unneeded)
         self.guest.push(tree, _ROOT)
         self.guest.write(f"{_ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
-        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections {_ROOT}/ansible/module_utils/*.py; sync")
+        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections")
+        self.guest.run(f"PYTHONPATH={_ROOT} python3 -c 'import ansible.module_utils.basic'")
+        self.guest.run(f"head -c 60M /dev/urandom > {RANDOM}; sync")
         self._serve()
 
     def _serve(self) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs beside what modules act on: forks a process for each module run, with what every module imports loaded already.
+"""Runs beside what modules act on: forks a process for each module run, with what modules import loaded already.
 
 Under software emulation those imports take a second, and everything that a module does much less.
 Started as `server.py SOCKET`; each connection sends one line (module and arguments) and reads what the module prints.
@@ -10,14 +10,18 @@ Started as `server.py SOCKET`; each connection sends one line (module and argume
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import socket
 import sys
 
 from ansible.module_utils import basic
+
+from ansible_collections.strata.storage.plugins.module_utils import core, document, host
 
 MODULES = "ansible_collections.strata.storage.plugins.modules"
 
@@ -34,7 +38,15 @@ def run(connection: socket.socket) -> None:
     runpy.run_module(f"{MODULES}.{module}", run_name="__main__", alter_sys=True)
 
 
+def load() -> None:
+    """Import what the modules of the host do."""
+    for package in (core, document, host):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
 def main() -> None:
+    load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)
     server.bind(sys.argv[1])

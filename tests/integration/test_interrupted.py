@@ -25,9 +25,9 @@ def crash(node: Node, name: str) -> Crash:
     ("name", "step", "mode"),
     [
         ("raid: a failed member replaced", 1, "ordered"),
-        ("bcache: another cache", 3, "ordered"),
-        ("drive: ext4 shrinks", 3, "ordered"),
-        ("layout: a whole stack", 9, "ordered"),
+        pytest.param("bcache: another cache", 3, "ordered", marks=pytest.mark.thorough),
+        pytest.param("drive: ext4 shrinks", 3, "ordered", marks=pytest.mark.thorough),
+        pytest.param("layout: a whole stack", 9, "ordered", marks=pytest.mark.thorough),
         ("layout: a whole stack", 30, "ordered"),
     ],
 )

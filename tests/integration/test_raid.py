@@ -45,7 +45,17 @@ def test_the_life_of_an_array(node: Node) -> None:
     assert node.module("raid_info")["raids"] == []
 
 
-@pytest.mark.parametrize(("level", "members"), [("0", 2), ("1", 2), ("4", 3), ("6", 4), ("10", 4)], ids=str)
+@pytest.mark.parametrize(
+    ("level", "members"),
+    [
+        ("0", 2),
+        pytest.param("1", 2, marks=pytest.mark.thorough),
+        pytest.param("4", 3, marks=pytest.mark.thorough),
+        pytest.param("6", 4, marks=pytest.mark.thorough),
+        ("10", 4),
+    ],
+    ids=str,
+)
 def test_each_level(node: Node, level: str, members: int) -> None:
     disks = node.disks("HDD1", "HDD2", "HDD3", "HDD4")[:members]
     options: dict[str, Any] = {} if level in ("0", "1") else {"chunk_size": "64K"}
