@@ -17,11 +17,12 @@ from tests.lab.fixtures import untouched
 from .node import Node
 
 WITH_MODULES = "with-modules"
+LONGEST = ("test_power_cut", "test_the_demo")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest test first, so that no worker waits for it in the end."""
-    items.sort(key=lambda item: "test_power_cut" not in item.nodeid)
+    """Start the longest tests first, so that no worker waits for them in the end."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -238,7 +238,6 @@ def test_rbd_from_zero(read: Any, guest: Guest) -> None:
     assert reader.left == []
 
 
-@pytest.mark.thorough
 def test_raid_examples(read: Any) -> None:
     reader = read("raid")
     # The second array is on other disks than the first.
@@ -246,20 +245,17 @@ def test_raid_examples(read: Any) -> None:
     assert "changed=7" in reader.play()
 
 
-@pytest.mark.thorough
 def test_bcache_examples(read: Any, guest: Guest) -> None:
     disks = " ".join(guest.disk(f"HDD{number}") for number in (1, 2))
     guest.run(f"mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --bitmap=none --name=md0 {disks}")
     assert "changed=5" in read("bcache").play()
 
 
-@pytest.mark.thorough
 def test_lvm_drive_examples(read: Any, guest: Guest) -> None:
     assert "changed=6" in read("lvm_drive").play()
     assert guest.run("findmnt --noheadings --output FSTYPE /srv/logs").stdout.strip() == "ext4"
 
 
-@pytest.mark.thorough
 def test_layout_examples(read: Any, lab: Lab) -> None:
     assert "changed=1" in read("layout").play(only=slice(0, 1))
     reader = read("layout_info")
