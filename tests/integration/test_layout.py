@@ -53,6 +53,7 @@ finally:
 """
 
 
+@pytest.mark.thorough
 def test_the_demos_stack(node: Node) -> None:
     one, two, three = node.disks("HDD1", "HDD2", "HDD3")
     stack: dict[str, Any] = {
@@ -205,6 +206,7 @@ def test_changes_through_the_document(node: Node) -> None:
     node.run("md5sum --quiet --check /root/sum")
 
 
+@pytest.mark.thorough
 def test_many_devices(node: Node) -> None:
     """The work that a plan takes grows with the number of devices, and not with its square."""
     node.run("for n in $(seq 0 63); do truncate -s 64M /root/disk$n; losetup /dev/loop$n /root/disk$n; done")
