@@ -17,7 +17,7 @@ from tests.lab.fixtures import untouched
 from .node import Node
 
 WITH_MODULES = "with-modules"
-LONGEST = ("test_power_cut", "test_the_demo")
+LONGEST = ("test_power_cut", "on_debian_13", "test_the_demo")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

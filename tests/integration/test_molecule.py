@@ -46,7 +46,7 @@ def surroundings(request: pytest.FixtureRequest, guest: Guest) -> Iterator[dict[
             yield {}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def trixie(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A machine with Debian 13."""
     with Lab(f"pytest-{worker(request.config)}-trixie", suite="trixie", owned=True) as running:
@@ -58,10 +58,11 @@ def test_role(lab: Lab, surroundings: dict[str, str], role: str) -> None:
     run_scenario(lab, surroundings, role)
 
 
-@pytest.mark.parametrize("role", ["cached_drive", "host_layout"])
-def test_role_on_debian_13(trixie: Lab, role: str) -> None:
-    assert "trixie" in untouched(trixie).read("/etc/os-release")
-    run_scenario(trixie, {}, role)
+def test_roles_on_debian_13(trixie: Lab) -> None:
+    """Both in one test, so that one worker has one such machine."""
+    for role in ("cached_drive", "host_layout"):
+        assert "trixie" in untouched(trixie).read("/etc/os-release")
+        run_scenario(trixie, {}, role)
 
 
 def run_scenario(lab: Lab, surroundings: dict[str, str], role: str) -> None:
