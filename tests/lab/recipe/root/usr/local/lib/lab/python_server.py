@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import _imp
 import atexit
-import builtins
 import contextlib
 import ctypes
 import dataclasses
@@ -59,11 +58,11 @@ def kept(name: str, source: bytes | str) -> types.CodeType:
 
 def exec_kept(source: str, globals: dict[str, object], locals: Mapping[str, object]) -> None:  # noqa: A002
     """What dataclasses write for each class, compiled once."""
-    builtins.exec(kept("<string>", source), globals, locals)
+    exec(kept("<string>", source), globals, locals)
 
 
-def take_over(client: int) -> list[str]:
-    """Have the files, the environment, the directory and the umask of a process; return its arguments."""
+def take_over(client: int) -> None:
+    """Have the files, the environment, the directory and the umask of a process."""
     pidfd = os.pidfd_open(client)
     call = ctypes.CDLL(None).syscall
     for number in (0, 1, 2):
@@ -77,7 +76,6 @@ def take_over(client: int) -> list[str]:
         os.umask(next(int(line.split()[1], 8) for line in status if line.startswith("Umask:")))
     os.chdir(f"/proc/{client}/cwd")
     os.setsid()
-    return arguments_of(client)
 
 
 def arguments_of(client: int) -> list[str]:
@@ -121,9 +119,10 @@ def serve(connection: socket.socket) -> None:
     """Run what a client was started for; what is neither a file nor standard input is left to it."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     client = struct.unpack("3i", credentials)[0]
-    if any(word.startswith("-") for word in arguments_of(client)[:1]):
+    arguments = arguments_of(client)
+    if arguments and arguments[0].startswith("-"):
         return
-    arguments = take_over(client)
+    take_over(client)
     connection.sendall(b"taken\n")
     status = run(arguments)
     connection.sendall(b"%d\n" % status)
