@@ -17,9 +17,8 @@ from tests.tools.checkout import ROOT, files, run
 SETTINGS = {
     "CHECK_CHANGELOG": "true",
     "CHECK_REQUIRED_TAGS": "true",
-    "OFFLINE_ANSIBLE_LINT": "true",
     "RUN_ANSIBLE_DOC": "true",
-    "RUN_ANSIBLE_LINT": "true",
+    "RUN_ANSIBLE_LINT": "false",  # lint runs it on the checkout, where no time limit turns a busy machine into a fault
 }
 
 
