@@ -6,13 +6,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import pytest
 
 from tests.lab import Guest, Lab
-from tests.lab.fixtures import untouched
+from tests.lab.fixtures import untouched, warm_up
 
 from .node import Node
 
@@ -27,11 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def warm(lab: Lab) -> None:
-    """Have resets go back to after a task of Ansible, when its Python is loaded and has what all tasks need."""
-    untouched(lab)
-    task = ["ansible", "--inventory", str(lab.inventory_path), "lab", "--module-name", "strata.storage.layout_info"]
-    subprocess.run(task, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, check=True, capture_output=True)
-    lab.save("warm", start=True)
+    """The lab that tests of Ansible have is warm."""
+    warm_up(lab)
 
 
 @pytest.fixture

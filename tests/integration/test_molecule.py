@@ -17,7 +17,7 @@ import yaml
 
 from tests.ceph import Cluster
 from tests.lab import Guest, Lab
-from tests.lab.fixtures import untouched, worker
+from tests.lab.fixtures import untouched, warm_up, worker
 from tests.simulators.maas import Region, Server
 from tests.unit.maas.region import KEY, add_machine
 
@@ -50,6 +50,7 @@ def surroundings(request: pytest.FixtureRequest, guest: Guest) -> Iterator[dict[
 def trixie(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A machine with Debian 13."""
     with Lab(f"pytest-{worker(request.config)}-trixie", suite="trixie", owned=True) as running:
+        warm_up(running)
         yield running
 
 

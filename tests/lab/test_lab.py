@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -132,6 +133,32 @@ def test_python_for_ansible_keeps_bytecode(guest: Guest) -> None:
     assert said("two") == ("two\n", before + 2)
     guest.run("rm /var/cache/lab-python/*; chattr +i /var/cache/lab-python")
     assert said("two") == ("two\n", 0)
+
+
+def test_python_for_ansible_imports_once(guest: Guest) -> None:
+    """What the server has imported is what the process would: as long as its zip file has the same text."""
+    program = "import sys; sys.path.insert(0, '/tmp/{}.zip'); import ansible_told.one as one; print(one.says())"
+    guest.run("mkdir /tmp/ansible_told")
+
+    def said(zip_file: str, fact: str, more: str = "") -> list[str]:
+        one = "import sys; from ansible_told.two import FACT; AT = __file__\ndef says(): return (AT, *FACT, sys.argv)\n"
+        two = f"import os; FACT = ({fact!r}, os.urandom(8).hex())\n{more}\n"
+        for name, text in {"__init__": "", "one": one, "two": two}.items():
+            guest.write(f"/tmp/ansible_told/{name}.py", text)
+        guest.run(f"cd /tmp && rm -f {zip_file}.zip && python3 -m zipfile -c {zip_file}.zip ansible_told")
+        done = guest.run("lab-python", input=program.format(zip_file))
+        facts: list[str]
+        at, *facts, arguments = ast.literal_eval(done.stdout)
+        assert (at, arguments) == (f"/tmp/{zip_file}.zip/ansible_told/one.py", [""])
+        return facts
+
+    first, second = said("a", "old"), said("b", "old")
+    assert first[0] == second[0] == "old"
+    assert first != second == said("a", "old")
+    assert said("a", "new")[0] == "new"
+    alone = "import __main__; assert not hasattr(__main__, 'Shelf')"
+    assert said("a", "new", alone) != said("a", "new", alone)
+    assert "processes import for themselves: AssertionError" in guest.run("journalctl --unit lab-python").stdout
 
 
 def test_reset_restores_guest_and_disks(guest: Guest, lab: Lab) -> None:

@@ -4,14 +4,13 @@
 
 """Forks a process for each `lab-python`, with what Ansible imports from the standard library loaded already.
 
-Of a task that does little, software emulation spends most on starting Python, on those imports, and on compiling what
-Ansible sends along, whose bytecode is therefore kept: by its text, so that a changed one is compiled.
+Of a task that does little, software emulation spends most on starting Python, on those imports, on compiling what
+Ansible sends along, and on importing that: the shelf keeps both.
 systemd hands the socket over as descriptor 3.
 """
 
 from __future__ import annotations
 
-import _imp
 import atexit
 import contextlib
 import ctypes
@@ -20,6 +19,7 @@ import gc
 import importlib
 import marshal
 import os
+import select
 import signal
 import socket
 import struct
@@ -30,7 +30,8 @@ import types
 import zipimport
 from collections.abc import Mapping
 
-KEPT = "/var/cache/lab-python"
+from python_shelf import File, Shelf, imported, kept
+
 PIDFD_GETFD = 438
 IMPORTED = (
     "argparse array ast base64 copy ctypes.util dataclasses datetime decimal dis enum errno fcntl fnmatch functools"
@@ -39,21 +40,6 @@ IMPORTED = (
     " syslog tempfile textwrap time tokenize typing unicodedata urllib.parse uuid zipfile zlib encodings.cp437"
     " encodings.idna"
 )
-
-
-def kept(name: str, source: bytes | str) -> types.CodeType:
-    """The code of a text, compiled now or before; then it has the name of that time."""
-    data = source if isinstance(source, bytes) else source.encode()
-    path = f"{KEPT}/{_imp.source_hash(0, data).hex()}"
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        known: types.CodeType = marshal.loads(file.read())
-        return known
-    code: types.CodeType = compile(source, name, "exec", dont_inherit=True)
-    with contextlib.suppress(OSError):
-        with open(f"{path}.{os.getpid()}", "wb") as new:
-            new.write(marshal.dumps(code))
-        os.rename(new.name, path)
-    return code
 
 
 def exec_kept(source: str, globals: dict[str, object], locals: Mapping[str, object]) -> None:  # noqa: A002
@@ -115,7 +101,7 @@ def run(arguments: list[str]) -> int:
     return status
 
 
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, shelf: Shelf, news: socket.socket) -> None:
     """Run what a client was started for; what is neither a file nor standard input is left to it."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     client = struct.unpack("3i", credentials)[0]
@@ -125,6 +111,8 @@ def serve(connection: socket.socket) -> None:
     take_over(client)
     connection.sendall(b"taken\n")
     status = run(arguments)
+    if new := {name: tuple(file) for name, file in imported().items() if shelf.files.get(name) != file}:
+        news.sendall(marshal.dumps(new))
     connection.sendall(b"%d\n" % status)
 
 
@@ -139,13 +127,20 @@ def main() -> None:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(fileno=3)
+    news, news_of_children = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    shelf = Shelf()
     while True:
+        if news in select.select([listener, news], [], [])[0]:
+            shelf.fill({name: File(*file) for name, file in marshal.loads(news.recv(1 << 20)).items()})
+            continue
         connection, _address = listener.accept()
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             listener.close()
+            news.close()
+            sys.meta_path.insert(0, shelf)
             try:
-                serve(connection)
+                serve(connection, shelf, news_of_children)
             finally:
                 os._exit(1)
         connection.close()
