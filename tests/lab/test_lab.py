@@ -207,6 +207,7 @@ def test_pull_and_insert(guest: Guest, lab: Lab) -> None:
     assert lab.guest.run(f"blockdev --getsize64 {guest.disk('SSD1')}").stdout == f"{256 << 20}\n"
 
 
+@pytest.mark.thorough
 def test_ordered_power_cut_keeps_every_completed_write(guest: Guest, lab: Lab) -> None:
     put(guest, "HDD1", flush=False)
     put(guest, "HDD2", flush=True)
@@ -232,6 +233,7 @@ def test_volatile_power_cut_keeps_what_was_flushed(guest: Guest, lab: Lab) -> No
     assert found(guest, "HDD2")
 
 
+@pytest.mark.thorough
 def test_reboot_uses_the_guests_own_initramfs(guest: Guest, lab: Lab) -> None:
     """An array comes up under the number that only the new initramfs knows."""
     uuid = "11111111:22222222:33333333:44444444"
