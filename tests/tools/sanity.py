@@ -185,7 +185,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("series", nargs="*", help=f"only these: {', '.join(CORES)}")
     parser.add_argument("--pythons", action="store_true", help="only see that the required Pythons are there")
-    parser.add_argument("--pylint-once", action="store_true", help="run pylint, half of the time, with the last core")
+    parser.add_argument("--pylint-once", action="store_true", help="run pylint, the longest, with the last core only")
     given = parser.parse_args()
     if unknown := sorted(set(given.series) - CORES.keys()):
         parser.error(f"no such ansible-core: {', '.join(unknown)}")
