@@ -50,7 +50,7 @@ class State:
     """The disk file of each disk, root and boot included; those of pulled disks stay."""
     pulled: list[str] = field(default_factory=list)
     pristine: bool = True
-    """Whether QEMU runs with the snapshot's devices and boot files, so that it can go back by itself."""
+    """Whether QEMU runs with the snapshot's devices and boot files, so that its state can be saved beside it."""
 
     def save(self, directory: Path) -> None:
         """Write it, whole or not at all."""
@@ -222,21 +222,15 @@ class Lab:
             self.used = name != self.start
 
     def reset(self, to: str | None = None) -> None:
-        """Have guest and disks as they were after the first boot, or when they were saved."""
+        """Have guest and disks as they were after the first boot, or when they were saved.
+
+        By a new QEMU, since one that goes back by itself does not turn back the processor's counter of time: in the
+        guest, all that has passed since would pass at once, and systemd would kill services that were silent so long.
+        """
         to = to or self.start
         with self._locked():
             state = self._state(running=False)
             self._disconnect()
-            if state.pristine and state.process.alive():
-                try:
-                    with machine.connect(state.process) as qmp:
-                        said = qmp.monitor(f"loadvm {to}", timeout=300)
-                        if not said and qmp.execute("query-status")["running"]:
-                            self._connected(state).connect()
-                            self.used = to != self.start
-                            return
-                except LabError:
-                    pass  # a machine that cannot go back by itself is started anew
             state.process.kill()
             self._start(Image(Path(state.image)), self._snapshot_files(), snapshot=to, port=state.port)
             self.used = to != self.start

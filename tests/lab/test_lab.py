@@ -185,6 +185,20 @@ def test_reset_to_what_was_saved(guest: Guest, lab: Lab) -> None:
         lab.used = True
 
 
+def test_a_reset_turns_back_the_guests_clock(guest: Guest, lab: Lab) -> None:
+    def uptime() -> float:
+        return float(lab.guest.read("/proc/uptime").split()[0])
+
+    began, before = time.monotonic(), uptime()
+    lab.save("saved")
+    saved = time.monotonic()
+    lab.reset("saved")
+    again = time.monotonic()
+    lab.reset("saved")
+    # What passed from there to the second reset has not passed in the guest.
+    assert uptime() - before < saved - began + time.monotonic() - again
+
+
 def test_pull_and_insert(guest: Guest, lab: Lab) -> None:
     put(guest, "HDD1", flush=True)
     put(guest, "HDD2", flush=True)
