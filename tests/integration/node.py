@@ -27,14 +27,7 @@ MODULES = "ansible_collections.strata.storage.plugins.modules"
 PYTHON = f"env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
 _TRACE = "/run/strata-test.trace"
 _SOCKET = "/run/strata-test.socket"
-_CALL = f"""python3 -S -c '
-import socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.connect("{_SOCKET}")
-server.sendall(sys.stdin.buffer.readline())
-while part := server.recv(65536):
-    sys.stdout.buffer.write(part)
-'"""
+_SECONDS = 900
 
 
 @dataclass
@@ -77,12 +70,15 @@ class Node(Modules):
         if prefix:
             command = f"{prefix} {PYTHON} -m {MODULES}.{module}"
             given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
-        else:
-            command, given = _CALL, json.dumps([module, arguments]) + "\n"
-            if self.guest.run(f"test -S {_SOCKET}", check=False).returncode:
-                self._serve()
-        said = self.guest.run(command, check=False, timeout=900, input=given)
-        return result_of(module, said.stdout, said.stderr)
+            said = self.guest.run(command, check=False, timeout=_SECONDS, input=given)
+            return result_of(module, said.stdout, said.stderr)
+        line = json.dumps([module, arguments])
+        try:
+            answer = self.guest.ask(_SOCKET, line, _SECONDS)
+        except (FileNotFoundError, ConnectionRefusedError):
+            self._serve()
+            answer = self.guest.ask(_SOCKET, line, _SECONDS)
+        return result_of(module, answer, "")
 
     def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
         """A check run, shown to have changed nothing: by its system calls, once for each kind of task.

@@ -14,7 +14,8 @@ rm -f "$root/etc/resolv.conf" "$root/etc/machine-id"
 chroot "$root" systemd-machine-id-setup
 
 # Debian has a group "operator" already, hence no group of its own.
-chroot "$root" useradd --create-home --no-user-group --gid users --shell /bin/bash operator
+# Without a password, and yet not locked: sshd refuses that without PAM.
+chroot "$root" useradd --create-home --no-user-group --gid users --shell /bin/bash --password '*' operator
 umask 077
 rm -f "$root"/etc/ssh/ssh_host_*
 echo "$LAB_HOST_KEY" > "$root/etc/ssh/ssh_host_ed25519_key"
@@ -26,7 +27,7 @@ done
 chroot "$root" chown -R operator:users /home/operator
 umask 022
 
-chroot "$root" systemctl --quiet enable lab-network.service lab-python.socket
+chroot "$root" systemctl --quiet enable lab-agent.socket lab-network.service lab-python.socket
 # A login costs less without logind, and a boot less without what no test looks at.
 chroot "$root" systemctl --quiet mask \
   systemd-logind.service proc-sys-fs-binfmt_misc.automount systemd-binfmt.service modprobe@drm.service \
@@ -55,5 +56,7 @@ truncate --size %4 "$root"/var/lib/lab/*
 { echo '#!/usr/bin/perl'; cat "$root/usr/local/lib/lab/python_client.pl"; } > "$root/usr/local/bin/lab-python"
 chmod 755 "$root/usr/local/bin/lab-python"
 mkdir -m 700 "$root/var/cache/lab-python"
+# sshd need not start itself anew for each connection. Debian 13's does, whatever this says.
+echo 'SSHD_OPTS=-r' > "$root/etc/default/ssh"
 # Off until a test turns it on, whatever the distribution does.
 chroot "$root" systemctl --quiet disable rbdmap.service
