@@ -61,7 +61,7 @@ class Node(Modules):
 
     def _serve(self) -> None:
         """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""
-        self.guest.run(f"rm -f {_SOCKET}; setsid {PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null &")
+        self.guest.run(f"rm -f {_SOCKET}*; setsid {PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null &")
         self.guest.until(f"[ -S {_SOCKET} ]")
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:

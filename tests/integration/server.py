@@ -49,8 +49,10 @@ def main() -> None:
     load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)
-    server.bind(sys.argv[1])
+    server.bind(f"{sys.argv[1]}.new")
     server.listen()
+    # Who finds it finds somebody who listens.
+    os.rename(f"{sys.argv[1]}.new", sys.argv[1])
     while True:
         connection, _address = server.accept()
         if os.fork() == 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
 import os
 import select
@@ -185,7 +186,10 @@ class Guest:
         self._ask({"do": "write", "path": path, "data": data, "mode": mode}, 300)
 
     def ask(self, path: str, line: str, timeout: float = 300) -> str:
-        """Send a line to a Unix socket of the guest and return all that comes back; OSError where nobody listens."""
+        """Send a line to a Unix socket of the guest and return all that comes back.
+
+        OSError where nobody listens, TimeoutError after `timeout` seconds of silence.
+        """
         request = {"do": "ask", "path": path, "line": line, "timeout": timeout}
         return base64.b64decode(self._ask(request, timeout + 15)["data"]).decode(errors="replace")
 
@@ -215,7 +219,8 @@ class Guest:
             self.connect()
             answer = self._exchange(request, timeout)
         if "error" in answer:
-            raise OSError(answer["errno"], answer["error"])
+            # A socket's time limit, of all that the agent does, has no number.
+            raise OSError(answer["errno"] or errno.ETIMEDOUT, answer["error"])
         return answer
 
     def _exchange(self, request: dict[str, object], timeout: float) -> dict[str, Any]:

@@ -79,6 +79,21 @@ def test_files(guest: Guest, tmp_path: Path) -> None:
     assert guest.read("/root/new place/below/file") == "pushed"
 
 
+def test_ask(guest: Guest) -> None:
+    server = "import socket; s = socket.socket(socket.AF_UNIX); s.bind('/run/echo'); s.listen()"
+    with pytest.raises(FileNotFoundError):
+        guest.ask("/run/echo", "anybody")
+    guest.run(f'python3 -c "{server}"')
+    with pytest.raises(ConnectionRefusedError):
+        guest.ask("/run/echo", "anybody")
+    echo = f"{server}; c, _ = s.accept(); c.sendall(c.recv(9) * 20000); c.close(); c, _ = s.accept(); s.accept()"
+    guest.run(f'rm /run/echo; setsid python3 -c "{echo}" > /dev/null 2>&1 < /dev/null &')
+    guest.until("ss --no-header --listening --unix src /run/echo | grep -q .")
+    assert guest.ask("/run/echo", "echo") == "echo\n" * 20000
+    with pytest.raises(TimeoutError):
+        guest.ask("/run/echo", "echo", timeout=0.5)
+
+
 def test_disks(guest: Guest, lab: Lab) -> None:
     listed = json.loads(guest.run("lsblk --json --bytes --nodeps -o NAME,SERIAL,SIZE,ROTA").stdout)["blockdevices"]
     by_serial = {disk["serial"]: disk for disk in listed}
