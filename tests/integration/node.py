@@ -78,7 +78,7 @@ class Node(Modules):
         except (FileNotFoundError, ConnectionRefusedError):
             self._serve()
             answer = self.guest.ask(_SOCKET, line, _SECONDS)
-        return result_of(module, answer, "")
+        return result_of(module, answer)
 
     def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
         """A check run, shown to have changed nothing: by its system calls, once for each kind of task.

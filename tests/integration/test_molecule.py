@@ -68,7 +68,7 @@ def test_roles_on_debian_13(trixie: Lab) -> None:
 
 def run_scenario(lab: Lab, surroundings: dict[str, str], role: str) -> None:
     """All of a role's scenario, in which each verifier has to have run something."""
-    # None waits for a resync, which otherwise takes two thirds of the guest's only processor.
+    # None waits for a resync, which at full speed takes the guest's only processor from all else.
     lab.guest.run("modprobe md_mod && sysctl --quiet dev.raid.speed_limit_max=1500")
     environment = {
         **os.environ,
