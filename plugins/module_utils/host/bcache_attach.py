@@ -45,11 +45,12 @@ def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[S
     steps: Steps = ()
     device = host.devices[backing.device]
     new = not backing.uuid and not backing.registered
-    if not backing.registered:
-        steps += (_register_step(want, device),)
-        host, backing = replace_backing(host, backing, backing._replace(registered=True, tunables={}))
     own = set_of(host, backing)
-    if not backing.bcache and (not backing.cache_set or (own and own.registered)):
+    starts = not backing.bcache and bool(not backing.cache_set or (own and own.registered))
+    if not backing.registered:
+        steps += (_register_step(want, device, starts),)
+        host, backing = replace_backing(host, backing, backing._replace(registered=True, tunables={}))
+    if starts:
         host, backing = _started(host, want, backing, BLANK if new else UNSEEN)
     if new:
         cached = cached_path(device)
@@ -62,17 +63,20 @@ def cached_path(backing: Device) -> str:
     return f"/dev/{kernel_name(backing.sysfs('bcache/dev'))}"
 
 
-def _register_step(want: Bcache, device: Device) -> Step:
+def _register_step(want: Bcache, device: Device, starts: bool) -> Step:
+    """A backing device that starts has its cached device a moment later, by whose name the next steps call it."""
     directory = device.sysfs("bcache")
     write = Write(REGISTER, device.path, done=directory)
-    return step("register", want, f"backing device {device.path}", write, Wait(directory))
+    wait = Wait(f"{directory}/dev" if starts else directory)
+    return step("register", want, f"backing device {device.path}", write, wait)
 
 
 def _started(host: Host, want: Bcache, backing: Backing, content: Content) -> tuple[Host, Backing]:
     """The cached device is there."""
     device, link = host.devices[backing.device], device_path(want.name)
     path = cached_path(device)
-    host = host.with_device(Device(path, size=device.size - backing.offset, link=link), link, content=content)
+    cached = Device(path, size=device.size - backing.offset, link=link, sector=device.sector)
+    host = host.with_device(cached, link, content=content)
     started = backing._replace(bcache=path, attached=bool(backing.cache_set))
     return replace_backing(host, backing, started)
 
@@ -140,7 +144,7 @@ def _give_up(host: Host, want: Bcache, backing: Backing, wanted: str, allow: boo
     if backing.bcache:
         # It runs and is clean, and would take the cache set back, out of date as that is by now, if it reappeared.
         down, up = _pause(host, want, backing, f"{want.name} runs without its lost cache set, which has to be noted")
-        steps += (*down, stop_step(want, backing), _register_step(want, device))
+        steps += (*down, stop_step(want, backing), _register_step(want, device, starts=False))
     lost = f"{want.name}: what was in cache set {backing.cache_set} only"
     steps += (
         step(
@@ -148,6 +152,7 @@ def _give_up(host: Host, want: Bcache, backing: Backing, wanted: str, allow: boo
             want,
             f"without its lost cache set {backing.cache_set}",
             Write(device.sysfs("bcache/running"), "1"),
+            Wait(device.sysfs("bcache/dev")),
             flush=(device.path,),
             destroys=(lost,) if dirty else (),
         ),
@@ -197,7 +202,7 @@ def grow(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host, Backi
     down, up = _pause(host, want, backing, what)
     host = host._replace(devices={**host.devices, cached.path: cached._replace(size=size)})
     host, backing = replace_backing(host, backing, backing._replace(tunables={}))
-    return (*down, stop_step(want, backing), _register_step(want, device), *up), host, backing
+    return (*down, stop_step(want, backing), _register_step(want, device, starts=True), *up), host, backing
 
 
 def _pause(host: Host, want: Bcache, backing: Backing, what: str) -> Pause:

@@ -19,8 +19,9 @@ Steps = tuple[Step, ...]
 
 #: What tells the physical volumes that a drive was given from those that somebody else put into its group.
 TAG = "strata.storage"
-#: What LVM keeps for itself at the start of a physical volume, at most.
-_LABEL = 1 << 20
+MiB = 1 << 20
+#: What LVM keeps for itself at the start of a physical volume, at least.
+_METADATA = 4096 + 255 * 512
 #: Seconds: a week, in which a slow disk moves a hundred terabytes.
 _MOVE_TIMEOUT = 7 * 24 * 3600
 
@@ -92,7 +93,7 @@ def gather(
         ),
     )
     old, group = group, group or Group(want.name)
-    added = sum((device.size - _LABEL) // group.extent_size * group.extent_size for device in new)
+    added = sum((device.size - data_start(device)) // group.extent_size * group.extent_size for device in new)
     group = group._replace(
         size=group.size + added,
         free=group.free + added,
@@ -105,6 +106,13 @@ def gather(
     return steps, replace_group(host, old, group), group
 
 
+def data_start(device: Device) -> int:
+    """Where LVM will begin to use a device: at the first MiB, or where that is not aligned for it, at what is."""
+    align = device.optimal_io if device.optimal_io and MiB % device.optimal_io else MiB
+    # Its metadata is not smaller than this.
+    return -(-_METADATA // align) * align
+
+
 def _enlarge(host: Host, want: Drive, group: Group, devices: list[Device]) -> tuple[Steps, Host, Group]:
     """Physical volumes whose devices grew."""
     steps: Steps = ()
@@ -113,7 +121,7 @@ def _enlarge(host: Host, want: Drive, group: Group, devices: list[Device]) -> tu
         # What lies below may be going to grow in the same plan.
         there = host.devices.get(volume.device)
         size = max(volume.device_size, there.size if there else 0)
-        gained = (size - _LABEL - volume.size) // group.extent_size * group.extent_size
+        gained = (size - volume.start - volume.size) // group.extent_size * group.extent_size
         if not volume.size or gained <= 0 or (want.devices is not None and volume.device not in named):
             continue
         detail = f"{volume.device}, which grew to {show_size(size)}"

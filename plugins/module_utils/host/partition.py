@@ -67,13 +67,16 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
                 want,
                 "create",
                 f"a GPT on {disk.path}",
-                _sfdisk(disk, "label: gpt\n"),
+                # Else sfdisk begins at the disk's optimal I/O size where that is larger, as a RAID controller's stripe.
+                _sfdisk(disk, f"label: gpt\nfirst-lba: {_EDGE // disk.sector}\n"),
                 claims=(blank(disk),),
                 flush=(disk.path,),
             )._replace(kind="table", name=host.shown(disk.path)),
         )
         host = host.with_content(disk.path, Signature("gpt"))
-        host = host._replace(tables={**host.tables, disk.path: Table("gpt", _EDGE, disk.size - _EDGE)})
+        host = host._replace(
+            tables={**host.tables, disk.path: Table("gpt", _EDGE, disk.size - _EDGE, sector=disk.sector)}
+        )
     table = _table(host, want, disk)
     number = next(number for number in range(1, 129) if number not in [part.number for part in table.parts])
     start, size, rest = _place(want, disk, table)
@@ -98,7 +101,7 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
             *_tell(disk),
         ),
     )
-    made = Device(path, size=size, disk=disk.path, link=link(want.name), part_name=want.name)
+    made = Device(path, size=size, disk=disk.path, link=link(want.name), part_name=want.name, sector=disk.sector)
     host = host.with_device(made, link(want.name))
     host = host._replace(
         devices={**host.devices, disk.path: host.devices[disk.path]._replace(partitions=(*disk.partitions, path))}

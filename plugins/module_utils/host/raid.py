@@ -20,6 +20,8 @@ from .state import UNSEEN, Array, Device, Host, Member, Signature, replace_item
 
 #: mdadm's own rule: a write-intent bitmap pays off from this size of a member.
 _BITMAP_FROM = 100 << 30
+#: mdadm's own for a new array.
+_CHUNK = 512 << 10
 _IGNORE = "<ignore>"
 #: Whoever opens the node of an array that was stopped gets an empty md device for it.
 _NOT_THERE = ("", "clear")
@@ -186,7 +188,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     )
     for device in members + spares:
         host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
-    host = host.with_device(Device(path, size=size), path)._replace(arrays=(*host.arrays, array))
+    host = host.with_device(_made(host, array, size), path)._replace(arrays=(*host.arrays, array))
     marked, host, _array = mark(host, want, array)
     return Plan(steps + persisted + (create, inspect) + marked, host)
 
@@ -270,9 +272,20 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     share = data_members(array.level, array.raid_devices, array.layout)
     size = int(min(host.devices[member].size for member in members) * share)
     array_after = array._replace(device=path, state="clean", degraded=missing)
-    host = host.with_device(Device(path, size=size), path, content=UNSEEN)
+    host = host.with_device(_made(host, array_after, size), path, content=UNSEEN)
     kept = tuple(other for other in host.arrays if other.uuid != array.uuid)
     return steps, host._replace(arrays=(*kept, array_after)), array_after
+
+
+def _made(host: Host, array: Array, size: int) -> Device:
+    """The device that an array will be: with the largest of its members' sectors, and a stripe as the best to write."""
+    stripe = data_members(array.level, array.raid_devices, array.layout) * (array.chunk_size or _CHUNK)
+    return Device(
+        array.device,
+        size=size,
+        sector=max(host.devices[member.device].sector for member in array.members if member.device in host.devices),
+        optimal_io=0 if array.level == "1" else int(stripe),
+    )
 
 
 def _stop_step(host: Host, name: str, array: Array) -> Step:

@@ -162,7 +162,7 @@ def identity(kernel: str) -> str:
         return f"{identity(os.path.basename(os.path.dirname(os.path.realpath(base))))} from sector {start}"
     parts = [
         read_text(f"{base}/wwid") or read_text(f"{base}/device/wwid"),
-        read_text(f"{base}/serial") or _page_80(base),
+        _serial(base),
         read_text(f"{base}/dm/uuid"),
     ]
     sequence = read_text(f"{base}/diskseq")
@@ -187,6 +187,7 @@ def _devices() -> dict[str, Device]:
             continue
         path = f"/dev/{kernel.replace('!', '/')}"
         is_partition = os.path.exists(f"{base}/partition")
+        queue = f"{base}/../queue" if is_partition else f"{base}/queue"
         devices[path] = Device(
             path=path,
             kernel=kernel,
@@ -203,8 +204,10 @@ def _devices() -> dict[str, Device]:
             ),
             disk=f"/dev/{os.path.basename(os.path.dirname(real))}" if is_partition else "",
             read_only=read_text(f"{base}/ro") == "1",
-            discards=read_text(f"{base}{'/..' if is_partition else ''}/queue/discard_max_bytes") not in ("", "0"),
+            discards=read_text(f"{queue}/discard_max_bytes") not in ("", "0"),
             suspended=kernel.startswith("dm-") and read_text(f"{base}/dm/suspended") == "1",
+            sector=int(read_text(f"{queue}/logical_block_size") or 512),
+            optimal_io=int(read_text(f"{queue}/optimal_io_size") or 0),
         )
     return devices
 
@@ -263,11 +266,17 @@ def _list(path: str) -> list[str]:
         return []
 
 
+def _serial(base: str) -> str:
+    """The serial number of a disk, without the zero that a Linux target (iSCSI, Fibre Channel) ends it with."""
+    found = read_text(f"{base}/serial") or read_text(f"{base}/device/serial") or _page_80(base)
+    return found.strip("\0 \t\n")
+
+
 def _page_80(base: str) -> str:
     """The serial number of a SCSI disk (its vital product data page 80h: four bytes of header)."""
     try:
         with open(f"{base}/device/vpd_pg80", "rb") as file:
-            return file.read()[4:].decode(errors="replace").strip()
+            return file.read()[4:].decode(errors="replace")
     except OSError:
         return ""
 
@@ -301,9 +310,10 @@ def _mounts(
         fields = line.split(" ")
         tail = fields[fields.index("-") + 1 :]
         source, kind = _unescape(tail[1]), tail[0]
-        if not source.startswith("/dev/"):
-            source = os.path.realpath(f"/dev/block/{fields[2]}")
         device = os.path.realpath(source)
+        if device not in devices:
+            # Such as /dev/root, which the kernel calls a root that it mounted without an initramfs.
+            device = os.path.realpath(f"/dev/block/{fields[2]}")
         if device in devices:
             mounts.append(Mount(device, _unescape(fields[4]), kind, fields[5]))
             if kind == "btrfs":
@@ -638,7 +648,7 @@ def _disks(host: Host) -> dict[str, DiskFacts]:
 def _disk_facts(base: str) -> DiskFacts:
     wwid = read_text(f"{base}/wwid") or read_text(f"{base}/device/wwid")
     return DiskFacts(
-        serial=read_text(f"{base}/serial") or read_text(f"{base}/device/serial") or _page_80(base),
+        serial=_serial(base),
         wwn=wwid if wwid.startswith(("naa.", "eui.", "uuid.")) else "",
         model=read_text(f"{base}/device/model"),
         rotational=read_text(f"{base}/queue/rotational") == "1",

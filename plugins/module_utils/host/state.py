@@ -33,6 +33,8 @@ class Device(NamedTuple):
     discards: bool = False
     suspended: bool = False
     part_name: str = ""
+    sector: int = 512
+    optimal_io: int = 0
 
     def sysfs(self, attribute: str) -> str:
         """The path of one of its attributes, for steps: also of a device that does not exist yet."""
@@ -208,7 +210,7 @@ class PhysicalVolume(NamedTuple):
     device_size: int = 0
     used: int = 0
     tags: tuple[str, ...] = ()
-    start: int = 0
+    start: int = 1 << 20
 
 
 class LogicalVolume(NamedTuple):

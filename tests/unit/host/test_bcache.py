@@ -108,7 +108,7 @@ def test_create_from_first_to_last() -> None:
             claims=(claim(SDB),),
             flush=(SDB,),
         ),
-        step("register", "backing device /dev/sdb", Write(REGISTER, SDB, done=SYS), Wait(SYS)),
+        step("register", "backing device /dev/sdb", Write(REGISTER, SDB, done=SYS), Wait(f"{SYS}/dev")),
         step("inspect", "that it starts out blank", Wait(cached), Inspect(cached, wipe=False)),
         step("label", "/dev/sdb", Write(f"{SYS}/label", "cached"), flush=(SDB,)),
         step(
@@ -343,7 +343,7 @@ def test_a_lost_cache_that_held_nothing_is_replaced() -> None:
         assert [step.verb for step in made.steps] == ["format", "register", "attach"]
         assert destroyed(made) == []
     without = plan(built(WAITS, sets=()), cache_device="")
-    assert without.steps[0].actions == (Write(f"{SYS}/running", "1"),)
+    assert without.steps[0].actions == (Write(f"{SYS}/running", "1"), Wait(f"{SYS}/dev"))
     assert destroyed(without) == []
 
 

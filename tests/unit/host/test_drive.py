@@ -28,6 +28,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
     ReloadMounts,
     Spans,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.drive_group import data_start
 from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
@@ -454,6 +455,24 @@ def test_a_device_that_grew_is_used() -> None:
     growing = online()
     growing = growing._replace(devices={**growing.devices, SDB: growing.devices[SDB]._replace(size=20 * GiB)})
     assert commands(plan(growing)) == commands(plan(host))
+
+
+@pytest.mark.parametrize(
+    ("optimal_io", "start"),
+    [(0, MiB), (512 << 10, MiB), (192 << 10, 192 << 10), (1536 << 10, 1536 << 10), (8 * MiB, 8 * MiB)],
+)
+def test_where_lvm_begins_to_use_a_device(optimal_io: int, start: int) -> None:
+    """Aligned for what the device calls its best size to write; that is no device that grew."""
+    device = disk(SDB)._replace(optimal_io=optimal_io)
+    assert data_start(device) == start
+    size = (10 * GiB - start) // EXTENT * EXTENT
+    made = drive.plan(a_host(device, directories={"/srv": None}), want(devices=(SDB,)), False)
+    assert made.after.groups().groups[0].size == size
+    host = online(size=size)
+    (group,) = host.groups().groups
+    (volume,) = group.physical_volumes
+    there = group._replace(size=size, free=0, physical_volumes=(volume._replace(size=size, start=start),))
+    assert drive.plan(host._replace(lvm=Lvm((there,))), want(devices=(SDB,)), False).steps == ()
 
 
 # Smaller

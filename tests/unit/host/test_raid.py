@@ -115,7 +115,8 @@ def test_create_from_first_to_last() -> None:
             members=(*(Member(path, "active", i) for i, path in enumerate((SDB, SDC, SDD))), Member(SDE, "spare"))
         ),
     )
-    assert made.after.devices["/dev/md0"] == Device("/dev/md0", size=20 * GiB)
+    # Two members' chunks are a stripe.
+    assert made.after.devices["/dev/md0"] == Device("/dev/md0", size=20 * GiB, optimal_io=1 << 20)
     assert made.after.devices[SDE].holders == ("/dev/md0",)
     assert made.after.contents[SDE] == Content((MEMBER,), busy=True)
 

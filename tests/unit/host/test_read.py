@@ -38,6 +38,13 @@ def test_the_best_link_of_a_disk_is_one_that_lasts(tmp_path: Path) -> None:
     assert read._stable_links(str(tmp_path))[str(tmp_path / "sdb")] == str(tmp_path / "scsi-Disk_S1")
 
 
+@pytest.mark.parametrize("where", ["serial", "device/serial", "device/vpd_pg80"])
+def test_a_serial_number_ends_before_its_zero(tmp_path: Path, where: str) -> None:
+    (tmp_path / "device").mkdir()
+    (tmp_path / where).write_bytes((b"\0\200\0\7" if "vpd" in where else b"") + b" S1234\0\n")
+    assert read._serial(str(tmp_path)) == "S1234"
+
+
 def test_a_kernel_name_means_its_device() -> None:
     assert read.resolve("sdz-no-such", {"/dev/sdz-no-such": Device("/dev/sdz-no-such")}) == "/dev/sdz-no-such"
     assert read.resolve("sdz-no-such", {}) is None
