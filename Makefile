@@ -6,6 +6,8 @@
 #   PYTHON=…       the Python that .venv is made with (3.11 to 3.13; the system's if it is one of these)
 #   PYTEST_ARGS=…  more arguments for pytest, such as PYTEST_ARGS='-k raid -x'
 #   CHECKS=…       some of lint only, such as CHECKS="mypy ruff-check"
+#   LAB_MACHINE=…  the machine for tests, qemu or uml (what works here; see tests/lab/README.md)
+#   EVERY=write    for crash-matrix: cut the power at writes, not only at steps
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -52,15 +54,16 @@ unit: needs  ## tests without root and without a kernel of their own (a minute)
 
 .PHONY: integration
 integration: lab-needs ceph-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
-	$(INTEGRATION) -m "not thorough" $(PYTEST_ARGS)
+	$(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: thorough
-thorough: lab-needs ceph-needs  ## the tests like those of integration that `make test` leaves out for time (before a release)
-	$(INTEGRATION) -m thorough $(PYTEST_ARGS)
+thorough: lab-needs ceph-needs  ## the same, all of it in QEMU, with Debian 12 and 13 and their kernels (hours)
+	LAB_MACHINE=qemu LAB_SUITE=bookworm $(INTEGRATION) $(PYTEST_ARGS)
+	LAB_MACHINE=qemu LAB_SUITE=trixie $(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: crash-matrix
-crash-matrix: lab-needs  ## interrupt each operation at each step, and write docs/power-cuts.md (an hour; it can be resumed)
-	python -m tests.crash $(OPERATIONS)
+crash-matrix: lab-needs  ## interrupt each operation at each step, and write docs/power-cuts.md (it can be resumed)
+	python -m tests.crash --every $(or $(EVERY),step) $(OPERATIONS)
 
 .PHONY: bench
 bench: lab-needs ceph-needs  ## time the modules side by side with their peers

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.lab import Guest, Lab
@@ -14,7 +16,7 @@ from tests.lab.fixtures import untouched, warm_up
 from .node import Node
 
 WITH_MODULES = "with-modules"
-LONGEST = ("test_power_cut", "on_debian_13", "test_the_demo")
+LONGEST = ("on_debian_13", "test_the_demo", "test_power_cut")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,29 +24,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
 
 
+class Nodes:
+    """The guests that have the modules, which is what most tests of this session start from."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._nodes: dict[str, Node] = {}
+
+    def untouched(self, lab: Lab) -> Node:
+        """The guest of a lab with the modules on it, and nothing else done to it."""
+        if lab.name not in self._nodes:
+            untouched(lab)
+            node = Node(lab)
+            node.install(self._scratch / lab.name)
+            lab.save(WITH_MODULES)
+            self._nodes[lab.name] = node
+        lab.reset(WITH_MODULES)
+        return self._nodes[lab.name]
+
+
 @pytest.fixture(scope="session")
-def warm(lab: Lab) -> None:
-    """The lab that tests of Ansible have is warm."""
-    warm_up(lab)
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Nodes:
+    return Nodes(tmp_path_factory.mktemp("modules"))
 
 
 @pytest.fixture
-def guest(lab: Lab, warm: None) -> Guest:
+def guest(lab: Lab) -> Guest:
     """The inside of the machine, with guest and disks untouched."""
+    warm_up(lab)
     return untouched(lab)
 
 
-@pytest.fixture(scope="session")
-def equipped(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Node:
-    """The guest once it has the modules: what the tests of this session start from."""
-    untouched(lab)
-    node = Node(lab)
-    node.install(tmp_path_factory.mktemp("modules"))
-    lab.save(WITH_MODULES)
-    return node
-
-
 @pytest.fixture
-def node(equipped: Node) -> Node:
-    equipped.lab.reset(WITH_MODULES)
-    return equipped
+def node(lab: Lab, nodes: Nodes) -> Node:
+    return nodes.untouched(lab)

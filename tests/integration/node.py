@@ -72,13 +72,16 @@ class Node(Modules):
             given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
             said = self.guest.run(command, check=False, timeout=_SECONDS, input=given)
             return result_of(module, said.stdout, said.stderr)
+        return result_of(module, self.asked(module, arguments))
+
+    def asked(self, module: str, arguments: dict[str, Any], seconds: float = _SECONDS) -> str:
+        """What a module prints; TimeoutError where it takes longer."""
         line = json.dumps([module, arguments])
         try:
-            answer = self.guest.ask(_SOCKET, line, _SECONDS)
+            return self.guest.ask(_SOCKET, line, seconds)
         except (FileNotFoundError, ConnectionRefusedError):
             self._serve()
-            answer = self.guest.ask(_SOCKET, line, _SECONDS)
-        return result_of(module, answer)
+            return self.guest.ask(_SOCKET, line, seconds)
 
     def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
         """A check run, shown to have changed nothing: by its system calls, once for each kind of task.

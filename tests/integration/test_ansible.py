@@ -61,6 +61,7 @@ def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:
 
 
 @pytest.mark.usefixtures("guest")
+@pytest.mark.debian_kernel
 def test_the_demo_of_the_built_collection(lab: Lab, tmp_path: Path) -> None:
     """As README says, in an empty place: it needs no other collection, and nothing of the checkout."""
     (steps,) = [block.commands for block in examples.blocks("README.md") if "collection build" in block.text]
@@ -85,7 +86,6 @@ def test_the_demo_of_the_built_collection(lab: Lab, tmp_path: Path) -> None:
     assert "Nothing is left on 5 disks" in said
 
 
-@pytest.mark.thorough
 def test_the_initramfs_of_the_distributions_own_tool(lab: Lab, guest: Guest) -> None:
     """Elsewhere the lab's own stands in for it, since this one takes a minute with all drivers."""
     guest.run("rm -r /var/lib/lab; printf 'MODULES=list\\nCOMPRESSLEVEL=1\\n' > /etc/initramfs-tools/conf.d/small")

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import WITH_MODULES
+from tests.lab.fixtures import Labs
+
+from .conftest import Nodes
 from .modules import ModuleFailed
 from .node import Node
 
@@ -26,7 +28,7 @@ mount {HDD2}-part1 /mnt
 for block in 128 129 130 131 132 133 134 135; do
     printf '\014\261\272\000\000\000\000\000' | dd of={HDD2}-part2 bs=1K seek=$block conv=notrunc status=none
 done
-mdadm --create /dev/md5 --run --level=1 --raid-devices=2 {HDD3} {HDD4}
+mdadm --create /dev/md5 --run --assume-clean --level=1 --raid-devices=2 {HDD3} {HDD4}
 vgcreate --quiet others {HDD5}
 lvcreate --quiet -y -n lv -L 100M others
 lvcreate --quiet -y -n osd -L 100M others
@@ -111,11 +113,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.fixture(scope="module")
-def mess(equipped: Node) -> Node:
-    equipped.lab.reset(WITH_MODULES)
-    equipped.run(fill(equipped, MESS))
-    equipped.run(f"({_LOOK}) > /root/look")
-    return equipped
+def mess(labs: Labs, nodes: Nodes) -> Node:
+    node = nodes.untouched(labs.get())
+    node.run(fill(node, MESS))
+    node.run(f"({_LOOK}) > /root/look")
+    return node
 
 
 def fill(node: Node, value: Any) -> Any:

@@ -55,7 +55,6 @@ def test_another_cache_and_none(node: Node) -> None:
     assert node.signatures(*node.disks("SSD1", "SSD2")) == ["", ""]
 
 
-@pytest.mark.thorough
 def test_tunables_survive_a_power_cut(node: Node) -> None:
     bcache = cached(
         node,
@@ -66,7 +65,6 @@ def test_tunables_survive_a_power_cut(node: Node) -> None:
         stop_when_cache_set_failed="always",
         io_error_limit=16,
         replacement_policy="fifo",
-        discard=True,
     )
     node.converge("bcache", **bcache)
     node.lab.power_cut()
@@ -75,7 +73,7 @@ def test_tunables_survive_a_power_cut(node: Node) -> None:
     assert node.run(f"cat /sys/block/{DEVICE[5:]}/bcache/sequential_cutoff") == "1.0M"
     assert node.run("cat /sys/fs/bcache/*-*/io_error_limit") == "16"
     (item,) = node.module("bcache_info")["bcaches"]
-    assert (item["writeback_percent"], item["replacement_policy"], item["discard"]) == (20, "fifo", True)
+    assert (item["writeback_percent"], item["replacement_policy"]) == (20, "fifo")
     node.unchanged("bcache", **item)
 
     node.run(f"echo 4194304 > /sys/block/{DEVICE[5:]}/bcache/sequential_cutoff")
@@ -84,7 +82,16 @@ def test_tunables_survive_a_power_cut(node: Node) -> None:
     assert node.run("ls /etc/udev/rules.d") == ""
 
 
-@pytest.mark.thorough
+@pytest.mark.debian_kernel
+def test_a_cache_that_discards(node: Node) -> None:
+    """Disks in user mode cannot."""
+    bcache = cached(node, discard=True)
+    node.converge("bcache", **bcache)
+    (item,) = node.module("bcache_info")["bcaches"]
+    assert item["discard"] is True
+    assert actions(node.converge("bcache", **bcache | {"discard": False})) == ["set"]
+
+
 def test_a_cache_that_is_lost_without_data(node: Node) -> None:
     bcache = cached(node)
     node.module("bcache", **bcache)
@@ -122,7 +129,6 @@ def test_a_cache_that_is_lost_with_data(node: Node) -> None:
     assert given_up["status"]["state"] == "clean"
 
 
-@pytest.mark.thorough
 def test_a_larger_backing_device_below_a_drive(node: Node) -> None:
     """On a logical volume, with a partition as the cache."""
     node.run(f"printf 'label: gpt\\nsize=200M\\n' | sfdisk --quiet {node.disk('SSD1')}; udevadm settle")

@@ -51,7 +51,6 @@ def test_devices_come_and_go(node: Node) -> None:
     assert intact(node)
 
 
-@pytest.mark.thorough
 def test_a_move_that_a_power_cut_stopped_goes_on(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     drive: dict[str, Any] = {"name": "data", "mount_point": "/srv", "size": "400M"}
@@ -72,7 +71,7 @@ def test_a_move_that_a_power_cut_stopped_goes_on(node: Node) -> None:
     assert node.signatures(one) == [""]
 
 
-@pytest.mark.parametrize("kind", [pytest.param("btrfs", marks=pytest.mark.thorough), "ext4"])
+@pytest.mark.parametrize("kind", ["btrfs", "ext4"])
 def test_smaller(node: Node, kind: str) -> None:
     drive: dict[str, Any] = {"name": "data", "devices": [node.disk("HDD1")], "filesystem": kind, "mount_point": "/srv"}
     node.module("lvm_drive", **drive)
@@ -92,7 +91,6 @@ def test_smaller(node: Node, kind: str) -> None:
     assert intact(node)
 
 
-@pytest.mark.thorough
 def test_swap_and_a_larger_device(node: Node) -> None:
     disk = node.disk("HDD1")
     node.run(f"printf 'label: gpt\nsize=300M\n' | sfdisk --quiet {disk}; udevadm settle")
@@ -124,7 +122,6 @@ def test_swap_and_a_larger_device(node: Node) -> None:
     assert node.run("swapon --show --noheadings") == ""
 
 
-@pytest.mark.thorough
 def test_the_devices_file_is_kept(node: Node) -> None:
     """Where LVM sees only the devices that a file of its own lists, as on RHEL 9."""
     node.run("mkdir -p /etc/lvm/devices; printf 'devices {\\n use_devicesfile = 1\\n}\\n' > /etc/lvm/lvmlocal.conf")

@@ -49,7 +49,7 @@ def test_the_life_of_a_drive(node: Node) -> None:
     assert node.run("grep -c /srv /etc/fstab || true") == "0"
 
 
-@pytest.mark.parametrize("filesystem", ["ext4", pytest.param("xfs", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("filesystem", ["ext4", "xfs"])
 def test_other_filesystems(node: Node, filesystem: str) -> None:
     node.module("lvm_drive", **drive(node, "HDD1", filesystem=filesystem))
     fill(node)

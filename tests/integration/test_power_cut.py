@@ -45,7 +45,6 @@ def some_steps(node: Node, word: str, item: dict[str, Any], done: list[str]) -> 
     return steps
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["ordered"])
 def test_the_stack_is_built_through_power_cuts(node: Node, mode: str) -> None:
     array = {"name": "md0", "level": "5", "devices": node.disks("HDD1", "HDD2", "HDD3")}

@@ -49,9 +49,9 @@ def test_the_life_of_an_array(node: Node) -> None:
     ("level", "members"),
     [
         ("0", 2),
-        pytest.param("1", 2, marks=pytest.mark.thorough),
-        pytest.param("4", 3, marks=pytest.mark.thorough),
-        pytest.param("6", 4, marks=pytest.mark.thorough),
+        ("1", 2),
+        ("4", 3),
+        ("6", 4),
         ("10", 4),
     ],
     ids=str,

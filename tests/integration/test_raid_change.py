@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from .node import RANDOM, Node
 
 SUM = "blockdev --flushbufs /dev/md0; head -c 60M /dev/md0 | md5sum"
@@ -66,7 +64,6 @@ def test_members_and_shape_of_a_raid_5(node: Node) -> None:
     assert "could not lose another one" in node.refusal("raid", name="md0", devices=array["devices"][:3])
 
 
-@pytest.mark.thorough
 def test_a_reshape_that_a_power_cut_would_spoil(node: Node) -> None:
     """Data stays where the power does."""
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
@@ -93,7 +90,6 @@ def test_a_reshape_that_a_power_cut_would_spoil(node: Node) -> None:
     assert node.run(SUM) == before
 
 
-@pytest.mark.thorough
 def test_a_raid_6_can_do_without_a_member(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     array: dict[str, Any] = {"name": "md0", "level": "6", "devices": parts}
@@ -164,7 +160,6 @@ def test_a_reshape_goes_on_after_a_power_cut(node: Node) -> None:
     assert node.run(SUM) == before
 
 
-@pytest.mark.thorough
 def test_a_raid_5_holds_less(node: Node) -> None:
     one, two, three, four, five = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5")
     array: dict[str, Any] = {
@@ -202,7 +197,6 @@ def test_a_raid_5_holds_less(node: Node) -> None:
     assert node.module("raid", name="md0", size="90M", wait=True)["status"]["component_size"] == 90 << 20
 
 
-@pytest.mark.thorough
 def test_what_is_on_an_array_that_shrinks(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     less: dict[str, Any] = {"name": "md0", "devices": parts[:3], "allow_shrink": True}
@@ -218,7 +212,6 @@ def test_what_is_on_an_array_that_shrinks(node: Node) -> None:
     assert node.run("vgck data && lvs --noheadings -o lv_size --units m data").split() == ["40.00m"]
 
 
-@pytest.mark.thorough
 def test_a_raid_10(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5")
     array: dict[str, Any] = {"name": "md0", "level": "10", "devices": parts[:4], "layout": "n2"}
@@ -237,7 +230,6 @@ def test_a_raid_10(node: Node) -> None:
     assert node.module("raid_info", name="md0")["raids"][0]["layout"] == "n2"
 
 
-@pytest.mark.thorough
 def test_layouts_and_sizes_of_new_arrays(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     three = node.module("raid", name="md0", level="10", devices=parts[:3], layout="f3", size="50M")
@@ -255,7 +247,6 @@ def test_layouts_and_sizes_of_new_arrays(node: Node) -> None:
     )
 
 
-@pytest.mark.thorough
 def test_a_spare_takes_over_after_a_reshape(node: Node) -> None:
     """Linux 6.1 would rebuild it from what the reshape left in the stripe cache, which is something else by then."""
     one, two, three, four, five = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5", size="60M")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .errors import LabError
 from .guest import CommandError, Guest
+from .hardware import Disk, Hardware
 from .lab import Lab, Status
-from .machine import Disk, Hardware
 
 __all__ = ["CommandError", "Disk", "Guest", "Hardware", "Lab", "LabError", "Status"]

@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m tests.lab", description="A virtual machine with disks for tests.")
     top.add_argument("--name", default="default", help="which lab; several run beside each other (default: default)")
+    top.add_argument("--machine", choices=["qemu", "uml"], help="kind of machine (default: LAB_MACHINE, or what works)")
     top.add_argument("--suite", default="bookworm", help="Debian release of the guest (default: bookworm)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("build", help="build the disk image, if the cache has none of this recipe")
@@ -47,6 +48,13 @@ def parser() -> argparse.ArgumentParser:
     insert.add_argument("serial", metavar="SERIAL", help="such as HDD1")
     insert.add_argument("--new", action="store_true", help="a blank disk in its place")
     insert.add_argument("--size", type=int, metavar="MIB", help="a blank disk of that many MiB in its place")
+    insert.add_argument("--sector", type=int, metavar="BYTES", help="shown with such sectors (512 or 4096)")
+    insert.add_argument("--optimal-io", type=int, metavar="BYTES", help="with this as its optimal I/O size")
+    grow = commands.add_parser("grow-disk", help="make a disk larger while it runs")
+    grow.add_argument("serial", metavar="SERIAL", help="such as HDD1")
+    grow.add_argument("size", type=int, metavar="MIB", help="its new size")
+    path = commands.add_parser("add-path", help="connect a disk a second time")
+    path.add_argument("serial", metavar="SERIAL", help="such as HDD1")
     commands.add_parser("status", help="show what there is; return code 1 unless the lab is running")
     return top
 
@@ -61,7 +69,7 @@ def show_status(lab: Lab) -> int:
     status = lab.status()
     print(f"{status.name}: {status.condition} ({status.directory})")
     if status.pid is not None:
-        print(f"suite {status.suite}, QEMU {status.pid}, ssh on port {status.port}")
+        print(f"{status.machine}; process {status.pid}")
     if status.pulled:
         print(f"pulled: {', '.join(status.pulled)}")
     return 0 if status.condition == "running" else 1
@@ -71,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the process's return code."""
     options = parser().parse_args(arguments)
     try:
-        lab = Lab(options.name, suite=options.suite)
+        lab = Lab(options.name, suite=options.suite, kind=options.machine)
         if options.command == "build":
             print(image.ensure(options.suite).directory)
         elif options.command == "up":
@@ -96,7 +104,17 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "pull-disk":
             lab.pull_disk(options.serial)
         elif options.command == "insert-disk":
-            lab.insert_disk(options.serial, new=options.new, size_mib=options.size)
+            lab.insert_disk(
+                options.serial,
+                new=options.new,
+                size_mib=options.size,
+                sector=options.sector,
+                optimal_io=options.optimal_io,
+            )
+        elif options.command == "grow-disk":
+            lab.grow_disk(options.serial, options.size)
+        elif options.command == "add-path":
+            lab.add_path(options.serial)
         elif options.command == "status":
             return show_status(lab)
     except LabError as error:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from .image import Image, cache_directory, progress
-from .machine import accelerator_options, boot_id
+from .process import boot_id
 
 PROBE_SECONDS = 15
 
@@ -50,7 +50,7 @@ def kvm_boots(image: Image) -> bool:
     KVM may be there and hang the guest, or refuse to set its processor up.
     """
     command = ["qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none", "-machine", "pc"]
-    command += ["-m", "256", "-no-reboot", *accelerator_options("kvm"), "-kernel", str(image.kernel)]
+    command += ["-m", "256", "-no-reboot", *options("kvm"), "-kernel", str(image.kernel)]
     with tempfile.TemporaryDirectory() as directory:
         console = Path(directory) / "console"
         command += ["-append", "console=ttyS0 panic=-1", "-serial", f"file:{console}"]
@@ -66,3 +66,12 @@ def kvm_boots(image: Image) -> bool:
         except (OSError, subprocess.SubprocessError):
             return False
         return b"Unable to mount root" in console.read_bytes()
+
+
+def options(accelerator: str) -> list[str]:
+    """Return QEMU's options for `kvm` or `tcg`."""
+    return (
+        ["-accel", "kvm", "-cpu", "host"]
+        if accelerator == "kvm"
+        else ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off,erms=off,fsrm=off"]
+    )

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""pytest plugin with the fixtures `lab` and `guest`: python -m pytest -p tests.lab.fixtures …"""
+"""pytest plugin with the fixtures `lab` and `guest`: python -m pytest -p tests.lab.fixtures …
+
+A test that needs what only QEMU has says so by a mark, and has a lab in QEMU then; the others have whichever there is.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,52 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from . import image, kinds
 from .guest import Guest
+from .hardware import Hardware
 from .lab import Lab
+from .machine import READY
+
+QEMU_ONLY = {
+    "volatile": "cuts the power with what was not flushed lost",
+    "debian_kernel": "is to be seen on Debian's own kernel",
+}
+USER_MODE_ONLY = {"records_writes": "has all writes to all disks recorded"}
+SUITE = os.environ.get("LAB_SUITE", "bookworm")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for machine, marks in (("QEMU", QEMU_ONLY), ("user mode", USER_MODE_ONLY)):
+        for mark, meaning in marks.items():
+            config.addinivalue_line("markers", f"{mark}: {meaning}, and is run in {machine}")
+
+
+def pytest_report_header() -> list[str]:
+    """Say which machine the tests are run on, for which it is looked up or made here, and what cannot be."""
+    built = image.ensure(SUITE)
+    reason = kinds.why_uml_fails(built)
+    lines = [f"lab: {kinds.machine(None, built, Hardware()).describe()}"]
+    return [*lines, f"NOT RUN: what only a machine in user mode can show: {reason}"] if reason else lines
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have one worker run all that needs QEMU, so that one worker starts it; leave out what cannot be run here."""
+    recorded = [item for item in items if kind_of(item) == "uml"]
+    if recorded and kinds.why_uml_fails(image.ensure(SUITE)):
+        config.hook.pytest_deselected(items=recorded)
+        items[:] = [item for item in items if item not in recorded]
+    for item in items:
+        if kind_of(item) == "qemu" and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("qemu"))
+
+
+def kind_of(item: pytest.Item) -> str | None:
+    """The kind of machine that a test asks for; None if it takes any."""
+    for kind, marks in (("qemu", QEMU_ONLY), ("uml", USER_MODE_ONLY)):
+        if any(item.get_closest_marker(mark) for mark in marks):
+            return kind
+    return None
 
 
 def worker(config: pytest.Config) -> str:
@@ -22,11 +69,38 @@ def worker(config: pytest.Config) -> str:
     return name
 
 
+class Labs:
+    """The machines of a pytest worker, which end with it: one of each kind that a test has asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._running: dict[str, Lab] = {}
+
+    def get(self, kind: str | None = None) -> Lab:
+        """The running machine of a kind, or of whichever kind is to be here."""
+        kind = kind or kinds.choose(image.ensure(SUITE))
+        if kind not in self._running:
+            lab = Lab(f"pytest-{self.name}-{kind}", suite=SUITE, kind=kind, owned=True)
+            self._running[kind] = lab.__enter__()
+        return self._running[kind]
+
+    def down(self) -> None:
+        for lab in self._running.values():
+            lab.down()
+
+
 @pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The running machine of this pytest worker, which ends with it. LAB_SUITE chooses the Debian release."""
-    with Lab(f"pytest-{worker(request.config)}", suite=os.environ.get("LAB_SUITE", "bookworm"), owned=True) as running:
-        yield running
+def labs(request: pytest.FixtureRequest) -> Iterator[Labs]:
+    """The machines of this pytest worker. LAB_SUITE chooses the Debian release."""
+    running = Labs(worker(request.config))
+    yield running
+    running.down()
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, labs: Labs) -> Lab:
+    """The running machine that a test asks for."""
+    return labs.get(kind_of(request.node))
 
 
 def untouched(lab: Lab) -> Guest:
@@ -39,7 +113,12 @@ def untouched(lab: Lab) -> Guest:
 
 
 def warm_up(lab: Lab) -> None:
-    """Have resets go back to after tasks of Ansible, when its Python is loaded and has what most tasks need."""
+    """Have resets go back to after tasks of Ansible, when its Python is loaded and has what most tasks need.
+
+    Only emulation needs that, and only a snapshot of a machine that runs can keep it.
+    """
+    if lab.start != READY or not lab.snapshots:
+        return
     untouched(lab)
     for task in (["strata.storage.layout_info"], ["ansible.builtin.setup", "--args", "gather_subset=distribution"]):
         command = ["ansible", "--inventory", str(lab.inventory_path), "lab", "--module-name", *task]

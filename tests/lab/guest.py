@@ -15,20 +15,25 @@ import select
 import shlex
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from .dial import dial
 from .errors import LabError
-from .machine import wwn
+from .process import Process
 
-ADDRESS = "127.0.0.1"
-AGENT = f"{ADDRESS}:71"
-"""Where the guest's agent listens, as seen from the guest; see lab-agent.socket."""
+LOOPBACK = "127.0.0.1"
+AGENT_PORT = 71
+"""Where the guest's agent listens; see lab-agent.socket."""
+SILENCE = 40
+"""Seconds without a word of the agent, which says one every few seconds, after which the guest hangs."""
+DIAL = Path(__file__).parent / "dial.py"
 
 
 class CommandError(AssertionError):
@@ -41,43 +46,92 @@ class CommandError(AssertionError):
 
 @dataclass(frozen=True)
 class Access:
-    """How ssh reaches the guest."""
+    """How the guest is reached: its ssh, in the network namespace of a process or in this one's."""
 
+    address: str
     port: int
     private_key: Path
     known_hosts: Path
+    process_file: Path | None = None
+    """The file with the number of the process whose network it is in; none: it is in this one's."""
 
     @property
     def options(self) -> list[str]:
-        """Options of ssh that trust this guest alone and ask nobody."""
+        """Options of ssh that trust this guest alone, ask nobody, and do not wait for one that hangs."""
         pairs = {
             "BatchMode": "yes",
             "ConnectTimeout": "60",
             "HostKeyAlias": "lab",
             "IdentitiesOnly": "yes",
             "IdentityFile": self.private_key,
+            "ServerAliveCountMax": "3",
+            "ServerAliveInterval": "15",
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": self.known_hosts,
         }
+        if self.process_file:
+            words = (sys.executable, "-I", "-S", str(DIAL), str(self.process_file), self.address, str(self.port))
+            pairs["ProxyCommand"] = shlex.join(words).replace("%", "%%")
+            pairs["ProxyUseFdpass"] = "yes"
         return ["-F", "none", *(part for key, value in pairs.items() for part in ("-o", f"{key}={value}"))]
 
     def ssh(self, *command: str, user: str = "root", tty: bool = False) -> list[str]:
         """Return an ssh command line; without a command it opens a shell."""
-        return ["ssh", *self.options, "-t" if tty else "-T", "-p", str(self.port), f"{user}@{ADDRESS}", *command]
+        return ["ssh", *self.options, "-t" if tty else "-T", "-p", str(self.port), f"{user}@{self.address}", *command]
 
-    def answers(self, timeout: float) -> bool:
-        """Whether sshd greets within `timeout` seconds."""
-        try:
-            with socket.create_connection((ADDRESS, self.port), timeout) as connection:
-                connection.settimeout(timeout)
-                return connection.recv(4) == b"SSH-"
-        except OSError:
-            return False
+    def agent(self, timeout: float) -> Wire:
+        """Connect to the guest's agent within `timeout` seconds; OSError where nobody answers."""
+        if self.process_file:
+            return Wire(dial(str(self.process_file), (self.address, AGENT_PORT), timeout))
+        # The agent listens to nobody outside of the guest. ssh would take longer to say that nobody is there.
+        with socket.create_connection((self.address, self.port), timeout) as connection:
+            connection.settimeout(timeout)
+            if connection.recv(4) != b"SSH-":
+                raise ConnectionRefusedError
+        command = self.ssh()
+        command[1:1] = ["-W", f"{LOOPBACK}:{AGENT_PORT}"]
+        ours, theirs = socket.socketpair()
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the connection
+        # Not of the terminal's process group: a Ctrl-C is for the lab, which may still need the guest to clean up.
+        with theirs:
+            process = subprocess.Popen(
+                command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=errors, start_new_session=True
+            )
+        return Wire(ours, process, errors)
 
 
-def disk_path(serial: str) -> str:
-    """The path of a disk in the guest that is the same at each boot."""
-    return f"/dev/disk/by-id/wwn-0x{wwn(serial):016x}"
+class Wire:
+    """A connection to the agent, by a process that carries it or without one."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        carrier: subprocess.Popen[bytes] | None = None,
+        errors: IO[bytes] | None = None,
+    ) -> None:
+        self.socket = connection
+        self._carrier = carrier
+        self._errors = errors
+
+    def broken(self) -> bool:
+        """Whether what carries it has ended."""
+        return self._carrier is not None and self._carrier.poll() is not None
+
+    def said(self) -> str:
+        """What the carrier complained about."""
+        if self._errors is None:
+            return ""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """Drop it; commands that run are abandoned."""
+        if self._carrier is not None:
+            self._carrier.kill()
+            self._carrier.wait()
+        if self._errors is not None:
+            self._errors.close()
+        self.socket.close()
 
 
 class Guest:
@@ -86,60 +140,56 @@ class Guest:
     One thread at a time uses it. Errors of the connection are LabError, those of a command CommandError.
     """
 
-    def __init__(self, access: Access, alive: Callable[[], bool]) -> None:
-        """`alive` says whether the machine runs at all: nobody waits for one that does not."""
+    def __init__(self, access: Access, process: Process, link: Callable[[str], str]) -> None:
+        """The process says whether the machine runs at all; `link` names a disk in the guest by its serial number."""
         self.access = access
-        self.alive = alive
-        self._process: subprocess.Popen[bytes] | None = None
+        self._machine = process
+        self._link = link
+        self._wire: Wire | None = None
         self._buffer = b""
         self._lock = threading.Lock()
 
+    def belong_to(self, access: Access, process: Process, link: Callable[[str], str]) -> None:
+        """Be the inside of that machine; a connection to another one is dropped."""
+        if (self.access, self._machine) != (access, process):
+            self.disconnect()
+        self.access, self._machine, self._link = access, process, link
+
     def connect(self, timeout: float = 120) -> None:
         """Connect within `timeout` seconds, and set the guest's clock; nothing happens if it is connected."""
-        if self._process is not None and self._process.poll() is None:
+        if self._wire is not None and not self._wire.broken():
             return
         # One that broke by itself, as when somebody else restarted the machine, still has its pipes.
         self.disconnect()
         deadline = time.monotonic() + timeout
-        while not self.access.answers(min(2.0, max(0.1, deadline - time.monotonic()))):
-            if not self.alive():
-                raise LabError("the machine stopped")
-            if time.monotonic() > deadline:
-                raise LabError(f"ssh did not answer in {timeout:g} s")
-            time.sleep(0.05)
-        command = self.access.ssh()
-        command[1:1] = ["-W", AGENT]
+        patience = 2.0
+        while self._wire is None:
+            try:
+                self._wire = self.access.agent(min(patience, max(0.1, deadline - time.monotonic())))
+            except OSError as error:
+                # A guest on a busy processor may need longer for each answer.
+                if isinstance(error, TimeoutError):
+                    patience *= 1.5
+                if not self._machine.alive():
+                    raise LabError("the machine stopped") from None
+                if time.monotonic() > deadline:
+                    raise LabError(f"the guest did not answer in {timeout:g} s") from None
+                time.sleep(0.02)
         self._buffer = b""
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the connection
-        # Not of the terminal's process group: a Ctrl-C is for the lab, which may still need the guest to clean up.
-        self._process = subprocess.Popen(
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            start_new_session=True,
-        )
         # The first one's time is old when it gets there: it has waited for the other end to start.
         for _time in range(2):
             self._exchange({"do": "clock", "seconds": time.time()}, max(5.0, deadline - time.monotonic()))
 
     def disconnect(self) -> None:
         """Drop the connection; commands that run are abandoned."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._errors.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
 
     @contextlib.contextmanager
     def ports(self, *numbers: int) -> Iterator[None]:
         """Let the guest reach these ports of this machine's loopback as its own: it has no other way out."""
-        forwards = [word for number in numbers for word in ("-R", f"{ADDRESS}:{number}:{ADDRESS}:{number}")]
+        forwards = [word for number in numbers for word in ("-R", f"{LOOPBACK}:{number}:{LOOPBACK}:{number}")]
         command = self.access.ssh()
         command[1:1] = ["-N", "-o", "ExitOnForwardFailure=yes", *forwards]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as forwarding:
@@ -208,7 +258,7 @@ class Guest:
 
     def disk(self, serial: str) -> str:
         """Return the stable path of a disk: /dev/disk/by-id/…"""
-        return f"/dev/disk/by-id/wwn-0x{wwn(serial):016x}"
+        return self._link(serial)
 
     def kernel_name(self, serial: str) -> str:
         """Return the kernel's present name of a disk, such as sdb."""
@@ -224,27 +274,34 @@ class Guest:
         return answer
 
     def _exchange(self, request: dict[str, object], timeout: float) -> dict[str, Any]:
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
+        wire = self._wire
+        assert wire is not None
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            wire.socket.settimeout(timeout)
+            wire.socket.sendall(json.dumps(request).encode() + b"\n")
             deadline = time.monotonic() + timeout
-            while b"\n" not in self._buffer:
-                if not select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))[0]:
+            while True:
+                line, newline, rest = self._buffer.partition(b"\n")
+                if newline:
+                    self._buffer = rest
+                    if line:
+                        break
+                    # What the agent says as long as it works.
+                    continue
+                patience = min(SILENCE, max(0, deadline - time.monotonic()))
+                if not select.select([wire.socket], [], [], patience)[0]:
+                    if time.monotonic() < deadline:
+                        raise LabError(f"the guest hangs: not a word from it for {SILENCE} s")
                     raise LabError(f"the guest did not answer in {timeout:g} s")
-                part = process.stdout.read(1 << 20)
+                part = wire.socket.recv(1 << 20)
                 if not part:
                     raise LabError("the connection to the guest broke")
                 self._buffer += part
         except BaseException as error:
-            self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip()
+            said = wire.said()
             self.disconnect()
             if isinstance(error, (LabError, OSError)):
                 raise LabError(f"{error}\n{said}".strip()) from error
             raise
-        line, _newline, self._buffer = self._buffer.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The guest's disk image: built once per recipe, then taken from the cache."""
+"""The guest's disk image: built once per recipe, then taken from the cache; and files of other images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,14 +64,19 @@ class Image:
         return self.directory.name.rpartition("-")[2]
 
     @property
+    def suite(self) -> str:
+        """Debian's release."""
+        return self.directory.name.split("-")[1]
+
+    @property
     def root(self) -> Path:
-        """Root file system (qcow2)."""
-        return self.directory / "root.qcow2"
+        """Root file system."""
+        return self.directory / "root.raw"
 
     @property
     def boot(self) -> Path:
-        """File system of /boot (qcow2)."""
-        return self.directory / "boot.qcow2"
+        """File system of /boot."""
+        return self.directory / "boot.raw"
 
     @property
     def kernel(self) -> Path:
@@ -216,6 +222,49 @@ def run(command: list[str], log: Path, directory: Path, environment: dict[str, s
             raise LabError(f"{command[0]} failed: {error}\n{tail(log)}") from error
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, by reference where the file system can, and without its holes."""
+    command = ["cp", "--reflink=auto", "--sparse=always", str(source), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{source} cannot be copied: {done.stderr.strip()}")
+
+
+def newest_initramfs(disk: Path, directory: Path) -> tuple[str, Path]:
+    """Read the newest kernel's initramfs off the disk of a machine that is off, as a boot loader would.
+
+    Return that kernel's version, and the file. The file system's journal is not replayed: what was not yet in its
+    place is not found.
+    """
+    listing = _debugfs(disk, "ls -p /")
+    names = [line.split("/")[5] for line in listing.splitlines() if line.count("/") >= 6]
+    versions = [name.removeprefix("initrd.img-") for name in names if name.startswith("initrd.img-")]
+    complete = [version for version in versions if f"config-{version}" in names]
+    if not complete:
+        raise LabError(f"the guest is not bootable: no kernel with its initramfs in /boot\n{listing}")
+    newest = max(complete, key=lambda version: [int(number) for number in re.findall(r"\d+", version)])
+    initrd = directory / "boot-initrd"
+    read_out(disk, f"initrd.img-{newest}", initrd)
+    return newest, initrd
+
+
+def read_out(disk: Path, name: str, target: Path) -> None:
+    """Copy a file out of the file system of a disk."""
+    target.unlink(missing_ok=True)
+    said = _debugfs(disk, f"dump /{name} {target}")
+    if not target.exists() or not target.stat().st_size:
+        raise LabError(f"the guest is not bootable: {name} cannot be read from /boot\n{said}")
+
+
+def _debugfs(disk: Path, request: str) -> str:
+    environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+    command = ["debugfs", "-c", "-R", request, str(disk)]
+    done = subprocess.run(
+        command, env=environment, check=False, capture_output=True, text=True, errors="replace", timeout=60
+    )
+    return done.stdout + done.stderr
+
+
 def _build(suite: str, directory: Path) -> None:
     started = time.monotonic()
     progress(f"building the {suite} image, which takes about two minutes (log: {directory / 'build.log'})")
@@ -236,7 +285,4 @@ def _build(suite: str, directory: Path) -> None:
     script = ASSEMBLE.format(root_mib=ROOT_MIB, boot_mib=BOOT_MIB)
     as_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto", "--setuid=0", "--setgid=0"]
     run([*as_root, "sh", "-c", script], log, directory, environment)
-    for disk in ("root", "boot"):
-        run(["qemu-img", "convert", "-O", "qcow2", f"{disk}.raw", f"{disk}.qcow2"], log, directory)
-        (directory / f"{disk}.raw").unlink()
     progress(f"built the {suite} image in {time.monotonic() - started:.0f} s")

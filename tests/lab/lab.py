@@ -13,59 +13,25 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from . import accelerator, image, machine
+from . import image, kinds
 from .errors import LabError, tail
-from .guest import ADDRESS, Access, Guest, disk_path
-from .image import Image, progress
-from .machine import SNAPSHOT, SYSTEM_DISKS, Boot, Hardware, Process
+from .guest import Guest
+from .hardware import Hardware
+from .machine import CONSOLE_LOG, MACHINE_LOG, READY, Machine, shut_down
+from .process import Process
+from .state import STATE, Medium, State
+from .write_log import Recorder
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-STATE = "state.json"
-BOOT_SECONDS = 600
-SHUTDOWN_SECONDS = 300
-
-
-@dataclass
-class State:
-    """What a lab's directory says about its machine."""
-
-    key: str
-    """Hash of the image, the hardware and QEMU: what the snapshot was taken of."""
-    suite: str
-    image: str
-    """The directory of the image that it was made of, whatever the recipe says now."""
-    process: Process
-    port: int
-    files: dict[str, str]
-    """The disk file of each disk, root and boot included; those of pulled disks stay."""
-    pulled: list[str] = field(default_factory=list)
-    pristine: bool = True
-    """Whether QEMU runs with the snapshot's devices and boot files, so that its state can be saved beside it."""
-
-    def save(self, directory: Path) -> None:
-        """Write it, whole or not at all."""
-        temporary = directory / f"{STATE}.tmp"
-        temporary.write_text(json.dumps(dataclasses.asdict(self), indent=1))
-        temporary.replace(directory / STATE)
-
-    @classmethod
-    def load(cls, directory: Path) -> State | None:
-        """Read it; None if there is none, or another version of the lab wrote it."""
-        try:
-            data: dict[str, Any] = json.loads((directory / STATE).read_text())
-            return cls(**{**data, "process": Process(**data["process"])})
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
 
 
 @dataclass(frozen=True)
@@ -74,11 +40,10 @@ class Status:
 
     name: str
     condition: str
-    """`down`, `stopped` (QEMU is gone), `stale` (another image or hardware), `running`."""
+    """`down`, `stopped` (its process is gone), `stale` (another image, kernel or hardware), `running`."""
     directory: Path
-    suite: str | None = None
+    machine: str = ""
     pid: int | None = None
-    port: int | None = None
     pulled: tuple[str, ...] = ()
 
 
@@ -88,28 +53,6 @@ def default_directory(name: str) -> Path:
         raise LabError(f"{name!r} is no name for a lab: letters, digits, and after the first also . _ -")
     return CHECKOUT / ".lab" / name
 
-
-def snapshot_key(image_key: str, hardware: Hardware, accelerator_name: str, qemu_version: str) -> str:
-    """Hash everything that a snapshot depends on."""
-    files = {name: name for name in (*SYSTEM_DISKS, *(disk.serial for disk in hardware.disks))}
-    boot = Boot(Path("kernel"), Path("initrd"))
-    command = machine.qemu_command(hardware, accelerator_name, boot, files, port=0, owned=False)
-    text = json.dumps([image_key, dataclasses.asdict(hardware), command, qemu_version, SETTLE])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-# The tools are run once so that they are in the guest's page cache: a test measures no disk of a young machine.
-SETTLE = """
-systemctl is-system-running --wait || { systemctl --failed --no-legend; exit 1; }
-udevadm settle
-for tool in 'mdadm --version' 'lvm fullreport' 'lsblk --json' 'blkid' 'findmnt' 'udevadm info --export-db' \
-    'make-bcache --help' 'mkfs.xfs -V' 'mkfs.btrfs -V' 'mke2fs -V' 'sfdisk --version' 'strace -V'; do
-  $tool >/dev/null 2>&1 || true
-done
-python3 -c 'import json, subprocess, tempfile, platform, ctypes, base64, zipfile, logging, syslog'
-sync
-udevadm settle
-"""
 
 # sshd answers while systemd is still mounting: whether a test finds a drive mounted would be a matter of luck. What
 # waits for a disk that is missing is not waited for.
@@ -129,7 +72,8 @@ EVIDENCE = (
 class Lab:
     """A machine with disks. Errors are LabError; every wait has an end.
 
-    An owned lab cannot outlive this process; any other one runs until `down`.
+    An owned lab cannot outlive this process; any other one runs until `down`. `kind` is `qemu` or `uml`; if it is not
+    given, LAB_MACHINE chooses, else what this host can do best.
     """
 
     def __init__(
@@ -137,19 +81,22 @@ class Lab:
         name: str = "default",
         *,
         suite: str = "bookworm",
+        kind: str | None = None,
         hardware: Hardware | None = None,
         owned: bool = False,
         directory: Path | None = None,
     ) -> None:
         self.name = name
         self.suite = suite
+        self.kind = kind
         self.hardware = hardware or Hardware()
         self.owned = owned
         self.directory = directory or default_directory(name)
         self.used = False
         """Whether anybody may have changed anything since the last reset; who goes past Lab and Guest sets it."""
-        self.start = SNAPSHOT
+        self.start = READY
         """What a reset goes back to, if nothing else is said."""
+        self._machine: Machine | None = None
         self._guest: Guest | None = None
         self._ownership: int | None = None
 
@@ -171,29 +118,26 @@ class Lab:
     # The switches
 
     def up(self) -> None:
-        """Have the machine run: as it is if it does, else fresh from the snapshot, which is made if there is none."""
+        """Have the machine run: as it is if it does, else as after its first boot, which is done if there was none."""
         with self._locked():
             if self.owned:
                 self._own()
-            built = image.ensure(self.suite)
+            wanted = kinds.machine(self.kind, image.ensure(self.suite), self.hardware)
             state = State.load(self.directory)
-            if state is not None and state.key == self._key(built) and state.process.alive():
+            if state is not None and state.key == wanted.key() and state.process.alive():
+                self._machine = wanted
                 try:
-                    with machine.connect(state.process, timeout=5) as qmp:
-                        running = bool(qmp.execute("query-status")["running"])
-                    if running:
-                        self._connected(state).connect()
-                        self.used = True
-                        return
+                    self._connected(state).connect(timeout=10)
+                    self.used = True
+                    return
                 except LabError as error:
-                    progress(f"lab {self.name} does not answer and is replaced: {error}")
+                    image.progress(f"lab {self.name} does not answer and is replaced: {error}")
             self._discard()
-            ready = self._ready(built)
+            self._machine = wanted
             self.directory.mkdir(parents=True, exist_ok=True)
-            for file in ready.iterdir():
-                _copy(file, self.directory / file.name)
-            self._start(built, self._snapshot_files(), snapshot=SNAPSHOT)
-            self.start, self.used = SNAPSHOT, False
+            wanted.lay_out(self.directory)
+            self._start(wanted, READY)
+            self.start, self.used = READY, False
 
     def down(self) -> None:
         """Switch off and forget the machine and its disks; the logs stay."""
@@ -205,63 +149,57 @@ class Lab:
             self._ownership = None
 
     def save(self, name: str, *, start: bool = False) -> None:
-        """Remember guest and disks as they are now, for `reset(name)`; not after a boot, or with a disk changed.
+        """Remember guest and disks as they are now, for `reset(name)`; not with a disk changed.
 
-        With `start` it is what `reset()` goes back to.
+        With `start` it is what `reset()` goes back to. QEMU saves all that goes on; in user mode the guest is shut
+        down for that, and boots again.
         """
         with self._locked():
             state = self._state()
             if not state.pristine:
                 raise LabError(f"lab {self.name} cannot be saved: its disks or its boot are not the original ones")
-            with machine.connect(state.process) as qmp:
-                said = qmp.monitor(f"savevm {name}", timeout=300)
-            if said:
-                raise LabError(f"QEMU cannot take the snapshot {name}: {said}")
+            machine = self._of(state)
+            if machine.save(self.directory, state, self._connected(state), name):
+                self._start(machine, name, state.port)
             if start:
                 self.start = name
             self.used = name != self.start
 
-    def reset(self, to: str | None = None) -> None:
+    def reset(self, to: str | None = None, recorder: Recorder | None = None) -> None:
         """Have guest and disks as they were after the first boot, or when they were saved.
 
-        By a new QEMU, since one that goes back by itself does not turn back the processor's counter of time: in the
-        guest, all that has passed since would pass at once, and systemd would kill services that were silent so long.
+        In user mode, a recorder gets all that is written to the disks from then on.
         """
         to = to or self.start
         with self._locked():
             state = self._state(running=False)
             self._disconnect()
             state.process.kill()
-            self._start(Image(Path(state.image)), self._snapshot_files(), snapshot=to, port=state.port)
+            self._start(self._of(state), to, state.port, recorder)
             self.used = to != self.start
 
     def reboot(self) -> None:
         """Shut the guest down cleanly and boot it from its disks, with its present kernel and initramfs."""
         with self._locked():
             state = self._state()
-            guest = self._connected(state)
-            # Later, so that the answer still gets out.
-            guest.run("systemd-run --quiet --on-active=0.2 --timer-property=AccuracySec=10ms systemctl reboot")
-            self._disconnect()
-            if not state.process.wait(SHUTDOWN_SECONDS):
-                raise LabError(f"the guest did not shut down in {SHUTDOWN_SECONDS} s\n{self._logs()}")
+            verb, limit = self._of(state).reboot_verb, self._of(state).boot_seconds
+            try:
+                shut_down(self._connected(state), state.process, verb, limit)
+            except LabError as error:
+                raise LabError(f"{error}\n{self._logs()}") from error
             self._boot(state)
 
     def power_cut(self, mode: str = "ordered", boot: bool = True) -> None:
         """Take the power away, then boot from the disks unless `boot` is false.
 
-        `ordered`: every write that was completed has reached its disk. `volatile`: what was not flushed is lost, as
-        far as it went to places of the disk never written before (of 64 KiB each).
+        `ordered`: every write that was completed has reached its disk. `volatile` (in QEMU alone): what was not
+        flushed is lost, as far as it went to places of the disk never written before (of 64 KiB each).
         """
         if mode not in ("ordered", "volatile"):
             raise LabError(f"{mode!r} is no mode of a power cut: ordered, volatile")
         with self._locked():
             state = self._state()
-            if mode == "ordered":
-                with machine.connect(state.process) as qmp:
-                    # Waits for requests under way and writes out what QEMU holds back.
-                    qmp.execute("stop", timeout=300)
-            state.process.kill()
+            self._of(state).cut(state, mode)
             self._disconnect()
             if boot:
                 self._boot(state)
@@ -277,43 +215,60 @@ class Lab:
 
     def throttle(self, serial: str, speed: int) -> None:
         """Let a disk read and write so many bytes a second at most, until the machine ends; 0: as fast as it can."""
-        self.hardware.disk(serial)
-        limits = {"bps": speed, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
-        with self._locked(), machine.connect(self._state().process) as qmp:
-            qmp.execute("block_set_io_throttle", {"id": serial, **limits})
+        with self._changing(serial) as state:
+            self._of(state).throttle(state, self._connected(state), serial, speed)
 
     def pull_disk(self, serial: str) -> None:
-        """Pull a disk out while it runs; nobody asks the guest."""
-        self.hardware.disk(serial)
-        with self._locked():
-            state = self._state()
+        """Pull a disk out while it runs, whatever the guest does with it."""
+        with self._changing(serial) as state:
             if serial in state.pulled:
                 raise LabError(f"{serial} is pulled already")
             state.pristine = False
-            state.save(self.directory)
-            with machine.connect(state.process) as qmp:
-                qmp.execute("device_del", {"id": serial})
-                qmp.wait_event("DEVICE_DELETED", {"device": serial}, 30)
-                qmp.execute("blockdev-del", {"node-name": serial})
+            self._of(state).pull(state, self._connected(state), serial)
             state.pulled.append(serial)
-            state.save(self.directory)
 
-    def insert_disk(self, serial: str, *, new: bool = False, size_mib: int | None = None) -> None:
-        """Put a pulled disk in again, or a blank one in its place: with `new`, or of another size in MiB."""
+    def insert_disk(
+        self,
+        serial: str,
+        *,
+        new: bool = False,
+        size_mib: int | None = None,
+        sector: int | None = None,
+        optimal_io: int | None = None,
+    ) -> None:
+        """Put a pulled disk in again, or a blank one in its place: with `new`, or of another size.
+
+        Either shows itself with sectors of 512 or 4096 bytes, as behind another controller, if `sector` says so, and
+        with `optimal_io` as what is best to read or write at a time.
+        """
         disk = self.hardware.disk(serial)
-        with self._locked():
-            state = self._state()
+        with self._changing(serial) as state:
             if serial not in state.pulled:
                 raise LabError(f"{serial} is in its place; pull it first")
             if new or size_mib is not None:
-                blanks = len(list(self.directory.glob(f"{serial}.new-*.qcow2")))
-                state.files[serial] = f"{serial}.new-{blanks + 1}.qcow2"
-                _create(self.directory / state.files[serial], size_mib or disk.size_mib)
-            with machine.connect(state.process) as qmp:
-                qmp.execute("blockdev-add", machine.block_node(serial, state.files[serial]))
-                qmp.execute("device_add", machine.disk_device(self.hardware, serial, serial))
+                state.media[serial] = self._of(state).blank(self.directory, serial, size_mib or disk.size_mib)
+            shown = state.media[serial]
+            state.media[serial] = dataclasses.replace(
+                shown,
+                sector=shown.sector if sector is None else sector,
+                optimal_io=shown.optimal_io if optimal_io is None else optimal_io,
+            )
+            self._of(state).insert(self.directory, state, self._connected(state), serial)
             state.pulled.remove(serial)
-            state.save(self.directory)
+
+    def grow_disk(self, serial: str, size_mib: int) -> None:
+        """Make a disk larger while it runs, as a volume of a cloud or a SAN is."""
+        with self._changing(serial) as state:
+            if serial in state.pulled:
+                raise LabError(f"{serial} is pulled; put it in first")
+            state.pristine = False
+            self._of(state).grow(self.directory, state, self._connected(state), serial, size_mib)
+
+    def add_path(self, serial: str) -> None:
+        """Connect a disk a second time: another device with the same serial number, until the machine ends."""
+        with self._changing(serial) as state:
+            state.pristine = False
+            self._of(state).add_path(self.directory, state, self._connected(state), serial)
 
     # What there is to see
 
@@ -323,24 +278,32 @@ class Lab:
         return self._connected(self._state())
 
     @property
+    def media(self) -> dict[str, Medium]:
+        """What is in the place of each disk, or was before it was pulled."""
+        return dict(self._state(running=False).media)
+
+    @property
     def inventory_path(self) -> Path:
         """An inventory for Ansible with the one host `lab`."""
         self._state()
         return self.directory / "inventory.yml"
 
     def disk_writes(self) -> dict[str, int]:
-        """Return how many writes each data disk that is plugged in has got since QEMU started."""
-        with machine.connect(self._state().process) as qmp:
-            stats = qmp.execute("query-blockstats")
-        by_device = {entry.get("qdev", "").split("/")[-1]: int(entry["stats"]["wr_operations"]) for entry in stats}
-        return {disk.serial: by_device[disk.serial] for disk in self.hardware.disks if disk.serial in by_device}
+        """Return how many writes each data disk that is plugged in has got since the machine started."""
+        state = self._state()
+        return self._of(state).writes(state, self._connected(state))
+
+    @property
+    def snapshots(self) -> bool:
+        """Whether what is saved is all that goes on in the guest, and not its disks alone."""
+        return self._of(self._state(running=False)).snapshots
 
     def evidence(self) -> str:
         """Return what the guest looks like now, as far as it answers, else the ends of the logs."""
         parts = []
         try:
             guest = self.guest
-            guest.connect(timeout=30)
+            guest.connect(timeout=15)
             for command in EVIDENCE:
                 result = guest.run(command, check=False, timeout=30)
                 parts.append(f"# {command}\n{result.stdout}{result.stderr}".rstrip())
@@ -355,11 +318,11 @@ class Lab:
             return Status(self.name, "down", self.directory)
         condition = "running" if state.process.alive() else "stopped"
         built = image.find(self.suite)
-        if condition == "running" and (built is None or state.key != self._key(built)):
+        current = built and kinds.of(state.kind, built, self.hardware).key()
+        if condition == "running" and state.key != current:
             condition = "stale"
-        return Status(
-            self.name, condition, self.directory, state.suite, state.process.pid, state.port, tuple(state.pulled)
-        )
+        pulled = tuple(state.pulled)
+        return Status(self.name, condition, self.directory, state.machine, state.process.pid, pulled)
 
     # The works
 
@@ -389,113 +352,75 @@ class Lab:
             raise LabError(f"lab {self.name} has stopped; `up` starts it afresh\n{self._logs()}")
         return state
 
-    def _key(self, built: Image) -> str:
-        version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
-        return snapshot_key(built.key, self.hardware, accelerator.choose(built), version.splitlines()[0])
+    @contextlib.contextmanager
+    def _changing(self, serial: str) -> Iterator[State]:
+        """The state of the running machine, which is written down when its disks have been changed."""
+        self.hardware.disk(serial)
+        with self._locked():
+            state = self._state()
+            try:
+                yield state
+            finally:
+                state.save(self.directory)
+
+    def _of(self, state: State) -> Machine:
+        """The machine that a state is of, made of what that was made of."""
+        known = self._machine
+        if known is None or known.kind != state.kind or str(known.image.directory) != state.image:
+            self._machine = known = kinds.of(state.kind, image.Image(Path(state.image)), self.hardware)
+        return known
 
     def _logs(self) -> str:
-        logs = (machine.QEMU_LOG, machine.CONSOLE_LOG)
-        return "\n".join(text for text in (tail(self.directory / log) for log in logs) if text)
+        texts = (tail(self.directory / log) for log in (MACHINE_LOG, CONSOLE_LOG))
+        return "\n".join(text for text in texts if text)
 
-    def _snapshot_files(self) -> dict[str, str]:
-        names = (*SYSTEM_DISKS, *(disk.serial for disk in self.hardware.disks))
-        return {name: f"{name}.qcow2" for name in names}
+    def _start(self, machine: Machine, saved: str, port: int = 0, recorder: Recorder | None = None) -> None:
+        process, port = machine.start(self.directory, saved, owned=self.owned, port=port, recorder=recorder)
+        key, directory = machine.key(), str(machine.image.directory)
+        said = machine.describe()
+        state = State(key, machine.kind, said, self.suite, directory, process, port, machine.media())
+        self._started(state, machine.start_seconds)
+        if not machine.snapshots:
+            self.guest.run(BOOTED)
 
-    def _start(
-        self,
-        built: Image,
-        files: dict[str, str],
-        *,
-        snapshot: str | None = None,
-        port: int = 0,
-        boot: Boot | None = None,
-    ) -> None:
-        """Start QEMU and wait for ssh; whatever interrupts that also ends QEMU."""
-        chosen = boot or Boot(built.kernel, built.initrd, snapshot)
-        arguments = (self.hardware, accelerator.choose(built), chosen, files)
+    def _boot(self, state: State) -> None:
+        machine = self._of(state)
+        media = state.plugged()
+        state.process, state.port = machine.boot(self.directory, media, owned=self.owned, port=state.port)
+        state.pristine = state.pristine and not machine.snapshots
+        self._started(state, machine.boot_seconds)
+        self.guest.run(BOOTED)
+
+    def _started(self, state: State, timeout: float) -> None:
+        """Wait for the guest; whatever interrupts that also ends the machine."""
         try:
-            process, port = machine.start(machine.qemu_command(*arguments, port=port, owned=self.owned), self.directory)
-        except LabError:
-            if port == 0:
-                raise
-            # Somebody else may have taken the port meanwhile.
-            process, port = machine.start(machine.qemu_command(*arguments, port=0, owned=self.owned), self.directory)
-        try:
-            pristine = snapshot is not None
-            state = State(self._key(built), self.suite, str(built.directory), process, port, files, pristine=pristine)
             state.save(self.directory)
-            self._write_inventory(built, port)
+            self._write_inventory(state)
             try:
-                self._connected(state).connect(120 if snapshot else BOOT_SECONDS)
+                self._connected(state).connect(timeout)
             except LabError as error:
                 raise LabError(f"{error}\n{self._logs()}") from error
         except BaseException:
-            process.kill()
+            state.process.kill()
             raise
 
-    def _boot(self, state: State) -> None:
-        boot = extract_boot(self.directory / state.files["boot"], self.directory)
-        files = {name: file for name, file in state.files.items() if name not in state.pulled}
-        self._start(Image(Path(state.image)), files, port=state.port, boot=boot)
-        started = State.load(self.directory)
-        assert started is not None
-        started.files, started.pulled = state.files, state.pulled
-        started.save(self.directory)
-        self.guest.run(BOOTED)
-
-    def _ready(self, built: Image) -> Path:
-        """Return the cache's disks with the snapshot in them; boot a machine to make them if there are none."""
-
-        def make(directory: Path) -> None:
-            began = time.monotonic()
-            progress("first boot, for the snapshot that every lab starts from")
-            for name in SYSTEM_DISKS:
-                base = str(built.directory / f"{name}.qcow2")
-                _create(directory / f"{name}.qcow2", base=base)
-            for disk in self.hardware.disks:
-                _create(directory / f"{disk.serial}.qcow2", disk.size_mib)
-            first = Lab("first-boot", suite=self.suite, hardware=self.hardware, owned=True, directory=directory)
-            try:
-                first._start(built, first._snapshot_files())
-                first.guest.run(SETTLE, timeout=BOOT_SECONDS)
-                first._disconnect()
-                state = first._state()
-                with machine.connect(state.process) as qmp:
-                    said = qmp.monitor(f"savevm {SNAPSHOT}", timeout=300)
-                    if said:
-                        raise LabError(f"QEMU cannot take a snapshot: {said}")
-                    qmp.execute("quit")
-                if not state.process.wait(30):
-                    raise LabError("QEMU does not quit")
-            finally:
-                first._discard(keep_disks=True)
-            disks = set(first._snapshot_files().values())
-            for file in directory.iterdir():
-                if file.name not in disks:
-                    file.unlink()
-            progress(f"the snapshot is ready after {time.monotonic() - began:.0f} s")
-
-        return image.cached(f"ready-{self._key(built)}", make)
-
-    def _discard(self, keep_disks: bool = False) -> None:
+    def _discard(self) -> None:
         self._disconnect()
         # Not State.load: the machine of another version of the lab goes too.
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             Process(**json.loads((self.directory / STATE).read_text())["process"]).kill()
-        (self.directory / STATE).unlink(missing_ok=True)
-        for pattern in (machine.SOCKET, "inventory.yml", "boot-*", *(() if keep_disks else ("*.qcow2",))):
-            for file in self.directory.glob(pattern):
-                file.unlink()
+        for name in (STATE, "inventory.yml"):
+            (self.directory / name).unlink(missing_ok=True)
+        kinds.forget(self.directory)
         shutil.rmtree(self._control_directory, ignore_errors=True)
 
     def _connected(self, state: State) -> Guest:
-        built = Image(Path(state.image))
-        access = Access(state.port, built.private_key, built.known_hosts)
+        machine = self._of(state)
+        where = (machine.access(self.directory, state.port), state.process, machine.link)
         if self._guest is None:
-            self._guest = Guest(access, state.process.alive)
-        elif self._guest.access != access:
-            self._guest.disconnect()
-        self._guest.access, self._guest.alive = access, state.process.alive
+            self._guest = Guest(*where)
+        # The same to whoever has it already, whichever machine runs by now.
+        self._guest.belong_to(*where)
         return self._guest
 
     def _disconnect(self) -> None:
@@ -503,7 +428,7 @@ class Lab:
         if self._guest is not None:
             self._guest.disconnect()
         for control in self._control_directory.glob("*"):
-            command = ["ssh", "-F", "none", "-o", f"ControlPath={control}", "-O", "exit", ADDRESS]
+            command = ["ssh", "-F", "none", "-o", f"ControlPath={control}", "-O", "exit", "lab"]
             with contextlib.suppress(subprocess.SubprocessError):
                 subprocess.run(command, stdin=subprocess.DEVNULL, check=False, capture_output=True, timeout=5)
             control.unlink(missing_ok=True)
@@ -514,73 +439,28 @@ class Lab:
         name = hashlib.sha256(os.fsencode(self.directory.absolute())).hexdigest()[:8]
         return Path(tempfile.gettempdir()) / f"strata-lab-{os.getuid()}-{name}"
 
-    def _write_inventory(self, built: Image, port: int) -> None:
+    def _write_inventory(self, state: State) -> None:
         self._control_directory.mkdir(mode=0o700, exist_ok=True)
-        access = Access(port, built.private_key, built.known_hosts)
+        machine = self._of(state)
+        access = machine.access(self.directory, state.port)
         control = ["ControlMaster=auto", "ControlPersist=60s", f"ControlPath={self._control_directory}/%C"]
         variables = {
-            "ansible_host": ADDRESS,
-            "ansible_port": port,
+            "ansible_host": access.address,
+            "ansible_port": access.port,
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(access.private_key),
             # Testinfra reads these, and not ansible_ssh_args, whose default compresses.
-            "ansible_ssh_common_args": " ".join([*access.options, *(f"-o {option}" for option in control)]),
+            "ansible_ssh_common_args": shlex.join(
+                [*access.options, *(word for option in control for word in ("-o", option))]
+            ),
             "ansible_ssh_args": "",
             "ansible_ssh_pipelining": True,
-            "ansible_python_interpreter": "/usr/local/bin/lab-python",
+            # A host that is busy with other guests may keep a connection waiting for longer than Ansible's 10 s.
+            "ansible_timeout": 60,
+            "ansible_python_interpreter": machine.python,
             "lab_name": self.name,
             "lab_checkout": str(CHECKOUT),
-            "lab_disks": {disk.serial: disk_path(disk.serial) for disk in self.hardware.disks},
+            "lab_disks": {disk.serial: machine.link(disk.serial) for disk in self.hardware.disks},
         }
         lines = ["all:", "  hosts:", "    lab:", *(f"      {key}: {json.dumps(variables[key])}" for key in variables)]
         (self.directory / "inventory.yml").write_text("\n".join(lines) + "\n")
-
-
-def extract_boot(disk: Path, directory: Path) -> Boot:
-    """Read the newest kernel and its initramfs off the disk of a machine that is off, as a boot loader would.
-
-    The file system's journal is not replayed: what was not yet in its place is not found.
-    """
-    raw = directory / "boot-disk.raw"
-    try:
-        log = directory / machine.QEMU_LOG
-        image.run(["qemu-img", "convert", "-O", "raw", str(disk), str(raw)], log, directory)
-        listing = _debugfs(raw, "ls -p /")
-        names = [line.split("/")[5] for line in listing.splitlines() if line.count("/") >= 6]
-        kernels = [name.removeprefix("vmlinuz-") for name in names if name.startswith("vmlinuz-")]
-        versions = [version for version in kernels if f"initrd.img-{version}" in names]
-        if not versions:
-            raise LabError(f"the guest is not bootable: no kernel with its initramfs in /boot\n{listing}")
-        newest = max(versions, key=lambda version: [int(number) for number in re.findall(r"\d+", version)])
-        boot = Boot(directory / "boot-kernel", directory / "boot-initrd")
-        for source, target in ((f"vmlinuz-{newest}", boot.kernel), (f"initrd.img-{newest}", boot.initrd)):
-            target.unlink(missing_ok=True)
-            said = _debugfs(raw, f"dump /{source} {target}")
-            if not target.exists() or not target.stat().st_size:
-                raise LabError(f"the guest is not bootable: {source} cannot be read from /boot\n{said}")
-        return Boot(image.unpacked_kernel(boot.kernel), boot.initrd)
-    finally:
-        raw.unlink(missing_ok=True)
-
-
-def _debugfs(disk: Path, request: str) -> str:
-    environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-    command = ["debugfs", "-c", "-R", request, str(disk)]
-    done = subprocess.run(
-        command, env=environment, check=False, capture_output=True, text=True, errors="replace", timeout=60
-    )
-    return done.stdout + done.stderr
-
-
-def _create(file: Path, size_mib: int | None = None, base: str | None = None) -> None:
-    """Make a qcow2 file: blank and of a size, or an overlay on a base."""
-    origin = ["-F", "qcow2", "-b", base] if base else []
-    size = [f"{size_mib}M"] if size_mib is not None else []
-    command = ["qemu-img", "create", "-q", "-f", "qcow2", *origin, str(file), *size]
-    image.run(command, file.parent / machine.QEMU_LOG, file.parent)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file, by reference where the file system can."""
-    command = ["cp", "--reflink=auto", "--sparse=auto", str(source), str(target)]
-    image.run(command, target.parent / machine.QEMU_LOG, target.parent)

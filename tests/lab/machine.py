@@ -2,284 +2,123 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine: its hardware, QEMU's command line, and the QEMU process."""
+"""What every kind of machine can do; `qemu.py` and `uml.py` are the two kinds."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import re
-import select
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from .errors import LabError, tail
-from .qmp import Qmp
+from .errors import LabError
+from .guest import Access, Guest
+from .image import Image
+from .process import Process
+from .state import Medium, State
+from .write_log import Recorder
 
-SNAPSHOT = "ready"
-SOCKET = "qmp.sock"
+READY = "ready"
+"""The state after the first boot, which every lab starts from."""
 CONSOLE_LOG = "console.log"
-QEMU_LOG = "qemu.log"
-SYSTEM_DISKS = ("root", "boot")
-# What udev would load for hardware that no test looks at, each of which takes its time under software emulation.
-UNNEEDED_MODULES = (
-    "kvm,kvm_amd,kvm_intel,ccp,cfg80211,rfkill,pcspkr,psmouse,serio_raw,floppy,ata_piix,ata_generic,libata,i2c_piix4,"
-    "evdev,button,sg,drm,efi_pstore,aesni_intel,ghash_clmulni_intel,sha1_ssse3,sha256_ssse3,sha512_ssse3,fuse,configfs"
-)
-# Software emulation translates code anew at each address where it runs: without random addresses a command takes a
-# fifth of the time. Its clock jitters, and the kernel would take to one that a device has, which each look at the time
-# has to ask. What protects, traces and tests a real machine costs time for nothing here.
-KERNEL_ARGUMENTS = (
-    "root=LABEL=root ro console=ttyS0 net.ifnames=0 panic=-1 quiet norandmaps tsc=reliable"
-    " init_on_alloc=0 mitigations=off nosmap nosmep lsm=capability audit=0 cryptomgr.notests"
-    f" module_blacklist={UNNEEDED_MODULES}"
-)
+MACHINE_LOG = "machine.log"
+
+# The tools are run once so that QEMU's snapshot has them in the guest's page cache, and whatever a first boot does
+# is done: a test measures no disk of a young machine.
+SETTLE = """
+systemctl is-system-running --wait || { systemctl --failed --no-legend; exit 1; }
+udevadm settle
+for tool in 'mdadm --version' 'lvm fullreport' 'lsblk --json' 'blkid' 'findmnt' 'udevadm info --export-db' \
+    'make-bcache --help' 'mkfs.xfs -V' 'mkfs.btrfs -V' 'mke2fs -V' 'sfdisk --version' 'strace -V'; do
+  $tool >/dev/null 2>&1 || true
+done
+python3 -c 'import json, subprocess, tempfile, platform, ctypes, base64, zipfile, logging, syslog'
+sync
+udevadm settle
+"""
 
 
-@dataclass(frozen=True)
-class Disk:
-    """A data disk."""
+class Machine(Protocol):
+    """A kind of machine, made of an image. Errors are LabError.
 
-    serial: str
-    size_mib: int
-    rotation_rate: int
-    """Revolutions per minute; 1 is an SSD."""
-
-
-def wwn(serial: str) -> int:
-    """Return the world wide name (NAA 5) of the disk of that serial, for good."""
-    return 0x5 << 60 | int.from_bytes(hashlib.sha256(serial.encode()).digest()[:8], "big") >> 4
-
-
-def _default_disks() -> tuple[Disk, ...]:
-    disks = [Disk(f"HDD{number}", 512, 7200) for number in range(1, 7)]
-    return (*disks, Disk("SSD1", 256, 1), Disk("SSD2", 256, 1))
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What the machine consists of."""
-
-    memory_mib: int = 1280
-    cpus: int = 1
-    disks: tuple[Disk, ...] = _default_disks()
-
-    def disk(self, serial: str) -> Disk:
-        """Return the disk of that serial; LabError if there is none."""
-        for disk in self.disks:
-            if disk.serial == serial:
-                return disk
-        raise LabError(f"no disk has the serial {serial}; there are {', '.join(disk.serial for disk in self.disks)}")
-
-
-def block_node(name: str, file: str) -> dict[str, object]:
-    """Return QEMU's description of a disk's contents.
-
-    Flushes reach the host's page cache only: the host does not crash, and a killed QEMU loses what it has not flushed.
+    Methods that change a running machine also change its state, which the caller writes down.
     """
-    return {
-        "driver": "qcow2",
-        "node-name": name,
-        "discard": "unmap",
-        "cache": {"direct": False, "no-flush": True},
-        "file": {"driver": "file", "filename": file},
-    }
+
+    kind: str
+    python: str
+    """The Python that Ansible runs in the guest."""
+    boot_seconds: int
+    """How long a boot or a shutdown may take, however busy this host is."""
+    start_seconds: int
+    """The same for the start from a saved state."""
+    snapshots: bool
+    """Whether a saved state is all that goes on, which can be saved only of a machine that was started from one."""
+    reboot_verb: str
+    """What systemctl does before the machine is started anew."""
+
+    @property
+    def image(self) -> Image: ...
+
+    def describe(self) -> str:
+        """Name the machine and its kernel in a few words."""
+
+    def key(self) -> str:
+        """Hash everything that the state after the first boot depends on."""
+
+    def media(self) -> dict[str, Medium]:
+        """Return the disks that it starts with, by serial."""
+
+    def lay_out(self, directory: Path) -> None:
+        """Have the files that it starts from in a lab's directory; boot it once to make them if there are none."""
+
+    def access(self, directory: Path, port: int) -> Access:
+        """Say how the guest of a lab's directory is reached."""
+
+    def link(self, serial: str) -> str:
+        """Return the path of a disk in the guest that is the same at each boot."""
+
+    def start(
+        self, directory: Path, saved: str, *, owned: bool, port: int, recorder: Recorder | None = None
+    ) -> tuple[Process, int]:
+        """Start it from a saved state; return the process and the port of ssh, which may be another one.
+
+        A recorder gets all that it writes to its disks.
+        """
+
+    def boot(self, directory: Path, media: Mapping[str, Medium], *, owned: bool, port: int) -> tuple[Process, int]:
+        """Start it from its disks as they are, with the guest's own initramfs."""
+
+    def save(self, directory: Path, state: State, guest: Guest, name: str) -> bool:
+        """Keep guest and disks under a name; say whether it has ended for that, and is to be started from there."""
+
+    def cut(self, state: State, mode: str) -> None:
+        """Take the power away: `ordered`, or `volatile`."""
+
+    def pull(self, state: State, guest: Guest, serial: str) -> None:
+        """Pull out a disk that may be in use."""
+
+    def insert(self, directory: Path, state: State, guest: Guest, serial: str) -> None:
+        """Put a disk into its place, with its medium in the state."""
+
+    def blank(self, directory: Path, serial: str, size_mib: int) -> Medium:
+        """Make another disk for a place, without anything on it."""
+
+    def grow(self, directory: Path, state: State, guest: Guest, serial: str, size_mib: int) -> None:
+        """Make a disk larger while it runs."""
+
+    def add_path(self, directory: Path, state: State, guest: Guest, serial: str) -> None:
+        """Connect a disk a second time, until the machine ends."""
+
+    def throttle(self, state: State, guest: Guest, serial: str, speed: int) -> None:
+        """Limit what a disk reads and writes, in bytes a second, until the machine ends; 0: no limit."""
+
+    def writes(self, state: State, guest: Guest) -> dict[str, int]:
+        """Count the writes to each disk since the machine started."""
 
 
-def disk_device(hardware: Hardware, serial: str, node: str) -> dict[str, object]:
-    """Return QEMU's description of the disk drive of that serial, holding the contents of a node."""
-    disk = hardware.disk(serial)
-    return {
-        "driver": "scsi-hd",
-        "id": serial,
-        "drive": node,
-        "bus": "scsi.0",
-        "scsi-id": len(SYSTEM_DISKS) + hardware.disks.index(disk),
-        "serial": serial,
-        "wwn": wwn(serial),
-        "rotation_rate": disk.rotation_rate,
-    }
-
-
-@dataclass(frozen=True)
-class Boot:
-    """What to start a machine with: a kernel and an initramfs, or a snapshot taken with them."""
-
-    kernel: Path
-    initrd: Path
-    snapshot: str | None = None
-
-
-def qemu_command(
-    hardware: Hardware, accelerator: str, boot: Boot, files: Mapping[str, str], *, port: int, owned: bool
-) -> list[str]:
-    """Return QEMU's command line, for the directory of the disk files.
-
-    `files` has the file of each disk that is plugged in, `root` and `boot` included. `port` is the port of 127.0.0.1
-    that reaches the guest's ssh; 0 lets QEMU choose. An owned QEMU dies with the process that starts it.
-    """
-    command = ["setpriv", "--pdeathsig", "KILL"] if owned else []
-    command += ["qemu-system-x86_64", "-name", "strata-lab", "-no-user-config", "-nodefaults", "-display", "none"]
-    command += ["-machine", "pc", "-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)]
-    command += accelerator_options(accelerator)
-    command += ["-no-reboot", "-kernel", str(boot.kernel), "-initrd", str(boot.initrd), "-append", KERNEL_ARGUMENTS]
-    command += ["-qmp", f"unix:{SOCKET},server=on,wait=off"]
-    command += ["-chardev", f"file,id=console,path={CONSOLE_LOG},append=on", "-serial", "chardev:console"]
-    command += ["-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"]
-    command += ["-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"]
-    command += ["-device", "virtio-scsi-pci,id=scsi"]
-    for name in SYSTEM_DISKS:
-        command += ["-blockdev", json.dumps(block_node(name, files[name]))]
-        device = {"driver": "scsi-hd", "drive": name, "bus": "scsi.0", "serial": name}
-        command += ["-device", json.dumps({**device, "id": name, "scsi-id": SYSTEM_DISKS.index(name)})]
-    for disk in hardware.disks:
-        if disk.serial in files:
-            command += ["-blockdev", json.dumps(block_node(disk.serial, files[disk.serial]))]
-            command += ["-device", json.dumps(disk_device(hardware, disk.serial, disk.serial))]
-    if boot.snapshot:
-        command += ["-loadvm", boot.snapshot]
-    return command
-
-
-def accelerator_options(accelerator: str) -> list[str]:
-    """Return QEMU's options for `kvm` or `tcg`."""
-    return (
-        ["-accel", "kvm", "-cpu", "host"]
-        if accelerator == "kvm"
-        else ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off,erms=off,fsrm=off"]
-    )
-
-
-def boot_id() -> str:
-    """Identify this run of the host's kernel."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process that can be told from another one that got the same pid."""
-
-    pid: int
-    started: int
-    """Clock ticks since the host's boot."""
-    boot_id: str
-
-    @classmethod
-    def of(cls, pid: int) -> Process:
-        """Return the running process of that pid; LabError if there is none."""
-        started = _start_time(pid)
-        if started is None:
-            raise LabError(f"process {pid} is gone")
-        return cls(pid, started, boot_id())
-
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self.boot_id == boot_id() and _start_time(self.pid) == self.started
-
-    def wait(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds for its end; say whether it came."""
-        try:
-            descriptor = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return True
-        try:
-            if self.alive():
-                poll = select.poll()
-                poll.register(descriptor, select.POLLIN)
-                poll.poll(timeout * 1000)
-        finally:
-            os.close(descriptor)
-        _reap(self.pid)
-        return not self.alive()
-
-    def kill(self) -> None:
-        """End it at once, as a power cut does."""
-        try:
-            descriptor = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return
-        try:
-            # The descriptor keeps the pid from being given away between the look and the blow.
-            if self.alive():
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        finally:
-            os.close(descriptor)
-        if not self.wait(30):
-            raise LabError(f"QEMU (process {self.pid}) does not die")
-
-
-def _start_time(pid: int) -> int | None:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        # A killed process holds its disks until the last of its threads is gone, of which the first is no sign.
-        dead = fields[0] in ("Z", "X") and len(os.listdir(f"/proc/{pid}/task")) <= 1
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if dead else int(fields[19])
-
-
-def _reap(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-
-
-def connect(process: Process, timeout: float = 120) -> Qmp:
-    """Connect to the monitor of a running QEMU."""
-    # By way of /proc, because the path of a socket must be short and that of a lab need not be.
-    return Qmp(f"/proc/{process.pid}/cwd/{SOCKET}", timeout)
-
-
-def _listens(pid: int) -> bool:
-    """Whether QEMU's monitor takes connections: its socket is there a moment before that."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(f"/proc/{pid}/cwd/{SOCKET}")
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-    return True
-
-
-def start(command: list[str], directory: Path, timeout: float = 120) -> tuple[Process, int]:
-    """Start QEMU in a directory; return it and its ssh port when its monitor answers."""
-    (directory / SOCKET).unlink(missing_ok=True)
-    with (directory / QEMU_LOG).open("ab") as log:
-        try:
-            # A session of its own, so that the terminal's Ctrl-C reaches only the lab, which then cleans up.
-            child = subprocess.Popen(
-                command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        except FileNotFoundError as error:
-            raise LabError(f"{command[0]} is not installed (see {Path(__file__).parent / 'packages.txt'})") from error
-    try:
-        deadline = time.monotonic() + timeout
-        while not _listens(child.pid):
-            if child.poll() is not None:
-                raise LabError(f"QEMU ended at once ({child.returncode})\n{tail(directory / QEMU_LOG)}")
-            if time.monotonic() > deadline:
-                raise LabError(f"QEMU opened no monitor in {timeout:g} s\n{tail(directory / QEMU_LOG)}")
-            time.sleep(0.01)
-        process = Process.of(child.pid)
-        try:
-            with connect(process, timeout) as qmp:
-                match = re.search(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", qmp.monitor("info usernet"))
-        except LabError as error:
-            raise LabError(f"QEMU did not start: {error}\n{tail(directory / QEMU_LOG)}") from error
-        if match is None:
-            raise LabError("QEMU forwards no port to the guest's ssh")
-        return process, int(match[1])
-    except BaseException:
-        child.kill()
-        child.wait()
-        raise
-    finally:
-        # Others outlive or reap it by its pid; Popen would complain about a running child.
-        child.returncode = 0 if child.returncode is None else child.returncode
+def shut_down(guest: Guest, process: Process, verb: str, timeout: float) -> None:
+    """Have the guest end by itself: `poweroff` or `reboot`."""
+    # Later, so that the answer still gets out.
+    guest.run(f"systemd-run --quiet --on-active=0.2 --timer-property=AccuracySec=10ms systemctl {verb}")
+    guest.disconnect()
+    if not process.wait(timeout):
+        raise LabError(f"the guest did not shut down in {timeout:g} s")

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +21,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab import CommandError, Guest, Lab, LabError
-from tests.lab.lab import CHECKOUT, State
-from tests.lab.machine import Process
+from tests.lab.lab import CHECKOUT
+from tests.lab.process import Process
+from tests.lab.state import State
+from tests.lab.write_log import Recorder, replay
 
 PATTERN = "strata" * 100
 
@@ -46,6 +50,18 @@ def eventually(condition: Callable[[], bool], timeout: float = 20) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def of_session(leader: int) -> list[str]:
+    """Return what runs of a session: a machine has one of its own, with all of its processes."""
+    running = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _bracket, fields = path.read_text().rpartition(")")
+            state, _parent, _group, session = fields.split()[:4]
+            if session == str(leader) and state not in "ZX":
+                running.append(name)
+    return running
 
 
 def process_of(directory: Path) -> Process:
@@ -112,6 +128,7 @@ def test_operator_is_not_root(guest: Guest) -> None:
     assert done.stdout == "operator\n"
 
 
+@pytest.mark.debian_kernel
 def test_python_for_ansible(guest: Guest) -> None:
     """It is one of a process of its own in all that a module could see, only sooner there."""
     see = (
@@ -134,6 +151,7 @@ def test_python_for_ansible(guest: Guest) -> None:
     assert guest.run(as_operator).stdout == guest.run("id --user operator").stdout
 
 
+@pytest.mark.debian_kernel
 def test_python_for_ansible_keeps_bytecode(guest: Guest) -> None:
     kept = "ls /var/cache/lab-python | wc -l"
 
@@ -150,6 +168,7 @@ def test_python_for_ansible_keeps_bytecode(guest: Guest) -> None:
     assert said("two") == ("two\n", 0)
 
 
+@pytest.mark.debian_kernel
 def test_python_for_ansible_imports_once(guest: Guest) -> None:
     """What the server has imported is what the process would: as long as its zip file has the same text."""
     program = "import sys; sys.path.insert(0, '/tmp/{}.zip'); import ansible_told.one as one; print(one.says())"
@@ -176,6 +195,19 @@ def test_python_for_ansible_imports_once(guest: Guest) -> None:
     assert "processes import for themselves: AssertionError" in guest.run("journalctl --unit lab-python").stdout
 
 
+def test_a_guest_that_hangs_is_not_waited_for(guest: Guest, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.lab.guest.SILENCE", 8)
+    began = time.monotonic()
+    assert guest.run("sleep 12; echo done").stdout == "done\n"
+    assert time.monotonic() - began > 12
+    process = process_of(lab.directory)
+    os.kill(process.pid, signal.SIGSTOP)
+    with pytest.raises(LabError, match="the guest hangs: not a word from it for 8 s"):
+        guest.run("true")
+    lab.reset()
+    assert lab.guest.run("echo again").stdout == "again\n"
+
+
 def test_reset_restores_guest_and_disks(guest: Guest, lab: Lab) -> None:
     put(guest, "HDD1", flush=True)
     guest.run("touch /root/trace; sync")
@@ -200,6 +232,7 @@ def test_reset_to_what_was_saved(guest: Guest, lab: Lab) -> None:
         lab.used = True
 
 
+@pytest.mark.debian_kernel
 def test_a_reset_turns_back_the_guests_clock(guest: Guest, lab: Lab) -> None:
     def uptime() -> float:
         return float(lab.guest.read("/proc/uptime").split()[0])
@@ -236,7 +269,94 @@ def test_pull_and_insert(guest: Guest, lab: Lab) -> None:
     assert lab.guest.run(f"blockdev --getsize64 {guest.disk('SSD1')}").stdout == f"{256 << 20}\n"
 
 
-@pytest.mark.thorough
+def test_disks_of_other_kinds(guest: Guest, lab: Lab) -> None:
+    put(guest, "HDD1", flush=True)
+    for serial, sector, optimal_io in (("HDD1", 4096, None), ("HDD2", None, 8 << 20)):
+        lab.pull_disk(serial)
+        lab.insert_disk(serial, sector=sector, optimal_io=optimal_io)
+    queues = {}
+    for serial in ("HDD1", "HDD2", "HDD3"):
+        guest.until(f"test -e {guest.disk(serial)}")
+        queue = f"/sys/block/{guest.kernel_name(serial)}/queue"
+        said = guest.run(f"cat {queue}/logical_block_size {queue}/physical_block_size {queue}/optimal_io_size")
+        queues[serial] = [int(number) for number in said.stdout.split()]
+    assert queues["HDD1"][:2] == [4096, 4096]
+    assert found(guest, "HDD1")
+    assert queues["HDD2"] == [512, 512, 8 << 20]
+    assert queues["HDD3"] == [512, 512, 0]
+    assert guest.run(f"blockdev --getsize64 {guest.disk('HDD1')}").stdout == f"{512 << 20}\n"
+    lab.power_cut()
+    assert guest.run(f"blockdev --getss {guest.disk('HDD1')}").stdout == "4096\n"
+
+
+def test_a_disk_that_grows_in_use(guest: Guest, lab: Lab) -> None:
+    disk = guest.disk("HDD1")
+    guest.run(f"mkfs.ext4 -q {disk} && mount {disk} /mnt && echo kept > /mnt/file && sync")
+    lab.grow_disk("HDD1", 700)
+    guest.until(f"[ $(blockdev --getsize64 {disk}) = {700 << 20} ]")
+    guest.run(f"resize2fs {disk} && echo more > /mnt/more && sync")
+    lab.power_cut()
+    assert guest.run(f"blockdev --getsize64 {disk}").stdout == f"{700 << 20}\n"
+    assert guest.run(f"mount {disk} /mnt && cat /mnt/file /mnt/more").stdout == "kept\nmore\n"
+
+
+def test_two_paths_to_a_disk(guest: Guest, lab: Lab) -> None:
+    lab.add_path("HDD1")
+    guest.until("[ $(lsblk --nodeps --noheadings --output SERIAL | grep -c HDD1) = 2 ]")
+    put(guest, "HDD1", flush=True)
+    listed = json.loads(guest.run("lsblk --json --nodeps --output PATH,SERIAL,WWN").stdout)["blockdevices"]
+    paths = [disk["path"] for disk in listed if disk["serial"] == "HDD1"]
+    assert len({disk["wwn"] for disk in listed if disk["serial"] == "HDD1"}) == 1
+    sums = {
+        guest.run(f"dd if={path} bs=4096 skip=5000 count=1 iflag=direct status=none | md5sum").stdout for path in paths
+    }
+    assert len(sums) == 1
+    lab.pull_disk("HDD1")
+    assert "HDD1" not in guest.run("lsblk --nodeps --noheadings --output SERIAL").stdout
+    lab.insert_disk("HDD1")
+    guest.until(f"test -e {guest.disk('HDD1')}")
+    assert found(guest, "HDD1")
+
+
+def test_each_write_is_recorded(guest: Guest, lab: Lab, tmp_path: Path) -> None:
+    """Each beginning of a record, done to the disks as they were, is what a power cut would have left."""
+    if lab.snapshots:
+        with pytest.raises(LabError, match="recorded in user mode only"):
+            lab.reset(recorder=Recorder(lab.directory))
+        return
+    guest.run(f"mkfs.ext4 -q {guest.disk('HDD1')}")
+    lab.save("before")
+    try:
+        recorder = Recorder(lab.directory)
+        lab.reset("before", recorder)
+        guest.run("echo begin > /run/lab-disks/mark; sync /run/lab-disks/mark")
+        guest.run(f"echo root > /root/file; sync; mount {guest.disk('HDD1')} /mnt; echo disk > /mnt/file; sync")
+        put(guest, "HDD2", flush=True)
+        guest.run("echo end > /run/lab-disks/mark; sync /run/lab-disks/mark")
+        lab.power_cut(boot=False)
+        entries = recorder.wait()
+        begin, end = (place for place, entry in enumerate(entries) if entry.kind == "mark")
+        assert [entries[begin].data, entries[end].data] == [b"begin\n", b"end\n"]
+        within = entries[begin:end]
+        files = [entry.file for entry in within if entry.kind == "write"]
+        assert {"root.cow", "disks/HDD1", "disks/HDD2"} == set(files)
+        assert "disks/HDD1" in {entry.file for entry in within if entry.kind == "flush"}
+        last = max(place for place, entry in enumerate(entries) if entry.file == "disks/HDD2" and entry.kind == "write")
+
+        saved = lab.directory / "saved"
+        for beginning, there in ((last, False), (last + 1, True)):
+            subprocess.run(["cp", "--recursive", "--sparse=always", saved / "before", saved / "cut"], check=True)
+            replay(entries[:beginning], saved / "cut")
+            lab.reset("cut")
+            assert found(lab.guest, "HDD2") == there
+            # Both were flushed before that.
+            told = lab.guest.run(f"mount {guest.disk('HDD1')} /mnt && cat /root/file /mnt/file").stdout
+            assert told == "root\ndisk\n"
+            shutil.rmtree(saved / "cut")
+    finally:
+        lab.used = True
+
+
 def test_ordered_power_cut_keeps_every_completed_write(guest: Guest, lab: Lab) -> None:
     put(guest, "HDD1", flush=False)
     put(guest, "HDD2", flush=True)
@@ -250,6 +370,7 @@ def test_ordered_power_cut_keeps_every_completed_write(guest: Guest, lab: Lab) -
     lab.insert_disk("HDD6")
 
 
+@pytest.mark.volatile
 def test_volatile_power_cut_keeps_what_was_flushed(guest: Guest, lab: Lab) -> None:
     put(guest, "HDD1", flush=False)
     put(guest, "HDD2", flush=True)
@@ -262,7 +383,6 @@ def test_volatile_power_cut_keeps_what_was_flushed(guest: Guest, lab: Lab) -> No
     assert found(guest, "HDD2")
 
 
-@pytest.mark.thorough
 def test_reboot_uses_the_guests_own_initramfs(guest: Guest, lab: Lab) -> None:
     """An array comes up under the number that only the new initramfs knows."""
     uuid = "11111111:22222222:33333333:44444444"
@@ -318,6 +438,7 @@ def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Pat
         owner.send_signal(end)
         owner.wait(120)
         assert eventually(lambda: not process.alive())
+        assert eventually(lambda: not of_session(process.pid))
     finally:
         owner.kill()
         owner.communicate()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 
@@ -29,8 +30,8 @@ def test_no_mount(host: Any) -> None:
 
 
 def test_nothing_on_the_disks(host: Any) -> None:
-    listed = host.check_output("lsblk --nodeps --noheadings --output PATH,SERIAL").splitlines()
-    disks = sorted(path for path, serial in map(str.split, listed) if serial.startswith(("HDD", "SSD")))
+    listed = json.loads(host.check_output("lsblk --json --nodeps --output PATH,SERIAL"))["blockdevices"]
+    disks = sorted(disk["path"] for disk in listed if (disk["serial"] or "").startswith(("HDD", "SSD")))
     assert len(disks) == 8
     # A partition table stays when its last partition goes.
     assert set(host.check_output(f"wipefs --noheadings --output TYPE {' '.join(disks)}").split()) <= {"gpt", "PMBR"}

@@ -27,12 +27,17 @@ done
 chroot "$root" chown -R operator:users /home/operator
 umask 022
 
-chroot "$root" systemctl --quiet enable lab-agent.socket lab-network.service lab-python.socket
+chroot "$root" systemctl --quiet enable \
+  lab-agent.socket lab-disks.service lab-modules.service lab-network.service lab-python.socket
 # A login costs less without logind, and a boot less without what no test looks at.
 chroot "$root" systemctl --quiet mask \
   systemd-logind.service proc-sys-fs-binfmt_misc.automount systemd-binfmt.service modprobe@drm.service \
   modprobe@efi_pstore.service modprobe@fuse.service modprobe@configfs.service dev-hugepages.mount sys-kernel-debug.mount \
-  sys-kernel-tracing.mount systemd-networkd.service systemd-network-generator.service systemd-update-utmp.service
+  sys-kernel-tracing.mount systemd-networkd.service systemd-network-generator.service systemd-update-utmp.service \
+  systemd-update-utmp-runlevel.service systemd-user-sessions.service systemd-sysusers.service systemd-random-seed.service \
+  systemd-journal-flush.service dev-mqueue.mount modprobe@dm_mod.service modprobe@loop.service systemd-modules-load.service
+# Started when somebody asks for it.
+rm -f "$root/usr/lib/systemd/system/multi-user.target.wants/dbus.service"
 # Each daemon-reload runs all generators, of which the guest needs the one that reads fstab.
 mkdir -p "$root/etc/systemd/system-generators"
 for generator in "$root"/usr/lib/systemd/system-generators/systemd-*; do

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab import image
-from tests.lab.lab import snapshot_key
-from tests.lab.machine import Disk, Hardware
+from tests.lab.hardware import Disk, Hardware
+from tests.lab.qemu import snapshot_key
 
 
 @pytest.fixture

@@ -15,15 +15,17 @@ import pytest
 
 from tests.lab import Lab, LabError
 from tests.lab.__main__ import main, parser
-from tests.lab.lab import State, default_directory
-from tests.lab.machine import Process
+from tests.lab.lab import default_directory
+from tests.lab.process import Process
+from tests.lab.state import Medium, State
 
 
 @pytest.fixture
 def state() -> Iterator[State]:
     """The state of a lab whose QEMU is something else that runs."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        yield State("key", "bookworm", "image", Process.of(child.pid), 2200, {"HDD1": "HDD1.qcow2"})
+        media = {"HDD1": Medium("HDD1.qcow2"), "HDD2": Medium("HDD2.new-1", 4096)}
+        yield State("key", "qemu", "a machine", "bookworm", "image", Process.of(child.pid), 2200, media)
         child.kill()
 
 
@@ -37,6 +39,7 @@ def test_state_comes_back(state: State, tmp_path: Path) -> None:
     state.pulled.append("HDD1")
     state.save(tmp_path)
     assert State.load(tmp_path) == state
+    assert list(state.plugged()) == ["HDD2"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"process": {}}', '{"process": 1}'])
@@ -70,7 +73,7 @@ def test_down_kills_and_forgets(state: State, tmp_path: Path) -> None:
 def test_logs_are_quoted(state: State, tmp_path: Path) -> None:
     state.save(tmp_path)
     state.process.kill()
-    (tmp_path / "qemu.log").write_text("no such device\n")
+    (tmp_path / "machine.log").write_text("no such device\n")
     with pytest.raises(LabError, match="no such device"):
         Lab(directory=tmp_path).reboot()
 
@@ -89,6 +92,7 @@ def test_unknown_mode(tmp_path: Path) -> None:
 def test_command_line() -> None:
     assert vars(parser().parse_args(["ssh", "ls", "-l"])) == {
         "name": "default",
+        "machine": None,
         "suite": "bookworm",
         "command": "ssh",
         "user": "root",

@@ -4,7 +4,8 @@
 
 """Does what tests ask of the guest: a JSON request on each line of a connection, a JSON answer on each.
 
-It runs before anybody asks, as a part of the snapshot: to start Python takes a second under software emulation.
+Before an answer that takes its time come empty lines, so that whoever waits can tell work from a guest that hangs.
+In QEMU it runs before anybody asks, as a part of the snapshot: to start Python takes a second under software emulation.
 systemd hands the socket over as descriptor 3.
 """
 
@@ -16,8 +17,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from typing import Any
+
+BEAT_SECONDS = 5
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -87,11 +91,22 @@ def serve(connection: socket.socket) -> None:
     with connection.makefile("rb") as lines:
         for line in lines:
             request = json.loads(line)
+            done = threading.Event()
+            beat = threading.Thread(target=say_alive, args=(connection, done), daemon=True)
+            beat.start()
             try:
                 answer = DOES[request["do"]](request)
             except OSError as error:
                 answer = {"errno": error.errno, "error": str(error)}
+            done.set()
+            beat.join()
             connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def say_alive(connection: socket.socket, done: threading.Event) -> None:
+    """Send an empty line every few seconds until the work is done."""
+    while not done.wait(BEAT_SECONDS):
+        connection.sendall(b"\n")
 
 
 def main() -> None:
