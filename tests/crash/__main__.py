@@ -4,7 +4,8 @@
 
 """The whole matrix, or parts of it: `python -m tests.crash [--again] [OPERATION …]`, a part of its name is enough.
 
-Two labs work side by side. Rows that passed are not tried again unless `--again` says so.
+Two labs work side by side. What passed is not tried again unless `--again` says so. With `--every write`, the power
+goes at writes instead of steps, which is for a lab in user mode.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import re
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.integration.node import Node
 from tests.lab import Lab
@@ -23,6 +27,7 @@ from tests.lab import Lab
 from . import table
 from .interrupt import Crash
 from .operations import OPERATIONS, Operation
+from .writes import Recorded
 
 _ORDER = [operation.name for operation in OPERATIONS]
 
@@ -34,35 +39,55 @@ def places(steps: list[str]) -> list[str]:
     return [f"{number}. {step}" for number, step in enumerate(plain, 1)]
 
 
-def wanted(operation: Operation, names: list[str]) -> list[tuple[int, str, str]]:
-    """All the rows of an operation: how many steps (0: in the midst of one, or two tasks), place and mode."""
+def wanted(operation: Operation, names: list[str], *, qemu: bool) -> list[tuple[int, str, str]]:
+    """All the rows of an operation: how many steps (0: in the midst of one, or two tasks), place and mode.
+
+    Only QEMU has volatile cuts, and disks slow enough to cut a detach in two.
+    """
+    more = operation.modes if qemu else ()
     rows = [
         (number, place, mode)
         for number, place in enumerate(names, 1)
-        for mode in ("ordered", *operation.modes, "killed")
+        for mode in ("ordered", *more, "killed")
         # What is complete needs no going on with, if nothing was cut off.
         if not (mode == "killed" and number == len(names))
     ]
-    if operation.middle:
-        rows += [(0, f"in the midst of a {operation.middle}", mode) for mode in ("ordered", *operation.modes)]
+    if operation.middle and (qemu or operation.middle != "detach"):
+        rows += [(0, f"in the midst of a {operation.middle}", mode) for mode in ("ordered", *more)]
     return [*rows, (0, "two at once", "both run")]
 
 
-def run(index: int, again: bool) -> tuple[str, int, int, float]:
-    """One operation with all its rows, in a lab of its own; how many were tried, how many of them failed."""
-    operation = OPERATIONS[index]
-    started, tried, failed = time.monotonic(), 0, 0
+class Outcome(NamedTuple):
+    """What came of an operation: how many rows or states were tried, how many of them failed."""
+
+    operation: str
+    tried: int
+    failed: int
+    seconds: float
+
+
+@contextmanager
+def prepared(index: int) -> Iterator[tuple[Crash, str]]:
+    """An operation that is about to be done, in a lab of its own; and the kernel of that."""
     with Lab(f"crash-{index}", owned=True) as lab, tempfile.TemporaryDirectory() as scratch:
         node = Node(lab)
         node.install(Path(scratch))
-        crash = Crash(node, operation)
+        crash = Crash(node, OPERATIONS[index])
         crash.prepare()
+        yield crash, ".".join(node.run("uname -r").split(".")[:2])
+
+
+def steps(index: int, again: bool) -> Outcome:
+    """Interrupted after each of its steps."""
+    operation = OPERATIONS[index]
+    started, tried, failed = time.monotonic(), 0, 0
+    with prepared(index) as (crash, kernel):
         names = places(crash.steps())
-        rows = wanted(operation, names)
-        table.keep(operation.name, [place for _number, place, _mode in rows], _ORDER)
+        rows = wanted(operation, names, qemu=crash.node.lab.snapshots)
+        table.keep(operation.name, kernel, [place for _number, place, _mode in rows], _ORDER)
         known = table.load()
         for number, place, mode in rows:
-            before = known.get((operation.name, place, mode))
+            before = known.get((operation.name, place, mode, kernel))
             if before and before.result == table.PASSED and not again:
                 continue
             tried += 1
@@ -77,15 +102,40 @@ def run(index: int, again: bool) -> tuple[str, int, int, float]:
             except Exception as error:
                 failed += 1
                 result = " ".join(f"FAILED: {type(error).__name__}: {error}".replace("|", "/").split())[:300]
-            table.add(table.Row(operation.name, place, mode, result, table.commit()), _ORDER)
+            table.add(table.Row(operation.name, place, mode, kernel, result, table.commit()), _ORDER)
             print(f"{operation.name} | {place} | {mode} | {result}", flush=True)
-    return operation.name, tried, failed, time.monotonic() - started
+    return Outcome(operation.name, tried, failed, time.monotonic() - started)
+
+
+def writes(index: int, again: bool, flushes: int, others: int, seed: int) -> Outcome:
+    """Cut off at its writes."""
+    name, started = OPERATIONS[index].name, time.monotonic()
+    known = table.load_writes().get(name)
+    if known and not known.failures and not again:
+        return Outcome(name, 0, 0, 0)
+    with prepared(index) as (crash, kernel):
+        recorded = Recorded(crash)
+        chosen = recorded.places(flushes, others, seed)
+        failures = []
+        for failure in recorded.failures(chosen):
+            failures.append(failure)
+            print(f"{name} | {failure}", flush=True)
+        counted = (recorded.writes, len(recorded.flushes()), len(chosen))
+        table.add_writes(table.Writes(name, kernel, *counted, failures, table.commit()), _ORDER)
+    return Outcome(name, len(chosen), len(failures), time.monotonic() - started)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("operations", nargs="*", metavar="OPERATION")
     parser.add_argument("--again", action="store_true", help="also what passed before")
+    parser.add_argument(
+        "--every", choices=["step", "write"], default="step", help="where the power goes (default: step)"
+    )
+    parser.add_argument("--flushes", type=int, default=60, help="with writes: after so many flushes (default: 60)")
+    parser.add_argument("--others", type=int, default=20, help="with writes: after so many others (default: 20)")
+    parser.add_argument("--seed", type=int, default=1, help="with writes: chooses which (default: 1)")
+    parser.add_argument("--labs", type=int, default=2, help="how many labs work side by side (default: 2)")
     given = parser.parse_args()
     chosen = [
         index
@@ -96,8 +146,14 @@ def main() -> int:
         print(f"no such operation; there are: {'; '.join(_ORDER)}", file=sys.stderr)
         return 2
     failures = 0
-    with ProcessPoolExecutor(2) as pool:
-        futures = {pool.submit(run, index, given.again): _ORDER[index] for index in chosen}
+    with ProcessPoolExecutor(given.labs) as pool:
+        futures: dict[Future[Outcome], str] = {}
+        for index in chosen:
+            if given.every == "write":
+                future = pool.submit(writes, index, given.again, given.flushes, given.others, given.seed)
+            else:
+                future = pool.submit(steps, index, given.again)
+            futures[future] = _ORDER[index]
         for future in as_completed(futures):
             try:
                 name, tried, failed, seconds = future.result()
@@ -106,7 +162,7 @@ def main() -> int:
                 failures += 1
                 continue
             failures += failed
-            print(f"== {name}: {tried} rows tried, {failed} failed, {seconds:.0f} s", flush=True)
+            print(f"== {name}: {tried} tried, {failed} failed, {seconds:.0f} s", flush=True)
     return 1 if failures else 0
 
 

@@ -15,7 +15,7 @@ from tests.integration.node import MODULES, PYTHON, Node
 from .operations import CHECK, DONE, PARTITIONED, Operation, Task
 
 _STEPS = (Path(__file__).parent / "steps.py").read_text()
-_RUN = f"{PYTHON} /root/steps.py"
+RUN = f"{PYTHON} /root/steps.py"
 _MODULE = f"{PYTHON} -m {MODULES}"
 _ALL = 1000
 #: Bytes per second, at which writing back the dirty data takes some ten seconds.
@@ -64,7 +64,7 @@ class Crash:
     def steps(self) -> list[str]:
         """All the steps of the operation, in the order in which they are done."""
         done: list[str] = json.loads(self._interrupted_after(_ALL))
-        self._go_on(unchanged_first=True)
+        self.go_on(unchanged_first=True)
         return done
 
     def after(self, step: int, mode: str) -> None:
@@ -73,7 +73,7 @@ class Crash:
         self._interrupted_after(step)
         if mode != "killed":
             self.node.lab.power_cut(mode)
-        self._go_on()
+        self.go_on()
 
     def within(self, mode: str) -> None:
         """The power goes in the midst of what takes long."""
@@ -85,12 +85,12 @@ class Crash:
             node.lab.throttle("HDD1", _DETACH_SPEED)
         given = json.dumps([self.module, self.item, _ALL])
         node.guest.write("/root/given", given)
-        node.run(f"setsid sh -c '{_RUN} < /root/given' > /dev/null 2>&1 < /dev/null &")
+        node.run(f"setsid sh -c '{RUN} < /root/given' > /dev/null 2>&1 < /dev/null &")
         node.guest.write("/root/underway", f"until {underway}; do sleep 0.02; done\n")
         node.run("timeout 120 sh /root/underway", timeout=150)
         node.lab.power_cut(mode)
         node.run(fast)
-        self._go_on()
+        self.go_on()
 
     def two(self) -> None:
         """Two tasks at the same moment: one waits for the other, or says who is at it."""
@@ -102,13 +102,14 @@ class Crash:
         said = [json.loads(node.guest.read(f"/root/{name}")) for name in ("one", "two")]
         assert not any(result.get("failed") for result in said), said
         assert sorted(result["changed"] for result in said) == [False, True], said
-        self._go_on(unchanged_first=True)
+        self.go_on(unchanged_first=True)
 
     def _interrupted_after(self, step: int) -> str:
         given = json.dumps([self.module, self.item, step])
-        return self.node.guest.run(_RUN, input=given, timeout=300).stdout
+        return self.node.guest.run(RUN, input=given, timeout=300).stdout
 
-    def _go_on(self, unchanged_first: bool = False) -> None:
+    def go_on(self, unchanged_first: bool = False) -> None:
+        """The same task again comes to its end, and once more changes nothing; and no file has changed."""
         node, operation = self.node, self.operation
         if not unchanged_first:
             node.module(self.module, **self.item)

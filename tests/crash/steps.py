@@ -2,13 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""In the guest: what a module would do, up to the given number of steps. Prints the steps that were done."""
+"""In the guest: what a module would do, up to the given number of steps. Prints the steps that were done.
+
+Where a file for marks is given, what is going to be done is written there before it is.
+"""
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
+from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute, perform_actions
 from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDS
@@ -20,9 +25,25 @@ _UTILS = "ansible_collections.strata.storage.plugins.module_utils"
 _WORDS = {"lvm_drive": ("drive", "drive"), "layout": ("document", "layout")}
 
 
+def marked(do: Any, path: str) -> Any:
+    """What does an action, said before."""
+
+    def run(action: Any) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            os.write(descriptor, f"{action}\n".encode()[:4000])
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        do(action)
+
+    return run
+
+
 def main() -> None:
     """Rounds as in core/run.py: what was set going may call for more steps once it has ended."""
-    module, item, most = json.load(sys.stdin)
+    module, item, most, *marks = json.load(sys.stdin)
+    hands = HANDS._replace(perform={kind: marked(do, *marks) for kind, do in HANDS.perform.items()}) if marks else HANDS
     words, plans = _WORDS.get(module, (module, module))
     document = importlib.import_module(f"{_UTILS}.document.{words}")
     planner = importlib.import_module(f"{_UTILS}.host.{plans}")
@@ -34,10 +55,10 @@ def main() -> None:
         )
         steps = plan.steps[: most - len(done)]
         if steps:
-            execute(steps, HANDS)
+            execute(steps, hands)
             done += [str(step) for step in steps]
         elif plan.waits and item.get("wait"):
-            perform_actions(plan.waits, HANDS)
+            perform_actions(plan.waits, hands)
         else:
             break
     print(json.dumps(done))

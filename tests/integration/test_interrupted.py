@@ -10,6 +10,7 @@ import pytest
 
 from tests.crash.interrupt import Crash
 from tests.crash.operations import OPERATIONS
+from tests.crash.writes import Recorded
 
 from .node import Node
 
@@ -24,10 +25,11 @@ def crash(node: Node, name: str) -> Crash:
 @pytest.mark.parametrize(
     ("name", "step", "mode"),
     [
-        ("raid: a failed member replaced", 1, "ordered"),
-        pytest.param("bcache: another cache", 3, "ordered", marks=pytest.mark.thorough),
-        pytest.param("drive: ext4 shrinks", 3, "ordered", marks=pytest.mark.thorough),
-        pytest.param("layout: a whole stack", 9, "ordered", marks=pytest.mark.thorough),
+        pytest.param("raid: a failed member replaced", 1, "ordered", marks=pytest.mark.debian_kernel),
+        pytest.param("drive: create", 4, "volatile", marks=pytest.mark.volatile),
+        ("bcache: another cache", 3, "ordered"),
+        ("drive: ext4 shrinks", 3, "ordered"),
+        ("layout: a whole stack", 9, "ordered"),
         ("layout: a whole stack", 30, "ordered"),
     ],
 )
@@ -35,10 +37,16 @@ def test_after_a_step(node: Node, name: str, step: int, mode: str) -> None:
     crash(node, name).after(step, mode)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize(("name", "mode"), [("drive: a device less", "volatile")])
+@pytest.mark.parametrize(("name", "mode"), [("drive: a device less", "ordered")])
 def test_in_the_midst(node: Node, name: str, mode: str) -> None:
     crash(node, name).within(mode)
+
+
+@pytest.mark.records_writes
+@pytest.mark.parametrize("name", ["raid: remove"])
+def test_at_some_of_its_writes(node: Node, name: str) -> None:
+    recorded = Recorded(crash(node, name))
+    assert list(recorded.failures(recorded.places(flushes=3, others=2, seed=1))) == []
 
 
 def test_two_tasks_at_once(node: Node) -> None:
