@@ -132,8 +132,12 @@ def main() -> int:
     parser.add_argument(
         "--every", choices=["step", "write"], default="step", help="where the power goes (default: step)"
     )
-    parser.add_argument("--flushes", type=int, default=60, help="with writes: after so many flushes (default: 60)")
-    parser.add_argument("--others", type=int, default=20, help="with writes: after so many others (default: 20)")
+    parser.add_argument(
+        "--flushes", type=int, default=sys.maxsize, help="with writes: after so many flushes (default: all)"
+    )
+    parser.add_argument(
+        "--others", type=int, default=10, help="with writes: after so many others of each action (default: 10)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="with writes: chooses which (default: 1)")
     parser.add_argument("--labs", type=int, default=2, help="how many labs work side by side (default: 2)")
     given = parser.parse_args()

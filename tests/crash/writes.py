@@ -60,17 +60,23 @@ class Recorded:
         return found
 
     def places(self, flushes: int, others: int, seed: int) -> list[int]:
-        """So many of the flushes, and so many of the other writes, chosen by chance; and the end."""
+        """So many of the flushes, and of each action so many of its other writes, chosen by chance; and the end.
+
+        Of each action, for one of them may write a hundred times as much as all others.
+        """
         chance = random.Random(f"{self.crash.operation.name} {seed}")
         boundaries = self.flushes()
         known = {*boundaries, len(self.entries)}
-        between = [
-            place + 1
-            for place, entry in enumerate(self.entries)
-            if place >= self.begin and entry.kind in ("write", "punch") and place + 1 not in known
-        ]
+        between: list[list[int]] = []
+        for place, entry in enumerate(self.entries[self.begin :], self.begin + 1):
+            if entry.kind == "mark":
+                between.append([])
+            elif entry.kind in ("write", "punch") and place not in known:
+                between[-1].append(place)
         chosen = chance.sample(boundaries, min(flushes, len(boundaries)))
-        return sorted({*chosen, *chance.sample(between, min(others, len(between))), len(self.entries)})
+        for written in between:
+            chosen += chance.sample(written, min(others, len(written)))
+        return sorted({*chosen, len(self.entries)})
 
     def failures(self, places: list[int]) -> Iterator[str]:
         """Cut the power after so many entries, for each of the places; say where going on failed, and how."""
