@@ -7,6 +7,7 @@
 #   PYTEST_ARGS=…  more arguments for pytest, such as PYTEST_ARGS='-k raid -x'
 #   CHECKS=…       some of lint only, such as CHECKS="mypy ruff-check"
 #   LAB_MACHINE=…  the machine for tests, qemu or uml (what works here; see tests/lab/README.md)
+#   MINUTES=…      for fuzz: how long new walks are begun (20)
 #   EVERY=write    for crash-matrix: cut the power at writes, not only at steps
 
 SHELL := bash
@@ -64,6 +65,10 @@ thorough: lab-needs ceph-needs  ## the same, all of it in QEMU, with Debian 12 a
 .PHONY: crash-matrix
 crash-matrix: lab-needs  ## interrupt each operation at each step, and write docs/power-cuts.md (it can be resumed)
 	python -m tests.crash --every $(or $(EVERY),step) $(OPERATIONS)
+
+.PHONY: fuzz
+fuzz: lab-needs  ## give hosts a past by chance, then try our tasks on them, for MINUTES
+	python -m tests.fuzz --minutes $(or $(MINUTES),20)
 
 .PHONY: bench
 bench: lab-needs ceph-needs  ## time the modules side by side with their peers
