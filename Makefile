@@ -28,7 +28,7 @@ help:  ## print this list
 	@awk -F ':.*## +' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: lab-needs  ## start a virtual machine with spare disks and build a storage stack in it
+demo: lab-needs  ## start a machine with spare disks and build a storage stack in it
 	python -m tests.lab up
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo.yml
 
@@ -91,7 +91,8 @@ requirements: needs  ## pin requirements-dev.in anew in requirements-dev.txt
 
 .PHONY: clean
 clean:  ## remove what the other targets made in the checkout
-	[[ ! -x .venv/bin/python || ! -d tests/lab ]] || python -m tests.lab down
+	[[ ! -x .venv/bin/python ]] || for state in .lab/*/state.json; do \
+		[[ ! -e $$state ]] || python -m tests.lab --name "$$(basename "$$(dirname "$$state")")" down; done
 	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -11,6 +11,7 @@ goes at writes instead of steps, which is for a lab in user mode.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 from tests.integration.node import Node
 from tests.lab import Lab
+from tests.lab.process import end_with
 
 from . import table
 from .interrupt import Crash
@@ -67,9 +69,9 @@ class Outcome(NamedTuple):
 
 
 @contextmanager
-def prepared(index: int) -> Iterator[tuple[Crash, str]]:
+def prepared(index: int, kind: str | None = None) -> Iterator[tuple[Crash, str]]:
     """An operation that is about to be done, in a lab of its own; and the kernel of that."""
-    with Lab(f"crash-{index}", owned=True) as lab, tempfile.TemporaryDirectory() as scratch:
+    with Lab(f"crash-{index}", kind=kind, owned=True) as lab, tempfile.TemporaryDirectory() as scratch:
         node = Node(lab)
         node.install(Path(scratch))
         crash = Crash(node, OPERATIONS[index])
@@ -113,7 +115,7 @@ def writes(index: int, again: bool, flushes: int, others: int, seed: int) -> Out
     known = table.load_writes().get(name)
     if known and not known.failures and not again:
         return Outcome(name, 0, 0, 0)
-    with prepared(index) as (crash, kernel):
+    with prepared(index, "uml") as (crash, kernel):
         recorded = Recorded(crash)
         chosen = recorded.places(flushes, others, seed)
         failures = []
@@ -150,7 +152,7 @@ def main() -> int:
         print(f"no such operation; there are: {'; '.join(_ORDER)}", file=sys.stderr)
         return 2
     failures = 0
-    with ProcessPoolExecutor(given.labs) as pool:
+    with ProcessPoolExecutor(given.labs, initializer=end_with, initargs=(os.getpid(),)) as pool:
         futures: dict[Future[Outcome], str] = {}
         for index in chosen:
             if given.every == "write":

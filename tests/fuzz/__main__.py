@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.integration.node import CHECKOUT, Node
 from tests.lab import Lab
+from tests.lab.process import end_with
 
 from .machine import Machine
 from .world import HARDWARE, WITH_MODULES, Broken, World
@@ -127,7 +129,7 @@ def main() -> int:
         return replay(given.replay)
     until = time.time() + given.minutes * 60
     walks, found = 0, list[tuple[int, str, float]]()
-    with ProcessPoolExecutor(given.labs) as pool:
+    with ProcessPoolExecutor(given.labs, initializer=end_with, initargs=(os.getpid(),)) as pool:
         jobs = [pool.submit(worker, index, given.seed, given.labs, until, given.steps) for index in range(given.labs)]
         for job in as_completed(jobs):
             done, broken = job.result()

@@ -251,16 +251,24 @@ def newest_initramfs(disk: Path, directory: Path) -> tuple[str, Path]:
 def read_out(disk: Path, name: str, target: Path) -> None:
     """Copy a file out of the file system of a disk."""
     target.unlink(missing_ok=True)
-    said = _debugfs(disk, f"dump /{name} {target}")
+    # There, since debugfs would take a path with a space for two.
+    said = _debugfs(disk, f"dump /{name} {target.name}", target.parent)
     if not target.exists() or not target.stat().st_size:
         raise LabError(f"the guest is not bootable: {name} cannot be read from /boot\n{said}")
 
 
-def _debugfs(disk: Path, request: str) -> str:
+def _debugfs(disk: Path, request: str, directory: Path | None = None) -> str:
     environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-    command = ["debugfs", "-c", "-R", request, str(disk)]
+    command = ["debugfs", "-c", "-R", request, str(disk.absolute())]
     done = subprocess.run(
-        command, env=environment, check=False, capture_output=True, text=True, errors="replace", timeout=60
+        command,
+        cwd=directory,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
     )
     return done.stdout + done.stderr
 
