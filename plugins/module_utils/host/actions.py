@@ -48,6 +48,15 @@ class Inspect(NamedTuple):
         return f"{'erase' if self.wipe else 'refuse'} old signatures in {self.path}"
 
 
+class EraseTables(NamedTuple):
+    """Erase the headers of a GPT that wipefs does not find, since they were written for sectors of another size."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"erase the headers of a GPT of any sector size on {self.path}"
+
+
 class Vacate(NamedTuple):
     """Run a command that needs a new device for itself, while udev activates logical volumes out of old bytes in it.
 

@@ -16,6 +16,7 @@ from ..document.sizes import Percent, whole_mib
 from .actions import (
     Claim,
     DropStripes,
+    EraseTables,
     Grow,
     Idle,
     Inspect,
@@ -29,6 +30,7 @@ from .actions import (
 )
 from .boot import colons
 from .kinds import KINDS
+from .partition_table import erase_headers
 from .read import SYS, identity, is_busy, is_reshaping, read_contents
 from .state import Filesystem
 from .superblocks import read_filesystem
@@ -63,6 +65,11 @@ def _inspect(action: Inspect) -> None:
             "Set allow_destroy to erase them"
         )
     _vacate(Vacate(action.path, ("wipefs", "--all", action.path)))
+    erase_headers(action.path)
+
+
+def _erase_tables(action: EraseTables) -> None:
+    erase_headers(action.path)
 
 
 def _vacate(action: Vacate) -> None:
@@ -198,6 +205,7 @@ _PERFORM: dict[type, Perform] = {
     **PERFORM,
     Claim: _claim,
     Inspect: _inspect,
+    EraseTables: _erase_tables,
     Vacate: _vacate,
     Release: _release,
     DropStripes: _drop_stripes,

@@ -19,6 +19,7 @@ from ..core.errors import StorageError, Unread
 from ..core.files import read_file
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
 from .boot import array_lines
+from .partition_table import read_gpt, read_table, unseen_tables
 from .state import (
     SUPERBLOCK_FIRST,
     Array,
@@ -35,10 +36,8 @@ from .state import (
     Lvm,
     Member,
     Mount,
-    Part,
     PhysicalVolume,
     Signature,
-    Table,
     partition_number,
 )
 from .superblocks import (
@@ -48,7 +47,6 @@ from .superblocks import (
     open_device,
     read_filesystem,
     read_members,
-    read_partition_names,
 )
 
 SYS = "/sys/class/block"
@@ -112,7 +110,7 @@ def deepen(host: Host, need: Unread) -> Host:
         found_directories = {path: _is_empty(path) for path in need.names}
         return host._replace(directories={**host.directories, **found_directories})
     if need.what == "tables":
-        return host._replace(tables={**host.tables, **{path: _table(path) for path in need.names}})
+        return host._replace(tables={**host.tables, **{path: read_table(path) for path in need.names}})
     if need.what == "spaces":
         return host._replace(spaces=dict(_space(mount.mount_point) for mount in host.mounts))
     if need.what == "disks":
@@ -208,6 +206,8 @@ def _devices() -> dict[str, Device]:
             suspended=kernel.startswith("dm-") and read_text(f"{base}/dm/suspended") == "1",
             sector=int(read_text(f"{queue}/logical_block_size") or 512),
             optimal_io=int(read_text(f"{queue}/optimal_io_size") or 0),
+            physical=int(read_text(f"{queue}/physical_block_size") or 512),
+            partitionable=read_text(f"{base}/ext_range") != "1",
         )
     return devices
 
@@ -223,14 +223,14 @@ def _named(devices: dict[str, Device]) -> dict[str, Device]:
         except OSError:
             continue
         try:
-            names = read_partition_names(descriptor, int(read_text(disk.sysfs("queue/logical_block_size")) or 512))
+            gpt = read_gpt(descriptor, disk.sector, disk.size)
         except OSError:
             continue
         finally:
             os.close(descriptor)
         for path in disk.partitions:
-            if path in named:
-                named[path] = named[path]._replace(part_name=names.get(partition_number(path), ""))
+            if gpt and path in named:
+                named[path] = named[path]._replace(part_name=gpt.names.get(partition_number(path), ""))
     return named
 
 
@@ -493,6 +493,7 @@ def _backings(
             cache_mode=block.cache_mode,
             state=block.state,
             offset=block.offset,
+            block_size=block.block_size,
         )
         if os.path.exists(f"{base}/backing_dev_name") or os.path.exists(f"{base}/cache_mode"):
             bcache = os.path.basename(os.path.realpath(f"{base}/dev"))
@@ -562,8 +563,12 @@ def _signatures(path: str) -> tuple[Signature, ...]:
     text = run_command(("wipefs", "--json", "--no-act", path))
     found: dict[str, Signature] = {}
     for entry in json.loads(text)["signatures"] if text.strip() else ():
-        if entry["type"] != "PMBR":
-            found.setdefault(entry["type"], Signature(entry["type"], entry.get("uuid") or "", entry.get("label") or ""))
+        found.setdefault(entry["type"], Signature(entry["type"], entry.get("uuid") or "", entry.get("label") or ""))
+    for sector in unseen_tables(path, "gpt" in found):
+        found[f"gpt-{sector}"] = Signature(f"gpt-{sector}")
+    # It belongs to a GPT. Where none is left, it says that there was one.
+    if len(found) > 1:
+        found.pop("PMBR", None)
     return tuple(found.values())
 
 
@@ -599,41 +604,6 @@ def _space(point: str) -> tuple[str, tuple[int, int]]:
     except OSError:
         return point, (0, 0)
     return point, (found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
-
-
-#: GPT's types, in sfdisk's words.
-_PART_TYPES = {
-    "0FC63DAF-8483-4772-8E79-3D69D8477DE4": "linux",
-    "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F": "swap",
-    "E6D6D379-F507-44C2-A23C-238F2A3DF928": "lvm",
-    "A19D880F-05FC-4D3B-A006-743F0F84911E": "raid",
-    "C12A7328-F81F-11D2-BA4B-00A0C93EC93B": "uefi",
-}
-
-
-def _table(path: str) -> Table | None:
-    # Without a table it says so and fails.
-    said = run_command(("sfdisk", "--json", path), accepts=(0, 1))
-    if not said.strip():
-        return None
-    found = json.loads(said)["partitiontable"]
-    unit = int(found.get("sectorsize", 512))
-    return Table(
-        label=found["label"],
-        start=int(found.get("firstlba", 2048)) * unit,
-        end=(int(found.get("lastlba", 0)) + 1) * unit,
-        sector=unit,
-        parts=tuple(
-            Part(
-                number=partition_number(entry["node"]),
-                start=int(entry["start"]) * unit,
-                size=int(entry["size"]) * unit,
-                type=_PART_TYPES.get(entry["type"], entry["type"]),
-                words=tuple(f'{word}="{entry[word]}"' for word in ("uuid", "name", "attrs") if entry.get(word)),
-            )
-            for entry in found.get("partitions", ())
-        ),
-    )
 
 
 def _disks(host: Host) -> dict[str, DiskFacts]:

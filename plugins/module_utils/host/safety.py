@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step
-from .actions import Claim
+from .actions import Claim, EraseTables
 from .state import Content, Device, Host, Signature
 
 _WORDS = {
@@ -21,13 +21,20 @@ _WORDS = {
     "drbd": "a DRBD device",
     "gpt": "a GPT partition table",
     "dos": "an MBR partition table",
+    "PMBR": "a protective MBR, which is what is left of a GPT partition table",
     "swap": "a swap area",
     "unseen": "what can only be seen once it runs",
 }
 
 
+#: What libblkid does not see: ``gpt-`` and the bytes of the sectors that it was written for.
+_UNSEEN_TABLE = "gpt-"
+
+
 def describe(signature: Signature) -> str:
     """``an ext4 filesystem labelled "backup" (UUID 5f0c…)``."""
+    if signature.type.startswith(_UNSEEN_TABLE):
+        return f"a GPT partition table written for sectors of {_sectors(signature)} bytes"
     words = _WORDS.get(signature.type)
     if words is None:
         article = "an" if signature.type[0] in "aeioux" else "a"
@@ -36,8 +43,24 @@ def describe(signature: Signature) -> str:
     return f"{words}{label}" + (f" (UUID {signature.uuid})" if signature.uuid else "")
 
 
+def _sectors(signature: Signature) -> str:
+    return signature.type[len(_UNSEEN_TABLE) :]
+
+
 def describe_content(content: Content) -> str:
     return " and ".join(describe(signature) for signature in content.signatures)
+
+
+def how_to_see(device: Device, content: Content) -> str:
+    """What shows data that a device does not show as it is; empty where there is no such."""
+    return "".join(
+        " The kernel does not use that table: it is a backup alone, or one that was made for a larger device."
+        if _sectors(signature) == str(device.sector)
+        else f" It has sectors of {device.sector} bytes here; see what that table leads to by "
+        f"losetup --read-only --sector-size {_sectors(signature)} --partscan --find --show {device.path}."
+        for signature in content.signatures
+        if signature.type.startswith(_UNSEEN_TABLE)
+    )
 
 
 def usage(host: Host, device: Device) -> str:
@@ -76,6 +99,31 @@ def check_once(devices: list[Device], what: str) -> None:
             raise StorageError(f"{what}: {device.path} is named twice, by different names")
 
 
+def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
+    """The host whose named devices may lose what they hold: by path, serial number or WWN.
+
+    A path that leads to nothing names what is gone by now. Raises StorageError for any other name that no disk has
+    (``known`` False: that may be gone too).
+    """
+    found: list[str] = []
+    for name in names:
+        if name.startswith("/"):
+            device = host.find(name)
+            paths = [device.path] if device else []
+        else:
+            from ..document.disk import plain_wwn
+
+            wwn = plain_wwn(name)
+            facts = host.disk_facts()
+            paths = [path for path, disk in facts.items() if name == disk.serial or wwn == plain_wwn(disk.wwn)]
+            if known and not paths:
+                raise StorageError(
+                    f"allow_destroy: {name} is no item of the document, no path, and no disk's serial number or WWN"
+                )
+        found += paths
+    return host._replace(expendable=tuple(dict.fromkeys(found)))
+
+
 def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tuple[Step, ...]:
     """The steps after which a device is blank, none where it is; ``role`` is what it becomes (``a member of md0``).
 
@@ -100,12 +148,13 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
                 f"Take it out of `{option}`, or put it out of use first."
             )
     held = [(path, contents[path]) for path in paths if contents[path].signatures]
-    if held and not allow:
-        path, content = held[-1]
+    kept = [(path, content) for path, content in held if not host.may_lose(path, allow)]
+    if kept:
+        path, content = kept[-1]
         where = "it" if path == device.path else f"its partition {path}"
         raise Refused(
-            f"{refused}: {where} holds {describe_content(content)}. "
-            f"Take it out of `{option}`, or set allow_destroy to destroy that."
+            f"{refused}: {where} holds {describe_content(content)}.{how_to_see(host.devices[path], content)} "
+            f"Take it out of `{option}`, or name {host.stable(device.path)} in allow_destroy to destroy that."
         )
     return wipe_steps([(host.devices[path], content) for path, content in held])
 
@@ -118,7 +167,10 @@ def wipe_steps(held: list[tuple[Device, Content]]) -> tuple[Step, ...]:
             kind="device",
             name=device.path,
             detail=describe_content(content),
-            actions=(Command(("wipefs", "--all", device.path)),),
+            actions=(
+                Command(("wipefs", "--all", device.path)),
+                *(EraseTables(device.path) for one in content.signatures if one.type.startswith(_UNSEEN_TABLE)),
+            ),
             claims=(Claim(device.path, device.identity, content.signatures),),
             flush=(device.path,),
             destroys=(f"{device.path}: {describe_content(content)}",),

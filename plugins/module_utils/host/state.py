@@ -19,6 +19,8 @@ class Device(NamedTuple):
     ``discards``: it can be told that blocks are not used any more (TRIM). ``suspended``: the device mapper has stopped
     it, and whoever reads it waits for as long.
     ``link`` is a path that survives a reboot, for people and documents. ``part_name`` is a partition's name in its GPT.
+    ``sector`` is the smallest that it can be asked for, ``physical`` the smallest that it can write as it is, in bytes.
+    ``partitionable``: the kernel shows partitions of it.
     """
 
     path: str
@@ -35,6 +37,8 @@ class Device(NamedTuple):
     part_name: str = ""
     sector: int = 512
     optimal_io: int = 0
+    physical: int = 512
+    partitionable: bool = True
 
     def sysfs(self, attribute: str) -> str:
         """The path of one of its attributes, for steps: also of a device that does not exist yet."""
@@ -80,13 +84,19 @@ def partition_number(path: str) -> int:
 
 
 class Table(NamedTuple):
-    """A partition table. ``label`` is gpt or dos; partitions lie between ``start`` and ``end``. All in bytes."""
+    """A partition table. ``label`` is gpt or dos; partitions lie between ``start`` and ``end``. All in bytes.
+
+    ``limit`` is where they could end if the table was made for the size that its device has now (0: it is).
+    ``slots`` is how many there can be.
+    """
 
     label: str
     start: int
     end: int
     parts: tuple[Part, ...] = ()
     sector: int = 512
+    limit: int = 0
+    slots: int = 128
 
     def part(self, number: int) -> Part:
         return next(part for part in self.parts if part.number == number)
@@ -168,7 +178,8 @@ class Backing(NamedTuple):
 
     ``state``: no cache, clean, dirty, inconsistent. ``cache_set`` is the UUID of the set it is (or was) attached to.
     ``attached``: the cache set works for it. ``tunables`` are the kernel's own words for them; ``offset`` is where data
-    begins, in bytes; ``hit_ratios`` are per cent, by the time that they are about.
+    begins, in bytes; ``hit_ratios`` are per cent, by the time that they are about. ``block_size`` is what the cached
+    device has for a sector, in bytes (0: not known).
     """
 
     device: str
@@ -184,6 +195,7 @@ class Backing(NamedTuple):
     tunables: Mapping[str, str] = {}
     offset: int = 8192
     hit_ratios: Mapping[str, int] = {}
+    block_size: int = 0
 
     @property
     def name(self) -> str:
@@ -245,12 +257,16 @@ class Lvm(NamedTuple):
 
 
 class Filesystem(NamedTuple):
-    """A filesystem by its own superblock; ``size`` is what it spans."""
+    """A filesystem by its own superblock; ``size`` is what it spans.
+
+    ``sector`` is the largest sector size of a device on which it mounts, in bytes.
+    """
 
     type: str
     uuid: str
     label: str = ""
     size: int = 0
+    sector: int = 4096
 
 
 class Boot(NamedTuple):
@@ -292,7 +308,8 @@ class Host(NamedTuple):
     ``contents``, ``filesystems``, ``tables``, ``disks``, ``lvm``, ``mapped``, ``images`` and ``services`` cost a
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
     and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
-    nobody can see before.
+    nobody can see before. ``expendable`` are the devices (paths) that the user named as those that may lose what they
+    hold.
     """
 
     devices: Mapping[str, Device]
@@ -316,6 +333,7 @@ class Host(NamedTuple):
     mapped: tuple[Mapped, ...] | None = None
     images: Mapping[str, RbdImage] = {}
     services: Mapping[str, bool] = {}
+    expendable: tuple[str, ...] = ()
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""
@@ -378,6 +396,11 @@ class Host(NamedTuple):
     def mounted(self, path: str) -> tuple[str, ...]:
         """Where a device is mounted."""
         return tuple(mount.mount_point for mount in self.mounts if mount.device == path)
+
+    def may_lose(self, path: str, allow: bool) -> bool:
+        """Whether what a device holds may be destroyed: as all that an item meets (``allow``), or as itself."""
+        device = self.devices.get(path)
+        return allow or path in self.expendable or bool(device and device.disk in self.expendable)
 
     def stable(self, path: str) -> str:
         """The path of a device that survives a reboot."""

@@ -73,25 +73,6 @@ def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock 
     )
 
 
-def read_partition_names(descriptor: int, sector: int) -> dict[int, str]:
-    """The names of partitions in a GPT (UEFI specification, 5.3), by number; none without one.
-
-    The kernel tells only those that it read from the table itself, and not those that it was told of later.
-    """
-    header = os.pread(descriptor, 92, sector)
-    if header[:8] != b"EFI PART":
-        return {}
-    first, count, size = struct.unpack_from("<QII", header, 72)
-    if size < 128 or count > 1024:
-        return {}
-    entries = os.pread(descriptor, count * size, first * sector)
-    return {
-        index + 1: entries[index * size + 56 : index * size + 128].decode("utf-16-le", "replace").partition("\0")[0]
-        for index in range(len(entries) // size)
-        if any(entries[index * size : index * size + 16])
-    }
-
-
 def _md_1_0_offset(size: int) -> int:
     sectors = (size >> 9) - 16
     return max(sectors & ~7, 0) << 9
@@ -225,6 +206,7 @@ def _ext(block: bytes) -> Filesystem | None:
         uuid=str(uuid.UUID(bytes=block[104:120])),
         label=block[120:136].rstrip(b"\0").decode(errors="replace"),
         size=(low | (high << 32 if wide else 0)) << (10 + log_size),
+        sector=1024 << log_size,
     )
 
 
@@ -232,11 +214,13 @@ def _xfs(block: bytes) -> Filesystem | None:
     if block[:4] != b"XFSB":
         return None
     block_size, blocks = struct.unpack_from(">IQ", block, 4)
+    (sector,) = struct.unpack_from(">H", block, 102)
     return Filesystem(
         type="xfs",
         uuid=str(uuid.UUID(bytes=block[32:48])),
         label=block[108:120].rstrip(b"\0").decode(errors="replace"),
         size=block_size * blocks,
+        sector=sector,
     )
 
 
@@ -245,11 +229,13 @@ def _btrfs(block: bytes) -> Filesystem | None:
         return None
     # The item of this device is inside the superblock; with one device it spans what the filesystem does.
     (size,) = struct.unpack_from("<Q", block, 201 + 8)
+    (sector,) = struct.unpack_from("<I", block, 144)
     return Filesystem(
         type="btrfs",
         uuid=str(uuid.UUID(bytes=block[32:48])),
         label=block[299:555].split(b"\0", 1)[0].decode(errors="replace"),
         size=size,
+        sector=sector,
     )
 
 

@@ -11,8 +11,15 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Step
-from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, take
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Host, Mount, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import EraseTables
+from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, permit, take
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Content,
+    DiskFacts,
+    Host,
+    Mount,
+    Signature,
+)
 
 from .hosts import EXT4, UUID, a_host, an_array, claim, disk, run, with_array
 
@@ -120,9 +127,40 @@ def test_what_holds_data_needs_permission(host: Host, said: str, steps: tuple[St
     with pytest.raises(Refused) as error:
         taking(host)
     assert str(error.value) == (
-        f"/dev/sdb: refused as a member of md0: {said}. Take it out of `devices`, or set allow_destroy to destroy that."
+        f"/dev/sdb: refused as a member of md0: {said}. Take it out of `devices`, "
+        "or name /dev/disk/by-id/sdb in allow_destroy to destroy that."
     )
     assert taking(host, allow=True) == steps
+
+
+def test_permission_for_a_device() -> None:
+    """And for its partitions; not for others."""
+    held = {SDB: Content((GPT,)), "/dev/sdb2": Content((EXT4,))}
+    host = a_host(*PARTED, "/dev/sdc", contents=held)
+    assert len(taking(permit(host, (SDB,)))) == 2
+    for names in ((), ("/dev/sdc",), ("/dev/sdb2",), ("/dev/gone",)):
+        with pytest.raises(Refused, match="name /dev/disk/by-id/sdb in allow_destroy"):
+            taking(permit(host, names))
+    host = host._replace(disks={SDB: DiskFacts(serial="S1", wwn="naa.500A"), "/dev/sdc": DiskFacts(serial="S2")})
+    for name in ("S1", "0x500a", "500A", "naa.500a"):
+        assert permit(host, (name,)).expendable == (SDB,)
+    with pytest.raises(StorageError, match="allow_destroy: S3 is no item of the document, no path, and no disk's"):
+        permit(host, ("S3",))
+    assert permit(host, ("S3",), known=False).expendable == ()
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_table_of_other_sectors(sector: int) -> None:
+    """It says how its data can be seen, and is erased where libblkid does not see it."""
+    signature = Signature(f"gpt-{sector}")
+    host = a_host(disk(SDB, sector=4608 - sector), contents={SDB: Content((signature,))})
+    said = f"holds a GPT partition table written for sectors of {sector} bytes. .*--sector-size {sector} "
+    with pytest.raises(Refused, match=said):
+        taking(host)
+    assert EraseTables(SDB) in taking(host, allow=True)[0].actions
+    same = a_host(disk(SDB, sector=sector), contents={SDB: Content((signature,))})
+    with pytest.raises(Refused, match=r"bytes\. The kernel does not use that table: .* larger"):
+        taking(same)
 
 
 def test_what_was_not_looked_at_is_asked_for() -> None:
@@ -139,6 +177,7 @@ def test_what_was_not_looked_at_is_asked_for() -> None:
         (Signature("xfs"), "an xfs filesystem"),
         (Signature("btrfs", "u"), "a btrfs filesystem (UUID u)"),
         (Signature("crypto_LUKS", "u"), "a LUKS container (UUID u)"),
+        (Signature("PMBR"), "a protective MBR, which is what is left of a GPT partition table"),
         (Signature("LVM2_member"), "an LVM2 physical volume"),
         (Signature("zfs_member", label="tank"), 'membership of a ZFS pool labelled "tank"'),
     ],

@@ -21,7 +21,6 @@ from ansible_collections.strata.storage.plugins.module_utils.host.superblocks im
     MdSuperblock,
     read_filesystem,
     read_members,
-    read_partition_names,
 )
 
 MiB = 1 << 20
@@ -228,13 +227,15 @@ def ext(compatible: int, incompatible: int, high: int = 0) -> bytes:
 )
 def test_ext(image: Image, block: bytes, kind: str, size: int) -> None:
     image.put(1024, block)
-    assert read_filesystem(image.path) == Filesystem(kind, UUID, "backup", size)
+    assert read_filesystem(image.path) == Filesystem(kind, UUID, "backup", size, 4096)
 
 
-def test_xfs(image: Image) -> None:
-    block = fields(512, (0, "4s", b"XFSB"), (4, ">I", 4096), (8, ">Q", 4096), (32, "16s", RAW), (108, "12s", b"backup"))
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_xfs(image: Image, sector: int) -> None:
+    sizes = ((4, ">I", 4096), (8, ">Q", 4096), (102, ">H", sector))
+    block = fields(512, (0, "4s", b"XFSB"), *sizes, (32, "16s", RAW), (108, "12s", b"backup"))
     image.put(0, block)
-    assert read_filesystem(image.path) == Filesystem("xfs", UUID, "backup", 16 * MiB)
+    assert read_filesystem(image.path) == Filesystem("xfs", UUID, "backup", 16 * MiB, sector)
 
 
 def test_btrfs(image: Image) -> None:
@@ -244,6 +245,7 @@ def test_btrfs(image: Image) -> None:
         (64, "8s", b"_BHRfS_M"),
         (112, "<Q", 99 * MiB),
         (136, "<Q", 1),
+        (144, "<I", 4096),
         (201, "<Q", 1),
         (209, "<Q", 16 * MiB),
         (299, "256s", b"backup"),
@@ -258,27 +260,3 @@ def test_ext4_as_mke2fs_makes_it(image: Image, features: str) -> None:
     made = ("mkfs.ext4", "-q", "-b", "4096", "-O", features, "-U", UUID, "-L", "backup", image.path)
     subprocess.run(made, check=True)
     assert read_filesystem(image.path) == Filesystem("ext4", UUID, "backup", SIZE)
-
-
-@pytest.mark.parametrize("sector", [512, 4096])
-def test_the_names_of_partitions(image: Image, sector: int) -> None:
-    """Of another sector size there is nothing to be seen."""
-    image.put(sector, b"EFI PART" + bytes(64) + struct.pack("<QII", 2, 128, 128))
-    for number, name in ((1, "one"), (2, ""), (5, "größer")):
-        entry = fields(128, (0, "16s", RAW))[:56] + name.encode("utf-16-le").ljust(72, b"\0")
-        image.put(2 * sector + (number - 1) * 128, entry)
-    descriptor = os.open(image.path, os.O_RDONLY)
-    try:
-        assert read_partition_names(descriptor, sector) == {1: "one", 2: "", 5: "größer"}
-        assert read_partition_names(descriptor, 512 if sector == 4096 else 4096) == {}
-    finally:
-        os.close(descriptor)
-
-
-def test_a_table_that_is_none(image: Image) -> None:
-    image.put(512, b"EFI PART" + bytes(64) + struct.pack("<QII", 2, 1 << 31, 128))
-    descriptor = os.open(image.path, os.O_RDONLY)
-    try:
-        assert read_partition_names(descriptor, 512) == {}
-    finally:
-        os.close(descriptor)
