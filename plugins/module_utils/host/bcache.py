@@ -59,7 +59,7 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     more, host, cache_set = _cache(host, want, backing, allow)
     steps += more
     if backing is None:
-        more, host, backing = _create(host, want, allow)
+        more, host, backing = _create(host, want, cache_set, allow)
     else:
         more, host = tunables.keep_backing(host, want.name, want.tunables, new=False)
     steps += more
@@ -126,10 +126,10 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
         cache_set = None
     if cache_set is None:
         steps += take(host, device, f"the cache of {want.name}", "cache_device", allow)
-        bucket_size = _bucket_size(want, device)
-        cache_set = CacheSet(new_uuid(f"cache-set-on-{device.path}"), device.path, bucket_size)
+        bucket_size, block_size = _bucket_size(want, device), _block_size(want, device)
+        cache_set = CacheSet(new_uuid(f"cache-set-on-{device.path}"), device.path, bucket_size, block_size)
         uuid, bucket = f"--cset-uuid={cache_set.uuid}", f"--bucket={bucket_size}"
-        argv = ("make-bcache", "--cache", device.path, uuid, bucket, *_format_options(want))
+        argv = ("make-bcache", "--cache", device.path, uuid, bucket, *_format_options(want, device, block_size))
         steps += (
             step(
                 "format",
@@ -151,6 +151,7 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
                 f"bcache {want.name}: {option} of the cache set on {device.path} is {show_size(found)}, and "
                 f"{show_size(wanted)} is wanted; it is fixed when the cache is made"
             )
+    _check_block_size(want, device, backing, cache_set)
     if not cache_set.registered:
         directory = f"/sys/fs/bcache/{cache_set.uuid}"
         steps += (
@@ -179,26 +180,49 @@ def _bucket_size(want: Bcache, device: Device) -> int:
     return size
 
 
-def _format_options(want: Bcache) -> list[str]:
-    return [f"--block={want.block_size}"] if want.block_size else []
+def _block_size(want: Bcache, device: Device, least: int = 0) -> int:
+    """As wanted, else the device's sectors, or what its cache has where that is more."""
+    size = want.block_size or max(device.sector, least)
+    if size < device.sector:
+        raise StorageError(
+            f"bcache {want.name}: block_size is {show_size(size)}, and {device.path} has sectors of {device.sector} "
+            "bytes; it cannot be less than that"
+        )
+    return size
 
 
-def _create(host: Host, want: Bcache, allow: bool) -> tuple[Steps, Host, Backing]:
+def _check_block_size(want: Bcache, device: Device, backing: Backing | None, cache_set: CacheSet) -> None:
+    """Raises Refused for a cache whose blocks are larger than those of what it caches: the kernel attaches none."""
+    if backing and 0 < backing.block_size < cache_set.block_size and backing.cache_set != cache_set.uuid:
+        raise Refused(
+            f"bcache {want.name}: {device.path} has sectors of {device.sector} bytes, and as a cache blocks of "
+            f"{show_size(cache_set.block_size)}; {backing.device} was made for blocks of "
+            f"{show_size(backing.block_size)}, and no cache of larger ones is attached to it. Name a cache device with "
+            "smaller sectors"
+        )
+
+
+def _format_options(want: Bcache, device: Device, block_size: int) -> list[str]:
+    return [f"--block={block_size}"] if want.block_size or block_size != device.sector else []
+
+
+def _create(host: Host, want: Bcache, cache_set: CacheSet | None, allow: bool) -> tuple[Steps, Host, Backing]:
     """The backing device, formatted."""
     if want.backing_device is None:
         raise StorageError(f"bcache {want.name} does not exist, and to create it, say also: backing_device")
     device = host.device(want.backing_device, f"bcache {want.name}")
     taken = take(host, device, f"backing device of {want.name}", "backing_device", allow)
+    block_size = _block_size(want, device, cache_set.block_size if cache_set else 0)
     kept, host = tunables.keep_backing(host, want.name, want.tunables, new=True)
     made = step(
         "format",
         want,
         f"{device.path} as a backing device",
-        Command(("make-bcache", "--bdev", device.path, *_format_options(want))),
+        Command(("make-bcache", "--bdev", device.path, *_format_options(want, device, block_size))),
         claims=(blank(device),),
         flush=(device.path,),
     )
-    backing = Backing(device.path, uuid="")
+    backing = Backing(device.path, uuid="", block_size=block_size)
     host = host.with_content(device.path, _SIGNATURE, held_by=device_path(want.name))
     return (*kept, *taken, made), host._replace(backings=(*host.backings, backing)), backing
 
@@ -292,7 +316,7 @@ def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Ste
     content = host.content(device.path)[device.path]
     if not content.signatures:
         return (), host
-    if not allow:
+    if not host.may_lose(device.path, allow):
         raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
     return wipe_steps([(device, content)]), host.with_content(device.path)
 

@@ -54,7 +54,15 @@ def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[S
         host, backing = _started(host, want, backing, BLANK if new else UNSEEN)
     if new:
         cached = cached_path(device)
-        steps += (step("inspect", want, "that it starts out blank", Wait(cached), Inspect(cached, wipe=allow)),)
+        steps += (
+            step(
+                "inspect",
+                want,
+                "that it starts out blank",
+                Wait(cached),
+                Inspect(cached, wipe=host.may_lose(device.path, allow)),
+            ),
+        )
     return steps, host, backing
 
 
@@ -75,7 +83,10 @@ def _started(host: Host, want: Bcache, backing: Backing, content: Content) -> tu
     """The cached device is there."""
     device, link = host.devices[backing.device], device_path(want.name)
     path = cached_path(device)
-    cached = Device(path, size=device.size - backing.offset, link=link, sector=device.sector)
+    sector = max(device.sector, backing.block_size)
+    cached = Device(
+        path, size=device.size - backing.offset, link=link, sector=sector, physical=max(device.physical, sector)
+    )
     host = host.with_device(cached, link, content=content)
     started = backing._replace(bcache=path, attached=bool(backing.cache_set))
     return replace_backing(host, backing, started)

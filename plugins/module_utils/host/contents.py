@@ -64,13 +64,14 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     """A filesystem of the wanted kind; one that is there already stays."""
     filesystem = host.filesystem(place.device)
     if filesystem and filesystem.type == (want.filesystem or filesystem.type):
+        _check_sectors(host, place, filesystem)
         return (), host, filesystem
     steps: Steps = ()
     kind = want.filesystem or "btrfs"
     device = host.devices[place.device]
     content = host.content(device.path)[device.path]
     if content.signatures:
-        if not allow:
+        if not host.may_lose(device.path, allow):
             raise Refused(
                 f"{place}: {place.path} holds {describe_content(content)}, and {kind} is wanted. "
                 "Set allow_destroy to destroy that."
@@ -89,6 +90,18 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     steps += (_step(place, "format", kind, command, claims=(blank(device),)),)
     host = host.with_content(device.path, Signature(kind, made.uuid, label))
     return steps, with_filesystem(host, device.path, made), made
+
+
+def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
+    """Raises Refused for a filesystem that the kernel does not mount, since its device has larger sectors by now."""
+    sector = host.devices[place.device].sector
+    if filesystem.sector < sector:
+        raise Refused(
+            f"{place}: {place.path} holds {filesystem.type} that was made for sectors of at most {filesystem.sector} "
+            f"bytes, and has sectors of {sector} here, with which it does not mount. Nothing is lost: attach the disk "
+            "as it was before, or read the data by losetup --read-only --sector-size "
+            f"{filesystem.sector} --find --show {place.path}, and copy it to another device"
+        )
 
 
 def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host]:

@@ -73,6 +73,7 @@ def gather(
             )
         if device.path not in host.groups().orphans:
             steps += take(host, device, f"a device of {want.name}", "devices", allow)
+    _check_sectors(host, want, group, new)
     if group is not None:
         more, host, group = _enlarge(host, want, group, devices)
         steps += more
@@ -93,6 +94,12 @@ def gather(
         ),
     )
     old, group = group, group or Group(want.name)
+    for device in new:
+        if device.size - data_start(device) < group.extent_size:
+            raise StorageError(
+                f"{device.path}: {show_size(device.size)} is too small for a device of {want.name}, which needs "
+                f"{show_size(data_start(device) + group.extent_size)}"
+            )
     added = sum((device.size - data_start(device)) // group.extent_size * group.extent_size for device in new)
     group = group._replace(
         size=group.size + added,
@@ -104,6 +111,23 @@ def gather(
     lvm = host.groups()
     host = host._replace(lvm=lvm._replace(orphans=tuple(path for path in lvm.orphans if path not in paths)))
     return steps, replace_group(host, old, group), group
+
+
+def _check_sectors(host: Host, want: Drive, group: Group | None, new: list[Device]) -> None:
+    """Raises Refused where a group would come to have sectors of more than one size, which LVM refuses too.
+
+    A volume that reaches from the one to the other has the larger ones, and a filesystem that was made for the smaller
+    ones does not mount on it. A group that is mixed already is left to those who mixed it.
+    """
+    have = [host.devices[path] for path in physical(group)] if group else new[:1]
+    sectors = {device.sector for device in have}
+    for device in new:
+        if len(sectors) == 1 and device.sector not in sectors:
+            raise Refused(
+                f"{device.path}: refused as a device of {want.name}: it has sectors of {device.sector} bytes, and its "
+                f"other devices have sectors of {min(sectors)}; a filesystem that is on both may not mount. Take it "
+                "out of `devices`, and make a drive of its own on it"
+            )
 
 
 def data_start(device: Device) -> int:

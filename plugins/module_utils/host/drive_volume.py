@@ -82,14 +82,25 @@ def _create_volume(
                 group.name,
             )
         ),
-        Inspect(path, wipe=allow),
+        Inspect(path, wipe=all(host.may_lose(device, allow) for device in physical(group))),
         flush=(*physical(group), path),
         undo=(undo,),
     )
     logical = LogicalVolume(volume.name, wanted, active=True, device=path)
-    host = host.with_device(Device(path, size=wanted))
+    host = host.with_device(_device(host, group, path, wanted))
     host = replace_group(host, group, group._replace(free=group.free - wanted, volumes=(*group.volumes, logical)))
     return (create,), with_filesystem(host, path, None), logical
+
+
+def _device(host: Host, group: Group, path: str, size: int) -> Device:
+    """What it will be; which of the devices a volume lies on, LVM decides."""
+    below = [host.devices[device] for device in physical(group)]
+    return Device(
+        path,
+        size=size,
+        sector=max(device.sector for device in below),
+        physical=max(device.physical for device in below),
+    )
 
 
 def _size_argument(host: Host, group: Group, volume: Volume, size: int) -> tuple[str, str]:
@@ -136,7 +147,7 @@ def _activate(host: Host, name: str, group: Group, logical: LogicalVolume) -> tu
     if not logical.active:
         steps += (step("activate", name, path, Command(("lvchange", "--activate", "y", full))),)
         changed = changed._replace(active=True, device=path)
-        host = host.with_device(Device(path, size=logical.size), content=UNSEEN)
+        host = host.with_device(_device(host, group, path, logical.size), content=UNSEEN)
     return steps, replace_volume(host, group, logical, changed), changed
 
 

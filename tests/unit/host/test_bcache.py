@@ -79,6 +79,26 @@ def refused(host: Host, said: str, allow: bool = False, **words: Any) -> None:
 # Create
 
 
+def test_blocks_as_large_as_the_largest_sectors() -> None:
+    """The kernel attaches no cache of larger blocks than those that its backing device was made for."""
+    large = {path: disk(path, sector=4096) for path in (SDC, SDE)}
+    host = BLANK._replace(devices={**BLANK.devices, **large})
+    made = plan(host, backing_device="sdb", cache_device="sdc")
+    formats = [str(action) for step in made.steps if step.verb == "format" for action in step.actions]
+    assert (formats[0][-5:], formats[1]) == ("24288", "make-bcache --bdev /dev/sdb --block=4096")
+    assert made.after.devices[made.after.backings[0].bcache].sector == 4096
+    made = plan(host, backing_device="sdc", cache_device="sdb")
+    assert "make-bcache --bdev /dev/sdc" in [str(action) for step in made.steps for action in step.actions]
+    with pytest.raises(StorageError, match="block_size is 512 B, and /dev/sdc has sectors of 4096 bytes"):
+        bcache.plan(host, Bcache("cached", "sdc", block_size=512), True)
+    there = built(PLAIN._replace(block_size=512), sets=())
+    there = there._replace(devices={**there.devices, **large})
+    refused(
+        there, "/dev/sdc has sectors of 4096 bytes, .* /dev/sdb was made for blocks of 512", True, cache_device="sdc"
+    )
+    assert plan(there, cache_device="sdd").steps
+
+
 def test_create_from_first_to_last() -> None:
     made = plan(
         BLANK._replace(modules=()), backing_device="sdb", cache_device="sdc", cache_mode="writeback", block_size=4096
@@ -121,8 +141,10 @@ def test_create_from_first_to_last() -> None:
         ),
         step("set", "cache mode writeback", Write(f"{SYS}/cache_mode", "writeback"), flush=(SDB,)),
     )
-    assert made.after.backings == (Backing(SDB, "", "cached", cache_set, "writeback", "clean", cached, True, True),)
-    assert made.after.cache_sets == (CacheSet(cache_set, SDC, 512 << 10, registered=True),)
+    assert made.after.backings == (
+        Backing(SDB, "", "cached", cache_set, "writeback", "clean", cached, True, True, block_size=4096),
+    )
+    assert made.after.cache_sets == (CacheSet(cache_set, SDC, 512 << 10, 4096, registered=True),)
     assert made.after.contents[SDB] == made.after.contents[SDC] == SIGNED
     assert made.after.contents[cached] == Content()
 

@@ -290,6 +290,27 @@ def test_physical_volumes_without_a_group_are_used_again() -> None:
     assert made.after.groups().orphans == ()
 
 
+def test_sectors_of_one_size() -> None:
+    """As LVM has it, and before the first step."""
+    large = disks("bcd")[1]._replace(sector=4096)
+    host = BLANK._replace(devices={**BLANK.devices, SDC: large})
+    for devices in ((SDB, SDC), (SDB, SDD, SDC)):
+        refused(host, "/dev/sdc: refused as a device of data: it has sectors of 4096 .* of 512", True, devices=devices)
+    made = plan(host, devices=(SDC,))
+    assert made.after.devices["/dev/data/data"].sector == 4096
+    there = ONLINE._replace(devices={**ONLINE.devices, SDC: large})
+    refused(there, "it has sectors of 4096 bytes, and its other devices have sectors of 512", True, devices=(SDB, SDC))
+    mixed = online(devices="bc", size=2 * SPACE)
+    mixed = mixed._replace(devices={**mixed.devices, SDC: large})
+    assert plan(mixed, devices=(SDB, SDC, SDD)).steps
+
+
+def test_a_device_that_is_too_small_for_an_extent() -> None:
+    host = a_host(*disks("b"), disk(SDC, 4 * MiB), directories={"/srv": None}, contents={SDC: Content((EXT4,))})
+    for devices in ((SDB, SDC), (SDC,)):
+        refused(host, "/dev/sdc: 4 MiB is too small for a device of data, which needs 5 MiB", True, devices=devices)
+
+
 def test_lvm_is_asked_for_and_the_rest_only_when_it_matters() -> None:
     with pytest.raises(Unread, match="lvm"):
         drive.plan(BLANK._replace(lvm=None), want(), False)
