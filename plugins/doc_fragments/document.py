@@ -273,18 +273,26 @@ _PARTITION = r"""
 name:
   description:
     - Its name in the GPT, by which it is known, and which udev shows as C(/dev/disk/by-partlabel/NAME). At most 36
-      letters, digits and any of C(_ . + -).
+      letters, digits and any of C(_ . + -). Other disks may have partitions of the same name.
+    - With C(number), or a partition as C(device), it is only what the document calls it; the one in the table stays.
   type: str
   required: true
 device:
-  description: What it is a part of. A blank device gets a GPT; one with an MBR partition table is refused.
+  description:
+    - The device that it is a part of. A blank device gets a GPT.
+    - Or the partition itself, by its path. So a partition that another program made, without a name or in an MBR, is
+      addressed, grown or removed. In an MBR no new one is made.
   type: str
   required: true
+number:
+  description: Its number in the table, by which it is known then, whatever its name there is. It never changes.
+  type: int
 size:
   description:
     - Size, as bytes, V(10G), V(10GB), V(50%) of the device, or V(100%) of what is free, rounded up to MiB. A new
       partition gets the largest free space, if it is not said.
     - A larger size than it has makes it grow, in use, where there is room behind it. A smaller one is refused.
+    - Where the device grew, the copy of the GPT moves to its new end first.
   type: str
 type:
   description: What the GPT says that it is for. New ones get V(linux).
@@ -328,6 +336,12 @@ transport:
 count:
   description: How many. One, if it is not said.
   type: int
+allow_data:
+  description:
+    - If true, disks are chosen after the blank ones that hold something, and are free. To destroy that, it also takes
+      O(allow_destroy).
+    - Not needed where the entry names its disk, by C(serial) or C(wwn).
+  type: bool
 """
 
 _NAME = r"""
@@ -368,11 +382,12 @@ class ModuleDocFragment:
         _section(
             "disks",
             "Names for disks that are chosen by what they are. Those that the document's items are made of already are "
-            "chosen first, then blank ones, always in the same order. Disks that others use are never chosen.",
+            "chosen first, then blank ones, always in the same order. Disks that hold anything are chosen only where "
+            "the entry says so, and disks that others use never.",
             _DISKS,
         )
     )
-    PARTITIONS: str = _flat(_section("partitions", "Parts of devices, in a GPT.", _PARTITION))
+    PARTITIONS: str = _flat(_section("partitions", "Parts of devices. New ones are made in a GPT.", _PARTITION))
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))
     DRIVES: str = _flat(
