@@ -56,6 +56,12 @@ max_size:
 count:
   description: How many. One, if it is not said.
   type: int
+allow_data:
+  description:
+    - If true, disks are chosen after the blank ones that hold a filesystem, and are free. To remove that, it also takes
+      C(allow_destroy).
+    - Not needed where the entry names its disk, by C(serial) or C(id_path).
+  type: bool
 tags:
   description: Tags that they all have.
   type: list

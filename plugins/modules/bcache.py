@@ -60,7 +60,7 @@ EXAMPLES = r"""
   strata.storage.bcache:
     name: cached
     state: absent
-    allow_destroy: true
+    allow_destroy: [/dev/bcache/by-label/cached]
 """
 
 RETURN = r"""

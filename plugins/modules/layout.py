@@ -21,10 +21,13 @@ author:
 options:
   allow_destroy:
     description:
-      - The names of the items on whose way data may be destroyed, for instance a filesystem on a device that an item is
-        to be made of, or what is on an item that is removed.
-      - Without its name here, an item is refused whatever holds a signature, and the error names the device and what
-        was found on it.
+      - Devices whose content may be destroyed, by path (best C(/dev/disk/by-id)), serial number or WWN. A disk stands
+        for its partitions too. A device that is not named here is refused if it holds anything.
+      - Names of items. Each permits the task to destroy all that is in the way of that item, for instance a filesystem
+        on any device that the item is to be made of, what is on an item that is removed, and old bytes that surface in
+        a new item. Name devices where you can, so that a wrong device is still refused.
+      - Without either here, whatever holds a signature is refused, and the error names the device and what was found
+        on it.
       - A device that is in use (mounted, held by something else) is refused either way.
     type: list
     elements: str
@@ -208,7 +211,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True
     )
-    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_drawn)
+    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_drawn, many=True)
 
 
 if __name__ == "__main__":

@@ -171,15 +171,17 @@ def check_once(
     ordered: Iterable[Node],
     items: Mapping[Node, Item],
     where: Mapping[str, tuple[str, ...]],
-    key: Callable[[str], str],
+    key: Callable[[str, str], str],
 ) -> None:
-    """Raises StorageError for a device that two items name; ``key`` is the device that a path or a name means."""
+    """Raises StorageError for a device that two items name; ``key`` is the device that a path or a name means in a
+    role.
+    """
     places: dict[str, str] = {}
     for node in ordered:
         for reference in node.references if items[node].state != "absent" else ():
             here = role(reference.place)
             for text in resolve(reference.text, where) if here != "again" else ():
-                device = key(text)
+                device = key(text, here)
                 if device in places and (not here or role(places[device]) != here):
                     raise StorageError(f"{places[device]} and {reference.place} both mean {device}")
                 places[device] = reference.place

@@ -12,8 +12,8 @@ from ..document.disk import Candidate
 from ..document.document import Document, Item, claims
 from ..document.references import Node
 from .layout import planner
-from .safety import usage
-from .state import Host
+from .safety import describe_content, usage
+from .state import Content, Host
 
 
 def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
@@ -31,7 +31,20 @@ def _candidates(host: Host) -> tuple[Candidate, ...]:
             **disk._asdict(),
             size=host.devices[path].size,
             free=not usage(host, host.devices[path]) and not contents[path].busy,
-            blank=not contents[path].signatures,
+            holds=describe_content(contents[path]),
+            begun=_is_begun(host, path, contents[path]),
+            shown=f"{host.stable(path)} ({disk.serial})" if disk.serial else host.stable(path),
         )
         for path, disk in facts.items()
     )
+
+
+def _is_begun(host: Host, path: str, content: Content) -> bool:
+    """Whether a disk holds what a task that was cut short leaves, and nothing in it: an empty table, or a physical
+    volume that belongs to no group.
+    """
+    found = [signature.type for signature in content.signatures]
+    if found == ["gpt"] and not host.devices[path].partitions:
+        table = host.table(path)
+        return table is not None and not table.parts
+    return found == ["LVM2_member"] and path in host.groups().orphans

@@ -169,7 +169,7 @@ def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool
         held = describe_content(content)
     else:
         held = "what nobody can see while it is offline"
-    if held and not allow:
+    if held and not host.may_lose(logical.device, allow):
         raise Refused(f"drive {group.name} cannot be removed: {full} holds {held}. Set allow_destroy to destroy that.")
     steps, host = _take_out_of_use(host, group, logical)
     if not logical.active:

@@ -25,6 +25,8 @@ def others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) ->
             for path in resolve(item.name, where)
             if (device := host.find(path))
         }
+    # By whatever the document calls them.
+    partitions = {path for item in document.sections.get("partitions", ()) for path in where[item.name]}
     needed = below(host, *(mount.device for mount in host.mounts if mount.mount_point in _ROOT))
     found = [
         other
@@ -32,6 +34,7 @@ def others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) ->
         if other.section in document.sections
         and (other.section, other.name) not in named
         and not needed.intersection(other.devices)
+        and not (other.section == "partitions" and partitions.intersection(other.devices))
     ]
     return found, host._replace(links={**{path: path for path in host.devices}, **host.links})
 

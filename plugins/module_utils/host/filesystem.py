@@ -52,7 +52,7 @@ def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
         return Plan((), host)
     content = host.content(device.path)[device.path]
     what = f"filesystem on {want.device} cannot be removed"
-    if not allow:
+    if not host.may_lose(device.path, allow):
         raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
     unmounted = mount.unmount(host, target(_place(host, want, device), filesystem))
     host = unmounted.after

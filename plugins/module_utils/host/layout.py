@@ -25,6 +25,7 @@ from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
 from ..document.references import Node, check_names, in_order
+from .safety import permit
 from .state import UNSEEN, Host
 
 if TYPE_CHECKING:
@@ -65,14 +66,18 @@ def references(document: Document) -> tuple[str, ...]:
     found: list[str] = []
     for node, item in nodes(document).items():
         found += [reference.text for reference in node.references]
-        found += device_paths(item).values()
+        # By its name alone, a partition may be that of another disk.
+        found += device_paths(item).values() if not isinstance(item, Partition) else ()
         if node.names:
             found.append(f"/dev/{item.name}")
     return tuple(dict.fromkeys(found))
 
 
 def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
-    """What it takes. ``allow``: the items on whose way data may be destroyed. Raises what the planners raise."""
+    """What it takes. ``allow``: the items on whose way data may be destroyed, and devices that may lose what they hold.
+
+    Raises what the planners raise.
+    """
     try:
         return _plan(host, document, allow)
     except Unread as need:
@@ -100,22 +105,21 @@ def _readable(host: Host, document: Document, what: str) -> list[str]:
 def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     items = nodes(document)
     known = check_names((*disk_nodes(document), *items))
-    _check_foreign(host, items)
     where, host = _where(host, document, items)
+    _check_foreign(host, items, where)
     going: list[Found] = []
     if document.exact:
         from . import exact
 
         going, host = exact.others(host, document, where)
-    known_names = {item.name for item in items.values()}
-    unknown = [name for name in allow if name not in known_names]
-    # What only the host knew by that name may be gone since.
-    if unknown and not document.exact:
-        raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
+    named = {item.name for item in items.values()} | {other.name for other in going}
+    # In mode exact, what only the host knew by that name may be gone since.
+    devices = tuple(name for name in allow if name.startswith("/") or name not in named)
+    host = permit(host, devices, known=not document.exact)
     if document.exact:
         exact.check(host, going, allow)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
-    check_once(ordered, items, where, lambda text: host.links.get(text) or text)
+    check_once(ordered, items, where, lambda text, role: _device(host, text, role))
     wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
     others = [
         Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,))
@@ -184,12 +188,20 @@ def _is_unseen(host: Host, path: str) -> bool:
     return device is not None and host.contents.get(device.path) == UNSEEN
 
 
-def _check_foreign(host: Host, items: dict[Node, Item]) -> None:
+def _device(host: Host, text: str, role: str) -> str:
+    """The device that a reference means; who names a partition to have it changed means the table that it is in."""
+    path = host.links.get(text) or text
+    disk = host.devices[path].disk if path in host.devices else ""
+    return disk if disk and role == "partitioned" else path
+
+
+def _check_foreign(host: Host, items: dict[Node, Item], where: dict[str, tuple[str, ...]]) -> None:
     """A name that is also the kernel's of another device would be read as the one here and as the other there."""
     for node, item in items.items():
         if not node.names:
             continue
-        device, own = host.find(f"/dev/{item.name}"), [host.find(path) for path in device_paths(item).values()]
+        device = host.find(f"/dev/{item.name}")
+        own = [host.find(path) for name in device_paths(item) for path in where[name]]
         if device is not None and device not in own:
             raise StorageError(
                 f"{node.place}: there is a device {device.path} of that name already; choose another one"
@@ -207,6 +219,16 @@ def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dic
         chosen = disk.choose(host, document, items)
         where.update(chosen)
         host = host._replace(links={**host.links, **{path: path for paths in chosen.values() for path in paths}})
+    named: dict[str, str] = {}
+    for node, item in items.items():
+        if isinstance(item, Partition):
+            _disk, there = planner(item).find(host, bound(node.section, item, where))
+            if there is not None:
+                if there.path in named:
+                    raise StorageError(f"{named[there.path]} and {node.place} both mean {there.path}")
+                named[there.path] = node.place
+                where[item.name] = (there.path,)
+                host = host._replace(links={**host.links, there.path: there.path})
     return where, host
 
 

@@ -165,7 +165,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         kind="raid",
         name=want.name,
         detail="that it starts out blank",
-        actions=(Inspect(path, wipe=allow),),
+        actions=(Inspect(path, wipe=all(host.may_lose(device.path, allow) for device in members)),),
         flush=(path,),
         undo=(
             Vacate(path, ("mdadm", "--stop", path)),
@@ -284,6 +284,7 @@ def _made(host: Host, array: Array, size: int) -> Device:
         array.device,
         size=size,
         sector=max(host.devices[member.device].sector for member in array.members if member.device in host.devices),
+        physical=max(host.devices[member.device].physical for member in array.members if member.device in host.devices),
         optimal_io=0 if array.level == "1" else int(stripe),
     )
 
@@ -328,7 +329,7 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
         what = f"array {want.name} cannot be removed"
         check_unused(host, device, what, "Take away what uses it first.")
         content = host.content(device.path)[device.path]
-        if content.signatures and not allow:
+        if content.signatures and not host.may_lose(device.path, allow):
             raise Refused(
                 f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that."
             )

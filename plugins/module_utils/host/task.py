@@ -15,8 +15,10 @@ from ..core.errors import StorageError, Unread, sentence
 from ..core.lock import host_lock
 from ..core.plan import Plan
 from ..core.run import Road, run
+from ..document import permission
 from ..document.sizes import parse_bytes
 from .read import deepen, read
+from .safety import permit
 from .state import Device, Host
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ EXPECT: dict[str, dict[str, Any]] = {
     }
 }
 #: What each module of a single item takes beside its words.
-OPTIONS: dict[str, dict[str, Any]] = {"allow_destroy": {"type": "bool", "default": False}, **EXPECT, **LOCK}
+OPTIONS: dict[str, dict[str, Any]] = {**permission.OPTION, **EXPECT, **LOCK}
 #: What a module takes beside them whose work goes on after its task.
 WAITING: dict[str, dict[str, Any]] = {
     "wait": {"type": "bool", "default": False},
@@ -48,8 +50,9 @@ def make_so(
     facts: Callable[[Host, Any], dict[str, Any]],
     settled: Callable[[Any], Any] = lambda want: want,
     diff: Callable[[Host], Any] | None = None,
+    many: bool = False,
 ) -> NoReturn:
-    """Bring one item of the document about on this host, or all of it, and exit.
+    """Bring one item of the document about on this host, or all of it (``many``), and exit.
 
     ``settled``: what is wanted once acts were done; ``diff``: what a diff shows of a host (None: the facts).
     """
@@ -62,16 +65,22 @@ def make_so(
             for item in module.params.get("expect") or ()
         ]
         want = parse(module.params)
+        allow, named = permission.parse(module.params.get("allow_destroy"))
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
-    names = tuple(references(want))
+    names = (*references(want), *(name for name in named if name.startswith("/")))
+
+    def planned(host: Host, want: Any) -> Plan:
+        # Only the planner of a document can tell the names of its items from those of devices.
+        return plan(host, want, named) if many else plan(permit(host, named), want, allow)
+
     run(
         module,
         Road(
             read=lambda: _with_expected(read(names), expected),
             deepen=deepen,
-            plan=lambda host: plan(host, want, module.params.get("allow_destroy")),
-            replan=lambda host: plan(host, settled(want), module.params.get("allow_destroy")),
+            plan=lambda host: planned(host, want),
+            replan=lambda host: planned(host, settled(want)),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             diff=diff,

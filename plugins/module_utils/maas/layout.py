@@ -18,7 +18,7 @@ from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
 from ..document.references import Node, check_names, in_order
-from . import bcache, drive, filesystem, partition, raid, survey
+from . import bcache, drive, filesystem, partition, raid, safety, survey
 from .actions import TAGS, USE, Call, at, fields, step
 from .state import ALLOCATED, DISK, READY, Machine
 from .words import Special, Wanted
@@ -47,7 +47,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     others = survey.others(machine, want, where) if want.document.exact else []
     _check_allowed(others, items, allow, want)
     ordered = [node for node in in_order(tuple(items), known) if node in items]
-    check_once(tuple(ordered), items, where, lambda text: getattr(machine.find(text), "key", text))
+    check_once(tuple(ordered), items, where, lambda text, _role: getattr(machine.find(text), "key", text))
     whole = _boot_disk(whole, want)
     going = [Going(item, True) for item in others]
     going += [
@@ -312,7 +312,7 @@ def candidates(machine: Machine) -> tuple[Candidate, ...]:
             rotational=_ROTARY in disk.tags,
             size=disk.size,
             free=not disk.member and not machine.partitions(disk.key),
-            blank=disk.filesystem is None,
+            holds=safety.describe(disk.filesystem) if disk.filesystem else "",
             tags=disk.tags,
             id_path=disk.id_path,
             numa_node=disk.numa_node,

@@ -114,7 +114,7 @@ def tell(module: AnsibleModule) -> NoReturn:
 
 
 def _told(machine: Machine, wanted: tuple[disk.Disks, ...]) -> dict[str, Any]:
-    free = [one for one in layout.candidates(machine) if one.free and one.blank]
+    free = [one for one in layout.candidates(machine) if one.free and not one.holds]
     return {
         "system_id": machine.system_id,
         "hostname": machine.hostname,

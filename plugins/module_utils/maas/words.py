@@ -43,7 +43,7 @@ _VOLUME = {
 #: What each section's items take.
 WORDS: dict[str, dict[str, Any]] = {
     "disks": {
-        **_words(disk.OPTIONS, "name", "serial", "model", "rotational", "min_size", "max_size", "count"),
+        **_words(disk.OPTIONS, "name", "serial", "model", "rotational", "min_size", "max_size", "count", "allow_data"),
         **disk.MAAS_OPTIONS,
     },
     "partitions": {**_words(partition.OPTIONS, "name", "device", "size", "state"), "bootable": {"type": "bool"}},

@@ -70,10 +70,21 @@ def test_what_is_there_stays() -> None:
         "mount filesystem /dev/sdb",
         "label filesystem /dev/sdb",
     ]
-    refused(full(), 'holds an ext4 filesystem labelled "backup" .* or set allow_destroy', type="xfs")
+    refused(
+        full(), 'holds an ext4 filesystem labelled "backup" .* or name /dev/disk/by-id/sdb in allow_destroy', type="xfs"
+    )
     made = plan(full(), True, type="xfs")
     assert outline(made) == ["wipe device /dev/sdb", "format filesystem /dev/sdb"]
     assert destroyed(made) == [f'/dev/sdb: an ext4 filesystem labelled "backup" (UUID {UUID})']
+
+
+def test_sectors_that_are_larger_than_those_it_was_made_for() -> None:
+    for kind, sector in (("xfs", 512), ("ext4", 1024)):
+        host = full(FOUND._replace(type=kind, sector=sector), mounts=(Mount(SDB, "/srv", kind, "rw"),))
+        assert plan(host).steps == ()
+        large = host._replace(devices={SDB: disk(SDB, sector=4096)})
+        refused(large, f"{kind} that was made for sectors of at most {sector} bytes, .* --sector-size {sector} ")
+        assert outline(plan(large._replace(mounts=()), True, type="btrfs"))[0] == "wipe device /dev/sdb"
 
 
 def test_a_device_that_grew() -> None:

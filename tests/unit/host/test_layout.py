@@ -20,10 +20,28 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     DiskFacts,
     Filesystem,
     Host,
+    Lvm,
     Mount,
+    Part,
+    Signature,
+    Table,
 )
 
-from .hosts import CONF, DEBIAN, EXT4, GiB, a_host, an_array, commands, destroyed, disk, mdadm_line, outline, with_array
+from .hosts import (
+    CONF,
+    DEBIAN,
+    EXT4,
+    GiB,
+    MiB,
+    a_host,
+    an_array,
+    commands,
+    destroyed,
+    disk,
+    mdadm_line,
+    outline,
+    with_array,
+)
 
 SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
 STACK: dict[str, Any] = {
@@ -124,12 +142,13 @@ def test_disks_that_are_alike_keep_what_they_are_for() -> None:
         "disks": [{"name": "front", "rotational": True}, {"name": "back", "rotational": True}],
         "bcaches": [{"name": "cached", "backing_device": "back", "cache_device": "front"}],
     }
-    taken = blank(
-        contents={SDB: Content((EXT4,)), SDC: Content((EXT4,)), SDD: Content((EXT4,)), "/dev/sde": Content((EXT4,))}
-    )
-    plan = planned(taken, words, "cached")
-    assert (plan.after.cache_sets[0].device, plan.after.backings[0].device) == ("/dev/sdf", SDB)
-    pair = {**words, "disks": [*reversed(words["disks"]), {"name": "more", "rotational": True, "count": 3}]}
+    taken = blank(contents={SDB: Content((EXT4,)), SDD: Content((EXT4,)), "/dev/sde": Content((EXT4,))})
+    plan = planned(taken, words)
+    assert (plan.after.cache_sets[0].device, plan.after.backings[0].device) == (SDC, "/dev/sdf")
+    pair = {
+        **words,
+        "disks": [*reversed(words["disks"]), {"name": "more", "rotational": True, "count": 3, "allow_data": True}],
+    }
     assert planned(plan.after, pair).steps == ()
 
 
@@ -157,12 +176,54 @@ def test_a_disk_from_one_item_to_another() -> None:
 
 def test_permission_is_given_by_name() -> None:
     host = blank(contents={SDB: Content((EXT4,))})
-    refused(host, STACK, r"/dev/sdb: refused as a member of md0: .*, or add md0 to allow_destroy to destroy that")
+    refused(host, STACK, "/dev/sdb: refused as a member of md0: .*, or name /dev/disk/by-id/sdb in allow_destroy")
     refused(host, STACK, "refused as a member of md0", "data", "cached")
     assert destroyed(planned(host, STACK, "md0")) == [
         '/dev/sdb: an ext4 filesystem labelled "backup" (UUID 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a)'
     ]
-    refused(host, STACK, "allow_destroy: md7 is no item of the document", "md7")
+    refused(host, STACK, "allow_destroy: md7 is no item of the document, no path, and no disk's serial", "md7")
+
+
+def test_permission_is_given_for_devices() -> None:
+    host = blank(contents={SDB: Content((EXT4,)), SDC: Content((EXT4,))})
+    for allow in ("Sb", "5b", "naa.5b", "0x5b", "/dev/disk/by-id/sdb", SDB):
+        refused(host, STACK, "/dev/sdc: refused as .* name /dev/disk/by-id/sdc in allow_destroy", allow)
+        assert len(destroyed(planned(host, STACK, allow, SDC))) == 2
+    # It may be gone, after the run that destroyed what it held.
+    refused(host, STACK, "/dev/sdc: refused", "Sb", "/dev/disk/by-id/gone")
+
+
+def test_only_blank_disks_are_chosen() -> None:
+    """And those that the document made, or began to."""
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "rotational": True, "count": 5}],
+        "raids": [{"name": "md0", "level": "5", "devices": ["slow"]}],
+    }
+    taken = blank(contents={SDC: Content((EXT4,))})
+    for allow in ([], ["md0"], [SDC]):
+        refused(taken, words, r'5 wanted, .*/by-id/sdc \(Sc\) holds an ext4 filesystem labelled "backup"', *allow)
+    words["disks"][0]["allow_data"] = True
+    refused(taken, words, "/dev/sdc: refused", "Sb")
+    made = planned(taken, words, SDC)
+    assert len(destroyed(made)) == 1
+    del words["disks"][0]["allow_data"]
+    assert planned(made.after, words).steps == ()
+
+
+def test_what_was_begun_on_a_disk_is_gone_on_with() -> None:
+    words: dict[str, Any] = {
+        "disks": [{"name": "one", "rotational": False}],
+        "partitions": [{"name": "part", "device": "one"}],
+    }
+    gpt = Content((Signature("gpt"),))
+    empty = Table("gpt", MiB, 10 * GiB - MiB)
+    assert outline(planned(blank(contents={SDG: gpt}, tables={SDG: empty}), words)) == ["create partition part"]
+    for other in (empty._replace(parts=(Part(1, MiB, MiB),)), None):
+        refused(blank(contents={SDG: gpt}, tables={SDG: other}), words, "holds a GPT partition table")
+    words = {"disks": words["disks"], "drives": [drive("data", "one")]}
+    orphan = {"contents": {SDG: Content((Signature("LVM2_member"),))}}
+    assert planned(blank(**orphan, lvm=Lvm(orphans=(SDG,))), words).steps
+    refused(blank(**orphan), words, "holds an LVM2 physical volume")
 
 
 def mirror(name: str, *devices: str) -> dict[str, Any]:
@@ -233,8 +294,37 @@ def test_filesystems_on_what_the_document_makes() -> None:
         ("/dev/disk/by-id/sdg", "swap"),
     ]
     taken = blank(contents={SDG: Content((EXT4,))}, filesystems={SDG: Filesystem("ext4", EXT4.uuid, size=GiB)})
-    refused(taken, words, r"/dev/sdg: refused as .*, or add rest\[0\] to allow_destroy")
+    refused(taken, words, "/dev/sdg: refused as .*, or name /dev/disk/by-id/sdg in allow_destroy")
     assert destroyed(planned(taken, words, "rest[0]"))
+
+
+def with_partition(host: Host, path: str, name: str) -> Host:
+    """A disk with a table, and a partition of that name in it."""
+    part = disk(path, GiB, disk=path[:-1], part_name=name, link="")
+    host = host.with_device(part, path)
+    whole = host.devices[path[:-1]]._replace(partitions=(path,))
+    return host._replace(
+        devices={**host.devices, whole.path: whole},
+        tables={**host.tables, whole.path: Table("gpt", MiB, 10 * GiB - MiB, (Part(1, MiB, GiB),))},
+        contents={**host.contents, whole.path: Content((Signature("gpt"),)), path: Content()},
+        filesystems={**host.filesystems, path: None},
+    )
+
+
+def test_one_name_on_two_disks() -> None:
+    words = {
+        "partitions": [{"name": "data", "device": "sdc"}],
+        "filesystems": [{"device": "data", "type": "ext4", "mount_point": "/srv"}],
+    }
+    one = with_partition(blank(), f"{SDB}1", "data")
+    assert any("mkfs.ext4" in command and command.endswith("/dev/sdc1") for command in commands(planned(one, words)))
+    both = with_partition(one, f"{SDC}1", "data")
+    assert any("mkfs.ext4" in command and command.endswith("/dev/sdc1") for command in commands(planned(both, words)))
+
+
+def test_one_partition_by_two_names() -> None:
+    words = {"partitions": [{"name": "a", "device": "sdb", "number": 1}, {"name": "b", "device": "/dev/sdb1"}]}
+    refused(with_partition(blank(), f"{SDB}1", ""), words, "partitions: a and partitions: b both mean /dev/sdb1")
 
 
 def test_partitions_and_what_is_made_of_them() -> None:
