@@ -38,6 +38,15 @@ write_mostly_devices:
   description: Members of a RAID 1, also listed in C(devices), that are read from only where no other member can be.
   type: list
   elements: str
+discard_devices:
+  description:
+    - Devices of the array whose own version of its data is given up. Needed only where members ran apart, each without
+      the other, so that two versions of the data exist. Without it such a start is refused, and both versions stay.
+    - Those that are also listed in C(devices) are cleared, and rebuilt from the others. Where the array is
+      removed, a copy of a member, or a device with a version of its own, is cleared too.
+    - Name them for the one run that needs it, and take them out again.
+  type: list
+  elements: str
 chunk_size:
   description:
     - How much is written to one member before the next one's turn, for example V(512K). New arrays get mdadm's default.

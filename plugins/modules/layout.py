@@ -179,6 +179,13 @@ in_progress:
   returned: success
   type: list
   elements: str
+pending:
+  description:
+    What is wanted and can only be done once what is on its way has ended, or once a member that is missing is back, as
+    it is planned now. The task warns of it, and does it when it is run again then.
+  returned: success
+  type: list
+  elements: str
 pending_reboot:
   description: What takes effect with the next boot.
   returned: success

@@ -145,6 +145,11 @@ in_progress:
   returned: success
   type: list
   elements: str
+pending:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
 pending_reboot:
   description: What takes effect with the next boot.
   returned: success

@@ -87,6 +87,7 @@ def test_an_array_made_by_hand_gets_its_name(node: Node) -> None:
     first, second = node.disks("HDD1", "HDD2")
     create = "mdadm --create /dev/md127 --run --level=1 --raid-devices=2 --name=md0"
     node.run(f"{create} {first} {second}")
+    node.run("mdadm --quiet --wait /dev/md127 || true")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": [first, second]}
     assert "is a member of RAID array" in node.refusal("raid", name="md5", level="1", devices=[first, second])
     other = "0" * 32

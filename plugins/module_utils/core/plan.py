@@ -133,7 +133,8 @@ class Plan(NamedTuple):
 
     ``in_progress``, ``pending_reboot`` and ``warnings`` are sentences about what is on its way, waits for a reboot,
     or is wrong and not this plan's to mend: none is a step, and none makes a run changed. What is in progress may
-    call for more steps once it has ended; ``waits`` are the actions that wait for that, for a user who wants it.
+    call for more steps once it has ended: ``pending`` says which, as far as they can be planned now. ``waits`` are the
+    actions that wait for that, for a user who wants it.
     """
 
     steps: tuple[Step, ...]
@@ -142,6 +143,7 @@ class Plan(NamedTuple):
     pending_reboot: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     waits: tuple[Any, ...] = ()
+    pending: tuple[str, ...] = ()
 
 
 def both(first: Plan, second: Plan) -> Plan:
@@ -153,6 +155,7 @@ def both(first: Plan, second: Plan) -> Plan:
         pending_reboot=first.pending_reboot + second.pending_reboot,
         warnings=first.warnings + tuple(warning for warning in second.warnings if warning not in first.warnings),
         waits=first.waits + second.waits,
+        pending=first.pending + second.pending,
     )
 
 

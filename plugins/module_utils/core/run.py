@@ -91,10 +91,15 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
         if module._diff:
             result["diff"]["after"] = _diff(road, state, after)
 
-    for warning in plan.warnings:
+    for warning in (*plan.warnings, *(f"not done yet: {deferred}" for deferred in plan.pending)):
         module.warn(warning)
     result["changed"] = bool(result["plan"])
-    result.update(after, in_progress=list(plan.in_progress), pending_reboot=list(plan.pending_reboot))
+    result.update(
+        after,
+        in_progress=list(plan.in_progress),
+        pending=list(plan.pending),
+        pending_reboot=list(plan.pending_reboot),
+    )
 
 
 def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[Any, Plan]:
@@ -110,11 +115,11 @@ def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[
             execute(plan.steps, hands)
             result.update(changed=True, done=result.get("done", []) + dump_steps(plan.steps))
         goes_on = bool(plan.in_progress)
-        state, plan = survey(road, again=True)
+        state, plan = survey(road, again="done" in result)
         if road.wait is not None and plan.waits:
             goes_on = True
             perform_actions(tuple(wait._replace(timeout=road.wait) for wait in plan.waits), hands)
-            state, plan = survey(road, again=True)
+            state, plan = survey(road, again="done" in result)
         if plan.steps and not goes_on:
             break
         if plan.steps and road.expected:

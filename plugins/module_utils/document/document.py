@@ -48,7 +48,7 @@ _INDEXED = re.compile(r"(.+)\[(\d+)\]")
 #: Where an item names devices.
 _DEVICES = {
     "partitions": ("device",),
-    "raids": ("devices", "spare_devices", "write_mostly_devices"),
+    "raids": ("devices", "spare_devices", "write_mostly_devices", "discard_devices"),
     "bcaches": ("backing_device", "cache_device"),
     "drives": ("devices",),
     "filesystems": ("device",),
@@ -129,7 +129,7 @@ def role(place: str) -> str:
     option = place.rpartition(": ")[2].partition("[")[0]
     if option == "device" and place.startswith("partitions: "):
         return "partitioned"
-    return {"write_mostly_devices": "again", "cache_device": "cache"}.get(option, "")
+    return {"write_mostly_devices": "again", "discard_devices": "again", "cache_device": "cache"}.get(option, "")
 
 
 def bound(section: str, item: Item, where: Mapping[str, tuple[str, ...]]) -> Item:

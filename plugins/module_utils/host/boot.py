@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ..core.plan import Command, Edit, Step
-from .state import Host
+from .state import Array, Host
 
 _REBUILD = {
     "update-initramfs": ("update-initramfs", "-u", "-k", "all"),
@@ -64,6 +64,14 @@ def array_lines(host: Host) -> tuple[ArrayLine, ...]:
 def _array_lines(text: str) -> tuple[ArrayLine, ...]:
     found = (_array_line(entry) for entry in _entries(text))
     return tuple(line for line in found if line)
+
+
+def array_name(lines: tuple[ArrayLine, ...], array: Array) -> str:
+    """What the document calls an array: as mdadm.conf does, else as its superblock, else as the kernel."""
+    return next(
+        (line.device.rsplit("/", 1)[1] for line in lines if line.uuid == array.uuid and "/" in line.device),
+        array.name or array.device.rsplit("/", 1)[-1],
+    )
 
 
 def persist(

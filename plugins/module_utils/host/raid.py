@@ -9,14 +9,16 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid, placeholder
-from ..document.raid import LEAST_DEVICES, Raid, data_members, redundancy
+from ..document.raid import LEAST_DEVICES, Raid, can_run, data_members, redundancy
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
-from .boot import ArrayLine, array_lines, array_path, persist
+from .boot import ArrayLine, array_lines, array_name, array_path, persist
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
-from .safety import blank, check_once, check_unused, describe_content, take, wipe_steps
-from .state import UNSEEN, Array, Device, Host, Member, Signature, replace_item
+from .raid_space import new_offset, usable
+from .raid_versions import advice, check_removable, describe, meant
+from .safety import blank, check_free, check_once, check_unused, describe_content, take, wipe_steps
+from .state import OUTSIDE, UNSEEN, Array, Device, Host, Member, Signature, replace_item
 
 #: mdadm's own rule: a write-intent bitmap pays off from this size of a member.
 _BITMAP_FROM = 100 << 30
@@ -25,11 +27,17 @@ _CHUNK = 512 << 10
 _IGNORE = "<ignore>"
 #: Whoever opens the node of an array that was stopped gets an empty md device for it.
 _NOT_THERE = ("", "clear")
+#: How many rounds of changes what is pending may take: a change of level takes three.
+_ROUNDS = 5
+#: Less than this of each member makes no array.
+_LEAST_USED = 64 << 10
+#: mdadm's own limit for metadata 0.90.
+_MOST_OLD_DEVICES = 27
 
 
 def references(want: Raid) -> tuple[str, ...]:
     """What has to be resolved to plan this array."""
-    return (*want.references, array_path(want.name))
+    return (*want.references, *(want.discard_devices or ()), array_path(want.name))
 
 
 def plan(host: Host, want: Raid, allow: bool) -> Plan:
@@ -77,7 +85,7 @@ def _find(host: Host, want: Raid) -> Array | None:
             continue
         raise Refused(
             f"{device.path}: refused as a member of {want.name}: it is a member of RAID array "
-            f"{owner.device or owner.name} (UUID {owner.uuid}). Take it out of `devices`, or remove that array first."
+            f"{owner.device or owner.name} (UUID {owner.uuid}). Take it out of `devices`, or out of that array first."
         )
     if found:
         return found
@@ -85,6 +93,12 @@ def _find(host: Host, want: Raid) -> Array | None:
     if len(stopped) > 1:
         uuids = " and ".join(array.uuid for array in stopped)
         raise Refused(f"array {want.name}: two arrays that do not run carry this name; say which one by uuid: {uuids}")
+    if stopped and want.devices:
+        raise Refused(
+            f"array {want.name}: an array of this name, UUID {stopped[0].uuid}, does not run, and none of its devices "
+            f"({' '.join(member.device for member in stopped[0].members)}) is in `devices`. Say its uuid to mean that "
+            "one, or choose another name"
+        )
     return stopped[0] if stopped else None
 
 
@@ -118,20 +132,17 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     spares = resolve(host, want.spare_devices or (), want.name)
     check_once(members + spares, f"array {want.name}")
     smallest = min(device.size for device in members + spares)
+    metadata = want.metadata or "1.2"
     steps: tuple[Step, ...] = ()
     for device in members + spares:
         option = "devices" if device in members else "spare_devices"
         steps += take(host, device, f"a member of {want.name}", option, allow)
+    _check_room(want, metadata, members + spares)
 
     uuid = _new_uuid(want)
-    metadata = want.metadata or "1.2"
     bitmap = want.bitmap or ("internal" if want.level != "0" and smallest >= _BITMAP_FROM else "none")
     persisted, host = _persist_path(host, want, uuid)
     used = smallest if want.size is None else want.size
-    if used > smallest:
-        raise StorageError(
-            f"array {want.name}: size is {show_size(used)}, and its smallest device has {show_size(smallest)}"
-        )
     size = int(used * data_members(want.level, len(members), want.layout or ""))
     argv = [
         *("mdadm", "--create", path, "--run", f"--level={want.level}", f"--raid-devices={len(members)}"),
@@ -190,42 +201,66 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
     host = host.with_device(_made(host, array, size), path)._replace(arrays=(*host.arrays, array))
     marked, host, _array = mark(host, want, array)
-    return Plan(steps + persisted + (create, inspect) + marked, host)
+    return Plan(steps + persisted + (create, inspect) + marked, host, warnings=_sectors_differ(host, want.name, array))
+
+
+def _check_room(want: Raid, metadata: str, devices: list[Device]) -> None:
+    """Raises StorageError where mdadm would make no array of new devices: they are too small, or too many."""
+    if metadata == "0.90" and len(devices) > _MOST_OLD_DEVICES:
+        raise StorageError(
+            f"array {want.name}: metadata 0.90 has room for {_MOST_OLD_DEVICES} devices, and {len(devices)} are "
+            "wanted. Say another metadata"
+        )
+    chunk = 0 if want.level == "1" else want.chunk_size or _CHUNK
+    smallest = min(devices, key=lambda device: device.size)
+    room = usable(metadata, smallest.size, new_offset(metadata, devices[0].size, chunk))
+    least = max(chunk, want.size or 0, _LEAST_USED)
+    if room < least:
+        wanted = "at least" if want.size is None else "size is"
+        raise StorageError(
+            f"array {want.name}: {wanted} {show_size(least)}, and its smallest device, {smallest.path}, has "
+            f"{show_size(smallest.size)}, of which an array can use {show_size(room)}. Use a larger device"
+        )
 
 
 def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
     path = array_path(want.name)
     steps, host = _persist_path(host, want, array.uuid)
-    pending: tuple[str, ...] = ()
+    at_boot: tuple[str, ...] = ()
     if not array.running:
-        more, host, array = _assemble(host, want, array)
+        more, host, array = _assemble(host, want, meant(host, want, array))
         steps += more
     elif host.links.get(path) != array.device:
         device = host.devices[array.device]
         if device.holders or host.mounted(device.path) or device.path in host.swaps or device.partitions:
-            pending += (f"{want.name} runs as {array.device} and is in use: it gets its name with the next boot",)
+            at_boot += (f"{want.name} runs as {array.device} and is in use: it gets its name with the next boot",)
         else:
-            steps += (_stop_step(host, want.name, array),)
-            more, host, array = _assemble(host, want, array._replace(state="clear", device=""))
+            more, host, array = _assemble(host, want, array)
             steps += more
+    read_only = array.state == "readonly"
     more, host, array = _change(host, want, array, allow)
+    if more and read_only:
+        raise Refused(
+            f"array {want.name} is read-only, and this would change it: {more[0]}. Make it writable first "
+            f"(mdadm --readwrite {path})"
+        )
+    scrubbing = any(step.verb == "scrub" for step in more)
     going = _in_progress(want.name, array)
     return Plan(
         steps + more,
         host,
         in_progress=going,
-        pending_reboot=pending,
-        warnings=_warnings(want.name, array),
+        pending_reboot=at_boot,
+        warnings=_warnings(host, want.name, array),
         waits=(Idle(array.device),) if going else (),
+        pending=_pending(host, want.settled() if scrubbing else want, array, allow),
     )
 
 
 def _change(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
     """Members and shape, one after the other: while a reshape is on its way, nothing else is begun."""
-    steps = raid_reshape.resume(want, array)
-    if steps:
-        resumed = array._replace(state="clean", sync_action="reshape" if array.reshaping else "recover")
-        host, array = with_array(host, array, resumed), resumed
+    steps, resumed = raid_reshape.resume(want, array)
+    host, array = with_array(host, array, resumed), resumed
     if array.reshaping:
         return steps, host, array
     kept = keep(host, want, array, allow)
@@ -242,17 +277,66 @@ def _change(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[St
     return steps, host, array
 
 
+def _pending(host: Host, want: Raid, array: Array, allow: bool) -> tuple[str, ...]:
+    """What is left to do once the array is whole and does nothing, as sentences. Raises what planning that raises."""
+    busy = _busy(array)
+    if busy:
+        until = f"its {busy} has ended"
+    elif array.sync_action == "frozen":
+        until = "its sync_action is no longer frozen"
+    elif array.degraded:
+        until = "no member is missing"
+    else:
+        return ()
+    found: list[str] = []
+    for _round in range(_ROUNDS):
+        ended = _ended(array)
+        steps, host, array = _change(with_array(host, array, ended), want, ended, allow)
+        if not steps:
+            break
+        found += [f"{want.name}: {one.verb} {one.detail}, once {until}" for one in steps]
+    return tuple(found)
+
+
+def _ended(array: Array) -> Array:
+    """An array once what it does has ended, and whole: that a member is missing is told as such."""
+    free = list(array.devices("spare"))
+    taken = {member.slot for member in array.members if member.role in ("active", "rebuilding")}
+    replaced = {member.slot for member in array.members if member.role == "replacing"}
+    empty = [slot for slot in range(array.raid_devices) if slot not in taken] if array.level != "0" else []
+    places = dict(zip(free, empty))
+
+    def settled(member: Member) -> Member:
+        if member.role in ("rebuilding", "replacing"):
+            return member._replace(role="active")
+        if member.device in places:
+            return member._replace(role="active", slot=places[member.device])
+        if member.role == "active" and member.slot in replaced:
+            return member._replace(role="faulty", slot=None)
+        return member
+
+    return array._replace(
+        members=tuple(settled(member) for member in array.members),
+        sync_action="idle",
+        reshaping=False,
+        degraded=0,
+        unsynced=False,
+        state="clean",
+    )
+
+
 def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], Host, Array]:
     path = array_path(want.name)
-    active = array.devices("active")
-    missing = array.raid_devices - len(active)
-    spare_of = redundancy(array.level, array.raid_devices, array.layout)
-    if missing > spare_of:
-        raise Refused(
-            f"array {want.name} cannot start: it needs {array.raid_devices - spare_of} of its {array.raid_devices} "
-            f"active members, and only these are here: {' '.join(active) or 'none'}. Nothing was changed."
-        )
-    members = array.devices("active", "rebuilding", "spare")
+    why = _cannot_start(host, array)
+    if why:
+        raise Refused(f"array {want.name} cannot start: {why}")
+    for member in array.devices("active", "rebuilding", "replacing", "spare"):
+        device = host.devices[member]
+        if device.holders != (array.device,):
+            check_free(host, device, f"a member of {want.name}", "devices")
+    slots = {member.slot for member in array.members if member.role in ("active", "replacing")}
+    missing = array.raid_devices - len(slots)
+    members = array.devices("active", "rebuilding", "replacing", "spare")
     steps: tuple[Step, ...] = ()
     if array.device:
         steps += (_stop_step(host, want.name, array),)
@@ -269,22 +353,56 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
             flush=(path,),
         ),
     )
-    share = data_members(array.level, array.raid_devices, array.layout)
-    size = int(min(host.devices[member].size for member in members) * share)
-    array_after = array._replace(device=path, state="clean", degraded=missing)
-    host = host.with_device(_made(host, array_after, size), path, content=UNSEEN)
+    used = array.component_size or min(host.devices[member].size for member in members)
+    size = int(used * data_members(array.level, array.raid_devices, array.layout))
+    started = array._replace(device=path, state="read-auto", sync_action="", degraded=missing)
+    more, started = raid_reshape.resume(want, started, may_run=True)
+    started = started._replace(state="clean")
+    host = host.with_device(_made(host, started, size), path, content=UNSEEN)
     kept = tuple(other for other in host.arrays if other.uuid != array.uuid)
-    return steps, host._replace(arrays=(*kept, array_after)), array_after
+    return steps + more, host._replace(arrays=(*kept, started)), started
+
+
+def _cannot_start(host: Host, array: Array) -> str:
+    """Why md or mdadm would not start an array; empty where they would."""
+    active = array.devices("active", "replacing")
+    slots = {member.slot for member in array.members if member.device in active and member.slot is not None}
+    if not can_run(array.level, array.raid_devices, slots, array.layout):
+        least = array.raid_devices - redundancy(array.level, array.raid_devices, array.layout)
+        others = [member for member in array.members if member.role in OUTSIDE]
+        return (
+            f"it needs {least} of its {array.raid_devices} active members, and only these are here: "
+            f"{' '.join(active) or 'none'}. "
+            + "".join(f"{member.device} {describe(host, array, member)}. " for member in others)
+            + "Nothing was changed. Connect the members that are missing"
+        )
+    if len(slots) < array.raid_devices and array.unsynced and array.level in ("4", "5", "6"):
+        return (
+            "it was being written to when it went down, so its parity may be wrong, and only "
+            f"{' '.join(active)} of its {array.raid_devices} members are here: md does not start it so, since what it "
+            "would make up for the missing member may be wrong. Nothing was changed. Connect the member that is missing"
+        )
+    if array.needs_backup:
+        return (
+            "mdadm was reshaping it with a backup file, and goes on only with that. Nothing was changed. Start it with "
+            "it (mdadm --assemble --backup-file=FILE)"
+        )
+    return ""
 
 
 def _made(host: Host, array: Array, size: int) -> Device:
     """The device that an array will be: with the largest of its members' sectors, and a stripe as the best to write."""
     stripe = data_members(array.level, array.raid_devices, array.layout) * (array.chunk_size or _CHUNK)
+    inside = [
+        host.devices[member.device]
+        for member in array.members
+        if member.device in host.devices and member.role not in OUTSIDE
+    ]
     return Device(
         array.device,
         size=size,
-        sector=max(host.devices[member.device].sector for member in array.members if member.device in host.devices),
-        physical=max(host.devices[member.device].physical for member in array.members if member.device in host.devices),
+        sector=max(device.sector for device in inside),
+        physical=max(device.physical for device in inside),
         optimal_io=0 if array.level == "1" else int(stripe),
     )
 
@@ -324,9 +442,11 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
     """Top-down: what is inside, the array, its superblocks; the ARRAY line last, since it finds half-zeroed members."""
     steps: tuple[Step, ...] = ()
     path = array_path(want.name)
+    what = f"array {want.name} cannot be removed"
+    if array:
+        check_removable(host, want, array, allow)
     if array and array.running:
         device = host.devices[array.device]
-        what = f"array {want.name} cannot be removed"
         check_unused(host, device, what, "Take away what uses it first.")
         content = host.content(device.path)[device.path]
         if content.signatures and not host.may_lose(device.path, allow):
@@ -339,15 +459,17 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
     elif array:
         if not allow:
             raise Refused(
-                f"array {want.name} cannot be removed: it does not run, so nobody can see what it holds. "
+                f"{what}: it does not run, so nobody can see what it holds. "
                 "Start it (state: present) first, or set allow_destroy to destroy whatever it holds."
             )
         steps += _erase_stopped(host, want, array)
     if array:
         unseen = not any(step.destroys for step in steps) and not array.running
+        lost = f"its part of what array {want.name} holds, unseen" if unseen else ""
         host = _without_array(host, array)
         for member in array.members:
-            steps += (zero_step(want.name, host.devices[member.device], unseen),)
+            own = f"it {describe(host, array, member)}" if member.role in OUTSIDE else lost
+            steps += (zero_step(want.name, host.devices[member.device], array.metadata, own),)
             host = host.with_content(member.device)
         host = host._replace(arrays=replace_item(host.arrays, array))
     uuid = array.uuid if array else ""
@@ -357,8 +479,7 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
 
 def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
     """Old bytes would surface again in the next array of this shape, so it is started once more to erase them."""
-    active = array.devices("active")
-    if array.raid_devices - len(active) > redundancy(array.level, array.raid_devices, array.layout):
+    if _cannot_start(host, array):
         return (_stop_step(host, want.name, array),) if array.device else ()
     path = array_path(want.name)
     steps, _host, started = _assemble(host, want, array)
@@ -391,7 +512,8 @@ def _without_array(host: Host, array: Array) -> Host:
     if array.device:
         host = host.without_device(array.device)
     for member in array.members:
-        host = host._replace(devices={**host.devices, member.device: host.devices[member.device]._replace(holders=())})
+        if member.role not in OUTSIDE:
+            host = host.with_content(member.device, Signature("linux_raid_member"))
     return host
 
 
@@ -417,22 +539,42 @@ def _persist_path(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], 
 
 
 def _in_progress(name: str, array: Array) -> tuple[str, ...]:
-    """What is on its way; of a reshape mdadm has more to do once the kernel is done."""
-    busy = array.sync_action if array.sync_action not in ("", "idle", "frozen") else ""
-    return (f"{name}: {busy or 'reshape'}",) if busy or array.reshaping else ()
+    busy = _busy(array)
+    return (f"{name}: {busy}",) if busy else ()
 
 
-def _warnings(name: str, array: Array) -> tuple[str, ...]:
+def _busy(array: Array) -> str:
+    """What an array does; of a reshape mdadm has more to do once the kernel is done."""
+    if array.sync_action not in ("", "idle", "frozen"):
+        return array.sync_action
+    return "reshape" if array.reshaping else ""
+
+
+def _sectors_differ(host: Host, name: str, array: Array) -> tuple[str, ...]:
+    """That an array has sectors that some of its members do not have: it may not always have had them."""
+    members = [host.devices[path] for path in array.devices("active", "rebuilding", "replacing")]
+    largest = max((device.sector for device in members), default=0)
+    large = [device.path for device in members if device.sector == largest]
+    if len(large) == len(members):
+        return ()
+    return (
+        f"array {name} has logical sectors of {largest} bytes: {' '.join(large)} shows such sectors, and its other "
+        "members show smaller ones. If that is new (another controller or enclosure), what was made for the smaller "
+        "ones cannot be read now: stop the array and connect the device as before",
+    )
+
+
+def _warnings(host: Host, name: str, array: Array) -> tuple[str, ...]:
     found = []
     failed = array.devices("faulty")
     if failed:
         found.append(f"array {name}: {' '.join(failed)} failed")
-    former = array.devices("former")
-    if former:
-        found.append(
-            f"array {name}: {' '.join(former)} still carries its superblock and is no part of it any more; list it in "
-            "`devices` to have it back, or clear it (mdadm --zero-superblock)"
-        )
+    found += [
+        f"array {name}: {member.device} {describe(host, array, member)}; {advice(member)}"
+        for member in array.members
+        if member.role in OUTSIDE
+    ]
+    found += _sectors_differ(host, name, array)
     if raid_shrink.is_cut(array) and not array.reshaping:
         found.append(
             f"array {name} shows {show_size(array.array_size)} of what its members hold; "
@@ -444,11 +586,8 @@ def _warnings(name: str, array: Array) -> tuple[str, ...]:
 
 
 def name_of(host: Host, array: Array) -> str:
-    """What the document calls an array: as mdadm.conf does, else as its superblock, else as the kernel."""
-    return next(
-        (line.device.rsplit("/", 1)[1] for line in array_lines(host) if line.uuid == array.uuid and "/" in line.device),
-        array.name or array.device.rsplit("/", 1)[-1],
-    )
+    """What the document calls an array."""
+    return array_name(array_lines(host), array)
 
 
 def dump(host: Host, array: Array) -> dict[str, Any]:
@@ -513,7 +652,7 @@ def made_of(host: Host, want: Raid, _role: str) -> tuple[str, ...]:
     """The devices that it consists of already."""
     path = host.find(array_path(want.name))
     arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == want.name]
-    return tuple(member.device for array in arrays for member in array.members)
+    return tuple(member.device for array in arrays for member in array.members if member.role != "copy")
 
 
 def facts(host: Host, want: Raid) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ..core.errors import Refused
-from ..core.plan import Command, Step
+from ..core.plan import Command
 from ..document.raid import LEAST_DEVICES, Raid, check_layout
 from ..document.sizes import show_size
 from . import raid_shrink
@@ -27,6 +27,7 @@ _CONVERTED_LAYOUT = "left-symmetric"
 _TRIED = "Linux 6.1, mdadm 4.2"
 _RESHAPING = {"reshaping": True, "sync_action": "reshape"}
 _UNMANAGED = ("journal", "ppl")
+_CALLED = {"recover": "rebuild"}
 #: Where as many members' worth of data is left, a reshape writes close to where it reads, and the superblocks say only
 #: every ten seconds how far it came: seen with the start of the data moving, and with a backup file.
 _UNRECORDED = (
@@ -303,11 +304,24 @@ def _chunk(host: Host, want: Raid, array: Array) -> Change:
     return _grow(host, want, array, detail, (argument,), chunk_size=want.chunk_size, **_RESHAPING)
 
 
-def resume(want: Raid, array: Array) -> tuple[Step, ...]:
-    """After a boot an array waits for its first write: until then a reshape or a rebuild stands still."""
-    waiting = array.reshaping or array.degraded or array.devices("rebuilding", "replacing")
-    if array.state != "read-auto" or not waiting:
-        return ()
-    what = "its reshape" if array.reshaping else "its rebuild"
+def resume(want: Raid, array: Array, *, may_run: bool = False) -> tuple[Steps, Array]:
+    """After its start an array waits for its first write: until then a reshape, a rebuild or a resync stands still.
+
+    ``may_run``: the array may have been started without that, which mdadm then complains of.
+    """
+    going = _stands_still(array) if array.state == "read-auto" else ""
+    if not going:
+        return (), array
     path = array_path(want.name)
-    return (step("resume", want, f"{what}, which waits since the boot", Command(("mdadm", "--readwrite", path))),)
+    command = Command(("mdadm", "--readwrite", path), accepts=(0, 1) if may_run else (0,))
+    resumed = array._replace(state="clean", sync_action=going)
+    return (step("resume", want, f"its {_CALLED.get(going, going)}, which waits since its start", command),), resumed
+
+
+def _stands_still(array: Array) -> str:
+    """What an array would do once it is written to, as md's sync_action; empty where it has nothing to do."""
+    if array.reshaping:
+        return "reshape"
+    if array.devices("rebuilding", "replacing") or (array.degraded and array.devices("spare")):
+        return "recover"
+    return "resync" if array.unsynced and array.level != "0" else ""

@@ -13,15 +13,17 @@ import glob
 import json
 import os
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ..core.command import read_text, run_command
 from ..core.errors import StorageError, Unread
 from ..core.files import read_file
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
-from .boot import array_lines
+from . import raid_roles
+from .boot import array_lines, array_name, array_path
 from .partition_table import read_gpt, read_table, unseen_tables
+from .raid_space import METADATA, usable
 from .state import (
-    SUPERBLOCK_FIRST,
     Array,
     Backing,
     Boot,
@@ -88,10 +90,18 @@ def read(references: Iterable[str] = ()) -> Host:
         boot=_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
     )
-    known = [line.device for line in array_lines(host) if line.device.startswith("/")]
+    lines = array_lines(host)
+    known = [line.device for line in lines if line.device.startswith("/")]
     return host._replace(
-        links={reference: resolve(reference, devices, backings) for reference in (*known, *references)}
+        links={reference: resolve(reference, devices, backings) for reference in (*known, *references)},
+        called=_called([(array_path(array_name(lines, array)), array.device) for array in host.arrays if array.device]),
     )
+
+
+def _called(paths: list[tuple[str, str]]) -> dict[str, str]:
+    """The devices of arrays by the paths that they are to have, as far as two do not claim one."""
+    wanted = [path for path, _device in paths]
+    return {path: device for path, device in paths if wanted.count(path) == 1}
 
 
 def deepen(host: Host, need: Unread) -> Host:
@@ -287,19 +297,34 @@ def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | Bcac
         if device.size < 65536 or device.suspended:
             continue
         try:
-            descriptor = open_device(device.path)
-        except OSError:
-            continue
-        try:
-            superblock = read_members(descriptor, device.size)
+            superblock = _superblock(device)
         except OSError:
             # A device that cannot be read is not one that can be said to carry anything.
             continue
-        finally:
-            os.close(descriptor)
         if superblock:
             found[device.path] = superblock
-    return found
+    return {path: block for path, block in found.items() if not _is_of_an_upper(devices[path], block, found)}
+
+
+def _superblock(device: Device) -> MdSuperblock | BcacheSuperblock | None:
+    descriptor = open_device(device.path, direct=True)
+    try:
+        return read_members(descriptor, device.size)
+    finally:
+        os.close(descriptor)
+
+
+def _is_of_an_upper(device: Device, block: Any, found: Mapping[str, Any]) -> bool:
+    """Whether a superblock is seen through the device on which its own device lies.
+
+    One at the end (metadata 0.90) may be that of the last partition or volume; what has several paths is seen through
+    each of them.
+    """
+    uppers = [found.get(path) for path in (*device.partitions, *device.holders)]
+    return isinstance(block, MdSuperblock) and any(
+        isinstance(upper, MdSuperblock) and upper.uuid == block.uuid and raid_roles.same(upper, block)
+        for upper in uppers
+    )
 
 
 def _mounts(
@@ -372,19 +397,21 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
             role = _role(states, slot.isdigit())
             number = int(slot) if slot.isdigit() else None
             members.append(Member(by_kernel[name[4:]].path, role, number, "write_mostly" in states))
-    block = next((superblocks[member.device] for member in members if member.device in superblocks), None)
+    inside = {member.device: superblocks[member.device] for member in members if member.device in superblocks}
+    block = raid_roles.newest(inside) if inside else None
+    blocks = {path: other for path, other in superblocks.items() if block and other.uuid == block.uuid}
     state = read_text(f"{base}/array_state")
-    if state in ("inactive", "clear"):
-        # What md has not started has no slots yet: only the superblocks know.
-        members = [
-            Member(member.device, superblocks[member.device].role, superblocks[member.device].slot)
-            for member in members
-            if member.device in superblocks
-        ]
-    elif block:
-        inside = {member.device for member in members}
-        former = [path for path, other in superblocks.items() if other.uuid == block.uuid and path not in inside]
-        members += [Member(path, "former") for path in former]
+    if state == "inactive" and block:
+        # What md has not started has no slots yet: only the superblocks know, also those of devices that came later.
+        running = {device.path for device in by_kernel.values() if any("/md" in holder for holder in device.holders)}
+        here = {path: other for path, other in blocks.items() if path in inside or path not in running}
+        return _stopped(here)._replace(device=by_kernel[kernel].path, state=state)
+    members = [_dated(member, inside.get(member.device)) for member in members]
+    faulty = {member.device for member in members if member.role == "faulty"}
+    working = {path: other for path, other in inside.items() if path not in faulty}
+    members += raid_roles.outside(blocks, working, faulty)
+    # mdadm adds a device with what it reads of the first member that works.
+    sample = min(working.values(), key=lambda other: (other.slot is None, other.number), default=block)
     level = read_text(f"{base}/level")
     level = level[4:] if level.startswith("raid") else level or (block.level if block else "")
     layout = block.layout if block else ""
@@ -393,11 +420,12 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         layout = layout_word(level, int(coded))
     completed = read_text(f"{base}/sync_completed").partition(" / ")
     return Array(
-        uuid=block.uuid if block else "",
+        # Where no superblock can be read any more (metadata 1.0 on disks that grew), newer kernels still know it.
+        uuid=block.uuid if block else read_text(f"{base}/uuid").replace("-", ""),
         name=block.name if block else "",
         level=level,
         raid_devices=int(read_text(f"{base}/raid_disks").split(" ")[0] or 0) or (block.raid_devices if block else 0),
-        members=tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device))),
+        members=_in_order(members),
         chunk_size=int(read_text(f"{base}/chunk_size").split(" ")[0] or 0),
         layout=layout,
         metadata=read_text(f"{base}/metadata_version"),
@@ -414,7 +442,17 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
         mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
+        data_offset=sample.data_offset if sample else 0,
+        unsynced=read_text(f"{base}/resync_start") not in ("", "none"),
     )
+
+
+def _dated(member: Member, block: MdSuperblock | None) -> Member:
+    return member._replace(events=block.events, updated=block.updated) if block else member
+
+
+def _in_order(members: list[Member]) -> tuple[Member, ...]:
+    return tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device)))
 
 
 def is_reshaping(md: str) -> bool:
@@ -449,11 +487,12 @@ def _number(text: str) -> str:
 
 
 def _room(base: str, by_kernel: Mapping[str, Device]) -> int:
-    """What the smallest member has behind the start of the array's data, where the superblock is before that."""
-    if read_text(f"{base}/metadata_version") not in SUPERBLOCK_FIRST:
+    """What the smallest member could give to the array."""
+    metadata = read_text(f"{base}/metadata_version")
+    if metadata not in METADATA:
         return 0
     rooms = [
-        by_kernel[name[4:]].size - (int(_number(read_text(f"{base}/{name}/offset"))) << 9)
+        usable(metadata, by_kernel[name[4:]].size, int(_number(read_text(f"{base}/{name}/offset"))) << 9)
         for name in _list(base)
         if name.startswith("dev-") and name[4:] in by_kernel
     ]
@@ -461,18 +500,22 @@ def _room(base: str, by_kernel: Mapping[str, Device]) -> int:
 
 
 def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
-    newest = max(blocks.values(), key=lambda block: block.events)
-    members = [Member(path, block.role, block.slot) for path, block in blocks.items()]
+    head = raid_roles.newest(blocks)
     return Array(
-        uuid=newest.uuid,
-        name=newest.name,
-        level=newest.level,
-        raid_devices=newest.raid_devices,
-        members=tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device))),
-        chunk_size=newest.chunk_size,
-        layout=newest.layout,
-        metadata=newest.metadata,
-        bitmap=newest.bitmap,
+        uuid=head.uuid,
+        name=head.name,
+        level=head.level,
+        raid_devices=head.raid_devices,
+        members=_in_order(raid_roles.stopped(blocks)),
+        chunk_size=head.chunk_size,
+        layout=head.layout,
+        metadata=head.metadata,
+        bitmap=head.bitmap,
+        reshaping=head.reshaping,
+        component_size=head.component_size,
+        data_offset=head.data_offset,
+        unsynced=head.unsynced,
+        needs_backup=head.needs_backup,
     )
 
 

@@ -124,10 +124,9 @@ def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
     return host._replace(expendable=tuple(dict.fromkeys(found)))
 
 
-def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tuple[Step, ...]:
-    """The steps after which a device is blank, none where it is; ``role`` is what it becomes (``a member of md0``).
-
-    Raises Refused where the device is in use, or holds anything and ``allow`` is not given.
+def check_free(host: Host, device: Device, role: str, option: str) -> dict[str, Content]:
+    """What a device and its partitions hold, in this order. Raises Refused, or StorageError, where it is in use, or
+    cannot be written to; ``role`` is what it becomes (``a member of md0``).
     """
     refused = f"{device.path}: refused as {role}"
     if device.read_only:
@@ -137,17 +136,26 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     if device.kernel and not device.size:
         raise StorageError(f"{refused}: it has no size now; start it first, if it is an array or another made device")
     check_unused(host, device, refused, f"Take it out of `{option}`, or put it out of use first.")
-    paths = (*device.partitions, device.path)
-    contents = host.content(*paths)
-    for path in paths:
-        if contents[path].busy:
+    contents = host.content(*device.partitions, device.path)
+    for path, content in contents.items():
+        if content.busy:
             where = "it" if path == device.path else f"its partition {path}"
-            holds = f", and it holds {describe_content(contents[path])}" if contents[path].signatures else ""
+            holds = f", and it holds {describe_content(content)}" if content.signatures else ""
             raise Refused(
                 f"{refused}: something has {where} open exclusively{holds}. "
                 f"Take it out of `{option}`, or put it out of use first."
             )
-    held = [(path, contents[path]) for path in paths if contents[path].signatures]
+    return contents
+
+
+def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tuple[Step, ...]:
+    """The steps after which a device is blank, none where it is; ``role`` is what it becomes (``a member of md0``).
+
+    Raises Refused where the device is in use, or holds anything and ``allow`` is not given.
+    """
+    refused = f"{device.path}: refused as {role}"
+    contents = check_free(host, device, role, option)
+    held = [(path, content) for path, content in contents.items() if content.signatures]
     kept = [(path, content) for path, content in held if not host.may_lose(path, allow)]
     if kept:
         path, content = kept[-1]

@@ -120,14 +120,25 @@ class Mount(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A device of an array. ``role``: active, spare, faulty, rebuilding, replacing (the one in its slot), former (it
-    carries the superblock and is no part of what runs); of a stopped array, by its superblock.
+    """A device of an array. ``role``: active, spare, faulty, rebuilding, replacing (the one in its slot), or one of
+    ``OUTSIDE``; of a stopped array, by the superblocks of all its devices (see raid_roles.py).
+
+    ``side`` numbers the groups of devices that ran apart, from 0 (the array's own, or the newest); ``events`` and
+    ``updated`` (seconds since the epoch) are those of its superblock.
     """
 
     device: str
     role: str
     slot: int | None = None
     write_mostly: bool = False
+    side: int = 0
+    events: int = 0
+    updated: int = 0
+
+
+#: Roles of devices that carry an array's superblock and are no part of it: ``former`` is an older state of it,
+#: ``apart`` was written to without the others, and holds a version of its own, ``copy`` is a device that is here twice.
+OUTSIDE = ("former", "apart", "copy")
 
 
 #: Versions of md's superblock that lie before the data, whose start may then move in a reshape.
@@ -140,7 +151,9 @@ class Array(NamedTuple):
     Of one that is being reshaped, level, number of devices and chunk size are those that it will have.
     ``component_size`` is what is in use of each member, ``room`` what the smallest could give, ``array_size`` what md
     was told to show of the whole (0: all). ``layout`` is empty where it is none that mdadm has a word for. ``speed``
-    is in bytes per second, ``per_cent`` how far the ``sync_action`` has come.
+    is in bytes per second, ``per_cent`` how far the ``sync_action`` has come. ``data_offset`` is where the data begins
+    on its members. ``unsynced``: a resync has not ended, and may not have begun. ``needs_backup``: mdadm started a
+    reshape with a backup file, and goes on with it only if it is given that.
     """
 
     uuid: str
@@ -164,6 +177,9 @@ class Array(NamedTuple):
     per_cent: float | None = None
     speed: int = 0
     mismatch_count: int = 0
+    data_offset: int = 0
+    unsynced: bool = False
+    needs_backup: bool = False
 
     @property
     def running(self) -> bool:
@@ -304,6 +320,8 @@ class RbdImage(NamedTuple):
 
 class Host(NamedTuple):
     """One host's storage. ``links`` are the references that were asked for, each with its device (None: there is none).
+    ``called`` are the paths that arrays are to have, with their devices: one that is in use under another path gets its
+    own with the next boot, and is meant by it until then.
 
     ``contents``, ``filesystems``, ``tables``, ``disks``, ``lvm``, ``mapped``, ``images`` and ``services`` cost a
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
@@ -334,11 +352,12 @@ class Host(NamedTuple):
     images: Mapping[str, RbdImage] = {}
     services: Mapping[str, bool] = {}
     expendable: tuple[str, ...] = ()
+    called: Mapping[str, str] = {}
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""
         path = self.links.get(reference)
-        return None if path is None else self.devices[path]
+        return self.devices.get(self.called.get(reference, "")) if path is None else self.devices[path]
 
     def device(self, reference: str, wanted_by: str) -> Device:
         """As find, but it has to exist."""

@@ -10,9 +10,11 @@ Layouts: linux/raid/md_p.h, linux/bcache.h, fs/ext4/ext4.h, fs/xfs/libxfs/xfs_fo
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import struct
 import uuid
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..document.raid import PARITY_LAYOUTS
@@ -25,10 +27,19 @@ _BCACHE_STATES = ("no cache", "clean", "dirty", "inconsistent")
 _BACKING_VERSIONS = (1, 4, 6)
 _BACKING_OFFSET = 16
 _SPARE, _FAULTY, _JOURNAL = 0xFFFF, 0xFFFE, 0xFFFD
+_MOST_DEVICES = (4096 - 256) // 2
+_NEVER = 0xFFFFFFFFFFFFFFFF
+#: Of md's features: what recovers, what replaces the one in its slot, a reshape, and one that moves the data's start.
+_RECOVERING, _REPLACEMENT, _RESHAPING, _NEW_OFFSET = 2, 16, 4, 64
 
 
 class MdSuperblock(NamedTuple):
-    """``role``: active, spare, faulty or journal; ``chunk_size`` in bytes."""
+    """What one device says of its array, and of itself; sizes in bytes.
+
+    ``role``: active, rebuilding, replacing, spare, faulty or journal. ``slots`` are the places of the array's working
+    devices, by the number that each has in it (this one's own is ``number``), as they were when the superblock was
+    written (``updated``, seconds since the epoch). ``device_uuid`` is empty in metadata 0.90.
+    """
 
     uuid: str
     name: str
@@ -41,6 +52,15 @@ class MdSuperblock(NamedTuple):
     role: str
     slot: int | None
     events: int
+    updated: int = 0
+    number: int = 0
+    device_uuid: str = ""
+    slots: Mapping[int, int] = {}
+    component_size: int = 0
+    data_offset: int = 0
+    unsynced: bool = False
+    reshaping: bool = False
+    needs_backup: bool = False
 
 
 class BcacheSuperblock(NamedTuple):
@@ -57,20 +77,27 @@ class BcacheSuperblock(NamedTuple):
     offset: int = 0
 
 
-def open_device(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+def open_device(path: str, direct: bool = False) -> int:
+    """``direct``: past the page cache, which keeps what was read of an array's member while md writes to the member."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_DIRECT if direct else 0))
 
 
 def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock | None:
     """The md or bcache superblock of a device of that size, if it has one."""
-    head = os.pread(descriptor, 8192, 0)
+    head = _read(descriptor, 8192, 0)
     return (
         _md(head[4096:], "1.2", 4096)
         or _md(head, "1.1", 0)
         or _bcache(head[4096:])
-        or _md(os.pread(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
-        or _md_0_90(os.pread(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
+        or _md(_read(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
+        or _md_0_90(_read(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
     )
+
+
+def _read(descriptor: int, length: int, offset: int) -> bytes:
+    """Read into memory that is aligned as direct reading needs it."""
+    with mmap.mmap(-1, length) as buffer:
+        return buffer[: os.preadv(descriptor, [buffer], offset)]
 
 
 def _md_1_0_offset(size: int) -> int:
@@ -86,12 +113,19 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
     # One that says it belongs elsewhere is that of a device inside this one.
     if magic != _MD_MAGIC or major != 1 or where << 9 != offset:
         return None
-    level, layout, _size, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
+    level, layout, used, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
+    (delta_disks,) = struct.unpack_from("<i", block, 112)
+    (data_offset,) = struct.unpack_from("<Q", block, 128)
     (number,) = struct.unpack_from("<I", block, 160)
-    (events,) = struct.unpack_from("<Q", block, 200)
+    updated, events, resynced = struct.unpack_from("<QQQ", block, 192)
     (most,) = struct.unpack_from("<I", block, 220)
-    role = struct.unpack_from("<H", block, 256 + 2 * number)[0] if number < min(most, 128) else _SPARE
+    roles = struct.unpack_from(f"<{min(most, _MOST_DEVICES, (len(block) - 256) // 2)}H", block, 256)
+    role = roles[number] if number < len(roles) else _SPARE
     name = block[32:64].rstrip(b"\0").decode(errors="replace")
+    reshaping = bool(features & _RESHAPING)
+    working = "replacing" if features & _REPLACEMENT else "active"
+    if features & _RECOVERING and not reshaping and working == "active":
+        working = "rebuilding"
     return MdSuperblock(
         uuid=block[16:32].hex(),
         name=name.split(":", 1)[-1],
@@ -101,9 +135,19 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         layout=layout_word(_level(level), layout),
         metadata=metadata,
         bitmap="internal" if features & 1 else "none",
-        role={_SPARE: "spare", _FAULTY: "faulty", _JOURNAL: "journal"}.get(role, "active"),
+        role={_SPARE: "spare", _FAULTY: "faulty", _JOURNAL: "journal"}.get(role, working),
         slot=role if role < _JOURNAL else None,
         events=events,
+        # Above these 40 bits are microseconds.
+        updated=updated & (1 << 40) - 1,
+        number=number,
+        device_uuid=block[168:184].hex(),
+        slots={index: slot for index, slot in enumerate(roles) if slot < _JOURNAL},
+        component_size=used << 9,
+        data_offset=data_offset << 9,
+        unsynced=resynced != _NEVER,
+        reshaping=reshaping,
+        needs_backup=reshaping and delta_disks <= 0 and not features & _NEW_OFFSET,
     )
 
 
@@ -117,7 +161,8 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
     # The generic state words start at 32, the personality's at 64, the disks at 128 (32 words each), this disk at 992.
     raid_disk, state = words[995], words[996]
     level = _level(struct.unpack("<i", struct.pack("<I", words[7]))[0])
-    active = bool(state & 0b110 == 0b110)
+    active = _works(state)
+    disks = [words[first : first + 5] for first in range(128, 128 + 27 * 32, 32)]
     return MdSuperblock(
         # Its words were written in the host's order; mdadm prints them as numbers.
         uuid=b"".join(set_uuid[i : i + 4][::-1] for i in range(0, 16, 4)).hex(),
@@ -131,7 +176,19 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
         role="active" if active else "faulty" if state & 1 else "spare",
         slot=raid_disk if active else None,
         events=words[39] | words[40] << 32,
+        updated=words[32],
+        number=words[992],
+        slots={index: disk[3] for index, disk in enumerate(disks) if _works(disk[4])},
+        component_size=words[8] << 10,
+        # The lowest bit says that the members are alike.
+        unsynced=not words[33] & 1,
+        reshaping=words[2] > 90 and words[44] | words[45] << 32 != _NEVER,
     )
+
+
+def _works(state: int) -> bool:
+    """Whether metadata 0.90 counts a disk as active and in sync, and neither as faulty nor as removed."""
+    return state & 0b1111 == 0b0110
 
 
 def _level(number: int) -> str:

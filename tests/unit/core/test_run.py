@@ -164,6 +164,7 @@ def test_check_mode_stops_at_the_gate_and_tells_what_would_be() -> None:
         "lamp": {"lit": True},
         "status": {"reads": 3},
         "in_progress": [],
+        "pending": [],
         "pending_reboot": [],
     }
 
@@ -180,6 +181,7 @@ def test_a_real_run_does_the_same_plan_and_looks_again() -> None:
         "lamp": {"lit": True},
         "status": {"reads": 6},
         "in_progress": ["it warms up"],
+        "pending": [],
         "pending_reboot": ["the other one"],
     }
 
@@ -357,3 +359,17 @@ def test_an_act_is_planned_once() -> None:
     with pytest.raises(Ended):
         run(cast(AnsibleModule, module), road)
     assert (module.failed, module.result["plan"]) == (False, PLAN)
+
+
+def test_an_act_that_had_to_wait_is_done_then() -> None:
+    heater = Heater(wait=7)
+    heater.lit = True
+    module = heater.run(replan=lambda state: Plan((), state))
+    assert module.result["plan"] == dump_steps((POLISH,))
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_is_deferred_is_returned_and_warned_of(check_mode: bool) -> None:
+    module = Backend().run(check_mode, plan=lambda state: Plan((), state, pending=("it is polished later",)))
+    assert (module.result["changed"], module.result["pending"]) == (False, ["it is polished later"])
+    assert module.warnings == ["not done yet: it is polished later"]

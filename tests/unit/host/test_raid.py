@@ -437,7 +437,7 @@ def test_a_missing_member_is_replaced() -> None:
         "add raid md0: /dev/sdd in place of a missing member",
     ]
     assert made.in_progress == ("md0: recover",)
-    assert made.warnings[0].startswith("array md0: /dev/sdc still carries its superblock")
+    assert made.warnings[0].startswith("array md0: /dev/sdc holds an older state of the array; listed in")
 
 
 def test_a_new_member_that_holds_data_needs_permission() -> None:

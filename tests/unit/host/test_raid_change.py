@@ -126,10 +126,13 @@ def test_a_failed_member_that_is_listed_comes_back() -> None:
 
 
 def test_a_former_member_is_told_of_and_left_alone() -> None:
-    former = FIVE._replace(members=(*FIVE.members, Member(SDE, "former")))
+    former = FIVE._replace(members=(*FIVE.members, Member(SDE, "former", updated=1_700_000_000)))
     made = plan(former, devices=(SDB, SDC, SDD))
     assert made.steps == ()
-    assert "/dev/sde still carries its superblock" in made.warnings[0]
+    assert made.warnings == (
+        "array md0: /dev/sde holds an older state of the array, last updated 2023-11-14 22:13:20 UTC; listed in "
+        "`devices` it comes back, and takes over what the array holds now",
+    )
 
 
 def test_nothing_is_taken_away_while_a_member_is_missing() -> None:
@@ -233,7 +236,17 @@ def test_a_reshape_that_waits_since_the_boot_is_resumed() -> None:
     assert commands(made) == ["mdadm --readwrite /dev/md0"]
     assert made.in_progress == ("md0: reshape",)
     degraded = FIVE._replace(state="read-auto", degraded=1, members=FIVE.members[:2])
-    assert sentences(plan(degraded)) == ["resume raid md0: its rebuild, which waits since the boot"]
+    assert sentences(plan(degraded)) == []
+    spare = degraded._replace(members=(*degraded.members, Member(SDD, "spare")))
+    assert sentences(plan(spare)) == ["resume raid md0: its rebuild, which waits since its start"]
+
+
+def test_a_resync_that_waits_since_the_start_is_resumed() -> None:
+    """md says idle meanwhile, and would have whoever waits for it wait for nothing."""
+    made = plan(FIVE._replace(state="read-auto", unsynced=True))
+    assert sentences(made) == ["resume raid md0: its resync, which waits since its start"]
+    assert made.in_progress == ("md0: resync",)
+    assert made.waits == (Idle("/dev/md0"),)
 
 
 def test_larger_members() -> None:

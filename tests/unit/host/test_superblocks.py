@@ -62,31 +62,62 @@ def fields(size: int, *parts: tuple[int, str, Any]) -> bytes:
 
 
 def md1(
-    offset: int, role: int = 1, bitmap: bool = False, name: bytes = b"host:data", level: int = 5, layout: int = 2
+    offset: int,
+    role: int = 1,
+    features: int = 0,
+    name: bytes = b"host:data",
+    level: int = 5,
+    layout: int = 2,
+    resynced: int = 0xFFFFFFFFFFFFFFFF,
+    more_devices: int = 0,
 ) -> bytes:
     return fields(
         4096,
         (0, "<I", 0xA92B4EFC),
         (4, "<I", 1),
-        (8, "<I", 1 if bitmap else 0),
+        (8, "<I", features),
         (16, "16s", RAW),
         (32, "32s", name),
         (72, "<i", level),
         (76, "<I", layout),
         (88, "<I", 1024),
         (92, "<I", 3),
+        (112, "<i", more_devices),
+        (80, "<Q", 4096),
         (128, "<Q", 2048),
         (144, "<Q", offset >> 9),
         (160, "<I", 2),
+        (168, "16s", RAW[::-1]),
+        (192, "<Q", 500 << 40 | 1_700_000_000),
         (200, "<Q", 77),
+        (208, "<Q", resynced),
         (220, "<I", 128),
         (256, "<H", 0),
         (258, "<H", 0xFFFE),
         (260, "<H", role),
+        *((256 + 2 * number, "<H", 0xFFFF) for number in range(3, 128)),
     )
 
 
-MD = MdSuperblock(RAW.hex(), "data", "5", 3, 512 << 10, "left-symmetric", "1.2", "none", "active", 1, 77)
+MD = MdSuperblock(
+    RAW.hex(),
+    "data",
+    "5",
+    3,
+    512 << 10,
+    "left-symmetric",
+    "1.2",
+    "none",
+    "active",
+    1,
+    77,
+    updated=1_700_000_000,
+    number=2,
+    device_uuid=RAW[::-1].hex(),
+    slots={0: 0, 2: 1},
+    component_size=2 * MiB,
+    data_offset=1 * MiB,
+)
 V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
 
 
@@ -99,11 +130,17 @@ def test_md_wherever_it_is(image: Image, metadata: str, offset: int) -> None:
 @pytest.mark.parametrize(
     ("made", "found"),
     [
-        ({"role": 0xFFFF}, {"role": "spare", "slot": None}),
-        ({"role": 0xFFFE}, {"role": "faulty", "slot": None}),
-        ({"role": 0xFFFD}, {"role": "journal", "slot": None}),
-        ({"role": 0}, {"slot": 0}),
-        ({"bitmap": True}, {"bitmap": "internal"}),
+        ({"role": 0xFFFF}, {"role": "spare", "slot": None, "slots": {0: 0}}),
+        ({"role": 0xFFFE}, {"role": "faulty", "slot": None, "slots": {0: 0}}),
+        ({"role": 0xFFFD}, {"role": "journal", "slot": None, "slots": {0: 0}}),
+        ({"role": 5}, {"slot": 5, "slots": {0: 0, 2: 5}}),
+        ({"features": 1}, {"bitmap": "internal"}),
+        ({"features": 2}, {"role": "rebuilding"}),
+        ({"features": 2 | 16}, {"role": "replacing"}),
+        ({"features": 2 | 4, "more_devices": 1}, {"reshaping": True}),
+        ({"features": 4, "more_devices": -1}, {"reshaping": True, "needs_backup": True}),
+        ({"features": 4 | 64, "more_devices": -1}, {"reshaping": True}),
+        ({"resynced": 0}, {"unsynced": True}),
         ({"name": b"data"}, {"name": "data"}),
         ({"name": b"host:" + b"x" * 27}, {"name": "x" * 27}),
         ({"name": b""}, {"name": ""}),
@@ -130,12 +167,28 @@ def md0_90(bitmap: bool = False, state: int = 0b110, utime: int = 0x6554_0000) -
     set_uuid = (0x03020100, 0x07060504, 0x0B0A0908, 0x0F0E0D0C)
     words = {0: 0xA92B4EFC, 1: 0, 2: 90, 5: set_uuid[0], 7: 5, 10: 3, 13: set_uuid[1], 14: set_uuid[2], 15: set_uuid[3]}
     words |= {32: utime, 33: 1 | (1 << 8 if bitmap else 0), 39: 77, 64: 2, 65: 64 << 10, 992: 1, 995: 1, 996: state}
+    # Two disks that work, and one that was removed.
+    words |= {8: 1024, 128 + 3: 0, 128 + 4: 0b110, 160 + 3: 1, 160 + 4: 0b110, 192 + 3: 2, 192 + 4: 0b1001}
     return fields(4096, *((4 * word, "<I", value) for word, value in words.items()))
 
 
 V0_90 = (SIZE // 65536 - 1) * 65536
 MD0_90 = MdSuperblock(
-    "03020100070605040b0a09080f0e0d0c", "", "5", 3, 64 << 10, "left-symmetric", "0.90", "none", "active", 1, 77
+    "03020100070605040b0a09080f0e0d0c",
+    "",
+    "5",
+    3,
+    64 << 10,
+    "left-symmetric",
+    "0.90",
+    "none",
+    "active",
+    1,
+    77,
+    updated=0x6554_0000,
+    number=1,
+    slots={0: 0, 1: 1},
+    component_size=1 * MiB,
 )
 
 
@@ -150,7 +203,7 @@ def test_md_0_90(image: Image, state: int, role: str, slot: int | None) -> None:
 @pytest.mark.parametrize(("bitmap", "utime"), [(False, 0x6554_0000), (True, 0x6554_0000), (False, 0x6554_0100)])
 def test_md_0_90_bitmap_whenever_it_was_written(image: Image, bitmap: bool, utime: int) -> None:
     image.put(V0_90, md0_90(bitmap, utime=utime))
-    assert image.members() == MD0_90._replace(bitmap="internal" if bitmap else "none")
+    assert image.members() == MD0_90._replace(bitmap="internal" if bitmap else "none", updated=utime)
 
 
 def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -> bytes:

@@ -1,0 +1,399 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Arrays with a past, on a real kernel: members that ran apart, came late, were replaced, or are of another size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .node import RANDOM, Node
+from .test_raid_change import SLOW, actions, fill, small
+
+FAST = "echo 1000 > /proc/sys/dev/raid/speed_limit_min; echo 200000 > /proc/sys/dev/raid/speed_limit_max"
+SUM = "blockdev --flushbufs /dev/md0; head -c 30M /dev/md0 | md5sum"
+
+
+def details(result: dict[str, Any]) -> list[str]:
+    return [f"{step['action']} {step['detail']}" for step in result["plan"]]
+
+
+def paths(node: Node, devices: list[str]) -> list[str]:
+    """The kernel's names of devices, which plans and messages show."""
+    return node.run(f"readlink -e {' '.join(devices)}").split()
+
+
+def stop(node: Node) -> None:
+    node.run("udevadm settle; mdadm --quiet --stop /dev/md0; udevadm settle")
+
+
+def alone(node: Node, members: list[str], write: str) -> None:
+    """Have some members of a stopped array run without the others, and write to them."""
+    node.run(f"mdadm --quiet --assemble /dev/md0 --run {' '.join(members)}; {write}")
+    stop(node)
+
+
+def much(skip: int) -> str:
+    return f"dd if={RANDOM} of=/dev/md0 bs=1M count=20 iflag=fullblock skip={skip} conv=fsync status=none"
+
+
+#: Many updates of the superblocks, and little else.
+SMALL = (
+    "for i in 1 2 3 4 5 6; do dd if=/dev/zero of=/dev/md0 bs=4k count=1 oflag=direct status=none; sync; sleep 0.3; done"
+)
+
+
+def superblocks(node: Node, *devices: str) -> list[str]:
+    """All that the superblocks of devices say."""
+    return [node.run(f"mdadm --examine {device}") for device in devices]
+
+
+@pytest.mark.parametrize("bitmap", ["internal", "none"])
+def test_halves_of_a_mirror_that_ran_apart(node: Node, bitmap: str) -> None:
+    one, two = parts = small(node, "HDD1", "HDD2")
+    array: dict[str, Any] = {"name": "md0", "level": "1", "devices": parts}
+    node.module("raid", **array, bitmap=bitmap, wait=True)
+    fill(node)
+    stop(node)
+    alone(node, [two], much(30))
+    alone(node, [one], SMALL)
+    first, second = paths(node, parts)
+
+    refused = node.refusal("raid", **array)
+    assert "its devices ran apart" in refused
+    assert first in refused
+    assert second in refused
+    assert "ran apart" in node.refusal("raid", name="md0")
+    assert "ran apart" in node.refusal("raid", **array, allow_destroy=True)
+    assert "ran apart" in node.refusal("layout", raids=[array], allow_destroy=["md0"])
+
+    # One half is here, and runs: what it holds stays, whatever is said of the other.
+    node.run(f"mdadm --quiet --assemble /dev/md0 --run {one}")
+    before = node.run(SUM)
+    warned = str(node.module("raid", name="md0")["warnings"])
+    assert f"{second} was written to without the array, and holds a version of its own" in warned
+    assert "comes back" not in warned
+    assert "ran apart" in node.refusal("raid", **array)
+    assert "holds a version of its own" in node.refusal("raid", name="md0", state="absent", allow_destroy=True)
+    assert node.run(SUM) == before
+    stop(node)
+
+    # As the message says: the other one can be looked at, and its data stays what it is.
+    if bitmap == "none":
+        shown = refused.partition("no data: ")[2]
+        assert shown.endswith(second)
+        data = node.run(f"tail -c 90M {two} | md5sum")
+        node.run(f"{shown.replace('mdadm', 'mdadm --quiet')}; head -c 1M /dev/md/other | md5sum")
+        assert node.run("blockdev --getro /dev/md/other") == "1"
+        node.run("mdadm --quiet --stop /dev/md/other")
+        assert node.run(f"tail -c 90M {two} | md5sum") == data
+        assert node.run(f"mdadm --quiet --assemble /dev/md0 --run {one} && {SUM}") == before
+        return
+
+    # The operator says which version is given up; of the two, the one that md would not have chosen stays.
+    said = node.module("raid", **array, discard_devices=[two], wait=True)
+    assert details(said) == [
+        f"assemble from {first}, 1 missing",
+        f"zero its superblock on {second}",
+        f"add {second} in place of a missing member",
+    ]
+    assert second in said["plan"][1]["destroys"][0]
+    assert node.run(SUM) == before
+    node.unchanged("raid", **array)
+    scrubbed = node.module("raid", name="md0", scrub="check", wait=True)
+    assert scrubbed["status"]["mismatch_count"] == 0
+
+
+def test_the_version_that_is_listed_starts(node: Node) -> None:
+    one, two = parts = small(node, "HDD1", "HDD2")
+    node.module("raid", name="md0", level="1", devices=parts, wait=True)
+    fill(node)
+    stop(node)
+    alone(node, [one], SMALL)
+    alone(node, [two], much(30))
+    expected = node.run(f"dd if={RANDOM} bs=1M skip=30 count=20 iflag=fullblock status=none | md5sum")
+    started = node.module("raid", name="md0", devices=[two])
+    assert f"assemble from {paths(node, [two])[0]}, 1 missing" in details(started)
+    assert node.run("head -c 20M /dev/md0 | md5sum") == expected
+    before = superblocks(node, one)
+    node.unchanged("raid", name="md0", devices=[two])
+    assert "ran apart" in node.refusal("raid", name="md0", devices=parts)
+    assert superblocks(node, one) == before
+
+
+@pytest.mark.parametrize(
+    ("level", "halves"), [("6", ((0, 1), (2, 3))), ("10", ((0, 2), (1, 3))), ("10", ((0, 3), (1, 2)))]
+)
+def test_halves_of_other_levels_that_ran_apart(node: Node, level: str, halves: tuple[tuple[int, ...], ...]) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="60M")
+    node.module("raid", name="md0", level=level, devices=parts, wait=True)
+    fill_with = f"dd if={RANDOM} of=/dev/md0 bs=1M count=40 iflag=fullblock conv=fsync status=none"
+    node.run(fill_with)
+    stop(node)
+    first, second = ([parts[index] for index in half] for half in halves)
+    alone(node, first, much(30))
+    alone(node, second, SMALL)
+    refused = node.refusal("raid", name="md0", level=level, devices=parts)
+    assert "ran apart" in refused
+    assert " ".join(paths(node, first)) in refused
+    assert " ".join(paths(node, second)) in refused
+    whole = node.module("raid", name="md0", level=level, devices=parts, discard_devices=first, wait=True)
+    assert actions(whole) == ["assemble", "zero", "add", "zero", "add"]
+    assert node.module("raid", name="md0", scrub="check", wait=True)["status"]["mismatch_count"] == 0
+    node.unchanged("raid", name="md0", level=level, devices=parts)
+
+
+def test_a_member_of_a_raid_5_that_was_away(node: Node) -> None:
+    """The others went on: what it holds is an older state of the same, and nothing that the array does not have."""
+    parts = small(node, "HDD1", "HDD2", "HDD3", size="60M")
+    array: dict[str, Any] = {"name": "md0", "level": "5", "devices": parts}
+    node.module("raid", **array, wait=True)
+    fill(node)
+    stop(node)
+    alone(node, parts[:2], much(30))
+    expected = node.run(f"dd if={RANDOM} bs=1M skip=30 count=20 iflag=fullblock status=none | md5sum")
+    back = node.converge("raid", **array)
+    first, second, third = paths(node, parts)
+    assert details(back) == [f"assemble from {first} {second}, 1 missing", f"add {third} back again"]
+    node.module("raid", name="md0", wait=True)
+    assert node.run("head -c 20M /dev/md0 | md5sum") == expected
+    assert node.module("raid", name="md0", scrub="check", wait=True)["status"]["mismatch_count"] == 0
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_array_that_waits_for_a_member_that_is_here(node: Node, listed: bool) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", size="60M")
+    array: dict[str, Any] = {"name": "md0", "level": "5", "devices": parts}
+    node.module("raid", **array, wait=True)
+    stop(node)
+    for part in parts[:2]:
+        node.run(f"mdadm --quiet --incremental {part} || true")
+    assert node.run("cat /sys/block/md*/md/array_state") == "inactive"
+    started = node.converge("raid", **(array if listed else {"name": "md0"}))
+    assert actions(started) == ["stop", "assemble"]
+    assert started["plan"][1]["detail"] == f"from {' '.join(paths(node, parts))}"
+    assert started["status"]["degraded"] == 0
+
+
+def test_a_superblock_at_the_end_is_that_of_the_last_partition(node: Node) -> None:
+    disks = node.disks("HDD1", "HDD2")
+    for disk in disks:
+        node.run(f"printf 'label: dos\nstart=1M, type=fd\n' | sfdisk --quiet {disk}")
+    node.run("udevadm settle")
+    parts = [f"{disk}-part1" for disk in disks]
+    array: dict[str, Any] = {"name": "md0", "level": "1", "devices": parts}
+    node.module("raid", **array, metadata="0.90")
+    assert not node.unchanged("raid", **array).get("warnings")
+    # As read from the disk, the partition's superblock is the disk's too.
+    assert "Magic" in node.run(f"mdadm --examine --metadata=0.90 {disks[0]}")
+    node.run("mdadm --quiet --wait /dev/md0 || true")
+    stop(node)
+    started = node.converge("raid", **array)
+    assert f"assemble from {' '.join(paths(node, parts))}" in details(started)
+    gone = node.converge("raid", name="md0", state="absent")
+    zeroed = [step["detail"] for step in gone["plan"] if step["action"] == "zero"]
+    assert zeroed == [f"its superblock on {part}" for part in paths(node, parts)]
+
+
+def test_a_clone_of_a_member(node: Node) -> None:
+    one, two, three = small(node, "HDD1", "HDD2", "HDD3", size="60M")
+    array: dict[str, Any] = {"name": "md0", "level": "1", "devices": [one, two]}
+    node.module("raid", **array, wait=True)
+    before = node.run(f"dd if={RANDOM} of=/dev/md0 bs=1M count=30 iflag=fullblock conv=fsync status=none; {SUM}")
+    stop(node)
+    node.run(f"dd if={one} of={three} bs=1M conv=fsync status=none; udevadm settle")
+    clone = superblocks(node, three)
+    first, _second, third = paths(node, [one, two, three])
+
+    refused = node.refusal("raid", name="md0")
+    assert f"{first} and {third} carry one and the same superblock" in refused
+    assert "one and the same superblock" in node.refusal("raid", name="md0", devices=[one, two, three])
+    node.converge("raid", **array)
+    assert node.run(SUM) == before
+    assert f"{third} is a copy of {first}" in str(node.unchanged("raid", **array)["warnings"])
+    assert "is a copy of" in node.refusal("raid", name="md0", devices=[one, two, three], allow_destroy=True)
+    assert "is a copy of" in node.refusal("raid", name="md0", spare_devices=[three], allow_destroy=True)
+    assert "is a copy of" in node.refusal("raid", name="md0", state="absent", allow_destroy=True)
+    assert superblocks(node, three) == clone
+
+
+def test_another_path_to_a_member(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    array: dict[str, Any] = {"name": "md0", "level": "1", "devices": [one, two]}
+    node.module("raid", **array)
+    node.lab.add_path("HDD2")
+    node.run("udevadm settle")
+    assert "is another path to" in str(node.module("raid", name="md0")["warnings"])
+
+
+def test_a_member_that_was_removed_before_the_stop(node: Node) -> None:
+    one, two, three = small(node, "HDD1", "HDD2", "HDD3", size="60M")
+    node.module("raid", name="md0", level="1", devices=[one, two], wait=True)
+    before = node.run(f"dd if={RANDOM} of=/dev/md0 bs=1M count=30 iflag=fullblock conv=fsync status=none; {SUM}")
+    node.run(f"mdadm --quiet /dev/md0 --fail {two} && mdadm --quiet /dev/md0 --remove {two}")
+    stop(node)
+    first, second, third = paths(node, [one, two, three])
+    healed = node.converge("raid", name="md0", devices=[one, three])
+    assert details(healed) == [f"assemble from {first}, 1 missing", f"add {third} in place of a missing member"]
+    assert f"{second} holds an older state of the array" in str(healed["warnings"])
+    node.module("raid", name="md0", wait=True)
+    assert node.run(SUM) == before
+
+
+def test_a_member_that_was_replaced_long_ago(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5", size="60M")
+    four = [*parts[:3], parts[4]]
+    node.module("raid", name="md0", level="6", devices=parts[:4], wait=True)
+    node.run(f"mdadm --quiet /dev/md0 --fail {parts[3]} && mdadm --quiet /dev/md0 --remove {parts[3]}")
+    node.run(f"mdadm --quiet /dev/md0 --add {parts[4]}; mdadm --quiet --wait /dev/md0 || true")
+    stop(node)
+    started = node.converge("raid", name="md0", level="6", devices=four)
+    assert details(started) == [f"assemble from {' '.join(paths(node, four))}"]
+    stop(node)
+    assert actions(node.converge("raid", name="md0")) == ["assemble"]
+
+
+def test_a_resync_that_waits_since_the_start(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2")
+    node.run(SLOW)
+    node.module("raid", name="md0", level="1", devices=parts)
+    stop(node)
+    node.run(f"mdadm --quiet --assemble /dev/md0 {' '.join(parts)}")
+    assert "resync=PENDING" in node.run("cat /proc/mdstat")
+    node.run(FAST)
+    waited = node.module("raid", name="md0", wait=True)
+    assert actions(waited) == ["resume"]
+    assert waited["in_progress"] == []
+    assert "resync" not in node.run("cat /proc/mdstat")
+
+
+def test_what_a_resync_defers_is_said_and_judged(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
+    node.run(SLOW)
+    node.module("raid", name="md0", level="1", devices=parts[:2])
+    wish: dict[str, Any] = {"name": "md0", "level": "5", "devices": parts[:3]}
+    for result in (node.check("raid", **wish), node.module("raid", **wish)):
+        assert (result["changed"], result["in_progress"]) == (False, ["md0: resync"])
+        assert "md0: grow from RAID 1 to RAID 5, once its resync has ended" in result["pending"]
+        assert "not done yet: md0: grow from RAID 1 to RAID 5" in str(result["warnings"])
+    whole = node.module("layout", raids=[wish])
+    assert whole["pending"] == result["pending"]
+
+    assert "its level is 1, and 6 is wanted" in node.refusal("raid", name="md0", level="6", devices=parts)
+    node.run(f"printf 'label: dos\nstart=1M\n' | sfdisk --quiet {parts[3]}")
+    for words in (
+        {"devices": [*parts[:2], parts[3]]},
+        {"spare_devices": [parts[3]]},
+        {"devices": [parts[0], parts[3]]},
+    ):
+        assert "an MBR partition table" in node.refusal("raid", name="md0", **words)
+    node.run(FAST)
+    done = node.module("raid", **wish, wait=True)
+    assert done["pending"] == []
+    assert node.run("cat /sys/block/md0/md/level /sys/block/md0/md/raid_disks").split() == ["raid5", "3"]
+    node.unchanged("raid", **wish)
+
+
+def test_a_reshape_asked_for_while_a_resync_runs(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
+    node.run(SLOW)
+    node.module("raid", name="md0", level="5", devices=parts[:3])
+    stop(node)
+    # Once it is started for this, the resync goes on.
+    wish: dict[str, Any] = {"name": "md0", "devices": parts, "bitmap": "internal"}
+    checked = node.check("raid", **wish)
+    done = node.module("raid", **wish)
+    assert done["plan"] == checked["plan"]
+    assert actions(done) == ["assemble", "resume"]
+    assert "md0: grow to 4 devices, once its resync has ended" in done["pending"]
+    assert "could not lose another one" in node.refusal("raid", name="md0", devices=parts[:2])
+    node.run(FAST)
+    node.module("raid", **wish, wait=True)
+    node.unchanged("raid", **wish)
+
+
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize("made", ["/dev/md/data", "/dev/md5", "/dev/md0 --name=other:data", "/dev/md3 --metadata=0.90"])
+def test_an_array_made_by_hand_is_read_and_applied(node: Node, made: str, used: bool) -> None:
+    parts = small(node, "HDD1", "HDD2", size="60M")
+    node.run(f"mdadm --quiet --create {made} --run --level=1 --raid-devices=2 {' '.join(parts)}; udevadm settle")
+    node.run("mkfs.ext4 -q $(ls /dev/md[0-9]*); udevadm settle; mdadm --quiet --wait $(ls /dev/md[0-9]*) || true")
+    if used:
+        node.run("mount $(ls /dev/md[0-9]*) /mnt")
+    read = node.module("layout_info")["layout"]
+    node.module("layout", **read)
+    node.unchanged("layout", **read)
+    node.unchanged("layout", **node.module("layout_info")["layout"])
+
+
+@pytest.mark.parametrize("metadata", ["1.2", "1.0", "0.90"])
+def test_a_device_that_is_too_small_is_seen_before_anything_is_wiped(node: Node, metadata: str) -> None:
+    one, two = small(node, "HDD1", "HDD2", size="80M")
+    array: dict[str, Any] = {"name": "md0", "level": "1", "metadata": metadata}
+    node.module("raid", **array, devices=[one, two], wait=True)
+    (less,) = small(node, "HDD3", size="79M")
+    node.run(f"mkfs.ext4 -q -L backup {less}")
+    for words in ({"devices": [one, less]}, {"devices": [one, two, less]}, {"spare_devices": [less]}):
+        refused = node.refusal("raid", **array, **words, allow_destroy=True)
+        assert paths(node, [less])[0] in refused
+        assert "a member needs" in refused
+    assert node.signatures(less) == ["ext4"]
+    # mdadm draws the same line: with a sector less than that it refuses.
+    sectors = int(refused.split("a member needs ")[1].split(" ")[0]) >> 9
+    for size, taken in ((sectors - 1, False), (sectors, True)):
+        (part,) = small(node, "HDD4", size=str(size))
+        assert ("not large enough" in node.run(f"mdadm /dev/md0 --add {part} 2>&1 || true")) is not taken
+        if taken:
+            node.run(f"mdadm --quiet /dev/md0 --remove {part}; mdadm --zero-superblock {part}")
+            node.converge("raid", **array, spare_devices=[part])
+        else:
+            assert "a member needs" in node.refusal("raid", **array, spare_devices=[part])
+
+
+@pytest.mark.parametrize(("metadata", "level"), [("1.2", "1"), ("1.2", "5"), ("1.0", "1"), ("0.90", "5")])
+def test_a_new_array_that_its_devices_have_no_room_for(node: Node, metadata: str, level: str) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", size="80M")
+    array: dict[str, Any] = {"name": "md0", "level": level, "metadata": metadata, "devices": parts}
+    node.run(f"mkfs.ext4 -q {parts[2]}")
+    refused = node.refusal("raid", **array, size="80M", allow_destroy=True)
+    assert "of which an array can use" in refused
+    assert node.signatures(parts[2]) == ["ext4"]
+    node.converge("raid", **array, size="76M", allow_destroy=True)
+
+
+def test_sectors_that_would_change_those_of_the_array(node: Node) -> None:
+    node.lab.pull_disk("HDD3")
+    node.lab.insert_disk("HDD3", new=True, sector=4096)
+    one, two, three = node.disks("HDD1", "HDD2", "HDD3")
+    array: dict[str, Any] = {"name": "md0", "level": "1", "devices": [one, two]}
+    node.module("raid", **array)
+    node.run("mkfs.xfs -q /dev/md0")
+    for words in ({"devices": [one, three]}, {"spare_devices": [three]}):
+        refused = node.refusal("raid", name="md0", **words, allow_destroy=True)
+        assert "its logical sectors have 4096 bytes, and those of the array 512" in refused
+    node.module("raid", name="md0", state="absent", allow_destroy=True)
+    # A new array has the largest of them, and nothing on it yet.
+    node.converge("raid", name="md0", level="1", devices=[one, three])
+    assert node.run("cat /sys/block/md0/queue/logical_block_size") == "4096"
+    node.run(
+        "printf 'label: gpt\nsize=100M\n' | sfdisk --quiet /dev/md0; udevadm settle; mdadm --wait /dev/md0 || true"
+    )
+    refused = node.refusal("raid", name="md0", devices=[one, two])
+    assert "is its only member with logical sectors of 4096 bytes" in refused
+
+
+def test_a_member_that_shows_other_sectors_now(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.module("raid", name="md0", level="1", devices=[one, two])
+    node.run("mkfs.xfs -q /dev/md0")
+    before = node.run("head -c 1M /dev/md0 | md5sum")
+    node.module("raid", name="md0", state="stopped")
+    node.lab.pull_disk("HDD2")
+    node.lab.insert_disk("HDD2", sector=4096)
+    started = node.module("raid", name="md0")
+    (second,) = paths(node, [two])
+    assert f"has logical sectors of 4096 bytes: {second} shows such sectors" in str(started["warnings"])
+    assert node.run("head -c 1M /dev/md0 | md5sum") == before

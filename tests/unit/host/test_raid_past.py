@@ -1,0 +1,402 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arrays with a past: who is a member by all superblocks, whose version is meant, what fits, and what is deferred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run
+from ansible_collections.strata.storage.plugins.module_utils.host import raid, raid_roles, raid_space, read
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Array, Content, Host, Member, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import MdSuperblock
+
+from .hosts import (
+    CONF,
+    EXT4,
+    UUID,
+    GiB,
+    MiB,
+    a_host,
+    an_array,
+    destroyed,
+    disk,
+    mdadm_line,
+    outline,
+    settle,
+    with_array,
+)
+
+SDB, SDC, SDD, SDE, SDF = (f"/dev/sd{letter}" for letter in "bcdef")
+
+
+def block(place: int, others: str, events: int = 20, **more: Any) -> MdSuperblock:
+    """The superblock of one device of four; ``others`` has an A for each place that it counts as working."""
+    fields: dict[str, Any] = {
+        "role": "active",
+        "slot": place,
+        "number": place,
+        "device_uuid": f"device {more.get('number', place)}",
+        "slots": {other: other for other, letter in enumerate(others) if letter == "A"},
+        **more,
+    }
+    return MdSuperblock(UUID, "md0", "6", 4, 0, "", "1.2", "none", events=events, **fields)
+
+
+def roles(**blocks: MdSuperblock) -> dict[str, tuple[str, int]]:
+    return {member.device: (member.role, member.side) for member in raid_roles.stopped(blocks)}
+
+
+def outside(blocks: dict[str, MdSuperblock], *members: str) -> dict[str, str]:
+    inside = {path: blocks[path] for path in members}
+    return {member.device: member.role for member in raid_roles.outside(blocks, inside, ())}
+
+
+# Who is a member
+
+
+def test_members_that_agree() -> None:
+    """Also where one was updated once more than the other, as a power cut leaves it."""
+    assert roles(b=block(0, "AA"), c=block(1, "AA", 21)) == {"b": ("active", 0), "c": ("active", 0)}
+
+
+@pytest.mark.parametrize("events", [(20, 30), (30, 20), (24, 24), (24, 25)])
+def test_halves_that_ran_apart(events: tuple[int, int]) -> None:
+    """Each counts the other as missing; how often each was updated does not matter, but says which one comes first."""
+    found = roles(b=block(0, "A.", events[0]), c=block(1, ".A", events[1]))
+    assert sorted(found.values()) == [("active", 0), ("apart", 1)]
+    if events[0] != events[1]:
+        assert found["b" if events[0] > events[1] else "c"] == ("active", 0)
+
+
+def test_groups_that_ran_apart() -> None:
+    found = roles(b=block(0, "AA..", 30), c=block(1, "AA..", 30), d=block(2, "..AA", 25), e=block(3, "..AA", 25))
+    assert found == {"b": ("active", 0), "c": ("active", 0), "d": ("apart", 1), "e": ("apart", 1)}
+
+
+def test_each_alone() -> None:
+    found = roles(b=block(0, "A..", 30), c=block(1, ".A.", 25), d=block(2, "..A", 28))
+    assert found == {"b": ("active", 0), "d": ("apart", 1), "c": ("apart", 2)}
+
+
+def test_one_that_was_away_says_that_it_is_active() -> None:
+    assert roles(b=block(0, "A.", 30), c=block(1, "AA", 20)) == {"b": ("active", 0), "c": ("former", 0)}
+
+
+def test_one_that_was_replaced_long_ago() -> None:
+    """Its number in the array is no longer in use, its place is another one's."""
+    new = block(3, "AA.A", 50, number=4, slots={0: 0, 1: 1, 2: 2, 4: 3})
+    others = {path: block(place, "", 50, slots=new.slots) for place, path in enumerate("bcd")}
+    found = roles(**others, e=block(3, "AAAA", 20), f=new)
+    assert found == {**dict.fromkeys("bcdf", ("active", 0)), "e": ("former", 0)}
+
+
+def test_a_spare_is_one() -> None:
+    spare = block(1, "AA", role="spare", slot=None, number=2)
+    assert roles(b=block(0, "AA"), c=block(1, "AA"), d=spare)["d"] == ("spare", 0)
+
+
+def test_a_copy_and_what_it_is_a_copy_of() -> None:
+    assert roles(b=block(0, "AA"), c=block(1, "AA"), d=block(0, "AA")) == {
+        "b": ("copy", 0),
+        "c": ("active", 0),
+        "d": ("copy", 0),
+    }
+    older = roles(b=block(0, "AA", 30), c=block(1, "AA", 30), d=block(0, "AA", 20))
+    assert older == {"b": ("active", 0), "c": ("active", 0), "d": ("copy", 0)}
+
+
+def test_beside_an_array_that_runs() -> None:
+    blocks = {
+        "b": block(0, "AA..", 30),
+        "c": block(1, "AA..", 30),
+        "copy": block(1, "AA..", 25),
+        "away": block(2, "AAAA", 20),
+        "apart": block(3, "..AA", 25),
+        "alone": block(3, "...A", 25),
+        "ahead": block(2, "AAA.", 40),
+    }
+    assert outside(blocks, "b", "c") == {
+        "copy": "copy",
+        "away": "former",
+        "apart": "apart",
+        "alone": "apart",
+        "ahead": "apart",
+    }
+
+
+# What it takes
+
+
+def stopped(*members: Member, level: str = "1", raid_devices: int = 2, **more: Any) -> Host:
+    array = an_array(device="", level=level, raid_devices=raid_devices, members=members, name="md0", **more)
+    return with_array(a_host(*(disk(f"/dev/sd{x}") for x in "bcdef"), files={CONF: mdadm_line("/dev/md0")}), array)
+
+
+def running(array: Array, **more: Any) -> Host:
+    return with_array(
+        a_host(*(disk(f"/dev/sd{x}") for x in "bcdef"), files={CONF: mdadm_line("/dev/md0")}), array, **more
+    )
+
+
+def plan(host: Host, allow: bool = False, **words: Any) -> Plan:
+    return settle(raid, host, Raid("md0", **words), allow)
+
+
+def refused(host: Host, said: str, **words: Any) -> str:
+    """Why, also with permission to destroy."""
+    with pytest.raises(Refused, match=said) as caught:
+        raid.plan(host, Raid("md0", **words), True)
+    return str(caught.value)
+
+
+SPLIT = stopped(Member(SDB, "active", 0, updated=1_700_000_000), Member(SDC, "apart", 1, side=1, updated=1_700_000_060))
+
+
+def test_what_ran_apart_is_not_started() -> None:
+    for words in ({}, {"devices": (SDB, SDC)}):
+        said = refused(SPLIT, "its devices ran apart", **words)
+    assert "/dev/sdb (last updated 2023-11-14 22:13:20 UTC) and /dev/sdc (last updated 2023-11-14 22:14:20 UTC)" in said
+    assert "That of /dev/sdc is the later one, which does not make it the right one" in said
+    assert "zero-superblock" not in said
+
+
+@pytest.mark.parametrize(("kept", "lost"), [(SDB, SDC), (SDC, SDB)])
+def test_the_version_that_is_listed_starts_and_the_other_stays(kept: str, lost: str) -> None:
+    made = plan(SPLIT, devices=(kept,))
+    assert [step.detail for step in made.steps] == [f"from {kept}, 1 missing"]
+    assert {member.device: member.role for member in made.after.arrays[0].members} == {kept: "active", lost: "apart"}
+    assert f"{lost} was written to without the array" in made.warnings[0]
+    assert "copy what is wanted from it first" in made.warnings[0]
+
+
+@pytest.mark.parametrize(("kept", "lost"), [(SDB, SDC), (SDC, SDB)])
+def test_the_version_that_is_given_up_is_cleared(kept: str, lost: str) -> None:
+    made = plan(SPLIT, devices=(SDB, SDC), discard_devices=(lost,))
+    assert outline(made) == ["assemble raid md0", "zero raid md0", "add raid md0"]
+    assert made.steps[0].detail == f"from {kept}, 1 missing"
+    assert destroyed(made)[0].startswith(f"{lost}: its own version of what array md0 holds, last updated 2023-11-14")
+
+
+def test_beside_what_runs_a_version_is_not_lost_either() -> None:
+    array = an_array(SDB, raid_devices=2, degraded=1, sync_action="idle")
+    host = running(array._replace(members=(*array.members, Member(SDC, "apart", 1, side=1, updated=5))))
+    refused(host, "its devices ran apart", devices=(SDB, SDC))
+    refused(host, "its devices ran apart", spare_devices=(SDC,))
+    assert plan(host, devices=(SDB,)).steps == ()
+
+
+def test_a_copy_is_never_touched() -> None:
+    clone = Member(SDD, "copy", 0)
+    host = running(an_array(SDB, SDC, members=(Member(SDB, "active", 0), Member(SDC, "active", 1), clone)))
+    made = plan(host, devices=(SDB, SDC))
+    assert made.steps == ()
+    assert made.warnings[0].startswith("array md0: /dev/sdd is a copy of /dev/sdb; disconnect one of the two")
+    refused(host, "/dev/sdd: refused as a member of md0: it is a copy of /dev/sdb", spare_devices=(SDD,))
+    refused(host, "its superblock is also on /dev/sdd, which is a copy of /dev/sdb", state="absent")
+    gone = plan(host, state="absent", discard_devices=(SDD,))
+    assert destroyed(gone) == ["/dev/sdd: it is a copy of /dev/sdb"]
+
+
+def test_of_two_copies_the_one_that_is_listed_starts() -> None:
+    host = stopped(Member(SDB, "copy", 0), Member(SDD, "copy", 0), Member(SDC, "active", 1))
+    for words in ({}, {"devices": (SDB, SDC, SDD)}, {"devices": (SDC,)}):
+        refused(host, "/dev/sdb and /dev/sdd carry one and the same superblock", **words)
+    made = plan(host, devices=(SDC, SDD))
+    assert [step.detail for step in made.steps] == ["from /dev/sdd /dev/sdc"]
+    given_up = plan(host, discard_devices=(SDB,))
+    assert [step.detail for step in given_up.steps] == ["from /dev/sdd /dev/sdc"]
+
+
+def test_another_path_to_a_member_is_called_that() -> None:
+    host = running(
+        an_array(SDB, SDC, members=(Member(SDB, "active", 0), Member(SDC, "active", 1), Member(SDD, "copy", 0)))
+    )
+    twice = {path: host.devices[path]._replace(identity=f"naa.5 serial x #{path}") for path in (SDB, SDD)}
+    for number, path in enumerate(twice):
+        twice[path] = twice[path]._replace(identity=f"naa.5 serial x #{number}")
+    host = host._replace(devices={**host.devices, **twice})
+    assert "/dev/sdd is another path to /dev/sdb" in plan(host).warnings[0]
+    refused(host, "it is another path to /dev/sdb", devices=(SDB, SDC, SDD), discard_devices=(SDD,))
+
+
+def test_a_former_member_may_hold_what_the_removed_array_did_not() -> None:
+    array = an_array(SDB, SDC)
+    host = running(array._replace(members=(*array.members, Member(SDD, "former", updated=1_700_000_000))))
+    with pytest.raises(Refused, match="which holds an older state of the array, last updated 2023-11-14"):
+        raid.plan(host, Raid("md0", state="absent"), False)
+    assert destroyed(plan(host, True, state="absent"))[0].startswith("/dev/sdd: it holds an older state of the array")
+
+
+@pytest.mark.parametrize(
+    ("level", "layout", "slots", "runs"),
+    [
+        ("1", "", {1}, True),
+        ("5", "", {0, 2, 3}, True),
+        ("5", "", {0, 2}, False),
+        ("6", "", {0, 2}, True),
+        ("0", "", {0, 1, 2}, False),
+        ("10", "", {0, 2}, True),
+        ("10", "n2", {0, 3}, True),
+        ("10", "n2", {0, 1}, False),
+        ("10", "f2", {0, 2}, True),
+        ("10", "f2", {0, 1}, False),
+        ("10", "o2", {1, 2}, False),
+    ],
+)
+def test_which_members_an_array_can_run_with(level: str, layout: str, slots: set[int], runs: bool) -> None:
+    assert can_run(level, 2 if level == "1" else 4, slots, layout) is runs
+    members = tuple(Member(f"/dev/sd{'bcde'[slot]}", "active", slot) for slot in sorted(slots))
+    host = stopped(*members, level=level, layout=layout, raid_devices=2 if level == "1" else 4)
+    if runs:
+        assert outline(plan(host)) == ["assemble raid md0"]
+    else:
+        refused(host, "cannot start: it needs")
+
+
+def test_what_md_does_not_start() -> None:
+    members = (Member(SDB, "active", 0), Member(SDC, "active", 1))
+    refused(stopped(*members, level="5", raid_devices=3, unsynced=True), "its parity may be wrong")
+    refused(stopped(*members, needs_backup=True, reshaping=True), "goes on only with that")
+    assert outline(plan(stopped(*members, level="5", raid_devices=3, unsynced=True), True, state="absent"))
+
+
+def test_a_read_only_array_is_left_alone() -> None:
+    host = running(an_array(SDB, SDC, state="readonly"))
+    assert plan(host).steps == ()
+    refused(host, "is read-only, and this would change it: add raid md0", spare_devices=(SDD,))
+
+
+def test_what_has_failed_is_not_rebuilt_into() -> None:
+    array = an_array(SDB, raid_devices=3, level="5", degraded=2)
+    refused(running(array), "has failed: only /dev/sdb of its 3 members still work", devices=(SDB, SDC, SDD))
+
+
+# What is deferred
+
+
+BUSY = an_array(SDB, SDC, sync_action="resync", unsynced=True, component_size=8 * GiB, room=8 * GiB)
+
+
+def test_what_waits_for_a_resync_is_said() -> None:
+    made = plan(running(BUSY), level="5", devices=(SDB, SDC, SDD))
+    assert made.steps == ()
+    assert made.pending == (
+        "md0: grow from RAID 1 to RAID 5, once its resync has ended",
+        "md0: add /dev/sdd as a spare, once its resync has ended",
+        "md0: grow to 3 devices, once its resync has ended",
+    )
+    assert plan(running(BUSY), devices=(SDB, SDC)).pending == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "until"),
+    [
+        ({"sync_action": "recover"}, "its recover has ended"),
+        ({"sync_action": "idle", "reshaping": True}, "its reshape has ended"),
+        ({"sync_action": "frozen"}, "its sync_action is no longer frozen"),
+    ],
+)
+def test_what_it_waits_for(state: dict[str, Any], until: str) -> None:
+    array = an_array(SDB, SDC, **state)
+    assert plan(running(array), bitmap="internal").pending == (f"md0: grow with a bitmap, once {until}",)
+
+
+def test_what_cannot_be_is_refused_while_it_still_waits() -> None:
+    held = running(BUSY)
+    held = held._replace(contents={**held.contents, SDD: Content((Signature("dos"),))})
+    for words in ({"devices": (SDB, SDC, SDD)}, {"devices": (SDB, SDD)}, {"spare_devices": (SDD,)}):
+        with pytest.raises(Refused, match="/dev/sdd: refused as a member of md0: it holds an MBR partition table"):
+            raid.plan(held, Raid("md0", **words), False)
+    refused(running(BUSY), "its level is 1, and 10 is wanted", level="10")
+    refused(running(BUSY), "could not lose another one", devices=(SDB,))
+
+
+def test_what_waits_for_a_member_is_said() -> None:
+    array = an_array(SDB, SDC, raid_devices=3, level="5", degraded=1, sync_action="idle", chunk_size=64 << 10)
+    made = plan(running(array), bitmap="internal")
+    assert made.steps == ()
+    assert made.pending == ("md0: grow with a bitmap, once no member is missing",)
+
+
+# What fits
+
+
+@pytest.mark.parametrize("metadata", raid_space.METADATA)
+@pytest.mark.parametrize("size", [64 * MiB, 512 * MiB, 9 * GiB + 4096, 300 * GiB + 512, 4 << 40])
+def test_what_is_usable_is_enough(metadata: str, size: int) -> None:
+    offset = raid_space.new_offset(metadata, size, 0)
+    room = raid_space.usable(metadata, size, offset)
+    assert 0 < room < size
+    assert raid_space.least_size(metadata, room, offset) <= size
+
+
+@pytest.mark.parametrize(("less", "fits"), [(0, True), (512, False)])
+def test_a_device_that_is_too_small_is_not_wiped(less: int, fits: bool) -> None:
+    array = an_array(SDB, SDC, component_size=8 * GiB, data_offset=MiB, room=8 * GiB)
+    host = running(array)
+    small = host.devices[SDD]._replace(size=8 * GiB + MiB - less)
+    host = host._replace(devices={**host.devices, SDD: small}, contents={**host.contents, SDD: Content((EXT4,))})
+    if fits:
+        assert outline(plan(host, True, spare_devices=(SDD,))) == ["wipe device /dev/sdd", "add raid md0"]
+    else:
+        refused(host, "and a member needs 8590983168 ", spare_devices=(SDD,))
+        refused(host, "and a member needs 8590983168 ", devices=(SDB, SDD))
+
+
+def test_devices_that_have_no_room_for_an_array() -> None:
+    host = a_host(disk(SDB, 80 * MiB), disk(SDC, 80 * MiB))
+    with pytest.raises(StorageError, match=r"/dev/sdb, has 80 MiB, of which an array can use \d+ MiB"):
+        raid.plan(host, Raid("md0", "1", devices=(SDB, SDC), size=80 * MiB), True)
+    with pytest.raises(StorageError, match="at least 128 MiB"):
+        raid.plan(host, Raid("md0", "0", devices=(SDB, SDC), chunk_size=128 * MiB, metadata="0.90"), True)
+
+
+def test_sectors_of_an_array_stay() -> None:
+    host = running(an_array(SDB, SDC, component_size=8 * GiB))
+    large = {**host.devices, SDD: host.devices[SDD]._replace(sector=4096)}
+    refused(
+        host._replace(devices=large),
+        "its logical sectors have 4096 bytes, and those of the array 512",
+        devices=(SDB, SDD),
+    )
+
+    mixed = running(an_array(SDB, SDC, component_size=8 * GiB), sector=4096)
+    mixed = mixed._replace(
+        devices={**mixed.devices, SDC: mixed.devices[SDC]._replace(sector=4096)},
+        contents={**mixed.contents, "/dev/md0": Content((Signature("gpt"),))},
+    )
+    refused(mixed, "/dev/sdc is its only member with logical sectors of 4096 bytes", devices=(SDB, SDD))
+    without = mixed._replace(contents={**mixed.contents, "/dev/md0": Content((EXT4,))})
+    assert outline(plan(without, devices=(SDB, SDD)))[-1] == "zero raid md0"
+
+
+def test_sectors_that_differ_at_the_start() -> None:
+    host = stopped(Member(SDB, "active", 0), Member(SDC, "active", 1))
+    assert plan(host).warnings == ()
+    host = host._replace(devices={**host.devices, SDC: host.devices[SDC]._replace(sector=4096)})
+    made = raid.plan(host, Raid("md0"), False)
+    assert made.warnings[0].startswith("array md0 has logical sectors of 4096 bytes: /dev/sdc shows such")
+
+
+def test_an_array_in_use_under_another_name_is_meant_by_its_own() -> None:
+    """So that what layout_info says of what lies on it can be applied before the next boot."""
+    host = running(an_array(SDB, SDC, device="/dev/md5"), holders=("/dev/dm-0",))._replace(
+        called={"/dev/md0": "/dev/md5"}
+    )
+    found = host.find("/dev/md0")
+    assert found is not None
+    assert found.path == "/dev/md5"
+    assert plan(host).pending_reboot == ("md0 runs as /dev/md5 and is in use: it gets its name with the next boot",)
+    assert host.find("/dev/md1") is None
+
+
+def test_a_path_that_two_arrays_claim_means_neither() -> None:
+    assert read._called([("/dev/md0", "/dev/md5"), ("/dev/md1", "/dev/md6"), ("/dev/md0", "/dev/md7")]) == {
+        "/dev/md1": "/dev/md6"
+    }
