@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from ..core.command import read_text, run_command
 from ..core.errors import StorageError, Unread
 from ..core.files import read_file
+from ..core.record import Record, read_records
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
 from .boot import array_lines
 from .state import (
@@ -39,11 +40,15 @@ from .state import (
     PhysicalVolume,
     Signature,
     Table,
+    Unfinished,
     partition_number,
 )
 from .superblocks import (
     BcacheSuperblock,
     MdSuperblock,
+    begun_group,
+    is_empty_table,
+    is_unused,
     layout_word,
     open_device,
     read_filesystem,
@@ -54,6 +59,8 @@ from .superblocks import (
 SYS = "/sys/class/block"
 FSTAB = "/etc/fstab"
 BCACHE_LINKS = "/dev/bcache/by-label"
+#: Where the intents of steps are on record: what is below /var/lib survives a reboot.
+RECORDS = "/var/lib/strata-storage"
 #: What the rules' file names start with that this collection writes.
 UDEV_RULES = "/etc/udev/rules.d/70-strata-"
 _TIMES = ("total", "day", "hour", "five_minute")
@@ -89,6 +96,7 @@ def read(references: Iterable[str] = ()) -> Host:
         files=files,
         boot=_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
+        unfinished=_unfinished(devices),
     )
     known = [line.device for line in array_lines(host) if line.device.startswith("/")]
     return host._replace(
@@ -154,19 +162,35 @@ def mdadm_conf() -> str:
     return debian if os.path.isdir(os.path.dirname(debian)) else other
 
 
-def identity(kernel: str) -> str:
-    """What a device is, whatever the kernel calls it today: WWN or serial number, UUID, and diskseq."""
+def identity(kernel: str, lasting: bool = False) -> str:
+    """What a device is, whatever the kernel calls it today: WWN or serial number, UUID, and diskseq.
+
+    ``lasting``: what of it is the same after a reboot. Of an array or a bcache, that is in a superblock of its parts;
+    what has none is known by its path.
+    """
     base = f"{SYS}/{kernel}"
     start = read_text(f"{base}/start")
     if start:
-        return f"{identity(os.path.basename(os.path.dirname(os.path.realpath(base))))} from sector {start}"
+        return f"{identity(os.path.basename(os.path.dirname(os.path.realpath(base))), lasting)} from sector {start}"
     parts = [
         read_text(f"{base}/wwid") or read_text(f"{base}/device/wwid"),
         _serial(base),
         read_text(f"{base}/dm/uuid"),
     ]
+    named = " ".join(part for part in parts if part)
+    if lasting:
+        return named or _made_of(kernel)
     sequence = read_text(f"{base}/diskseq")
-    return " ".join((*(part for part in parts if part), *([f"#{sequence}"] if sequence else ())))
+    return f"{named} #{sequence}".strip() if sequence else named
+
+
+def _made_of(kernel: str) -> str:
+    """What the superblocks of its parts say that an array, or a bcache, is."""
+    for part in _list(f"{SYS}/{kernel}/slaves"):
+        block = _superblock(f"/dev/{part.replace(chr(33), chr(47))}", int(read_text(f"{SYS}/{part}/size") or 0) * 512)
+        if block:
+            return f"{'md' if isinstance(block, MdSuperblock) else 'bcache'} {block.uuid}"
+    return f"/dev/{kernel}"
 
 
 def read_contents(paths: Iterable[str]) -> dict[str, Content]:
@@ -284,22 +308,55 @@ def _page_80(base: str) -> str:
 def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | BcacheSuperblock]:
     found = {}
     for device in devices.values():
-        if device.size < 65536 or device.suspended:
-            continue
-        try:
-            descriptor = open_device(device.path)
-        except OSError:
-            continue
-        try:
-            superblock = read_members(descriptor, device.size)
-        except OSError:
-            # A device that cannot be read is not one that can be said to carry anything.
-            continue
-        finally:
-            os.close(descriptor)
+        superblock = None if device.suspended else _superblock(device.path, device.size)
         if superblock:
             found[device.path] = superblock
     return found
+
+
+def _superblock(path: str, size: int) -> MdSuperblock | BcacheSuperblock | None:
+    if size < 65536:
+        return None
+    try:
+        descriptor = open_device(path)
+    except OSError:
+        return None
+    try:
+        return read_members(descriptor, size)
+    except OSError:
+        # A device that cannot be read is not one that can be said to carry anything.
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _unfinished(devices: Mapping[str, Device]) -> tuple[Unfinished, ...]:
+    """What is on record, with the devices that it is about as they are called now."""
+    records = read_records(RECORDS)
+    if not records:
+        return ()
+    identities = {path: identity(device.kernel, lasting=True) for path, device in devices.items()}
+
+    def where(path: str, wanted: str) -> str:
+        # Two paths to one disk are the same device.
+        found = [here for here, known in identities.items() if known == wanted]
+        return path if path in found else min(found, default="")
+
+    def unfinished(record: Record) -> Unfinished:
+        thing, uuid, wanted, _last = record.intent
+        here = tuple(where(os.path.realpath(path), known) for path, known in wanted)
+        empty = thing.startswith("table ") and here != ("",) and _is_empty_table(devices[here[0]], uuid)
+        return Unfinished(record.file, record.step, thing, uuid, here, tuple(path for path, _known in wanted), empty)
+
+    return tuple(unfinished(record) for record in records)
+
+
+def _is_empty_table(disk: Device, guid: str) -> bool:
+    try:
+        return is_empty_table(disk, guid)
+    except (OSError, ValueError):
+        # What cannot be read, or has no UUID on record, is not taken for ours.
+        return False
 
 
 def _mounts(
@@ -372,7 +429,8 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
             role = _role(states, slot.isdigit())
             number = int(slot) if slot.isdigit() else None
             members.append(Member(by_kernel[name[4:]].path, role, number, "write_mostly" in states))
-    block = next((superblocks[member.device] for member in members if member.device in superblocks), None)
+    blocks = [superblocks[member.device] for member in members if member.device in superblocks]
+    block = next(iter(blocks), None)
     state = read_text(f"{base}/array_state")
     if state in ("inactive", "clear"):
         # What md has not started has no slots yet: only the superblocks know.
@@ -414,7 +472,13 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
         mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
+        unused=state == "inactive" and _never_written(blocks),
     )
+
+
+def _never_written(blocks: Iterable[MdSuperblock]) -> bool:
+    """Whether nobody ever wrote to the array of these superblocks, by its events: mdadm counts none, or one (0.90)."""
+    return all(block.events == (1 if block.metadata == "0.90" else 0) for block in blocks)
 
 
 def is_reshaping(md: str) -> bool:
@@ -473,6 +537,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
         layout=newest.layout,
         metadata=newest.metadata,
         bitmap=newest.bitmap,
+        unused=_never_written(blocks.values()),
     )
 
 
@@ -580,7 +645,10 @@ def is_busy(path: str) -> bool:
 
 def _filesystem(host: Host, path: str) -> Filesystem | None:
     mounted = host.mounted(path)
-    return read_filesystem(path, mounted[0] if mounted else "")
+    found = read_filesystem(path, mounted[0] if mounted else "")
+    if found and not mounted and any(path in begun.devices for begun in host.unfinished):
+        return found._replace(unused=is_unused(path))
+    return found
 
 
 def _is_empty(path: str) -> bool | None:
@@ -708,7 +776,8 @@ def _lvm(host: Host) -> Lvm:
                 ),
             )
         )
-    return Lvm(tuple(groups), tuple(orphans))
+    begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
+    return Lvm(tuple(groups), tuple(orphans), {path: name for path, name in begun.items() if name is not None})
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:

@@ -130,7 +130,8 @@ class Array(NamedTuple):
     Of one that is being reshaped, level, number of devices and chunk size are those that it will have.
     ``component_size`` is what is in use of each member, ``room`` what the smallest could give, ``array_size`` what md
     was told to show of the whole (0: all). ``layout`` is empty where it is none that mdadm has a word for. ``speed``
-    is in bytes per second, ``per_cent`` how far the ``sync_action`` has come.
+    is in bytes per second, ``per_cent`` how far the ``sync_action`` has come. ``unused``: it does not run, and by all
+    of its superblocks nobody ever wrote to it.
     """
 
     uuid: str
@@ -154,6 +155,7 @@ class Array(NamedTuple):
     per_cent: float | None = None
     speed: int = 0
     mismatch_count: int = 0
+    unused: bool = False
 
     @property
     def running(self) -> bool:
@@ -240,17 +242,44 @@ class Group(NamedTuple):
 
 
 class Lvm(NamedTuple):
+    """``orphans`` are physical volumes of no group. ``begun`` are those of them that never were part of one, each with
+    the name of the group that was being made of it (empty: none yet); read only where a step was interrupted.
+    """
+
     groups: tuple[Group, ...] = ()
     orphans: tuple[str, ...] = ()
+    begun: Mapping[str, str] = {}
 
 
 class Filesystem(NamedTuple):
-    """A filesystem by its own superblock; ``size`` is what it spans."""
+    """A filesystem by its own superblock; ``size`` is what it spans.
+
+    ``unused``: no kernel has worked with it since it was made. It is read only where a record is about the device.
+    """
 
     type: str
     uuid: str
     label: str = ""
     size: int = 0
+    unused: bool = False
+
+
+class Unfinished(NamedTuple):
+    """A step that was begun and has not ended, by its record in ``file``: a power cut, or the end of the process.
+
+    ``step`` is its sentence (empty: the file cannot be understood), ``thing`` and ``uuid`` are what it was making.
+    ``devices`` are where it worked: their paths now, empty where that device is not here; ``named`` is what it called
+    them then. ``empty_table``: all that there is of a partition table on its device is of that UUID, and names no
+    partition.
+    """
+
+    file: str
+    step: str = ""
+    thing: str = ""
+    uuid: str = ""
+    devices: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    empty_table: bool = False
 
 
 class Boot(NamedTuple):
@@ -292,7 +321,7 @@ class Host(NamedTuple):
     ``contents``, ``filesystems``, ``tables``, ``disks``, ``lvm``, ``mapped``, ``images`` and ``services`` cost a
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
     and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
-    nobody can see before.
+    nobody can see before. ``unfinished`` are the steps that a crash interrupted.
     """
 
     devices: Mapping[str, Device]
@@ -316,6 +345,7 @@ class Host(NamedTuple):
     mapped: tuple[Mapped, ...] | None = None
     images: Mapping[str, RbdImage] = {}
     services: Mapping[str, bool] = {}
+    unfinished: tuple[Unfinished, ...] = ()
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""

@@ -70,8 +70,8 @@ def make_so(
         Road(
             read=lambda: _with_expected(read(names), expected),
             deepen=deepen,
-            plan=lambda host: plan(host, want, module.params.get("allow_destroy")),
-            replan=lambda host: plan(host, settled(want), module.params.get("allow_destroy")),
+            plan=lambda host: _told(plan(host, want, module.params.get("allow_destroy"))),
+            replan=lambda host: _told(plan(host, settled(want), module.params.get("allow_destroy"))),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             diff=diff,
@@ -82,6 +82,15 @@ def make_so(
             ),
         ),
     )
+
+
+def _told(plan: Plan) -> Plan:
+    """The plan, with a warning for each record of intent that it leaves."""
+    if not plan.after.unfinished:
+        return plan
+    from .unfinished import warnings
+
+    return plan._replace(warnings=plan.warnings + warnings(plan.after))
 
 
 def _with_expected(host: Host, expected: list[Device]) -> Host:
