@@ -14,6 +14,7 @@ from ..document.references import Node
 from .layout import planner
 from .safety import usage
 from .state import Host
+from .unfinished import is_half_made
 
 
 def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
@@ -31,7 +32,7 @@ def _candidates(host: Host) -> tuple[Candidate, ...]:
             **disk._asdict(),
             size=host.devices[path].size,
             free=not usage(host, host.devices[path]) and not contents[path].busy,
-            blank=not contents[path].signatures,
+            blank=not contents[path].signatures or is_half_made(host, path),
         )
         for path, disk in facts.items()
     )
