@@ -34,7 +34,7 @@ def replace_file(path: str, before: str | None, after: str | None) -> None:
         os.unlink(path)
         sync_directory(directory)
         return
-    os.makedirs(directory, exist_ok=True)
+    make_directory(directory)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -73,6 +73,17 @@ def place_line(lines: Iterable[tuple[str, bool, bool]], line: str | None) -> str
             kept[-1] += "\n"
         kept.append(f"{line}\n")
     return "".join(kept)
+
+
+def make_directory(path: str) -> None:
+    """Create a directory and its missing parents, so that a power cut does not lose them."""
+    missing, above = [], path
+    while not os.path.exists(above):
+        missing.append(above)
+        above = os.path.dirname(above)
+    os.makedirs(path, exist_ok=True)
+    for directory in missing:
+        sync_directory(os.path.dirname(directory))
 
 
 def sync_directory(path: str) -> None:

@@ -95,12 +95,27 @@ class Wait(NamedTuple):
         )
 
 
+class Intent(NamedTuple):
+    """What is put on record before a step begins that a power cut may leave half done, and taken off after its flush.
+
+    ``thing`` names what the step makes, in a way that is the same after a reboot; ``uuid`` is the number that was drawn
+    for it (empty: it has none), ``devices`` are where it works: each a path, and what the device is, whatever its path.
+    ``last``: false where a later step of the same thing takes the record off.
+    """
+
+    thing: str
+    uuid: str
+    devices: tuple[tuple[str, str], ...]
+    last: bool = True
+
+
 class Step(NamedTuple):
     """One mutation and what belongs to it.
 
     ``verb kind name: detail`` is the sentence. An action says in ``programs`` what it starts. ``claims`` are checked
     right before (identity, emptiness), ``flush`` are block devices to fsync right after, ``destroys`` says which data
-    goes, ``undo`` is done if the step fails, so that a refused step leaves nothing behind.
+    goes, ``undo`` is done if the step fails, so that a refused step leaves nothing behind. ``intent`` is kept on record
+    meanwhile.
     """
 
     verb: str
@@ -112,6 +127,7 @@ class Step(NamedTuple):
     flush: tuple[str, ...] = ()
     destroys: tuple[str, ...] = ()
     undo: tuple[Any, ...] = ()
+    intent: Intent | None = None
 
     def __str__(self) -> str:
         return f"{self.verb} {self.kind} {self.name}: {self.detail}"

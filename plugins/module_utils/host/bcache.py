@@ -21,10 +21,13 @@ from .bcache_attach import (
     REGISTER,
     Steps,
     bind,
+    creation,
     detach_step,
     device_path,
     grow,
+    leaving,
     register,
+    removal,
     replace_backing,
     set_of,
     step,
@@ -32,6 +35,7 @@ from .bcache_attach import (
 )
 from .safety import blank, check_unused, describe_content, take, wipe_steps
 from .state import Backing, CacheSet, Device, Host, Signature, replace_item
+from .unfinished import anew, begun, forget, same_uuid
 
 _SIGNATURE = Signature("bcache")
 _BUCKET_SIZE = 512 << 10
@@ -71,8 +75,11 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     more, host, backing = bind(host, want, backing, cache_set, allow)
     steps += more
     if old and not any(other.cache_set == old.uuid for other in host.backings):
-        more, host = _remove_cache_set(host, want, old, unseen=False)
+        more, host = _remove_cache_set(host, want, old, backing, unseen=False)
         steps += more
+    left = _left_behind(host, want, backing)
+    more, host = _remove_cache_set(host, want, left, backing, unseen=False) if left else forget(host, leaving(want))
+    steps += more
     more, host, backing = grow(host, want, backing)
     steps += more
     more, host, backing = tunables.tune(host, want, backing, cache_set)
@@ -221,7 +228,9 @@ def _create(host: Host, want: Bcache, cache_set: CacheSet | None, allow: bool) -
         Command(("make-bcache", "--bdev", device.path, *_format_options(want, device, block_size))),
         claims=(blank(device),),
         flush=(device.path,),
+        intent=creation(want, device.path)._replace(last=False),
     )
+    host = anew(host, creation(want).thing)
     backing = Backing(device.path, uuid="", block_size=block_size)
     host = host.with_content(device.path, _SIGNATURE, held_by=device_path(want.name))
     return (*kept, *taken, made), host._replace(backings=(*host.backings, backing)), backing
@@ -262,21 +271,22 @@ def _warnings(host: Host, want: Bcache, backing: Backing) -> tuple[str, ...]:
 def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> Plan:
     """Top-down: what is inside, the dirty data written back, the cached device, the cache, the label last."""
     steps: Steps = ()
-    cache_set = _own_cache_set(host, want, backing)
+    left = _left_behind(host, want, backing)
+    cache_set = _own_cache_set(host, want, backing) or left
     if backing:
         more, host = _empty(host, want, backing, allow)
         steps += more
         if backing.registered:
-            more, host = _shut_down(host, want, backing)
+            more, host = _shut_down(host, want, backing, cache_set)
             steps += more
     if cache_set:
-        flushed = bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
+        flushed = cache_set is left or bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
         if not flushed and not allow:
             raise Refused(
                 f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
                 "data of a backing device that is not here. Set allow_destroy to give that up."
             )
-        more, host = _remove_cache_set(host, want, cache_set, unseen=not flushed)
+        more, host = _remove_cache_set(host, want, cache_set, backing, unseen=not flushed)
         steps += more
     if backing:
         device = host.devices[backing.device]
@@ -285,7 +295,11 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
         host = host.with_content(device.path)
         host = host._replace(backings=tuple(other for other in host.backings if other.device != backing.device))
     more, host = tunables.forget(host, want.name, tunables.backing_rules(want.name))
-    return Plan(steps + more, host)
+    steps += more
+    for thing in (creation(want).thing, leaving(want)):
+        more, host = forget(host, thing, (backing.bcache,) if backing else ())
+        steps += more
+    return Plan(steps, host)
 
 
 def _own_cache_set(host: Host, want: Bcache, backing: Backing | None) -> CacheSet | None:
@@ -321,23 +335,45 @@ def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Ste
     return wipe_steps([(device, content)]), host.with_content(device.path)
 
 
-def _shut_down(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host]:
+def _left_behind(host: Host, want: Bcache, backing: Backing | None) -> CacheSet | None:
+    """The cache set that this backing device had let go of when a crash came: nothing of it is dirty there."""
+    if backing is None:
+        return None
+    record = begun(host, leaving(want))
+    used = {other.cache_set for other in host.backings}
+    return next(
+        (
+            known
+            for known in host.cache_sets
+            if record and record.devices == (known.device, backing.device) and same_uuid(record.uuid, known.uuid)
+            if known.uuid not in used
+        ),
+        None,
+    )
+
+
+def _shut_down(host: Host, want: Bcache, backing: Backing, goes: CacheSet | None) -> tuple[Steps, Host]:
     steps: Steps = ()
     if backing.attached:
-        steps += (detach_step(host, want, backing),)
+        steps += (detach_step(host, want, backing, goes),)
     steps += (stop_step(want, backing),)
     return steps, host.without_device(backing.bcache) if backing.bcache else host
 
 
-def _remove_cache_set(host: Host, want: Bcache, cache_set: CacheSet, unseen: bool) -> tuple[Steps, Host]:
+def _remove_cache_set(
+    host: Host, want: Bcache, cache_set: CacheSet, backing: Backing | None, unseen: bool
+) -> tuple[Steps, Host]:
     device = host.devices[cache_set.device]
+    recorded = removal(want, cache_set, backing) if backing else None
     directory = f"/sys/fs/bcache/{cache_set.uuid}"
     steps: Steps = ()
     if cache_set.registered:
         release = Release(device.path, f"{directory}/unregister")
-        steps += (step("unregister", want, f"cache set on {device.path}", release),)
+        begin = recorded._replace(last=False) if recorded else None
+        steps += (step("unregister", want, f"cache set on {device.path}", release, intent=begin),)
     lost = (f"{device.path}: dirty data of backing devices that are not here, if there is any",) if unseen else ()
-    steps += (_wipe_step(want, device, "cache")._replace(destroys=lost),)
+    steps += (_wipe_step(want, device, "cache")._replace(destroys=lost, intent=recorded),)
+    host = anew(host, leaving(want))
     more, host = tunables.forget(host, want.name, tunables.cache_rules(cache_set.uuid))
     host = host.with_content(device.path)
     return steps + more, host._replace(cache_sets=replace_item(host.cache_sets, cache_set))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Refused
-from ..core.plan import Step, Wait, Write, kernel_name
+from ..core.plan import Intent, Step, Wait, Write, kernel_name
 from ..document.bcache import Bcache
 from ..document.sizes import show_size
 from .actions import Inspect, Release
@@ -16,6 +16,7 @@ from .pause import Pause, pause
 from .read import BCACHE_LINKS
 from .safety import usage
 from .state import BLANK, UNSEEN, Backing, CacheSet, Content, Device, Host, replace_item
+from .unfinished import begun, intent, look
 
 REGISTER = "/sys/fs/bcache/register"
 #: Writing dirty data back takes as long as the slow disk needs for it: seconds, an SSD's worth of hours at most.
@@ -54,16 +55,18 @@ def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[S
         host, backing = _started(host, want, backing, BLANK if new else UNSEEN)
     if new:
         cached = cached_path(device)
-        steps += (
-            step(
-                "inspect",
-                want,
-                "that it starts out blank",
-                Wait(cached),
-                Inspect(cached, wipe=host.may_lose(device.path, allow)),
-            ),
-        )
+        look_into = (Wait(cached), Inspect(cached, wipe=host.may_lose(device.path, allow)))
+        steps += (step("inspect", want, "that it starts out blank", *look_into, intent=creation(want, device.path)),)
+    record = begun(host, creation(want).thing)
+    if record and record.devices == (device.path,) and backing.bcache:
+        more, host = look(host, record, "bcache", want.name, backing.bcache, allow)
+        steps += more
     return steps, host, backing
+
+
+def creation(want: Bcache, *backing: str) -> Intent:
+    """What is on record while its backing device is formatted, until somebody looked into it."""
+    return intent(f"bcache {want.name}", "", *backing)
 
 
 def cached_path(backing: Device) -> str:
@@ -106,7 +109,8 @@ def bind(
     steps: Steps = ()
     old = set_of(host, backing)
     if backing.attached:
-        steps += (detach_step(host, want, backing),)
+        shared = any(other.cache_set == backing.cache_set for other in host.backings if other is not backing)
+        steps += (detach_step(host, want, backing, None if shared else old),)
         host, backing = _without_cache(host, backing, "no cache")
     elif old and not backing.bcache:
         raise Refused(
@@ -188,7 +192,17 @@ def _attach_step(host: Host, want: Bcache, backing: Backing, cache_set: CacheSet
     )
 
 
-def detach_step(host: Host, want: Bcache, backing: Backing) -> Step:
+def removal(want: Bcache, old: CacheSet, backing: Backing) -> Intent:
+    """What is on record from when a bcache lets go of its cache until that is blank."""
+    return intent(leaving(want), old.uuid, old.device, backing.device)
+
+
+def leaving(want: Bcache) -> str:
+    return f"removal of the cache of bcache {want.name}"
+
+
+def detach_step(host: Host, want: Bcache, backing: Backing, goes: CacheSet | None) -> Step:
+    """``goes``: the cache set, if it is removed next."""
     device = host.devices[backing.device]
     return step(
         "detach",
@@ -198,6 +212,7 @@ def detach_step(host: Host, want: Bcache, backing: Backing) -> Step:
         Wait(device.sysfs("bcache/state"), ("no cache",), timeout=_DETACH_TIMEOUT),
         Wait(device.sysfs("bcache/dirty_data"), ("0.0k",)),
         flush=(device.path,),
+        intent=removal(want, goes, backing)._replace(last=False) if goes else None,
     )
 
 

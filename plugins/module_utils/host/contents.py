@@ -16,6 +16,7 @@ from .actions import Grow, Relabel
 from .kinds import KINDS
 from .safety import blank, check_unused, describe_content, wipe_steps
 from .state import Filesystem, Host, Signature
+from .unfinished import about, ended, forget, half_made, on_device, same_uuid
 
 Steps = tuple[Step, ...]
 
@@ -63,21 +64,25 @@ def with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> H
 def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host, Filesystem]:
     """A filesystem of the wanted kind; one that is there already stays."""
     filesystem = host.filesystem(place.device)
-    if filesystem and filesystem.type == (want.filesystem or filesystem.type):
+    left = half_made(host, "filesystem", place.device)
+    recorded = about(host, "filesystem", place.device)
+    if filesystem and not left and filesystem.type == (want.filesystem or filesystem.type):
         _check_sectors(host, place, filesystem)
-        return (), host, filesystem
+        # A kernel has worked with it: it was complete when the crash came.
+        done = any(same_uuid(record.uuid, filesystem.uuid) for record in recorded)
+        return *forget(host, paths=(place.device,) if done else ()), filesystem
     steps: Steps = ()
     kind = want.filesystem or "btrfs"
     device = host.devices[place.device]
     content = host.content(device.path)[device.path]
     if content.signatures:
-        if not host.may_lose(device.path, allow):
+        if not left and not host.may_lose(device.path, allow):
             raise Refused(
                 f"{place}: {place.path} holds {describe_content(content)}, and {kind} is wanted. "
                 "Set allow_destroy to destroy that."
             )
         check_unused(host, device, f"{place}", "Put it out of use first.")
-        steps += wipe_steps([(device, content)])
+        steps += wipe_steps([(device, content)], lost=not left)
     if place.size < KINDS[kind].least:
         raise StorageError(
             f"{place}: {show_size(place.size)} is too small for {kind}, which needs {show_size(KINDS[kind].least)}"
@@ -85,9 +90,13 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     label = want.label or ""
     if len(label) > KINDS[kind].longest:
         raise StorageError(_too_long(place, label, kind))
-    made = Filesystem(kind, new_uuid(f"filesystem/{place.name}"), label, size=place.size)
+    # What fstab may name already: a swap area that is made anew keeps its UUID.
+    uuid = recorded[0].uuid if recorded else new_uuid(f"filesystem/{place.name}")
+    made = Filesystem(kind, uuid, label, size=place.size)
     command = Command(KINDS[kind].make(place.path, made.uuid, label), timeout=600)
-    steps += (_step(place, "format", kind, command, claims=(blank(device),)),)
+    intent = on_device(place.path, made.uuid)
+    steps += (_step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
+    host = ended(host, *recorded)
     host = host.with_content(device.path, Signature(kind, made.uuid, label))
     return steps, with_filesystem(host, device.path, made), made
 
@@ -162,10 +171,11 @@ def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host
     grown = with_filesystem(host, place.device, filesystem._replace(size=place.size))
     if filesystem.type == "swap":
         again = Command(KINDS["swap"].make(place.path, filesystem.uuid, filesystem.label))
+        intent = on_device(place.path, filesystem.uuid)
         used = place.device in host.swaps
         off = (Command(("swapoff", place.path), timeout=3600),) if used else ()
         on = (Command(("swapon", place.path)),) if used else ()
-        return (_step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on),), grown
+        return (_step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on, intent=intent),), grown
     if not points:
         raise StorageError(
             f"{place}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(place.size)}, "

@@ -14,6 +14,7 @@ from ..document.references import Node
 from .layout import planner
 from .safety import describe_content, usage
 from .state import Content, Host
+from .unfinished import is_half_made
 
 
 def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
@@ -32,19 +33,15 @@ def _candidates(host: Host) -> tuple[Candidate, ...]:
             size=host.devices[path].size,
             free=not usage(host, host.devices[path]) and not contents[path].busy,
             holds=describe_content(contents[path]),
-            begun=_is_begun(host, path, contents[path]),
+            begun=_is_empty_table(host, path, contents[path]) or is_half_made(host, path),
             shown=f"{host.stable(path)} ({disk.serial})" if disk.serial else host.stable(path),
         )
         for path, disk in facts.items()
     )
 
 
-def _is_begun(host: Host, path: str, content: Content) -> bool:
-    """Whether a disk holds what a task that was cut short leaves, and nothing in it: an empty table, or a physical
-    volume that belongs to no group.
-    """
+def _is_empty_table(host: Host, path: str, content: Content) -> bool:
+    """Whether a disk holds a partition table and nothing in it, as a task that was cut short leaves it."""
     found = [signature.type for signature in content.signatures]
-    if found == ["gpt"] and not host.devices[path].partitions:
-        table = host.table(path)
-        return table is not None and not table.parts
-    return found == ["LVM2_member"] and path in host.groups().orphans
+    table = host.table(path) if found == ["gpt"] and not host.devices[path].partitions else None
+    return table is not None and not table.parts

@@ -19,10 +19,12 @@ from .drive_group import (
     clear_step,
     device_path,
     find,
+    finish_removal,
     gather,
     leaving,
     let_go,
     physical,
+    removal,
     replace_group,
     step,
     without_space,
@@ -30,6 +32,7 @@ from .drive_group import (
 from .drive_volume import Made, goal, make, place_of, replace_volume
 from .safety import check_once, describe_content
 from .state import Device, Group, Host, LogicalVolume
+from .unfinished import begun, forget, half_made
 
 
 def references(want: Drive) -> tuple[str, ...]:
@@ -45,6 +48,12 @@ def plan(host: Host, want: Drive, allow: bool) -> Plan:
         names = tuple(name for name in names if host.find(name))
     devices = [host.device(reference, f"drive {want.name}") for reference in names]
     check_once(devices, f"drive {want.name}")
+    cleared, host = finish_removal(host, want.name)
+    planned = _plan(host, want, devices, allow)
+    return planned._replace(steps=cleared + planned.steps)
+
+
+def _plan(host: Host, want: Drive, devices: list[Device], allow: bool) -> Plan:
     group = find(host, want.name)
     if want.state == "absent":
         return _absent(host, want, group, devices, allow)
@@ -134,7 +143,11 @@ def _offline(host: Host, want: Drive, group: Group) -> Plan:
 def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device], allow: bool) -> Plan:
     """Top-down: the mounts, what the volumes hold, the volumes, the group, its physical volumes."""
     steps: Steps = ()
+    record = begun(host, f"drive {want.name}")
     left = [device.path for device in devices if device.path in host.groups().orphans]
+    left += [path for path in (record.devices if record else ()) if half_made(host, "drive", path) and path not in left]
+    gone: tuple[str, ...] = ()
+    things = [f"drive {want.name}"]
     if group:
         ours = _wanted_volumes(want, group)
         foreign = [volume.name for volume in group.volumes if volume not in ours]
@@ -146,17 +159,24 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
         for logical in _inner_first(host, ours):
             more, host = _remove_volume(host, group, logical, allow)
             steps += more
+            things.append(f"volume {group.name}/{logical.name}")
+            gone += (logical.device,)
         paths = physical(group)
-        steps += (
-            step("remove", group.name, "volume group", Command(("vgremove", group.name)), kind="drive", flush=paths),
-        )
+        begin = removal(group.name, *paths, last=False)
+        remove = Command(("vgremove", group.name))
+        steps += (step("remove", group.name, "volume group", remove, kind="drive", flush=paths, intent=begin),)
         host = replace_group(host, find(host, group.name))
         left += [path for path in paths if path not in left]
+    recorded = removal(want.name, *physical(group)) if group else None
     for path in left:
-        steps += (clear_step(host, want.name, path),)
+        last = path == left[-1]
+        steps += (clear_step(host, want.name, path, recorded._replace(last=last) if recorded else None),)
         host = host.with_content(path)
     lvm = host.groups()
     host = host._replace(lvm=lvm._replace(orphans=tuple(path for path in lvm.orphans if path not in left)))
+    for thing in things:
+        more, host = forget(host, thing, gone)
+        steps += more
     return Plan(steps, host)
 
 

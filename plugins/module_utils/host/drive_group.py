@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Step
+from ..core.plan import Command, Intent, Step
 from ..document.drive import Drive
 from ..document.sizes import show_size
 from .actions import Claim
-from .safety import blank, take
+from .safety import blank, take, wipe_steps
 from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
+from .unfinished import anew, begun, ended, forget, half_made, intent
 
 Steps = tuple[Step, ...]
 
@@ -71,10 +72,15 @@ def gather(
                 f"{device.path}: refused as a device of {want.name}: it is a physical volume of volume group "
                 f"{owner}. Take it out of `devices`, or remove it from that group first."
             )
-        if device.path not in host.groups().orphans:
+        if half_made(host, "drive", device.path):
+            # LVM itself refuses one that it had marked as used, and given no metadata yet.
+            steps += wipe_steps([(device, host.content(device.path)[device.path])], lost=False)
+        else:
             steps += take(host, device, f"a device of {want.name}", "devices", allow)
     _check_sectors(host, want, group, new)
     if group is not None:
+        more, host, group = _mark(host, want, group)
+        steps += more
         more, host, group = _enlarge(host, want, group, devices)
         steps += more
         if not new:
@@ -89,10 +95,12 @@ def gather(
             Command(argv),
             Command(("pvchange", "--addtag", TAG, *paths)),
             kind="drive",
-            claims=tuple(_claim(host, device) for device in new),
+            claims=tuple(blank(device) for device in new),
             flush=paths,
+            intent=intent(f"drive {want.name}", "", *paths),
         ),
     )
+    host = anew(host, f"drive {want.name}")
     old, group = group, group or Group(want.name)
     for device in new:
         if device.size - data_start(device) < group.extent_size:
@@ -128,6 +136,31 @@ def _check_sectors(host: Host, want: Drive, group: Group | None, new: list[Devic
                 f"other devices have sectors of {min(sectors)}; a filesystem that is on both may not mount. Take it "
                 "out of `devices`, and make a drive of its own on it"
             )
+
+
+def _mark(host: Host, want: Drive, group: Group) -> tuple[Steps, Host, Group]:
+    """Physical volumes that a crash kept from being marked as what the drive was given."""
+    record = begun(host, f"drive {want.name}")
+    paths = tuple(volume.device for volume in group.physical_volumes if record and volume.device in record.devices)
+    if record is None or not paths:
+        return (), host, group
+    command = Command(("pvchange", "--addtag", TAG, *paths))
+    one = step(
+        "mark",
+        want.name,
+        f"{' '.join(paths)} as devices of the drive",
+        command,
+        kind="drive",
+        flush=paths,
+        intent=intent(record.thing, record.uuid, *record.devices),
+    )
+    marked = group._replace(
+        physical_volumes=tuple(
+            volume._replace(tags=(*volume.tags, TAG)) if volume.device in paths and TAG not in volume.tags else volume
+            for volume in group.physical_volumes
+        )
+    )
+    return (one,), replace_group(ended(host, record), group, marked), marked
 
 
 def data_start(device: Device) -> int:
@@ -201,8 +234,11 @@ def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ..
             move = Command(("pvmove", "--interval", "2", path, *stay), timeout=_MOVE_TIMEOUT)
             steps += (step("empty", want.name, detail, move, kind="drive", flush=(path, *stay)),)
         reduce = Command(("vgreduce", want.name, path))
-        steps += (step("reduce", want.name, f"volume group by {path}", reduce, kind="drive", flush=(path, *stay)),)
-        steps += (clear_step(host, want.name, path),)
+        begin = removal(want.name, path, last=False)
+        detail = f"volume group by {path}"
+        steps += (step("reduce", want.name, detail, reduce, kind="drive", flush=(path, *stay), intent=begin),)
+        steps += (clear_step(host, want.name, path, removal(want.name, path)),)
+        host = anew(host, begin.thing)
         left = group._replace(
             physical_volumes=tuple(other for other in group.physical_volumes if other.device != path),
             moving=tuple(other for other in group.moving if other != path),
@@ -212,7 +248,28 @@ def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ..
     return steps, host, group
 
 
-def clear_step(host: Host, name: str, path: str) -> Step:
+def removal(name: str, *paths: str, last: bool = True) -> Intent:
+    """What is on record from when devices leave a group until they are blank."""
+    return intent(f"removal from drive {name}", "", *paths, last=last)
+
+
+def finish_removal(host: Host, name: str) -> tuple[Steps, Host]:
+    """Devices that were in no group any more and not yet blank when a crash came."""
+    record = begun(host, removal(name).thing)
+    if record is None or any(_owner(host, host.devices[path]) for path in record.devices):
+        return (), host
+    steps: Steps = ()
+    lvm = host.groups()
+    left = [path for path in record.devices if path in lvm.orphans]
+    for path in left:
+        steps += (clear_step(host, name, path),)
+        host = host.with_content(path)
+    host = host._replace(lvm=lvm._replace(orphans=tuple(path for path in lvm.orphans if path not in left)))
+    forgotten, host = forget(host, record.thing)
+    return steps + forgotten, host
+
+
+def clear_step(host: Host, name: str, path: str, recorded: Intent | None = None) -> Step:
     """A device that is in no group any more becomes blank."""
     return step(
         "clear",
@@ -222,6 +279,7 @@ def clear_step(host: Host, name: str, path: str) -> Step:
         kind="drive",
         claims=(Claim(path, host.devices[path].identity, None),),
         flush=(path,),
+        intent=recorded,
     )
 
 
@@ -230,11 +288,6 @@ def _owner(host: Host, device: Device) -> str | None:
         if device.path in [volume.device for volume in group.physical_volumes]:
             return group.name
     return None
-
-
-def _claim(host: Host, device: Device) -> Claim:
-    """A physical volume that belongs to no group is as good as blank: a creation that was cut short leaves it."""
-    return Claim(device.path, device.identity, None) if device.path in host.groups().orphans else blank(device)
 
 
 def physical(group: Group) -> tuple[str, ...]:

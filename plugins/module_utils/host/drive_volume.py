@@ -11,13 +11,15 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, placeholder
 from ..document.drive import Drive, Volume
 from ..document.sizes import Percent, show_size
+from . import mount
 from .actions import Inspect, Spans
-from .contents import Place, make as make_filesystem, with_filesystem
+from .contents import Place, make as make_filesystem, target, with_filesystem
 from .drive_group import Steps, device_path, find, physical, replace_group, step
 from .kinds import KINDS
 from .pause import Pause, pause
 from .safety import describe_content
 from .state import BLANK, UNSEEN, Device, Filesystem, Group, Host, LogicalVolume, replace_item
+from .unfinished import anew, begun, ended, forget, intent, look, on_device, same_uuid
 
 #: Seconds: what a filesystem of many terabytes needs to be checked and moved together.
 _CHECK_TIMEOUT = 24 * 3600
@@ -41,7 +43,13 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         before = logical.size
     else:
         before = logical.size
+        record = begun(host, f"volume {name}")
+        if record and logical.device:
+            steps, host = look(host, record, "volume", name, logical.device, allow)
+            host = with_filesystem(host, logical.device, None) if steps else host
         more, host, logical = _activate(host, name, group, logical)
+        steps += more
+        more, host = _mend(host, name, logical)
         steps += more
         more, host, logical = _resize(host, want, find(host, want.name) or group, volume, logical, offline)
         steps += more
@@ -85,7 +93,9 @@ def _create_volume(
         Inspect(path, wipe=all(host.may_lose(device, allow) for device in physical(group))),
         flush=(*physical(group), path),
         undo=(undo,),
+        intent=intent(f"volume {name}", "", *physical(group)),
     )
+    host = anew(host, f"volume {name}")
     logical = LogicalVolume(volume.name, wanted, active=True, device=path)
     host = host.with_device(_device(host, group, path, wanted))
     host = replace_group(host, group, group._replace(free=group.free - wanted, volumes=(*group.volumes, logical)))
@@ -133,6 +143,30 @@ def _check_room(name: str, group: Group, volume: Volume, logical: LogicalVolume,
         shown = volume.size if isinstance(volume.size, Percent) else show_size(wanted)
         room = show_size(max(available, 0))
         raise StorageError(f"volume {name}: {shown} does not fit: volume group {group.name} has room for {room}")
+
+
+def _mend(host: Host, name: str, logical: LogicalVolume) -> tuple[Steps, Host]:
+    """Repair a filesystem whose shrinking a crash interrupted, and which was whole before.
+
+    resize2fs moves data and inodes, and flushes them, before it writes anew what e2fsck finds out from these. What is
+    missing then is too much for ``-p``, and no file of it is lost.
+    """
+    record = begun(host, _shrinking(name))
+    if record is None or record.devices != (logical.device,):
+        return (), host
+    filesystem = host.filesystem(logical.device)
+    if filesystem is None or host.mounted(logical.device) or not same_uuid(record.uuid, filesystem.uuid):
+        # A boot checked it, and mounted it; or it is another one.
+        return forget(host, record.thing)
+    path = logical.device
+    check = Command(("e2fsck", "-f", "-y", path), timeout=_CHECK_TIMEOUT, accepts=(0, 1))
+    recorded = intent(record.thing, record.uuid, path)
+    detail = f"its {filesystem.type}, which a crash left half shrunk"
+    return (step("repair", name, detail, check, flush=(path,), intent=recorded),), ended(host, record)
+
+
+def _shrinking(name: str) -> str:
+    return f"shrink of volume {name}"
 
 
 def _activate(host: Host, name: str, group: Group, logical: LogicalVolume) -> tuple[Steps, Host, LogicalVolume]:
@@ -227,18 +261,25 @@ def _shrink(
         if kind.shrinks == "offline":
             check = Command(("e2fsck", "-f", "-p", path), timeout=_CHECK_TIMEOUT, accepts=(0, 1))
             steps += (step("check", name, f"its {filesystem.type}", check, flush=(path,)),)
+            why = "since a power cut may leave it half shrunk"
+            more, host = mount.check_at_boot(host, target(place_of(group, logical), filesystem), why)
+            steps += more
         if kind.shrinks != "anew":
             point = points[0] if points else ""
             shrink = Command(kind.shrink(path, point, wanted), timeout=_CHECK_TIMEOUT)
-            steps += (step("shrink", name, f"the filesystem to {show_size(wanted)}", shrink, flush=(path,)),)
+            recorded = intent(_shrinking(name), filesystem.uuid, path) if kind.shrinks == "offline" else None
+            detail = f"the filesystem to {show_size(wanted)}"
+            steps += (step("shrink", name, detail, shrink, flush=(path,), intent=recorded),)
     still = points[0] if points and not down else ""
     proof = (Spans(path, still, wanted),) if kind and kind.shrinks != "anew" else ()
     reduce = Command(("lvreduce", "--yes", "--force", "--size", f"{wanted}b", f"{group.name}/{volume.name}"))
     detail = f"logical volume to {show_size(wanted)}"
-    steps += (step("reduce", name, detail, reduce, claims=proof, flush=physical(group)),)
+    made_anew = on_device(path, filesystem.uuid) if filesystem and kind and kind.shrinks == "anew" else None
+    begin = made_anew._replace(last=False) if made_anew else None
+    steps += (step("reduce", name, detail, reduce, claims=proof, flush=physical(group), intent=begin),)
     if filesystem and kind and kind.shrinks == "anew":
         remake = Command(kind.make(path, filesystem.uuid, filesystem.label))
-        steps += (step("format", name, "swap of that size", remake, flush=(path,)),)
+        steps += (step("format", name, "swap of that size", remake, flush=(path,), intent=made_anew),)
     if filesystem:
         size = wanted if kind and kind.shrinks == "anew" else min(filesystem.size, wanted)
         host = with_filesystem(host, device.path, filesystem._replace(size=size))

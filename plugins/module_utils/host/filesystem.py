@@ -15,6 +15,7 @@ from .contents import Place, dump_use, make, put_to_use, target, with_filesystem
 from .kinds import KINDS
 from .safety import check_unused, describe_content, take, wipe_steps
 from .state import Device, Filesystem, Host
+from .unfinished import forget, half_made
 
 #: Bytes at the end of a device that no filesystem can use: less than one of its blocks, or groups of them.
 _SLACK = 1 << 20
@@ -32,8 +33,9 @@ def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
     if found is None or found.type != (want.use.filesystem or found.type):
         if want.use.filesystem is None:
             raise StorageError(f"{what}: there is none, and to make one, say also: type")
-        steps = take(host, device, f"a place for {want.use.filesystem}", "filesystems", allow)
-        host = with_filesystem(host.with_content(device.path), device.path, None)
+        if not half_made(host, "filesystem", device.path):
+            steps = take(host, device, f"a place for {want.use.filesystem}", "filesystems", allow)
+            host = with_filesystem(host.with_content(device.path), device.path, None)
     made, host, filesystem = make(host, place, want.use, allow)
     used, host = put_to_use(host, place, want.use, filesystem)
     return Plan(steps + made + used, host)
@@ -49,7 +51,7 @@ def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
     device = host.find(want.device)
     filesystem = host.filesystem(device.path) if device else None
     if device is None or filesystem is None:
-        return Plan((), host)
+        return Plan(*forget(host, paths=(device.path,) if device else ()))
     content = host.content(device.path)[device.path]
     what = f"filesystem on {want.device} cannot be removed"
     if not host.may_lose(device.path, allow):
@@ -57,10 +59,9 @@ def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
     unmounted = mount.unmount(host, target(_place(host, want, device), filesystem))
     host = unmounted.after
     check_unused(host, device, what, "Take away what uses it first.")
-    return Plan(
-        unmounted.steps + wipe_steps([(device, content)]),
-        with_filesystem(host.with_content(device.path), device.path, None),
-    )
+    host = with_filesystem(host.with_content(device.path), device.path, None)
+    forgotten, host = forget(host, paths=(device.path,))
+    return Plan(unmounted.steps + wipe_steps([(device, content)]) + forgotten, host)
 
 
 def device_paths(_want: OnDevice) -> dict[str, str]:

@@ -129,6 +129,17 @@ def _write_fstab(
     return (step,), host.with_file(FSTAB, after)
 
 
+def check_at_boot(host: Host, target: Target, why: str) -> tuple[tuple[Step, ...], Host]:
+    """The steps after which a boot checks a target before it mounts it."""
+    steps: tuple[Step, ...] = ()
+    for line in lines(host):
+        if line.check == "0" and _is_about(line, target, None):
+            detail = f"{line.mount_point} in {FSTAB} is checked at boot, {why}"
+            more, host = _write_fstab(host, target, line.mount_point, line._replace(check="2"), detail)
+            steps += more
+    return steps, host
+
+
 def mount(host: Host, want: Use, target: Target) -> Plan:
     """What it takes to have a filesystem mounted where that is wanted, now and at each boot."""
     point = want.mount_point

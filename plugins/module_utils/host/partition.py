@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Plan, Step, Wait, kernel_name, placeholder
+from ..core.plan import Command, Plan, Step, Wait, kernel_name, new_uuid, placeholder
 from ..document.partition import TYPES, Partition, can_be_named
 from ..document.sizes import Percent, show_size, whole_mib
 from .actions import Claim, Inspect
 from .safety import blank, check_unused, describe_content, take, usage, wipe_steps
 from .state import BLANK, Content, Device, Host, Part, Signature, Table, partition_number, replace_item
+from .unfinished import about, anew, begun, ended, forget, half_made, intent, look
 
 Steps = tuple[Step, ...]
 MiB = 1 << 20
@@ -38,14 +39,22 @@ def plan(host: Host, want: Partition, allow: bool) -> Plan:
     """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
     disk, there = find(host, want)
     if want.state == "absent":
-        return Plan((), host) if disk is None or there is None else _absent(host, want, disk, there, allow)
+        planned = Plan((), host) if disk is None or there is None else _absent(host, want, disk, there, allow)
+        steps, host = _forget(planned.after, want)
+        return Plan(planned.steps + steps, host)
     if disk is None:
         disk = host.device(want.device, f"partition {want.name}")
     if there is None:
         return _create(host, want, disk, allow)
+    record = begun(host, f"partition {want.name}")
+    looked, host = (
+        look(host, record, "partition", want.name, there.path, allow)
+        if record and record.devices == (disk.path,)
+        else ((), host)
+    )
     steps, host = _resize(host, want, disk, there)
     more, host = _retype(host, want, disk, there)
-    return Plan(steps + more, host)
+    return Plan(looked + steps + more, host)
 
 
 def find(host: Host, want: Partition) -> tuple[Device | None, Device | None]:
@@ -129,20 +138,26 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
             "it is made of"
         )
     held = [signature.type for signature in host.content(disk.path)[disk.path].signatures]
-    if "gpt" not in held and not disk.partitions:
-        steps += take(host, disk, f"the device of partition {want.name}", "device", allow)
+    left = half_made(host, "table", disk.path)
+    if (left or "gpt" not in held) and not disk.partitions:
+        if left:
+            steps += wipe_steps([(disk, host.content(disk.path)[disk.path])], lost=False)
+        else:
+            steps += take(host, disk, f"the device of partition {want.name}", "device", allow)
+        table_uuid = new_uuid(f"table/{disk.path}")
         steps += (
             _step(
                 want,
                 "create",
                 f"a GPT on {disk.path}",
                 # Else sfdisk begins at the disk's optimal I/O size where that is larger, as a RAID controller's stripe.
-                _sfdisk(disk, f"label: gpt\nfirst-lba: {_EDGE // disk.sector}\n"),
+                _sfdisk(disk, f"label: gpt\nlabel-id: {table_uuid}\nfirst-lba: {_EDGE // disk.sector}\n"),
                 claims=(blank(disk),),
                 flush=(disk.path,),
+                intent=intent(f"table for partition {want.name}", table_uuid, disk.path),
             )._replace(kind="table", name=host.shown(disk.path)),
         )
-        host = host.with_content(disk.path, Signature("gpt"))
+        host = ended(host.with_content(disk.path, Signature("gpt")), *about(host, "table", disk.path))
         host = host._replace(
             tables={**host.tables, disk.path: Table("gpt", _EDGE, disk.size - _EDGE, sector=disk.sector)}
         )
@@ -154,11 +169,14 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
             f"partition {want.name}: {disk.path} has {_LABELS[table.label]}: {which}, and none is made there. One that "
             "is there is meant by its number, or its path as device"
         )
+    part = next((part for part in table.parts if f'name="{want.name}"' in part.words), None)
+    if part:
+        return _complete(host, want, disk, part, allow)
     number = _number(want, disk, table)
     more, host, table = _fitted(host, disk, table)
     steps += more
     start, size, rest = _place(want, disk, table)
-    path = f"{disk.path if disk.kernel else f'/dev/{kernel_name(disk.path)}'}{_infix(disk)}{number}"
+    path = _path(disk, number)
     words = [
         f"start={start // MiB}MiB",
         *([] if rest else [f"size={_size_word(want, disk, size)}MiB"]),
@@ -173,25 +191,14 @@ def _create(host: Host, want: Partition, disk: Device, allow: bool) -> Plan:
         *_tell(disk, number),
         Wait(path),
         Inspect(path, wipe=host.may_lose(disk.path, allow)),
+        intent=intent(f"partition {want.name}", "", disk.path),
         flush=(disk.path,),
         undo=(
             _delete(disk, number),
             *_tell(disk, number),
         ),
     )
-    made = Device(
-        path,
-        size=size,
-        disk=disk.path,
-        link=link(want.name),
-        part_name=want.name,
-        sector=disk.sector,
-        physical=disk.physical,
-    )
-    host = host.with_device(made, link(want.name))
-    host = host._replace(
-        devices={**host.devices, disk.path: host.devices[disk.path]._replace(partitions=(*disk.partitions, path))}
-    )
+    host = _with_partition(host, want, disk, path, size)
     part = Part(number, start, size, TYPES[want.type or "linux"])
     return Plan((*steps, create), _with_table(host, disk, table._replace(parts=(*table.parts, part))))
 
@@ -209,6 +216,50 @@ def _number(want: Partition, disk: Device, table: Table) -> int:
             "are taken"
         )
     return want.number or free[0]
+
+
+def _complete(host: Host, want: Partition, disk: Device, part: Part, allow: bool) -> Plan:
+    """One that only the second copy of the table has as it should be, and the kernel does not see therefore."""
+    record = begun(host, f"partition {want.name}")
+    path = _path(disk, part.number)
+    if record is None or record.devices != (disk.path,):
+        raise Refused(
+            f"partition {want.name}: the GPT on {disk.path} names it, and the kernel does not show it. One of the two "
+            f"copies of the table may be damaged: see sfdisk --verify {disk.path}. Nothing was changed."
+        )
+    # It writes both copies, from the one that is whole.
+    again = Command((*_SFDISK, "--part-type", disk.path, str(part.number), part.type))
+    step = _step(
+        want,
+        "complete",
+        f"{path}, which a crash left in one copy of the table of {disk.path}",
+        again,
+        *_tell(disk, part.number),
+        Wait(path),
+        Inspect(path, wipe=host.may_lose(disk.path, allow)),
+        flush=(disk.path,),
+        intent=intent(record.thing, record.uuid, disk.path),
+    )
+    return Plan((step,), _with_partition(host, want, disk, path, part.size))
+
+
+def _with_partition(host: Host, want: Partition, disk: Device, path: str, size: int) -> Host:
+    made = Device(
+        path,
+        size=size,
+        disk=disk.path,
+        link=link(want.name),
+        part_name=want.name,
+        sector=disk.sector,
+        physical=disk.physical,
+    )
+    host = anew(host, f"partition {want.name}").with_device(made, link(want.name))
+    there = host.devices[disk.path]
+    return host._replace(devices={**host.devices, disk.path: there._replace(partitions=(*there.partitions, path))})
+
+
+def _path(disk: Device, number: int) -> str:
+    return f"{disk.path if disk.kernel else f'/dev/{kernel_name(disk.path)}'}{_infix(disk)}{number}"
 
 
 def _infix(disk: Device) -> str:
@@ -381,6 +432,20 @@ def _with_part(host: Host, disk: Device, table: Table, old: Part, new: Part) -> 
 
 def _as_planned(disk: Device) -> Claim:
     return Claim(disk.path, disk.identity, None, shared=True)
+
+
+def _forget(host: Host, want: Partition) -> tuple[Steps, Host]:
+    """What a crash left of its creation, which is not there any more, or which nobody wants."""
+    steps: Steps = ()
+    disk = host.find(want.device)
+    record = half_made(host, "table", disk.path) if disk else None
+    if disk and record and record.thing == f"table for partition {want.name}":
+        steps = wipe_steps([(disk, host.content(disk.path)[disk.path])], lost=False)
+        host = host.with_content(disk.path)
+    for thing in ("table for partition", "partition"):
+        more, host = forget(host, f"{thing} {want.name}")
+        steps += more
+    return steps, host
 
 
 def _with_table(host: Host, disk: Device, table: Table) -> Host:

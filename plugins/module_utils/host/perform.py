@@ -31,7 +31,7 @@ from .actions import (
 from .boot import colons
 from .kinds import KINDS
 from .partition_table import erase_headers
-from .read import SYS, identity, is_busy, is_reshaping, read_contents
+from .read import RECORDS, SYS, identity, is_busy, is_reshaping, read_contents
 from .state import Filesystem
 from .superblocks import read_filesystem
 
@@ -193,11 +193,12 @@ def _portion(of: str) -> str:
 
 
 #: What is known of a volume that is offline only once it is active, and of a group or an array once it is made; a UUID
-#: as mdadm writes it.
+#: as mdadm writes it; what a device is that may not exist before the plan runs.
 _PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-uuid": lambda path: _filesystem(path).uuid,
     "filesystem-type": lambda path: _filesystem(path).type,
     "colons": colons,
+    "identity": lambda path: identity(os.path.basename(os.path.realpath(path)), lasting=True),
     "share": _share,
     "portion": _portion,
 }
@@ -217,4 +218,4 @@ _PERFORM: dict[type, Perform] = {
     Spans: _spans,
     ReloadMounts: _reload,
 }
-HANDS = Hands(_PERFORM, _PLACEHOLDERS)
+HANDS = Hands(_PERFORM, _PLACEHOLDERS, records=RECORDS)

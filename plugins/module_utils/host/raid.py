@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Command, Plan, Step, Wait, Write, kernel_name, new_uuid, placeholder
+from ..core.plan import Command, Plan, Step, Wait, Write, both, kernel_name, new_uuid, placeholder
 from ..document.raid import LEAST_DEVICES, Raid, can_run, data_members, redundancy
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
@@ -18,7 +18,8 @@ from .raid_members import keep, mark, resolve, step, with_array, zero_step
 from .raid_space import new_offset, usable
 from .raid_versions import advice, check_removable, describe, meant
 from .safety import blank, check_free, check_once, check_unused, describe_content, take, wipe_steps
-from .state import OUTSIDE, UNSEEN, Array, Device, Host, Member, Signature, replace_item
+from .state import OUTSIDE, UNSEEN, Array, Device, Host, Member, Signature, Unfinished, replace_item
+from .unfinished import anew, begun, forget, intent, look, same_uuid
 
 #: mdadm's own rule: a write-intent bitmap pays off from this size of a member.
 _BITMAP_FROM = 100 << 30
@@ -43,6 +44,9 @@ def references(want: Raid) -> tuple[str, ...]:
 def plan(host: Host, want: Raid, allow: bool) -> Plan:
     """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
     array = _find(host, want)
+    record = begun(host, _thing(want))
+    if array and record and _is_half_made(array, record):
+        return _anew(host, want, array, allow)
     if want.state == "absent":
         return _absent(host, want, array, allow)
     if array is None:
@@ -53,6 +57,32 @@ def plan(host: Host, want: Raid, allow: bool) -> Plan:
         return _stopped(host, want, array)
     raid_reshape.check(want, array)
     return _present(host, want, array, allow)
+
+
+def _thing(want: Raid) -> str:
+    return f"raid {want.name}"
+
+
+def _is_half_made(array: Array, record: Unfinished) -> bool:
+    """Whether a crash interrupted mdadm while it wrote superblocks, and nobody has written to the array since."""
+    members = {member.device for member in array.members}
+    return array.unused and same_uuid(array.uuid, record.uuid) and members <= set(record.devices)
+
+
+def _anew(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
+    """What is wanted, once the superblocks of a half-made array are gone, which has never held anything."""
+    if want.state == "stopped":
+        raise StorageError(
+            f"array {want.name}: a crash interrupted its creation, so there is nothing to stop; create it "
+            "(state: present), or remove it (state: absent) first"
+        )
+    steps: tuple[Step, ...] = (_stop_step(host, want.name, array),) if array.device else ()
+    host = _without_array(host, array)
+    for member in array.members:
+        steps += (zero_step(want.name, host.devices[member.device], array.metadata),)
+        host = host.with_content(member.device)
+    host = host._replace(arrays=replace_item(host.arrays, array))
+    return both(Plan(steps, host), plan(host, want, allow))
 
 
 def _find(host: Host, want: Raid) -> Array | None:
@@ -162,6 +192,8 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
     detail = f"RAID {want.level} over {names}" + (
         f", spare {' '.join(device.path for device in spares)}" if spares else ""
     )
+    recorded = intent(_thing(want), uuid, *(device.path for device in members + spares))
+    host = anew(host, _thing(want))
     create = Step(
         verb="create",
         kind="raid",
@@ -170,6 +202,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         actions=(Command(tuple(argv)), Wait(path)),
         claims=tuple(blank(device) for device in members + spares),
         flush=(path, *(device.path for device in members + spares)),
+        intent=recorded._replace(last=False),
     )
     inspect = Step(
         verb="inspect",
@@ -182,6 +215,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
             Vacate(path, ("mdadm", "--stop", path)),
             *(Command(("mdadm", "--zero-superblock", device.path)) for device in members + spares),
         ),
+        intent=recorded,
     )
     array = Array(
         uuid=uuid,
@@ -238,6 +272,10 @@ def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
             more, host, array = _assemble(host, want, array)
             steps += more
     read_only = array.state == "readonly"
+    record = begun(host, _thing(want))
+    if record and same_uuid(array.uuid, record.uuid):
+        more, host = look(host, record, "array", want.name, array.device, allow)
+        steps += more
     more, host, array = _change(host, want, array, allow)
     if more and read_only:
         raise Refused(
@@ -474,7 +512,8 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
         host = host._replace(arrays=replace_item(host.arrays, array))
     uuid = array.uuid if array else ""
     persisted, host = persist(host, want.name, path, uuid, None, f"no ARRAY line for {path}")
-    return Plan(steps + persisted, host)
+    forgotten, host = forget(host, _thing(want), (array.device,) if array else ())
+    return Plan(steps + persisted + forgotten, host)
 
 
 def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 from ..core.command import read_text, run_command
 from ..core.errors import StorageError, Unread
 from ..core.files import read_file
+from ..core.record import Record, read_records
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
 from . import raid_roles
 from .boot import array_lines, array_name, array_path
@@ -40,11 +41,15 @@ from .state import (
     Mount,
     PhysicalVolume,
     Signature,
+    Unfinished,
     partition_number,
 )
 from .superblocks import (
     BcacheSuperblock,
     MdSuperblock,
+    begun_group,
+    is_empty_table,
+    is_unused,
     layout_word,
     open_device,
     read_filesystem,
@@ -54,6 +59,8 @@ from .superblocks import (
 SYS = "/sys/class/block"
 FSTAB = "/etc/fstab"
 BCACHE_LINKS = "/dev/bcache/by-label"
+#: Where the intents of steps are on record: what is below /var/lib survives a reboot.
+RECORDS = "/var/lib/strata-storage"
 #: What the rules' file names start with that this collection writes.
 UDEV_RULES = "/etc/udev/rules.d/70-strata-"
 _TIMES = ("total", "day", "hour", "five_minute")
@@ -89,6 +96,7 @@ def read(references: Iterable[str] = ()) -> Host:
         files=files,
         boot=_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
+        unfinished=_unfinished(devices),
     )
     lines = array_lines(host)
     known = [line.device for line in lines if line.device.startswith("/")]
@@ -162,19 +170,39 @@ def mdadm_conf() -> str:
     return debian if os.path.isdir(os.path.dirname(debian)) else other
 
 
-def identity(kernel: str) -> str:
-    """What a device is, whatever the kernel calls it today: WWN or serial number, UUID, and diskseq."""
+def identity(kernel: str, lasting: bool = False) -> str:
+    """What a device is, whatever the kernel calls it today: WWN or serial number, UUID, and diskseq.
+
+    ``lasting``: what of it is the same after a reboot. Of an array or a bcache, that is in a superblock of its parts;
+    what has none is known by its path.
+    """
     base = f"{SYS}/{kernel}"
     start = read_text(f"{base}/start")
     if start:
-        return f"{identity(os.path.basename(os.path.dirname(os.path.realpath(base))))} from sector {start}"
+        return f"{identity(os.path.basename(os.path.dirname(os.path.realpath(base))), lasting)} from sector {start}"
     parts = [
         read_text(f"{base}/wwid") or read_text(f"{base}/device/wwid"),
         _serial(base),
         read_text(f"{base}/dm/uuid"),
     ]
+    named = " ".join(part for part in parts if part)
+    if lasting:
+        return named or _made_of(kernel)
     sequence = read_text(f"{base}/diskseq")
-    return " ".join((*(part for part in parts if part), *([f"#{sequence}"] if sequence else ())))
+    return f"{named} #{sequence}".strip() if sequence else named
+
+
+def _made_of(kernel: str) -> str:
+    """What the superblocks of its parts say that an array, or a bcache, is."""
+    for part in _list(f"{SYS}/{kernel}/slaves"):
+        size = int(read_text(f"{SYS}/{part}/size") or 0) * 512
+        try:
+            block = _superblock(f"/dev/{part.replace('!', '/')}", size)
+        except OSError:
+            continue
+        if block:
+            return f"{'md' if isinstance(block, MdSuperblock) else 'bcache'} {block.uuid}"
+    return f"/dev/{kernel}"
 
 
 def read_contents(paths: Iterable[str]) -> dict[str, Content]:
@@ -294,10 +322,8 @@ def _page_80(base: str) -> str:
 def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | BcacheSuperblock]:
     found = {}
     for device in devices.values():
-        if device.size < 65536 or device.suspended:
-            continue
         try:
-            superblock = _superblock(device)
+            superblock = None if device.suspended else _superblock(device.path, device.size)
         except OSError:
             # A device that cannot be read is not one that can be said to carry anything.
             continue
@@ -306,10 +332,13 @@ def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | Bcac
     return {path: block for path, block in found.items() if not _is_of_an_upper(devices[path], block, found)}
 
 
-def _superblock(device: Device) -> MdSuperblock | BcacheSuperblock | None:
-    descriptor = open_device(device.path, direct=True)
+def _superblock(path: str, size: int) -> MdSuperblock | BcacheSuperblock | None:
+    """Raises OSError where the device cannot be read."""
+    if size < 65536:
+        return None
+    descriptor = open_device(path, direct=True)
     try:
-        return read_members(descriptor, device.size)
+        return read_members(descriptor, size)
     finally:
         os.close(descriptor)
 
@@ -325,6 +354,35 @@ def _is_of_an_upper(device: Device, block: Any, found: Mapping[str, Any]) -> boo
         isinstance(upper, MdSuperblock) and upper.uuid == block.uuid and raid_roles.same(upper, block)
         for upper in uppers
     )
+
+
+def _unfinished(devices: Mapping[str, Device]) -> tuple[Unfinished, ...]:
+    """What is on record, with the devices that it is about as they are called now."""
+    records = read_records(RECORDS)
+    if not records:
+        return ()
+    identities = {path: identity(device.kernel, lasting=True) for path, device in devices.items()}
+
+    def where(path: str, wanted: str) -> str:
+        # Two paths to one disk are the same device.
+        found = [here for here, known in identities.items() if known == wanted]
+        return path if path in found else min(found, default="")
+
+    def unfinished(record: Record) -> Unfinished:
+        thing, uuid, wanted, _last = record.intent
+        here = tuple(where(os.path.realpath(path), known) for path, known in wanted)
+        empty = thing.startswith("table ") and here != ("",) and _is_empty_table(devices[here[0]], uuid)
+        return Unfinished(record.file, record.step, thing, uuid, here, tuple(path for path, _known in wanted), empty)
+
+    return tuple(unfinished(record) for record in records)
+
+
+def _is_empty_table(disk: Device, guid: str) -> bool:
+    try:
+        return is_empty_table(disk, guid)
+    except (OSError, ValueError):
+        # What cannot be read, or has no UUID on record, is not taken for ours.
+        return False
 
 
 def _mounts(
@@ -444,6 +502,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
         data_offset=sample.data_offset if sample else 0,
         unsynced=read_text(f"{base}/resync_start") not in ("", "none"),
+        unused=state == "inactive" and _never_written(inside.values()),
     )
 
 
@@ -453,6 +512,11 @@ def _dated(member: Member, block: MdSuperblock | None) -> Member:
 
 def _in_order(members: list[Member]) -> tuple[Member, ...]:
     return tuple(sorted(members, key=lambda member: (member.slot is None, member.slot or 0, member.device)))
+
+
+def _never_written(blocks: Iterable[MdSuperblock]) -> bool:
+    """Whether nobody ever wrote to the array of these superblocks, by its events: mdadm counts none, or one (0.90)."""
+    return all(block.events == (1 if block.metadata == "0.90" else 0) for block in blocks)
 
 
 def is_reshaping(md: str) -> bool:
@@ -516,6 +580,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
         data_offset=head.data_offset,
         unsynced=head.unsynced,
         needs_backup=head.needs_backup,
+        unused=_never_written(blocks.values()),
     )
 
 
@@ -628,7 +693,10 @@ def is_busy(path: str) -> bool:
 
 def _filesystem(host: Host, path: str) -> Filesystem | None:
     mounted = host.mounted(path)
-    return read_filesystem(path, mounted[0] if mounted else "")
+    found = read_filesystem(path, mounted[0] if mounted else "")
+    if found and not mounted and any(path in begun.devices for begun in host.unfinished):
+        return found._replace(unused=is_unused(path))
+    return found
 
 
 def _is_empty(path: str) -> bool | None:
@@ -721,7 +789,8 @@ def _lvm(host: Host) -> Lvm:
                 ),
             )
         )
-    return Lvm(tuple(groups), tuple(orphans))
+    begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
+    return Lvm(tuple(groups), tuple(orphans), {path: name for path, name in begun.items() if name is not None})
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:

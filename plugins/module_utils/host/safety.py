@@ -167,21 +167,21 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     return wipe_steps([(host.devices[path], content) for path, content in held])
 
 
-def wipe_steps(held: list[tuple[Device, Content]]) -> tuple[Step, ...]:
-    """Erase what devices hold, in that order."""
+def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True) -> tuple[Step, ...]:
+    """Erase what devices hold, in that order; ``lost``: that is data, and not what a crash left half made."""
     return tuple(
         Step(
             verb="wipe",
             kind="device",
             name=device.path,
-            detail=describe_content(content),
+            detail=f"{'' if lost else 'half-made: '}{describe_content(content)}",
             actions=(
                 Command(("wipefs", "--all", device.path)),
                 *(EraseTables(device.path) for one in content.signatures if one.type.startswith(_UNSEEN_TABLE)),
             ),
             claims=(Claim(device.path, device.identity, content.signatures),),
             flush=(device.path,),
-            destroys=(f"{device.path}: {describe_content(content)}",),
+            destroys=(f"{device.path}: {describe_content(content)}",) if lost else (),
         )
         for device, content in held
     )

@@ -153,7 +153,8 @@ class Array(NamedTuple):
     was told to show of the whole (0: all). ``layout`` is empty where it is none that mdadm has a word for. ``speed``
     is in bytes per second, ``per_cent`` how far the ``sync_action`` has come. ``data_offset`` is where the data begins
     on its members. ``unsynced``: a resync has not ended, and may not have begun. ``needs_backup``: mdadm started a
-    reshape with a backup file, and goes on with it only if it is given that.
+    reshape with a backup file, and goes on with it only if it is given that. ``unused``: it does not run, and by all of
+    its superblocks nobody ever wrote to it.
     """
 
     uuid: str
@@ -180,6 +181,7 @@ class Array(NamedTuple):
     data_offset: int = 0
     unsynced: bool = False
     needs_backup: bool = False
+    unused: bool = False
 
     @property
     def running(self) -> bool:
@@ -268,14 +270,20 @@ class Group(NamedTuple):
 
 
 class Lvm(NamedTuple):
+    """``orphans`` are physical volumes of no group. ``begun`` are those of them that never were part of one, each with
+    the name of the group that was being made of it (empty: none yet); read only where a step was interrupted.
+    """
+
     groups: tuple[Group, ...] = ()
     orphans: tuple[str, ...] = ()
+    begun: Mapping[str, str] = {}
 
 
 class Filesystem(NamedTuple):
     """A filesystem by its own superblock; ``size`` is what it spans.
 
-    ``sector`` is the largest sector size of a device on which it mounts, in bytes.
+    ``sector`` is the largest sector size of a device on which it mounts, in bytes. ``unused``: no kernel has worked
+    with it since it was made. It is read only where a record is about the device.
     """
 
     type: str
@@ -283,6 +291,25 @@ class Filesystem(NamedTuple):
     label: str = ""
     size: int = 0
     sector: int = 4096
+    unused: bool = False
+
+
+class Unfinished(NamedTuple):
+    """A step that was begun and has not ended, by its record in ``file``: a power cut, or the end of the process.
+
+    ``step`` is its sentence (empty: the file cannot be understood), ``thing`` and ``uuid`` are what it was making.
+    ``devices`` are where it worked: their paths now, empty where that device is not here; ``named`` is what it called
+    them then. ``empty_table``: all that there is of a partition table on its device is of that UUID, and names no
+    partition.
+    """
+
+    file: str
+    step: str = ""
+    thing: str = ""
+    uuid: str = ""
+    devices: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    empty_table: bool = False
 
 
 class Boot(NamedTuple):
@@ -327,7 +354,7 @@ class Host(NamedTuple):
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
     and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
     nobody can see before. ``expendable`` are the devices (paths) that the user named as those that may lose what they
-    hold.
+    hold. ``unfinished`` are the steps that a crash interrupted.
     """
 
     devices: Mapping[str, Device]
@@ -353,6 +380,7 @@ class Host(NamedTuple):
     services: Mapping[str, bool] = {}
     expendable: tuple[str, ...] = ()
     called: Mapping[str, str] = {}
+    unfinished: tuple[Unfinished, ...] = ()
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""

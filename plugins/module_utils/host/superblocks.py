@@ -12,13 +12,14 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import re
 import struct
 import uuid
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..document.raid import PARITY_LAYOUTS
-from .state import Filesystem
+from .state import Device, Filesystem
 
 _MD_MAGIC = 0xA92B4EFC
 _BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
@@ -26,6 +27,9 @@ _BCACHE_MODES = ("writethrough", "writeback", "writearound", "none")
 _BCACHE_STATES = ("no cache", "clean", "dirty", "inconsistent")
 _BACKING_VERSIONS = (1, 4, 6)
 _BACKING_OFFSET = 16
+#: Where LVM keeps the metadata of groups, and how a text of it begins.
+_METADATA = 4096
+_GROUP = re.compile(rb"([A-Za-z0-9+_.-]+) \{\n")
 _SPARE, _FAULTY, _JOURNAL = 0xFFFF, 0xFFFE, 0xFFFD
 _MOST_DEVICES = (4096 - 256) // 2
 _NEVER = 0xFFFFFFFFFFFFFFFF
@@ -98,6 +102,28 @@ def _read(descriptor: int, length: int, offset: int) -> bytes:
     """Read into memory that is aligned as direct reading needs it."""
     with mmap.mmap(-1, length) as buffer:
         return buffer[: os.preadv(descriptor, [buffer], offset)]
+
+
+def is_empty_table(device: Device, guid: str) -> bool:
+    """Whether a device has no other GPT than one of that UUID without partitions, and no partition in its MBR.
+
+    One of its two copies, or the protective MBR, may be missing.
+    """
+    descriptor = open_device(device.path)
+    try:
+        headers = [os.pread(descriptor, 92, place) for place in (device.sector, device.size - device.sector)]
+        mbr = os.pread(descriptor, 512, 0)
+        for header in headers:
+            if header[:8] != b"EFI PART":
+                continue
+            first, count, length = struct.unpack_from("<QII", header, 72)
+            same = uuid.UUID(bytes_le=header[56:72]) == uuid.UUID(guid)
+            if not same or count > 1024 or any(os.pread(descriptor, count * length, first * device.sector)):
+                return False
+    finally:
+        os.close(descriptor)
+    # Of four entries of 16 bytes, the fifth byte is the type: 0xEE protects a GPT.
+    return all(mbr[446 + 16 * number + 4] in (0, 0xEE) for number in range(4)) or mbr[510:512] != b"\x55\xaa"
 
 
 def _md_1_0_offset(size: int) -> int:
@@ -247,6 +273,64 @@ def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
     if found and mount_point and found.type in ("xfs", "btrfs"):
         return found._replace(size=_mounted_size(found.type, mount_point))
     return found
+
+
+def is_unused(path: str) -> bool:
+    """Whether no kernel has mounted the filesystem on a device for writing since it was made, or it was never finished.
+
+    A swap area is always unused, for it holds nothing that lasts.
+    """
+    descriptor = open_device(path)
+    try:
+        ext, xfs = os.pread(descriptor, 1024, 1024), os.pread(descriptor, 512, 0)
+        btrfs, swap = os.pread(descriptor, 4096, 0x10000), os.pread(descriptor, 4096, 0)
+        if _ext(ext):
+            # When it was mounted last, and how often.
+            return struct.unpack_from("<I", ext, 44) == (0,) and struct.unpack_from("<H", ext, 52) == (0,)
+        if _xfs(xfs):
+            # What mkfs.xfs marks as in progress until it ends; then its log, where each mount leaves something.
+            return xfs[126] == 1 or _is_first_log(descriptor, xfs)
+        if _btrfs(btrfs):
+            # Roots of the log tree, and of the tree of UUIDs in the generation that a kernel checked it in.
+            return struct.unpack_from("<Q", btrfs, 96) == (0,) and struct.unpack_from("<Q", btrfs, 563) == (0,)
+        return _swap(swap) is not None
+    finally:
+        os.close(descriptor)
+
+
+def begun_group(path: str) -> str | None:
+    """The name of the group that was being made of an LVM physical volume, empty before its metadata was written.
+
+    None where metadata counts, or where that of another group was written before.
+    """
+    descriptor = open_device(path)
+    try:
+        block = os.pread(descriptor, 512, _METADATA)
+        if block[4:20] != b" LVM2 x[5A%r0N*>":
+            return None
+        # Where the metadata is that counts, and how long.
+        size, place, length = struct.unpack_from("<QQQ", block, 32)
+        area = os.pread(descriptor, min(size, 1 << 20), _METADATA)
+    finally:
+        os.close(descriptor)
+    # Each text begins with a sector.
+    texts = (_GROUP.match(area, start) for start in range(512, len(area), 512))
+    names = {text.group(1).decode() for text in texts if text}
+    return None if (place, length) != (0, 0) or len(names) > 1 else next(iter(names), "")
+
+
+def _is_first_log(descriptor: int, block: bytes) -> bool:
+    """Whether the log of an xfs holds no more than the one record that mkfs.xfs writes.
+
+    That record has 256 KiB at most, and its headers. A kernel that mounts it marks 2 MiB behind the last record.
+    """
+    block_size, log_start, group_blocks = (
+        struct.unpack_from(code, block, place)[0] for code, place in ((">I", 4), (">Q", 48), (">I", 84))
+    )
+    shift = block[124]
+    place = ((log_start >> shift) * group_blocks + (log_start & ((1 << shift) - 1))) * block_size
+    behind = os.pread(descriptor, 1 << 16, place + (1 << 18) + (1 << 13))
+    return log_start != 0 and os.pread(descriptor, 4, place) == b"\xfe\xed\xba\xbe" and not any(behind)
 
 
 def _ext(block: bytes) -> Filesystem | None:

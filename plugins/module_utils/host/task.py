@@ -79,8 +79,8 @@ def make_so(
         Road(
             read=lambda: _with_expected(read(names), expected),
             deepen=deepen,
-            plan=lambda host: planned(host, want),
-            replan=lambda host: planned(host, settled(want)),
+            plan=lambda host: _told(planned(host, want)),
+            replan=lambda host: _told(planned(host, settled(want))),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             diff=diff,
@@ -91,6 +91,15 @@ def make_so(
             ),
         ),
     )
+
+
+def _told(plan: Plan) -> Plan:
+    """The plan, with a warning for each record of intent that it leaves."""
+    if not plan.after.unfinished:
+        return plan
+    from .unfinished import warnings
+
+    return plan._replace(warnings=plan.warnings + warnings(plan.after))
 
 
 def _with_expected(host: Host, expected: list[Device]) -> Host:

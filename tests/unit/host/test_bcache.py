@@ -25,6 +25,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Mount,
     Signature,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent
 
 from .hosts import (
     EXT4,
@@ -127,9 +128,16 @@ def test_create_from_first_to_last() -> None:
             run("make-bcache", "--bdev", SDB, "--block=4096"),
             claims=(claim(SDB),),
             flush=(SDB,),
+            intent=intent("bcache cached", "", SDB, last=False),
         ),
         step("register", "backing device /dev/sdb", Write(REGISTER, SDB, done=SYS), Wait(f"{SYS}/dev")),
-        step("inspect", "that it starts out blank", Wait(cached), Inspect(cached, wipe=False)),
+        step(
+            "inspect",
+            "that it starts out blank",
+            Wait(cached),
+            Inspect(cached, wipe=False),
+            intent=intent("bcache cached", "", SDB),
+        ),
         step("label", "/dev/sdb", Write(f"{SYS}/label", "cached"), flush=(SDB,)),
         step(
             "attach",

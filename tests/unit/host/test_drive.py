@@ -42,6 +42,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     PhysicalVolume,
     Signature,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent, on_device
 
 from .hosts import (
     EXT4,
@@ -150,6 +151,7 @@ def test_create_from_first_to_last() -> None:
             name="data",
             claims=(claim(SDB), claim(SDC)),
             flush=(SDB, SDC),
+            intent=intent("drive data", "", SDB, SDC),
         ),
         step(
             "create",
@@ -158,6 +160,7 @@ def test_create_from_first_to_last() -> None:
             Inspect(path, wipe=False),
             flush=(SDB, SDC, path),
             undo=(run("lvremove", "--yes", "data/data"),),
+            intent=intent("volume data/data", "", SDB, SDC),
         ),
         step(
             "format",
@@ -165,6 +168,7 @@ def test_create_from_first_to_last() -> None:
             run("mkfs.xfs", "-q", "-m", f"uuid={uuid}", path, timeout=600),
             claims=(Claim(path, "", ()),),
             flush=(path,),
+            intent=on_device(path, uuid),
         ),
         Step("create", "directory", "/srv", "to mount on", (MakeDirectory("/srv"),)),
         Step("persist", "mount", "data/data", f"/srv in {FSTAB}, {OPTIONS}", (Edit(FSTAB, "", line), ReloadMounts())),
@@ -283,10 +287,11 @@ def test_data_needs_permission_and_goes_first() -> None:
     assert [sentence.split(":")[0] for sentence in destroyed(made)] == [SDC]
 
 
-def test_physical_volumes_without_a_group_are_used_again() -> None:
-    host = BLANK._replace(contents={**BLANK.contents, SDB: PV}, lvm=Lvm((), (SDB,)))
-    made = plan(host, devices=(SDB, SDC))
-    assert made.steps[0].claims == (Claim(SDB, "serial sdb", None), claim(SDC))
+def test_a_physical_volume_without_a_group_is_refused_unless_that_is_allowed() -> None:
+    host = BLANK._replace(contents={**BLANK.contents, SDB: PV}, lvm=Lvm((), (SDB,), {SDB: ""}))
+    refused(host, "/dev/sdb: refused as a device of data: it holds an LVM2 physical volume", devices=(SDB, SDC))
+    made = plan(host, True, devices=(SDB, SDC))
+    assert outline(made)[:2] == ["wipe device /dev/sdb", "create drive data"]
     assert made.after.groups().orphans == ()
 
 
@@ -409,6 +414,7 @@ def test_another_device_grows_all_of_it_while_mounted() -> None:
             name="data",
             claims=(claim(SDC),),
             flush=(SDC,),
+            intent=intent("drive data", "", SDC),
         ),
         step(
             "extend",
@@ -521,9 +527,13 @@ def test_ext4_shrinks_while_it_is_not_mounted() -> None:
     small = volume(size=GiB, filesystem=None)
     refused(of_kind("ext4"), "shrinks only while nobody uses it. Set allow_offline", False, small, allow_shrink=True)
     made = plan(of_kind("ext4"), False, small, allow_shrink=True, allow_offline=True)
+    ext4 = f"UUID=f5 /srv ext4 {OPTIONS}"
+    assert the_step(made, "shrink").intent == intent("shrink of volume data/data", "f5", "/dev/data/data")
     assert [str(action) for step in made.steps for action in (*step.claims, *step.actions)] == [
         "umount /srv",
         "e2fsck -f -p /dev/data/data",
+        f"edit /etc/fstab: -{ext4} 0 0 +{ext4} 0 2",
+        "systemctl daemon-reload",
         f"resize2fs /dev/data/data {GiB >> 10}K",
         f"check that what is on /dev/data/data spans {GiB} bytes at most",
         f"lvreduce --yes --force --size {GiB}b data/data",

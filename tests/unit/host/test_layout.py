@@ -25,6 +25,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Part,
     Signature,
     Table,
+    Unfinished,
 )
 
 from .hosts import (
@@ -221,9 +222,10 @@ def test_what_was_begun_on_a_disk_is_gone_on_with() -> None:
     for other in (empty._replace(parts=(Part(1, MiB, MiB),)), None):
         refused(blank(contents={SDG: gpt}, tables={SDG: other}), words, "holds a GPT partition table")
     words = {"disks": words["disks"], "drives": [drive("data", "one")]}
-    orphan = {"contents": {SDG: Content((Signature("LVM2_member"),))}}
-    assert planned(blank(**orphan, lvm=Lvm(orphans=(SDG,))), words).steps
-    refused(blank(**orphan), words, "holds an LVM2 physical volume")
+    orphan = blank(contents={SDG: Content((Signature("LVM2_member"),))}, lvm=Lvm(orphans=(SDG,), begun={SDG: ""}))
+    record = Unfinished("/record", "create drive data", "drive data", "", (SDG,), (SDG,))
+    assert planned(orphan._replace(unfinished=(record,)), words).steps
+    refused(orphan, words, "holds an LVM2 physical volume")
 
 
 def mirror(name: str, *devices: str) -> dict[str, Any]:

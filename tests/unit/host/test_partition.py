@@ -60,8 +60,8 @@ def test_the_first_of_a_blank_device() -> None:
     made = plan(a_host(SDB), size="100M", type="raid")
     assert outline(made) == ["create table /dev/sdb", "create partition p1"]
     assert commands(made) == [
-        "echo 'label: gpt\nfirst-lba: 2048' | sfdisk --quiet --no-reread --no-tell-kernel --wipe=never "
-        "--wipe-partitions=never /dev/sdb",
+        "echo 'label: gpt\nlabel-id: <uuid:table//dev/sdb>\nfirst-lba: 2048' | sfdisk --quiet --no-reread "
+        "--no-tell-kernel --wipe=never --wipe-partitions=never /dev/sdb",
         "echo '1: start=1MiB, size=100MiB, type=raid, name=\"p1\"' | sfdisk --quiet --no-reread --no-tell-kernel "
         "--wipe=never --wipe-partitions=never --append /dev/sdb",
         "partx --update --nr 1 /dev/sdb",
@@ -73,7 +73,7 @@ def test_the_first_of_a_blank_device() -> None:
 
 def test_a_table_begins_at_the_first_mib_whatever_the_sectors() -> None:
     made = plan(a_host(disk(SDB)._replace(sector=4096)))
-    assert commands(made)[0].startswith("echo 'label: gpt\nfirst-lba: 256'")
+    assert "\nfirst-lba: 256'" in commands(made)[0]
     assert made.after.tables[SDB].sector == 4096
 
 

@@ -25,6 +25,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Member,
     Mount,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent
 
 from .hosts import (
     CONF,
@@ -97,6 +98,7 @@ def test_create_from_first_to_last() -> None:
         ),
         claims=(claim(SDB), claim(SDC), claim(SDD), claim(SDE)),
         flush=("/dev/md0", SDB, SDC, SDD, SDE),
+        intent=intent("raid md0", UUID, SDB, SDC, SDD, SDE, last=False),
     )
     assert inspect == Step(
         verb="inspect",
@@ -109,6 +111,7 @@ def test_create_from_first_to_last() -> None:
             Vacate("/dev/md0", ("mdadm", "--stop", "/dev/md0")),
             *(run("mdadm", "--zero-superblock", path) for path in (SDB, SDC, SDD, SDE)),
         ),
+        intent=intent("raid md0", UUID, SDB, SDC, SDD, SDE),
     )
     assert made.after.arrays == (
         an_array(SDB, SDC, SDD, level="5")._replace(

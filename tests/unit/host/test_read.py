@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Intent
+from ansible_collections.strata.storage.plugins.module_utils.core.record import put_on_record
 from ansible_collections.strata.storage.plugins.module_utils.host import read
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Device, Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Device, Filesystem, Unfinished
+from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import MdSuperblock
 
 from .hosts import a_host, disk
 
@@ -125,3 +128,30 @@ def test_reading_opens_nothing_for_writing(tmp_path: Path) -> None:
 )
 def test_the_role_of_a_member(states: str, has_slot: bool, role: str) -> None:
     assert read._role(states.split(","), has_slot) == role
+
+
+def test_records_are_about_devices_whatever_they_are_called_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = str(tmp_path / "records")
+    monkeypatch.setattr(read, "RECORDS", directory)
+    monkeypatch.setattr(read, "identity", lambda kernel, lasting=False: {"sdc": "serial b", "sdb": "serial c"}[kernel])
+    devices = {path: Device(path, path[5:]) for path in ("/dev/sdb", "/dev/sdc")}
+    assert read._unfinished(devices) == ()
+    put_on_record(directory, "make md0", Intent("raid md0", "u1", (("/dev/sdb", "serial b"), ("/dev/sdd", "serial d"))))
+    assert read._unfinished(devices) == (
+        Unfinished(
+            f"{directory}/raid-md0.json", "make md0", "raid md0", "u1", ("/dev/sdc", ""), ("/dev/sdb", "/dev/sdd")
+        ),
+    )
+
+
+def test_a_disk_that_cannot_be_read_has_no_table_of_ours(tmp_path: Path) -> None:
+    assert not read._is_empty_table(Device(str(tmp_path / "none")), "5f0c1e2a-7b3d-4c5e-8f90-a1b2c3d4e5f6")
+
+
+@pytest.mark.parametrize(("metadata", "events"), [("1.2", 0), ("0.90", 1)])
+def test_an_array_that_nobody_wrote_to_has_the_events_that_mdadm_counts(metadata: str, events: int) -> None:
+    one = MdSuperblock("u", "md0", "5", 3, 0, "", metadata, "none", "active", 0, events)
+    assert read._stopped({"/dev/sdb": one, "/dev/sdc": one}).unused
+    assert not read._stopped({"/dev/sdb": one, "/dev/sdc": one._replace(events=events + 1)}).unused

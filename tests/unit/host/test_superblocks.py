@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Device, Filesystem
 from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import (
     BcacheSuperblock,
     MdSuperblock,
+    begun_group,
+    is_empty_table,
+    is_unused,
     read_filesystem,
     read_members,
 )
@@ -313,3 +316,81 @@ def test_ext4_as_mke2fs_makes_it(image: Image, features: str) -> None:
     made = ("mkfs.ext4", "-q", "-b", "4096", "-O", features, "-U", UUID, "-L", "backup", image.path)
     subprocess.run(made, check=True)
     assert read_filesystem(image.path) == Filesystem("ext4", UUID, "backup", SIZE)
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("copies", [(True, True), (True, False), (False, True), (False, False)])
+def test_an_empty_table_may_be_half_there(image: Image, sector: int, copies: tuple[bool, bool]) -> None:
+    guid = str(uuid.UUID(bytes_le=RAW))
+    disk = Device(image.path, size=SIZE, sector=sector)
+    header = b"EFI PART" + bytes(48) + RAW + struct.pack("<QII", 2, 128, 128)
+    for place, there in zip((sector, SIZE - sector), copies):
+        if there:
+            image.put(place, header)
+    assert is_empty_table(disk, guid)
+    assert is_empty_table(disk, UUID) == (copies == (False, False))
+    image.put(2 * sector, RAW)
+    assert is_empty_table(disk, guid) == (copies == (False, False))
+
+
+@pytest.mark.parametrize(("kind", "empty"), [(0xEE, True), (0x83, False)])
+def test_a_partition_in_an_mbr_is_more_than_an_empty_table(image: Image, kind: int, empty: bool) -> None:
+    image.put(446 + 16 + 4, bytes([kind]))
+    assert is_empty_table(Device(image.path, size=SIZE), UUID)
+    image.put(510, b"\x55\xaa")
+    assert is_empty_table(Device(image.path, size=SIZE), UUID) == empty
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="mkfs.ext4 is not installed")
+def test_an_ext4_that_was_mounted_is_not_unused(image: Image) -> None:
+    subprocess.run(("mkfs.ext4", "-q", image.path), check=True)
+    assert is_unused(image.path)
+    for offset in (44, 52):
+        image.put(1024 + offset, b"\1")
+        assert not is_unused(image.path)
+        image.put(1024 + offset, b"\0")
+    assert is_unused(image.path)
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.xfs"), reason="mkfs.xfs is not installed")
+def test_an_xfs_with_more_in_its_log_is_not_unused(tmp_path: Path) -> None:
+    image = Image(tmp_path / "xfs", 320 * MiB)
+    subprocess.run(("mkfs.xfs", "-q", image.path), check=True)
+    assert is_unused(image.path)
+    with open(image.path, "rb") as file:
+        block = file.read(512)
+    (start,), (group_blocks,), shift = (
+        struct.unpack_from(">Q", block, 48),
+        struct.unpack_from(">I", block, 84),
+        block[124],
+    )
+    log = ((start >> shift) * group_blocks + (start & ((1 << shift) - 1))) * 4096
+    image.put(log + 300 * 1024, b"\1")
+    assert not is_unused(image.path)
+    # It is never mounted while it says that it is in progress.
+    image.put(126, b"\1")
+    assert is_unused(image.path)
+
+
+@pytest.mark.parametrize(
+    ("texts", "place", "name"),
+    [
+        ({}, 0, ""),
+        ({512: "data"}, 0, "data"),
+        ({512: "data", 2048: "data"}, 0, "data"),
+        ({512: "data", 2048: "mine"}, 0, None),
+        ({512: "data"}, 512, None),
+    ],
+)
+def test_the_group_that_was_being_made_of_a_physical_volume(
+    image: Image, texts: dict[int, str], place: int, name: str | None
+) -> None:
+    head = (4, "16s", b" LVM2 x[5A%r0N*>"), (32, "<Q", MiB - 4096), (40, "<Q", place), (48, "<Q", place)
+    image.put(4096, fields(512, *head))
+    for start, group in texts.items():
+        image.put(4096 + start, f'{group} {{\nid = "x"\nseqno = 1\n\npv0 {{\n'.encode())
+    assert begun_group(image.path) == name
+
+
+def test_no_group_is_made_of_what_is_no_physical_volume(image: Image) -> None:
+    assert begun_group(image.path) is None
