@@ -457,10 +457,10 @@ def test_permission_for_one_device(node: Node) -> None:
 
 def test_a_table_that_was_cut_short_is_gone_on_with(node: Node) -> None:
     """Of disks that are chosen by what they are: an empty table holds nothing."""
-    node.run(f"echo 'label: gpt' | sfdisk --quiet {node.disk('SSD1')}")
+    for disk in node.disks("SSD1", "SSD2"):
+        node.run(f"echo 'label: gpt' | sfdisk --quiet {disk}")
     words: dict[str, Any] = {
         "disks": [{"name": "fast", "rotational": False, "count": 2}],
-        "partitions": [{"name": "left", "device": "fast[0]"}],
-        "drives": [{"name": "data", "devices": ["fast[1]"]}],
+        "partitions": [{"name": name, "device": f"fast[{number}]"} for number, name in enumerate(("left", "right"))],
     }
     node.converge("layout", **words)
