@@ -47,7 +47,7 @@ class Node(Modules):
     def install(self) -> None:
         """Put the modules, and what Ansible would send along with them, onto the guest."""
         with tempfile.TemporaryDirectory() as scratch:
-            self._push(Path(scratch))
+            self._push(Path(scratch) / "strata")  # the scratch directory itself is root's alone
         self.guest.write(f"{_ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
         self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections")
         self.guest.run(f"PYTHONPATH={_ROOT} python3 -c 'import ansible.module_utils.basic'")
