@@ -14,12 +14,10 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.integration.node import Node
@@ -71,9 +69,9 @@ class Outcome(NamedTuple):
 @contextmanager
 def prepared(index: int, kind: str | None = None) -> Iterator[tuple[Crash, str]]:
     """An operation that is about to be done, in a lab of its own; and the kernel of that."""
-    with Lab(f"crash-{index}", kind=kind, owned=True) as lab, tempfile.TemporaryDirectory() as scratch:
+    with Lab(f"crash-{index}", kind=kind, owned=True) as lab:
         node = Node(lab)
-        node.install(Path(scratch))
+        node.install()
         crash = Crash(node, OPERATIONS[index])
         crash.prepare()
         yield crash, ".".join(node.run("uname -r").split(".")[:2])

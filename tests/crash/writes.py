@@ -10,10 +10,10 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.integration.modules import ModuleFailed
 from tests.lab import CommandError, LabError
+from tests.lab.image import copy
 from tests.lab.write_log import Recorder, replay
 
 from .interrupt import RUN, Crash
@@ -102,13 +102,7 @@ class Recorded:
         saved = self._lab.directory / "saved"
         if place < self._at or not self._at:
             shutil.rmtree(saved / _CUT, ignore_errors=True)
-            shutil.copytree(saved / _BEFORE, saved / _CUT, copy_function=_copy)
+            copy(saved / _BEFORE, saved / _CUT)
             self._at = 0
         replay(self.entries[self._at : place], saved / _CUT)
         self._at = place
-
-
-def _copy(source: str, target: str) -> None:
-    from tests.lab.image import copy
-
-    copy(Path(source), Path(target))

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -22,12 +21,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.integration.node import CHECKOUT, Node
+from tests.integration.node import CHECKOUT, WITH_MODULES, Node
 from tests.lab import Lab
 from tests.lab.process import end_with
 
 from .machine import Machine
-from .world import HARDWARE, WITH_MODULES, Broken, World
+from .world import HARDWARE, Broken, World
 
 FOUND = CHECKOUT / ".lab" / "fuzz"
 STEPS = 10
@@ -45,8 +44,7 @@ class Labs:
         FOUND.mkdir(parents=True, exist_ok=True)
         self.lab.__enter__()
         self.node = Node(self.lab)
-        with tempfile.TemporaryDirectory() as scratch:
-            self.node.install(Path(scratch))
+        self.node.install()
         self.lab.save(WITH_MODULES)
         return self
 

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from tests.integration.modules import ModuleFailed, result_of
-from tests.integration.node import MODULES, PYTHON, Node
+from tests.integration.node import MODULES, PYTHON, WITH_MODULES, Node
 from tests.lab import CommandError, Disk, Hardware, LabError
 
 from .files import Version, found_on, holds
 
-WITH_MODULES = "with-modules"
 #: Small, since most of a walk's time goes into resyncs.
 HARDWARE = Hardware(
     disks=(*(Disk(f"HDD{number}", 160, 7200) for number in range(1, 6)), Disk("SSD1", 128, 1)), memory_mib=768

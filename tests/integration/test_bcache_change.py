@@ -55,6 +55,16 @@ def test_another_cache_and_none(node: Node) -> None:
     assert node.signatures(*node.disks("SSD1", "SSD2")) == ["", ""]
 
 
+def test_another_cache_before_a_slow_disk(node: Node) -> None:
+    """The kernel says "no cache" before the backing device noted that, and attaches no other one until then."""
+    disk = node.disk("HDD2")
+    node.run(f'dmsetup create slow --table "0 $(blockdev --getsz {disk}) delay {disk} 0 0 {disk} 0 100"')
+    bcache = cached(node, backing_device="/dev/mapper/slow", cache_device=node.disk("SSD1"))
+    node.module("bcache", **bcache)
+    other = node.module("bcache", **bcache | {"cache_device": node.disk("SSD2")})
+    assert other["status"]["state"] == "clean"
+
+
 def test_tunables_survive_a_power_cut(node: Node) -> None:
     bcache = cached(
         node,

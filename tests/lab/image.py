@@ -223,8 +223,8 @@ def run(command: list[str], log: Path, directory: Path, environment: dict[str, s
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file, by reference where the file system can, and without its holes."""
-    command = ["cp", "--reflink=auto", "--sparse=always", str(source), str(target)]
+    """Copy a file or a directory, by reference where the file system can, and without holes."""
+    command = ["cp", "--recursive", "--reflink=auto", "--sparse=always", str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"{source} cannot be copied: {done.stderr.strip()}")

@@ -211,6 +211,8 @@ def detach_step(host: Host, want: Bcache, backing: Backing, goes: CacheSet | Non
         Write(device.sysfs("bcache/detach"), "1"),
         Wait(device.sysfs("bcache/state"), ("no cache",), timeout=_DETACH_TIMEOUT),
         Wait(device.sysfs("bcache/dirty_data"), ("0.0k",)),
+        # The state says so before the kernel is done, and until then no other cache can be attached.
+        Wait(device.sysfs("bcache/cache"), gone=True),
         flush=(device.path,),
         intent=removal(want, goes, backing)._replace(last=False) if goes else None,
     )

@@ -482,6 +482,7 @@ def test_absent_writes_back_stops_and_wipes_the_label_last() -> None:
     ]
     assert detach.actions[0] == Write(f"{SYS}/detach", "1")
     assert Wait(f"{SYS}/state", ("no cache",), timeout=12 * 3600) in detach.actions
+    assert detach.actions[-1] == Wait(f"{SYS}/cache", gone=True)
     assert made.steps[1].actions == (Release(SDB, f"{SYS}/stop"),)
     directory = f"/sys/fs/bcache/{SET}"
     assert made.steps[2].actions == (Release(SDC, f"{directory}/unregister"),)
