@@ -125,7 +125,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
-    """Raises StepFailed, which says whether the step left a trace."""
+    """Raises StepFailed, also for an error that nobody expected: it says whether the step left a trace."""
     perform = hands.perform
     intent: Intent | None = None
     try:
@@ -133,7 +133,7 @@ def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
         if step.intent is not None:
             intent = resolve(step.intent)
             put_on_record(hands.records, str(step), intent)
-    except (StorageError, OSError) as error:
+    except Exception as error:
         raise StepFailed(f"{step}: {sentence(error)}", (), False) from error
     traced = False
     try:
@@ -145,7 +145,7 @@ def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
         flush(resolve(step.flush))
         if intent is not None and intent.last:
             take_off_record(hands.records, intent)
-    except (StorageError, OSError) as error:
+    except Exception as error:
         message, undone = f"{step}: {sentence(error)}", not traced
         try:
             if step.undo:
@@ -154,7 +154,7 @@ def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
                 undone = True
             if undone and intent is not None:
                 take_off_record(hands.records, intent)
-        except (StorageError, OSError) as second:
+        except Exception as second:
             message += f" Taking it back failed too: {sentence(second)}"
         raise StepFailed(message, (), not undone) from error
 

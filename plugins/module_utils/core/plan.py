@@ -150,7 +150,8 @@ class Plan(NamedTuple):
     ``in_progress``, ``pending_reboot`` and ``warnings`` are sentences about what is on its way, waits for a reboot,
     or is wrong and not this plan's to mend: none is a step, and none makes a run changed. What is in progress may
     call for more steps once it has ended: ``pending`` says which, as far as they can be planned now. ``waits`` are the
-    actions that wait for that, for a user who wants it.
+    actions that wait for that, for a user who wants it. They change nothing, and others may work meanwhile; what an
+    action has in ``then`` is done right after, with the lock.
     """
 
     steps: tuple[Step, ...]

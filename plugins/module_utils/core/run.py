@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: How often what was set going may call for more steps: a change of level, say, takes three rounds at most.
 _ROUNDS = 5
+#: How often one and the same thing is read for a question that asks for it again.
+_ASKED = 5
+
+Answer = TypeVar("Answer")
 
 
 class Road(NamedTuple):
@@ -25,7 +29,7 @@ class Road(NamedTuple):
 
     ``read`` gathers a state and ``deepen`` adds what a planner asked for (both change nothing), ``plan`` is pure,
     ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts), ``hands`` loads what
-    does the steps, ``lock`` keeps others out meanwhile. ``replan`` plans
+    does the steps, ``lock`` keeps others out meanwhile, and can be left and entered again. ``replan`` plans
     once steps were done, where an act (a scrub) must not be planned again; ``wait`` is how many seconds to wait for
     what is in progress (None: not at all). ``expected`` is the digest that the plan must have (empty: any; None: nobody
     asks for one).
@@ -43,39 +47,56 @@ class Road(NamedTuple):
     expected: str | None = None
 
 
-def survey(road: Road, again: bool = False) -> tuple[Any, Plan]:
-    """Read, and plan; where the planner needs to know more, read that too and plan again."""
-    state = road.read()
-    plan = (again and road.replan) or road.plan
+def answer(state: Any, deepen: Callable[[Any, Unread], Any], question: Callable[[Any], Answer]) -> tuple[Any, Answer]:
+    """The answer to a pure question about a state, and the state with all that the question needed to know.
+
+    Raises StorageError where reading does not make it known.
+    """
+    asked: list[str] = []
     while True:
         try:
-            return state, plan(state)
+            return state, question(state)
         except Unread as need:
-            state = road.deepen(state, need)
+            if asked.count(str(need)) == _ASKED:
+                raise StorageError(f"{need} was read {_ASKED} times, and is asked for again") from None
+            asked.append(str(need))
+            state = deepen(state, need)
+
+
+def survey(road: Road, again: bool = False) -> tuple[Any, Plan]:
+    """Read, and plan; where the planner needs to know more, read that too and plan again."""
+    return answer(road.read(), road.deepen, (again and road.replan) or road.plan)
 
 
 def run(module: AnsibleModule, road: Road) -> NoReturn:
     """Do what the module was asked, and exit."""
     result: dict[str, Any] = {"changed": False, "plan": []}
     try:
-        with road.lock():
-            _travel(module, road, result)
+        lock = road.lock()
+        with lock:
+            _travel(module, road, lock, result)
     except StepFailed as error:
         result.update(
             changed=error.changed or bool(result.get("done")), done=result.get("done", []) + dump_steps(error.done)
         )
         module.fail_json(msg=str(error), **result)
-    except (StorageError, OSError) as error:
+    except Exception as error:  # a user reads sentences, whatever goes wrong
         module.fail_json(msg=sentence(error), **result)
     module.exit_json(**result)
 
 
-def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
-    state, plan = survey(road)
-    after = road.facts(plan.after)
+def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None], result: dict[str, Any]) -> None:
+    def look(state: Any) -> tuple[Plan, dict[str, Any], dict[str, Any]]:
+        """All that is said before anything is done. What it needs to know is read of the host as it is now."""
+        planned = road.plan(state)
+        facts = road.facts(planned.after)
+        shown = {"before": _diff(road, state), "after": _diff(road, planned.after, facts)} if module._diff else {}
+        return planned, facts, shown
+
+    state, (plan, after, diff) = answer(road.read(), road.deepen, look)
     result["plan"] = dump_steps(plan.steps)
     if module._diff:
-        result["diff"] = {"before": _diff(road, state), "after": _diff(road, plan.after, after)}
+        result["diff"] = diff
     if road.expected is not None:
         result["plan_digest"] = digest(plan.steps)
         # Where nothing is left to do, nothing has to be approved: the same job may run again.
@@ -86,10 +107,10 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
             )
     _check_programs(plan.steps)
     if not module.check_mode:
-        state, plan = _apply(road, state, plan, result)
-        after = road.facts(state)
+        state, plan = _apply(road, lock, state, plan, result)
+        state, after = answer(state, road.deepen, road.facts)
         if module._diff:
-            result["diff"]["after"] = _diff(road, state, after)
+            _state, result["diff"]["after"] = answer(state, road.deepen, lambda known: _diff(road, known, after))
 
     for warning in (*plan.warnings, *(f"not done yet: {deferred}" for deferred in plan.pending)):
         module.warn(warning)
@@ -102,8 +123,13 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
     )
 
 
-def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[Any, Plan]:
-    """Do the plan, and what is to be done once that which it set going has ended, if it has by then."""
+def _apply(
+    road: Road, lock: AbstractContextManager[None], state: Any, plan: Plan, result: dict[str, Any]
+) -> tuple[Any, Plan]:
+    """Do the plan, and what is to be done once that which it set going has ended, if it has by then.
+
+    Others may work on the host while this waits, so all is read and planned again after a wait.
+    """
     for _round in range(_ROUNDS):
         waits = plan.waits if road.wait is not None else ()
         if not plan.steps and not waits:
@@ -118,7 +144,10 @@ def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[
         state, plan = survey(road, again="done" in result)
         if road.wait is not None and plan.waits:
             goes_on = True
+            lock.__exit__(None, None, None)
             perform_actions(tuple(wait._replace(timeout=road.wait) for wait in plan.waits), hands)
+            lock.__enter__()
+            perform_actions(tuple(action for wait in plan.waits for action in getattr(wait, "then", ())), hands)
             state, plan = survey(road, again="done" in result)
         if plan.steps and not goes_on:
             break

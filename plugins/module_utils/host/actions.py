@@ -92,6 +92,8 @@ class DropStripes(NamedTuple):
     """
 
     array: str
+    #: Only if the array does nothing of its own.
+    idle: bool = False
 
     def __str__(self) -> str:
         return f"empty the stripe cache of {self.array}"
@@ -123,12 +125,17 @@ class Rebuilt(NamedTuple):
 
 
 class Idle(NamedTuple):
-    """Wait until an array does nothing of its own: no resync, recovery, reshape or check; then as DropStripes, since
-    a spare takes a member's place without asking.
+    """Wait until an array does nothing of its own: no resync, recovery, reshape or check.
+
+    ``then``: what is done once the host's lock is held again, since a spare takes a member's place without asking.
     """
 
     array: str
     timeout: int = 7 * 24 * 3600
+
+    @property
+    def then(self) -> tuple[DropStripes, ...]:
+        return (DropStripes(self.array, idle=True),)
 
     def __str__(self) -> str:
         return f"wait until {self.array} is idle"

@@ -104,6 +104,8 @@ def _release(action: Release) -> None:
 
 
 def _drop_stripes(action: DropStripes) -> None:
+    if action.idle and not _is_idle(_md(action.array)):
+        return
     attribute = f"{_md(action.array)}/stripe_cache_size"
     size = read_text(attribute)
     if size:
@@ -136,15 +138,13 @@ def _rebuilt(action: Rebuilt) -> None:
     wait_until(whole, action.timeout, f"in vain for {action.path} to be whole in {action.array}; it goes on")
 
 
+def _is_idle(md: str) -> bool:
+    return read_text(f"{md}/sync_action") in ("", "idle", "frozen") and not is_reshaping(md)
+
+
 def _idle(action: Idle) -> None:
     md = _md(action.array)
-
-    def idle() -> bool:
-        busy = read_text(f"{md}/sync_action") not in ("", "idle", "frozen")
-        return not busy and not is_reshaping(md)
-
-    wait_until(idle, action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
-    _drop_stripes(DropStripes(action.array))
+    wait_until(lambda: _is_idle(md), action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
 
 
 def _grow(action: Grow) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..core.errors import StorageError, Unread, sentence
-from ..core.lock import host_lock
+from ..core.errors import StorageError, sentence
+from ..core.lock import HostLock
 from ..core.plan import Plan
-from ..core.run import Road, run
+from ..core.run import Road, answer, run
 from ..document import permission
 from ..document.sizes import parse_bytes
+from .health import not_read
 from .read import deepen, read
 from .safety import permit
 from .state import Device, Host
@@ -66,8 +67,8 @@ def make_so(
         ]
         want = parse(module.params)
         allow, named = permission.parse(module.params.get("allow_destroy"))
-    except StorageError as error:
-        module.fail_json(msg=str(error), changed=False)
+    except Exception as error:  # as in core/run.py
+        module.fail_json(msg=sentence(error), changed=False)
     names = (*references(want), *(name for name in named if name.startswith("/")))
 
     def planned(host: Host, want: Any) -> Plan:
@@ -86,7 +87,7 @@ def make_so(
             diff=diff,
             expected=(module.params["expected_plan"] or "").lower() if "expected_plan" in module.params else None,
             hands=_hands,
-            lock=lambda: host_lock(
+            lock=lambda: HostLock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode
             ),
         ),
@@ -137,19 +138,15 @@ def tell(module: AnsibleModule, section: str, survey: Callable[[Host], list[Foun
 
 
 def show(module: AnsibleModule, survey: Callable[[Host], dict[str, Any]]) -> NoReturn:
-    """Return what a question about the host answers, and exit."""
+    """Return what a question about the host answers, and what could not be read for it, and exit."""
     try:
         check_root()
-        found = look(read(), survey)
-    except (StorageError, OSError) as error:
+        host, found = answer(read(), deepen, survey)
+    except Exception as error:  # as in core/run.py
         module.fail_json(msg=sentence(error), changed=False)
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, **found, not_read=[part._asdict() for part in not_read(host)])
 
 
 def look(host: Host, survey: Callable[[Host], Any]) -> Any:
     """What a pure question about the host answers, reading what it needs."""
-    while True:
-        try:
-            return survey(host)
-        except Unread as need:
-            host = deepen(host, need)
+    return answer(host, deepen, survey)[1]

@@ -137,6 +137,21 @@ def test_the_stripe_cache_is_emptied_and_as_large_as_before(md: Path, monkeypatc
     assert written == ["17", "256", "17", "256"]
 
 
+def test_after_a_wait_the_stripe_cache_is_emptied_only_of_an_array_that_is_still_idle(
+    md: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setitem(performing._PERFORM, Write, lambda action: written.append(action.value))
+    (md / "stripe_cache_size").write_text("256")
+    (md / "sync_action").write_text("recover")
+    (then,) = Idle("/dev/md0").then
+    perform(then)
+    assert written == []
+    (md / "sync_action").write_text("idle")
+    perform(then)
+    assert written == ["17", "256", "17", "256"]
+
+
 def test_a_former_member_that_md_does_not_take_back_comes_in_as_a_new_one(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
