@@ -97,6 +97,7 @@ status:
   sample:
     size: 1065353216
     free: 0
+    missing: []
     volumes:
       data:
         device: /dev/data/data

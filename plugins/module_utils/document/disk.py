@@ -60,7 +60,8 @@ class Disks(NamedTuple):
 class Candidate(NamedTuple):
     """A disk that may be chosen. ``free``: nobody uses it; ``holds``: what is on it, empty where it is blank.
 
-    ``begun``: that is what was made of a blank disk and has nothing in it yet. ``shown`` is its path for people.
+    ``begun``: that is what was made of a blank disk and has nothing in it yet. ``shown`` is its path for people. One
+    that is not ``readable`` is neither free nor blank.
     """
 
     path: str
@@ -77,6 +78,7 @@ class Candidate(NamedTuple):
     tags: tuple[str, ...] = ()
     id_path: str = ""
     numa_node: int | None = None
+    readable: bool = True
 
     @property
     def identity(self) -> str:
@@ -207,8 +209,17 @@ def _too_few(disks: Disks, matching: list[Candidate], others: list[str]) -> str:
         f"{word}: {show_size(value) if word.endswith('_size') else value}" for word, value in words.items()
     )
     found = f"{len(matching)} match ({said})"
-    used = [candidate.path for candidate in matching if not candidate.free and candidate.path not in others]
-    why = [f"{' '.join(used)} in use by others"] * bool(used) + [f"{' '.join(others)} chosen for others"] * bool(others)
+    used = [
+        candidate.path
+        for candidate in matching
+        if not candidate.free and candidate.readable and candidate.path not in others
+    ]
+    dead = [candidate.path for candidate in matching if not candidate.readable and candidate.path not in others]
+    why = [
+        f"{' '.join(paths)} {what}"
+        for paths, what in ((used, "in use by others"), (others, "chosen for others"), (dead, "cannot be read"))
+        if paths
+    ]
     short = f"disks {disks.name}: {disks.number} wanted, and {found}" + (f", {', '.join(why)}" if why else "")
     held = [
         f"{candidate.shown or candidate.path} holds {candidate.holds}"

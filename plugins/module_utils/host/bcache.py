@@ -33,6 +33,7 @@ from .bcache_attach import (
     step,
     stop_step,
 )
+from .health import of_backing, of_cache_set, of_devices, told
 from .safety import blank, check_unused, describe_content, take, wipe_steps
 from .state import Backing, CacheSet, Device, Host, Signature, replace_item
 from .unfinished import anew, begun, forget, same_uuid
@@ -260,6 +261,13 @@ def _warnings(host: Host, want: Bcache, backing: Backing) -> tuple[str, ...]:
             f"bcache {want.name} lost its cache set {backing.cache_set} and runs without. If that came back, the "
             "kernel would attach it with what it held then: say another cache_device, or '' for none",
         )
+    own = [known for known in host.cache_sets if known.uuid == backing.cache_set]
+    wrong = [
+        *of_devices(host, backing.device, *(known.device for known in own)),
+        *(finding for finding in of_backing(backing) if finding.problem != "no cache"),
+        *(finding for known in own for finding in of_cache_set(known)),
+    ]
+    said += told(f"bcache {want.name}", *wrong)
     used = {other.cache_set for other in host.backings}
     return said + tuple(
         f"the cache set on {known.device} serves no bcache here; state absent with that cache_device removes it"

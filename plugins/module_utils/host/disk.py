@@ -25,15 +25,16 @@ def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[s
 
 def _candidates(host: Host) -> tuple[Candidate, ...]:
     facts = host.disk_facts()
-    contents = host.content(*facts)
+    contents = host.readable(*facts)
     return tuple(
         Candidate(
             path=path,
             **disk._asdict(),
             size=host.devices[path].size,
-            free=not usage(host, host.devices[path]) and not contents[path].busy,
-            holds=describe_content(contents[path]),
-            begun=_is_empty_table(host, path, contents[path]) or is_half_made(host, path),
+            free=path in contents and not usage(host, host.devices[path]) and not contents[path].busy,
+            holds=describe_content(contents[path]) if path in contents else "",
+            begun=path in contents and (_is_empty_table(host, path, contents[path]) or is_half_made(host, path)),
+            readable=path in contents,
             shown=f"{host.stable(path)} ({disk.serial})" if disk.serial else host.stable(path),
         )
         for path, disk in facts.items()

@@ -30,6 +30,7 @@ from .drive_group import (
     without_space,
 )
 from .drive_volume import Made, goal, make, place_of, replace_volume
+from .health import of_devices, of_use, told
 from .safety import check_once, describe_content
 from .state import Device, Group, Host, LogicalVolume
 from .unfinished import begun, forget, half_made
@@ -50,7 +51,16 @@ def plan(host: Host, want: Drive, allow: bool) -> Plan:
     check_once(devices, f"drive {want.name}")
     cleared, host = finish_removal(host, want.name)
     planned = _plan(host, want, devices, allow)
-    return planned._replace(steps=cleared + planned.steps)
+    return planned._replace(steps=cleared + planned.steps, warnings=planned.warnings + _warnings(planned.after, want))
+
+
+def _warnings(host: Host, want: Drive) -> tuple[str, ...]:
+    group = next((group for group in host.known_groups().groups if group.name == want.name), None)
+    if group is None or want.state != "online":
+        return ()
+    below = [volume.device for volume in group.physical_volumes]
+    own = [volume.device for volume in group.volumes if volume.device]
+    return told(f"drive {want.name}", *of_devices(host, *below), *of_use(host, *own))
 
 
 def _plan(host: Host, want: Drive, devices: list[Device], allow: bool) -> Plan:
@@ -231,6 +241,7 @@ def status(host: Host, group: Group) -> dict[str, Any]:
     return {
         "size": group.size,
         "free": group.free,
+        "missing": [volume.uuid for volume in group.missing],
         "volumes": {
             volume.name: {
                 "device": device_path(group.name, volume.name),
@@ -257,12 +268,12 @@ def made_of(host: Host, want: Drive, _role: str) -> tuple[str, ...]:
 
 def facts(host: Host, want: Drive) -> dict[str, Any]:
     """What the module returns of the wanted drive."""
-    group = find(host, want.name)
+    group = next((group for group in host.known_groups().groups if group.name == want.name), None)
     return {"drive": dump(host, group) if group else None, "status": status(host, group) if group else None}
 
 
 def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """All that there are, each as an item of the document and how it does."""
-    groups = host.groups().groups
-    host.filesystems_on(*(volume.device for group in groups for volume in group.volumes if volume.device))
+    groups = host.known_groups().groups
+    host.known_filesystems(*(volume.device for group in groups for volume in group.volumes if volume.device))
     return [(dump(host, group), status(host, group)) for group in groups]

@@ -33,12 +33,39 @@ def device_path(group: str, volume: str) -> str:
 
 def find(host: Host, name: str) -> Group | None:
     group = next((group for group in host.groups().groups if group.name == name), None)
-    if group and any(volume.device not in host.devices for volume in group.physical_volumes):
-        raise Refused(
-            f"drive {name}: a physical volume of its group is missing. Bring the device back, or repair the group "
-            f"(vgreduce --removemissing {name}) first."
-        )
+    if group and group.missing:
+        raise Refused(f"drive {name}: {describe_missing(group)}. {bring_back(group)}")
+    unknown = [volume.device for volume in group.physical_volumes if volume.device not in host.devices] if group else []
+    if unknown:
+        raise Refused(f"drive {name}: its physical volume {unknown[0]} is a device of a kind that is not managed here.")
     return group
+
+
+def describe_missing(group: Group) -> str:
+    """Which physical volumes of a group LVM misses, and which volumes are not whole for that."""
+    found = [
+        f"{volume.device} (physical volume {volume.uuid}) is back, and LVM does not use it: the group was changed "
+        "while it was away"
+        if volume.device
+        else f"physical volume {volume.uuid} ({show_size(volume.size)}) is missing"
+        for volume in group.missing
+    ]
+    partial = [volume.name for volume in group.volumes if volume.health == "partial"]
+    return "; ".join(found + ([f"not whole: {', '.join(partial)}"] if partial else []))
+
+
+def bring_back(group: Group) -> str:
+    """What to do about them without losing what is on them."""
+    back = [volume.device for volume in group.missing if volume.device]
+    if back:
+        return (
+            f"Look at what is on it first; then `vgextend --restoremissing {group.name} {back[0]}` has LVM use it "
+            "again, and neither copies nor erases anything."
+        )
+    return (
+        "Bring the device back: its volumes are whole then. Do not take it out of the group "
+        "(vgreduce --removemissing): that removes the volumes that lie on it."
+    )
 
 
 def replace_group(host: Host, old: Group | None, *new: Group) -> Host:

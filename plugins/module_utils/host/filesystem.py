@@ -12,6 +12,7 @@ from ..core.plan import Plan, Step
 from ..document.filesystem import OnDevice
 from . import mount
 from .contents import Place, dump_use, make, put_to_use, target, with_filesystem
+from .health import of_use, told
 from .kinds import KINDS
 from .safety import check_unused, describe_content, take, wipe_steps
 from .state import Device, Filesystem, Host
@@ -38,7 +39,7 @@ def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
             host = with_filesystem(host.with_content(device.path), device.path, None)
     made, host, filesystem = make(host, place, want.use, allow)
     used, host = put_to_use(host, place, want.use, filesystem)
-    return Plan(steps + made + used, host)
+    return Plan(steps + made + used, host, warnings=told(f"filesystem on {want.device}", *of_use(host, device.path)))
 
 
 def _place(host: Host, want: OnDevice, device: Device) -> Place:

@@ -208,6 +208,38 @@ def _kernel_options(options: str) -> tuple[str, ...]:
     return tuple(word for word in options.split(",") if word != "nofail" and not word.startswith("x-"))
 
 
+#: The words for what a mount itself allows, by what they are about; what is not said is the first.
+_ASPECTS = (
+    ("rw", "ro"),
+    ("suid", "nosuid"),
+    ("dev", "nodev"),
+    ("exec", "noexec"),
+    ("relatime", "noatime"),
+)
+#: What mount(8) has some words mean as well.
+_IMPLIED = {
+    "user": ("nosuid", "nodev", "noexec"),
+    "users": ("nosuid", "nodev", "noexec"),
+    "owner": ("nosuid", "nodev"),
+    "group": ("nosuid", "nodev"),
+    "atime": ("relatime",),
+    # The kernel has no word for it in what it lists.
+    "strictatime": ("relatime",),
+}
+
+
+def _allowed(options: str) -> list[str]:
+    """What options allow, one word for each aspect; of two that contradict each other, the later one counts."""
+    words = [meant for word in options.split(",") for meant in (*_IMPLIED.get(word, ()), word)]
+    return [next((word for word in reversed(words) if word in aspect), aspect[0]) for aspect in _ASPECTS]
+
+
+def differing_options(mount: Mount, line: Line) -> list[tuple[str, str]]:
+    """Where a mount is not as its line says: what it has, and what it would have."""
+    pairs = zip(_allowed(mount.options), _allowed(line.options))
+    return [(now, by_line) for now, by_line in pairs if now != by_line]
+
+
 def unmount(host: Host, target: Target) -> Plan:
     """What it takes to have a filesystem not mounted (a swap area not used), now and at each boot.
 

@@ -14,9 +14,10 @@ from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
 from .boot import ArrayLine, array_lines, array_name, array_path, persist
+from .health import of_array, of_devices, told
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
 from .raid_space import new_offset, usable
-from .raid_versions import advice, check_removable, describe, meant
+from .raid_versions import check_removable, describe, meant
 from .safety import blank, check_free, check_once, check_unused, describe_content, take, wipe_steps
 from .state import OUTSIDE, UNSEEN, Array, Device, Host, Member, Signature, Unfinished, replace_item
 from .unfinished import anew, begun, forget, intent, look, same_uuid
@@ -604,23 +605,21 @@ def _sectors_differ(host: Host, name: str, array: Array) -> tuple[str, ...]:
 
 
 def _warnings(host: Host, name: str, array: Array) -> tuple[str, ...]:
-    found = []
-    failed = array.devices("faulty")
-    if failed:
-        found.append(f"array {name}: {' '.join(failed)} failed")
-    found += [
-        f"array {name}: {member.device} {describe(host, array, member)}; {advice(member)}"
-        for member in array.members
-        if member.role in OUTSIDE
+    wrong = [
+        finding
+        for finding in (
+            *of_array(host, array),
+            *of_devices(host, *(member.device for member in array.members if member.role not in OUTSIDE)),
+        )
+        # What is being rebuilt is in progress.
+        if finding.problem != "degraded" or array.sync_action in ("idle", "")
     ]
-    found += _sectors_differ(host, name, array)
+    found = [*told(f"array {name}", *wrong), *_sectors_differ(host, name, array)]
     if raid_shrink.is_cut(array) and not array.reshaping:
         found.append(
             f"array {name} shows {show_size(array.array_size)} of what its members hold; "
             f"mdadm --grow {array.device} --array-size=max shows all"
         )
-    if array.degraded and array.sync_action in ("idle", ""):
-        found.append(f"array {name} is degraded: {array.degraded} of its {array.raid_devices} members missing")
     return tuple(found)
 
 

@@ -13,10 +13,10 @@ import glob
 import json
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Callable
 
-from ..core.command import read_text, run_command
-from ..core.errors import StorageError, Unread
+from ..core.command import ask_command, read_text, run_command
+from ..core.errors import StorageError, Unread, sentence
 from ..core.files import read_file
 from ..core.record import Record, read_records
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
@@ -38,6 +38,7 @@ from .state import (
     LogicalVolume,
     Lvm,
     Member,
+    MissingVolume,
     Mount,
     PhysicalVolume,
     Signature,
@@ -68,11 +69,20 @@ _MDADM_CONFS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 #: Devices that are never part of a stack: reading them costs (a floppy seeks), or means nothing.
 _SKIPPED = ("ram", "zram", "sr", "fd", "nbd")
 
+#: Seconds to wait for a program that only reads: a disk that sleeps needs some, one that hangs has any number.
+_PATIENCE = 60
+#: What the kernel says of a disk that works.
+_WORKING = ("", "running", "live")
+#: What an eMMC says of the blocks that it has in reserve: most of them, or nearly all, are used up.
+_WORN = {"0x02": "most of its reserve of blocks is used up", "0x03": "its reserve of blocks is nearly used up"}
+#: Members of an array say what they are, and this beside it.
+_ROLES = ("faulty", "journal", "replacement", "in_sync", "spare", "write_mostly", "")
+
 _LVM_REPORT = (
     "lvm fullreport --all --reportformat json --units b --nosuffix "
     "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation "
-    "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,pe_start,vg_name "
-    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv "
+    "--configreport pv -o pv_name,pv_uuid,pv_size,dev_size,pv_used,pv_tags,pe_start,pv_missing,vg_name "
+    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv,lv_health_status "
     "--configreport pvseg -o pvseg_start --configreport seg -o segtype"
 )
 
@@ -81,8 +91,8 @@ def read(references: Iterable[str] = ()) -> Host:
     """The state of this host, and which devices the references mean."""
     devices = _named(_devices())
     by_kernel = {device.kernel: device for device in devices.values()}
-    superblocks = _superblocks(devices)
-    mounts, swaps = _mounts(devices, by_kernel)
+    superblocks, unreadable = _superblocks(devices)
+    mounts, swaps, points = _mounts(devices, by_kernel)
     backings = _backings(superblocks, by_kernel)
     files = {path: read_file(path) for path in (mdadm_conf(), FSTAB, *glob.glob(f"{UDEV_RULES}*"))}
     host = Host(
@@ -97,6 +107,8 @@ def read(references: Iterable[str] = ()) -> Host:
         boot=_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
         unfinished=_unfinished(devices),
+        points=points,
+        unreadable=unreadable,
     )
     lines = array_lines(host)
     known = [line.device for line in lines if line.device.startswith("/")]
@@ -113,12 +125,11 @@ def _called(paths: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def deepen(host: Host, need: Unread) -> Host:
-    """The state with what a planner asked for."""
-    if need.what == "contents":
-        return host._replace(contents={**host.contents, **read_contents(need.names)})
-    if need.what == "filesystems":
-        found = {path: _filesystem(host, path) for path in need.names}
-        return host._replace(filesystems={**host.filesystems, **found})
+    """The state with what a planner asked for, or with why it cannot be read."""
+    if need.what in _OF_A_DEVICE:
+        found, failed = _each(need.what, need.names, lambda name: _OF_A_DEVICE[need.what](host, name))
+        known: dict[str, Any] = {need.what: {**getattr(host, need.what), **found}}
+        return host._replace(unreadable={**host.unreadable, **failed}, **known)
     if need.what == "directories":
         if any(os.path.ismount(path) for path in need.names):
             # systemd may have mounted something since: what was read then no longer goes with what is in there.
@@ -127,10 +138,10 @@ def deepen(host: Host, need: Unread) -> Host:
                 return fresh
         found_directories = {path: _is_empty(path) for path in need.names}
         return host._replace(directories={**host.directories, **found_directories})
-    if need.what == "tables":
-        return host._replace(tables={**host.tables, **{path: read_table(path) for path in need.names}})
     if need.what == "spaces":
-        return host._replace(spaces=dict(_space(mount.mount_point) for mount in host.mounts))
+        points = tuple(mount.mount_point for mount in host.mounts)
+        spaces, failed = _each("spaces", points, _space)
+        return host._replace(spaces=spaces, unreadable={**host.unreadable, **failed})
     if need.what == "disks":
         return host._replace(disks=_disks(host))
     if need.what == "file":
@@ -139,7 +150,21 @@ def deepen(host: Host, need: Unread) -> Host:
         from .krbd_read import deepen_rbd
 
         return deepen_rbd(host, need)
-    return host._replace(lvm=_lvm(host))
+    lvm, why = _lvm(host)
+    return host._replace(lvm=lvm, unreadable={**host.unreadable, **({("lvm", ""): why} if why else {})})
+
+
+def _each(
+    what: str, names: Iterable[str], read_one: Callable[[str], Any]
+) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
+    """What each of those gave, and of those that gave nothing why: one that is broken costs only what it holds."""
+    found, failed = {}, {}
+    for name in names:
+        try:
+            found[name] = read_one(name)
+        except (StorageError, OSError) as error:
+            failed[what, name] = (error.strerror if isinstance(error, OSError) else None) or sentence(error)
+    return found, failed
 
 
 def resolve(reference: str, devices: Mapping[str, Device], backings: Iterable[Backing] = ()) -> str | None:
@@ -206,8 +231,14 @@ def _made_of(kernel: str) -> str:
 
 
 def read_contents(paths: Iterable[str]) -> dict[str, Content]:
-    """What devices hold, by libblkid's probing of the devices themselves."""
-    return {path: Content(_signatures(path), is_busy(path)) for path in paths}
+    """What devices hold, by libblkid's probing of the devices themselves. Raises what _content raises."""
+    return {path: _content(path) for path in paths}
+
+
+def _content(path: str) -> Content:
+    """Raises StorageError for a device that cannot be read."""
+    busy = is_busy(path)
+    return Content(_signatures(path), busy)
 
 
 def _devices() -> dict[str, Device]:
@@ -223,7 +254,8 @@ def _devices() -> dict[str, Device]:
             continue
         path = f"/dev/{kernel.replace('!', '/')}"
         is_partition = os.path.exists(f"{base}/partition")
-        queue = f"{base}/../queue" if is_partition else f"{base}/queue"
+        whole = f"{base}/.." if is_partition else base
+        queue, state = f"{whole}/queue", read_text(f"{whole}/device/state")
         devices[path] = Device(
             path=path,
             kernel=kernel,
@@ -246,6 +278,8 @@ def _devices() -> dict[str, Device]:
             optimal_io=int(read_text(f"{queue}/optimal_io_size") or 0),
             physical=int(read_text(f"{queue}/physical_block_size") or 512),
             partitionable=read_text(f"{base}/ext_range") != "1",
+            fault="" if state in _WORKING else state,
+            worn=_WORN.get(read_text(f"{base}/device/pre_eol_info"), "") if kernel.startswith("mmc") else "",
         )
     return devices
 
@@ -254,7 +288,7 @@ def _named(devices: dict[str, Device]) -> dict[str, Device]:
     """The devices, with the names that partitions have in a GPT."""
     named = dict(devices)
     for disk in devices.values():
-        if not disk.partitions or disk.suspended:
+        if not disk.partitions or disk.silent:
             continue
         try:
             descriptor = open_device(disk.path)
@@ -319,17 +353,19 @@ def _page_80(base: str) -> str:
         return ""
 
 
-def _superblocks(devices: Mapping[str, Device]) -> dict[str, MdSuperblock | BcacheSuperblock]:
-    found = {}
-    for device in devices.values():
-        try:
-            superblock = None if device.suspended else _superblock(device.path, device.size)
-        except OSError:
-            # A device that cannot be read is not one that can be said to carry anything.
-            continue
-        if superblock:
-            found[device.path] = superblock
-    return {path: block for path, block in found.items() if not _is_of_an_upper(devices[path], block, found)}
+def _superblocks(
+    devices: Mapping[str, Device],
+) -> tuple[dict[str, MdSuperblock | BcacheSuperblock], dict[tuple[str, str], str]]:
+    """The superblocks of devices, by path, and of which and why they cannot be read."""
+
+    def read_one(path: str) -> MdSuperblock | BcacheSuperblock | None:
+        if devices[path].silent:
+            raise StorageError(devices[path].silent)
+        return _superblock(path, devices[path].size)
+
+    found, failed = _each("superblocks", devices, read_one)
+    blocks = {path: superblock for path, superblock in found.items() if superblock}
+    return {path: block for path, block in blocks.items() if not _is_of_an_upper(devices[path], block, blocks)}, failed
 
 
 def _superblock(path: str, size: int) -> MdSuperblock | BcacheSuperblock | None:
@@ -387,35 +423,56 @@ def _is_empty_table(disk: Device, guid: str) -> bool:
 
 def _mounts(
     devices: Mapping[str, Device], by_kernel: Mapping[str, Device]
-) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
-    mounts = []
+) -> tuple[tuple[Mount, ...], tuple[str, ...], tuple[str, ...]]:
+    """What is mounted of devices, what is in use as swap, and all mount points."""
+    mounts, points = [], []
     for line in (read_file("/proc/self/mountinfo") or "").splitlines():
         fields = line.split(" ")
         tail = fields[fields.index("-") + 1 :]
+        points.append(_unescape(fields[4]))
         source, kind = _unescape(tail[1]), tail[0]
         device = os.path.realpath(source)
         if device not in devices:
             # Such as /dev/root, which the kernel calls a root that it mounted without an initramfs.
             device = os.path.realpath(f"/dev/block/{fields[2]}")
         if device in devices:
-            mounts.append(Mount(device, _unescape(fields[4]), kind, fields[5]))
-            if kind == "btrfs":
-                mounts += _btrfs_siblings(device, mounts[-1], by_kernel)
+            errors = _ext_errors(device) if kind in ("ext2", "ext3", "ext4") else ()
+            found = Mount(device, points[-1], kind, fields[5], tail[2] if tail[2:] else "", errors)
+            mounts += _btrfs(found, by_kernel) if kind == "btrfs" else [found]
     swaps = tuple(os.path.realpath(_unescape(line.split()[0])) for line in read_text("/proc/swaps").splitlines()[1:])
-    return tuple(mounts), swaps
+    return tuple(mounts), swaps, tuple(points)
 
 
-def _btrfs_siblings(device: str, mount: Mount, by_kernel: Mapping[str, Device]) -> list[Mount]:
+def _ext_errors(device: str) -> tuple[str, ...]:
+    count = int(_number(read_text(f"/sys/fs/ext4/{os.path.basename(device)}/errors_count")))
+    return (f"{count} errors since it was last checked",) if count else ()
+
+
+def _btrfs(mount: Mount, by_kernel: Mapping[str, Device]) -> list[Mount]:
     """A btrfs of several devices shows only one of them as mounted."""
     for members in glob.glob("/sys/fs/btrfs/*/devices"):
         kernels = _list(members)
-        if os.path.basename(device) in kernels:
-            return [
+        if os.path.basename(mount.device) in kernels:
+            mount = mount._replace(errors=_btrfs_errors(os.path.dirname(members)))
+            return [mount] + [
                 mount._replace(device=by_kernel[kernel].path)
                 for kernel in kernels
-                if kernel in by_kernel and by_kernel[kernel].path != device
+                if kernel in by_kernel and by_kernel[kernel].path != mount.device
             ]
-    return []
+    return [mount]
+
+
+def _btrfs_errors(base: str) -> tuple[str, ...]:
+    """What a btrfs counted on its devices, and which of them it misses."""
+    said: tuple[str, ...] = ()
+    for number in _list(f"{base}/devinfo"):
+        if read_text(f"{base}/devinfo/{number}/missing") == "1":
+            said += (f"its device {number} is missing",)
+        stats = [line.split() for line in read_text(f"{base}/devinfo/{number}/error_stats").splitlines()]
+        counted = [f"{count} {name}" for name, count in stats if count != "0"]
+        if counted:
+            said += (f"{' and '.join(counted)} on its device {number}",)
+    return said
 
 
 def _unescape(field: str) -> str:
@@ -454,7 +511,17 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
             slot = read_text(f"{base}/{name}/slot")
             role = _role(states, slot.isdigit())
             number = int(slot) if slot.isdigit() else None
-            members.append(Member(by_kernel[name[4:]].path, role, number, "write_mostly" in states))
+            members.append(
+                Member(
+                    by_kernel[name[4:]].path,
+                    role,
+                    number,
+                    "write_mostly" in states,
+                    flags=tuple(flag for flag in states if flag not in _ROLES),
+                    errors=int(_number(read_text(f"{base}/{name}/errors"))),
+                    bad_blocks=_bad_blocks(f"{base}/{name}"),
+                )
+            )
     inside = {member.device: superblocks[member.device] for member in members if member.device in superblocks}
     block = raid_roles.newest(inside) if inside else None
     blocks = {path: other for path, other in superblocks.items() if block and other.uuid == block.uuid}
@@ -517,6 +584,12 @@ def _in_order(members: list[Member]) -> tuple[Member, ...]:
 def _never_written(blocks: Iterable[MdSuperblock]) -> bool:
     """Whether nobody ever wrote to the array of these superblocks, by its events: mdadm counts none, or one (0.90)."""
     return all(block.events == (1 if block.metadata == "0.90" else 0) for block in blocks)
+
+
+def _bad_blocks(member: str) -> int:
+    """How many sectors of a member md no longer uses (lines of start and length)."""
+    lines = [line.split() for line in read_text(f"{member}/bad_blocks").splitlines()]
+    return sum(int(words[1]) for words in lines if len(words) == 2)
 
 
 def is_reshaping(md: str) -> bool:
@@ -618,6 +691,8 @@ def _backings(
                 dirty_data=read_text(f"{base}/dirty_data"),
                 tunables={name: _chosen(read_text(f"{base}/{name}")) for name in TUNABLES},
                 hit_ratios={time: int(_number(ratio)) for time, ratio in ratios.items()},
+                errors=int(_number(read_text(f"{base}/io_errors"))),
+                disabled=read_text(f"{base}/io_disable") == "1",
             )
         found.append(backing)
     return tuple(found)
@@ -637,6 +712,8 @@ def _cache_sets(superblocks: Mapping[str, MdSuperblock | BcacheSuperblock]) -> t
             block_size=block.block_size,
             registered=os.path.isdir(f"/sys/fs/bcache/{block.set_uuid}"),
             tunables={name: _chosen(read_text(cache_attribute(name, block.set_uuid, path))) for name in CACHE_TUNABLES},
+            errors=int(_number(read_text(f"{SYS}/{os.path.basename(path)}/bcache/io_errors"))),
+            disabled=read_text(f"/sys/fs/bcache/{block.set_uuid}/internal/io_disable") == "1",
         )
         for path, block in superblocks.items()
         if isinstance(block, BcacheSuperblock) and not block.backing
@@ -668,7 +745,7 @@ def _boot() -> Boot:
 
 
 def _signatures(path: str) -> tuple[Signature, ...]:
-    text = run_command(("wipefs", "--json", "--no-act", path))
+    text = run_command(("wipefs", "--json", "--no-act", path), _PATIENCE)
     found: dict[str, Signature] = {}
     for entry in json.loads(text)["signatures"] if text.strip() else ():
         found.setdefault(entry["type"], Signature(entry["type"], entry.get("uuid") or "", entry.get("label") or ""))
@@ -686,7 +763,7 @@ def is_busy(path: str) -> bool:
         os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
     except OSError as error:
         if error.errno != errno.EBUSY:
-            raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+            raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
         return True
     return False
 
@@ -709,12 +786,22 @@ def _is_empty(path: str) -> bool | None:
         return False
 
 
-def _space(point: str) -> tuple[str, tuple[int, int]]:
+def _space(point: str) -> tuple[int, int]:
+    """Raises OSError: of a filesystem that was shut down xfs tells the space, and opens nothing."""
+    descriptor = os.open(point, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        found = os.statvfs(point)
-    except OSError:
-        return point, (0, 0)
-    return point, (found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+        found = os.fstatvfs(descriptor)
+    finally:
+        os.close(descriptor)
+    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+
+
+#: What is read of one device at a time, by the field of the state that holds it.
+_OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
+    "contents": lambda _host, path: _content(path),
+    "filesystems": _filesystem,
+    "tables": lambda _host, path: read_table(path),
+}
 
 
 def _disks(host: Host) -> dict[str, DiskFacts]:
@@ -754,10 +841,22 @@ def _transport(path: str) -> str:
     return ""
 
 
-def _lvm(host: Host) -> Lvm:
+def _lvm(host: Host) -> tuple[Lvm, str]:
+    """What LVM tells, and why it did not tell all."""
+    try:
+        code, said, errors = ask_command(tuple(_LVM_REPORT.split()), _PATIENCE)
+        reports = json.loads(said or "{}").get("report", ())
+    except (StorageError, ValueError) as error:
+        return Lvm(), str(error)
     groups, orphans = [], []
-    for report in json.loads(run_command(tuple(_LVM_REPORT.split())))["report"]:
-        volumes = [(os.path.realpath(entry["pv_name"]), entry) for entry in report.get("pv", ())]
+    for report in reports:
+        if code and "lv" not in report:
+            # The report of a group at which LVM failed ends where it did.
+            continue
+        missing = [entry for entry in report.get("pv", ()) if entry.get("pv_missing")]
+        volumes = [
+            (os.path.realpath(entry["pv_name"]), entry) for entry in report.get("pv", ()) if entry not in missing
+        ]
         if not report.get("vg") or not report["vg"][0].get("vg_name"):
             orphans += [path for path, _entry in volumes]
             continue
@@ -787,10 +886,20 @@ def _lvm(host: Host) -> Lvm:
                 moving=tuple(
                     os.path.realpath(entry["move_pv"]) for entry in report.get("lv", ()) if entry.get("move_pv")
                 ),
+                # One that is not here is called [unknown].
+                missing=tuple(
+                    MissingVolume(
+                        entry["pv_uuid"],
+                        int(entry["pv_size"]),
+                        os.path.realpath(entry["pv_name"]) if entry["pv_name"].startswith("/") else "",
+                    )
+                    for entry in missing
+                ),
             )
         )
     begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
-    return Lvm(tuple(groups), tuple(orphans), {path: name for path, name in begun.items() if name is not None})
+    known = Lvm(tuple(groups), tuple(orphans), {path: name for path, name in begun.items() if name is not None})
+    return known, f"lvm fullreport ended with {code}: {errors}" if code else ""
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:
@@ -801,4 +910,5 @@ def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:
         active=entry["lv_active"] == "active",
         autoactivation=entry.get("lv_autoactivation", "enabled") == "enabled",
         device=path if path in host.devices else "",
+        health=entry.get("lv_health_status", ""),
     )

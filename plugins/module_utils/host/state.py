@@ -21,6 +21,8 @@ class Device(NamedTuple):
     ``link`` is a path that survives a reboot, for people and documents. ``part_name`` is a partition's name in its GPT.
     ``sector`` is the smallest that it can be asked for, ``physical`` the smallest that it can write as it is, in bytes.
     ``partitionable``: the kernel shows partitions of it.
+    ``fault`` is the kernel's word for a disk that does not work (``offline``; empty: it does, or the kernel does not
+    say), ``worn`` what the disk says of its wear, where that is much.
     """
 
     path: str
@@ -39,6 +41,18 @@ class Device(NamedTuple):
     optimal_io: int = 0
     physical: int = 512
     partitionable: bool = True
+    fault: str = ""
+    worn: str = ""
+
+    @property
+    def silent(self) -> str:
+        """Why nobody can read it, as far as that is known without trying; empty where it may be tried.
+
+        Who reads from a device that the kernel has stopped waits for as long.
+        """
+        if self.suspended:
+            return "it is suspended (dmsetup resume)"
+        return f"the kernel says that it is {self.fault}" if self.fault else ""
 
     def sysfs(self, attribute: str) -> str:
         """The path of one of its attributes, for steps: also of a device that does not exist yet."""
@@ -113,10 +127,17 @@ class DiskFacts(NamedTuple):
 
 
 class Mount(NamedTuple):
+    """``options`` are those of the mount (``rw,noatime``), ``super_options`` those of the filesystem itself.
+
+    ``errors`` is what the filesystem counted, as sentences.
+    """
+
     device: str
     mount_point: str
     type: str
     options: str
+    super_options: str = ""
+    errors: tuple[str, ...] = ()
 
 
 class Member(NamedTuple):
@@ -124,7 +145,9 @@ class Member(NamedTuple):
     ``OUTSIDE``; of a stopped array, by the superblocks of all its devices (see raid_roles.py).
 
     ``side`` numbers the groups of devices that ran apart, from 0 (the array's own, or the newest); ``events`` and
-    ``updated`` (seconds since the epoch) are those of its superblock.
+    ``updated`` (seconds since the epoch) are those of its superblock. ``flags`` are what md says of it beside its role
+    (``write_error``, ``want_replacement``), ``errors`` how many reads it failed at and another member answered,
+    ``bad_blocks`` how many sectors md no longer uses.
     """
 
     device: str
@@ -134,6 +157,9 @@ class Member(NamedTuple):
     side: int = 0
     events: int = 0
     updated: int = 0
+    flags: tuple[str, ...] = ()
+    errors: int = 0
+    bad_blocks: int = 0
 
 
 #: Roles of devices that carry an array's superblock and are no part of it: ``former`` is an older state of it,
@@ -197,7 +223,8 @@ class Backing(NamedTuple):
     ``state``: no cache, clean, dirty, inconsistent. ``cache_set`` is the UUID of the set it is (or was) attached to.
     ``attached``: the cache set works for it. ``tunables`` are the kernel's own words for them; ``offset`` is where data
     begins, in bytes; ``hit_ratios`` are per cent, by the time that they are about. ``block_size`` is what the cached
-    device has for a sector, in bytes (0: not known).
+    device has for a sector, in bytes (0: not known). ``errors`` is how often it failed, ``disabled``: the kernel gave
+    it up for that.
     """
 
     device: str
@@ -214,6 +241,8 @@ class Backing(NamedTuple):
     offset: int = 8192
     hit_ratios: Mapping[str, int] = {}
     block_size: int = 0
+    errors: int = 0
+    disabled: bool = False
 
     @property
     def name(self) -> str:
@@ -222,7 +251,7 @@ class Backing(NamedTuple):
 
 
 class CacheSet(NamedTuple):
-    """A bcache cache set, known by its cache device. ``tunables`` as of a Backing."""
+    """A bcache cache set, known by its cache device. ``tunables``, ``errors`` and ``disabled`` as of a Backing."""
 
     uuid: str
     device: str
@@ -230,6 +259,8 @@ class CacheSet(NamedTuple):
     block_size: int = 0
     registered: bool = False
     tunables: Mapping[str, str] = {}
+    errors: int = 0
+    disabled: bool = False
 
 
 class PhysicalVolume(NamedTuple):
@@ -243,18 +274,30 @@ class PhysicalVolume(NamedTuple):
     start: int = 1 << 20
 
 
+class MissingVolume(NamedTuple):
+    """A physical volume that LVM misses. ``device`` is where it is, if it is back and LVM does not take it yet."""
+
+    uuid: str
+    size: int = 0
+    device: str = ""
+
+
 class LogicalVolume(NamedTuple):
-    """``device`` is empty while it is not active."""
+    """``device`` is empty while it is not active; ``health`` is LVM's word (``partial``), empty where all is well."""
 
     name: str
     size: int = 0
     active: bool = False
     autoactivation: bool = True
     device: str = ""
+    health: str = ""
 
 
 class Group(NamedTuple):
-    """An LVM volume group. ``moving`` are the devices that a pvmove is emptying."""
+    """An LVM volume group. ``moving`` are the devices that a pvmove is emptying.
+
+    ``missing`` are no part of ``physical_volumes``.
+    """
 
     name: str
     extent_size: int = 4 << 20
@@ -264,6 +307,7 @@ class Group(NamedTuple):
     physical_volumes: tuple[PhysicalVolume, ...] = ()
     volumes: tuple[LogicalVolume, ...] = ()
     moving: tuple[str, ...] = ()
+    missing: tuple[MissingVolume, ...] = ()
 
     def volume(self, name: str) -> LogicalVolume | None:
         return next((volume for volume in self.volumes if volume.name == name), None)
@@ -353,8 +397,13 @@ class Host(NamedTuple):
     ``contents``, ``filesystems``, ``tables``, ``disks``, ``lvm``, ``mapped``, ``images`` and ``services`` cost a
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
     and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
-    nobody can see before. ``expendable`` are the devices (paths) that the user named as those that may lose what they
-    hold. ``unfinished`` are the steps that a crash interrupted.
+    nobody can see before. ``points`` are all mount points, whatever is mounted there. ``expendable`` are the devices
+    (paths) that the user named as those that may lose what they hold. ``unfinished`` are the steps that a crash
+    interrupted.
+
+    ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
+    planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
+    ``known_filesystems``, ``known_groups``).
     """
 
     devices: Mapping[str, Device]
@@ -381,6 +430,8 @@ class Host(NamedTuple):
     expendable: tuple[str, ...] = ()
     called: Mapping[str, str] = {}
     unfinished: tuple[Unfinished, ...] = ()
+    points: tuple[str, ...] = ()
+    unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
         """The device that a reference means."""
@@ -396,25 +447,55 @@ class Host(NamedTuple):
 
     def content(self, *paths: str) -> dict[str, Content]:
         """What those devices hold; asks for it to be read where nobody did."""
-        missing = tuple(path for path in paths if path not in self.contents)
+        found = self.readable(*paths)
+        self._check_read("contents", paths, found)
+        return found
+
+    def readable(self, *paths: str) -> dict[str, Content]:
+        """As content, of those of the devices that can be read."""
+        missing = tuple(
+            path for path in paths if path not in self.contents and ("contents", path) not in self.unreadable
+        )
         if missing:
             raise Unread("contents", missing)
-        return {path: self.contents[path] for path in paths}
+        return {path: self.contents[path] for path in paths if path in self.contents}
 
     def filesystems_on(self, *paths: str) -> dict[str, Filesystem | None]:
         """The filesystems that devices carry, as far as they are such as a drive can have."""
-        missing = tuple(path for path in paths if path not in self.filesystems and self.contents.get(path) != BLANK)
+        found = self.known_filesystems(*paths)
+        self._check_read("filesystems", paths, found)
+        return found
+
+    def known_filesystems(self, *paths: str) -> dict[str, Filesystem | None]:
+        """As filesystems_on, of those of the devices that can be read."""
+        blank = {path for path in paths if self.contents.get(path) == BLANK}
+        missing = tuple(
+            path
+            for path in paths
+            if path not in self.filesystems and path not in blank and ("filesystems", path) not in self.unreadable
+        )
         if missing:
             raise Unread("filesystems", missing)
-        return {path: self.filesystems.get(path) for path in paths}
+        return {path: self.filesystems.get(path) for path in paths if path in self.filesystems or path in blank}
+
+    def _check_read(self, what: str, paths: tuple[str, ...], found: Mapping[str, Any]) -> None:
+        """Raises StorageError for a device of which that could not be read: nobody can tell what is lost with it."""
+        for path in paths:
+            if path not in found:
+                raise StorageError(
+                    f"{path}: it cannot be read ({self.unreadable[what, path]}), so nobody can tell what it holds, and "
+                    "nothing was done with it. Look at the kernel's log, its cable and its controller, or name another "
+                    "device"
+                )
 
     def filesystem(self, path: str) -> Filesystem | None:
         return self.filesystems_on(path)[path]
 
     def table(self, path: str) -> Table | None:
         """The partition table of a device."""
-        if path not in self.tables:
+        if path not in self.tables and ("tables", path) not in self.unreadable:
             raise Unread("tables", (path,))
+        self._check_read("tables", (path,), self.tables)
         return self.tables[path]
 
     def file(self, path: str) -> str | None:
@@ -430,6 +511,17 @@ class Host(NamedTuple):
         return self.services[unit]
 
     def groups(self) -> Lvm:
+        found = self.known_groups()
+        failed = self.unreadable.get(("lvm", ""))
+        if failed:
+            raise StorageError(
+                f"LVM: its volume groups cannot be read ({failed}), and nothing was done. Mend or take out the device "
+                "that it fails at (`lvm fullreport` says which)"
+            )
+        return found
+
+    def known_groups(self) -> Lvm:
+        """As groups, of what LVM told where it failed."""
         if self.lvm is None:
             raise Unread("lvm")
         return self.lvm

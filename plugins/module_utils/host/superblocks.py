@@ -255,6 +255,10 @@ def _bcache(block: bytes) -> BcacheSuperblock | None:
     )
 
 
+#: Where the superblock of a btrfs has what its device is: number, size.
+_BTRFS_DEVICE = 201
+
+
 def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
     """The ext4, xfs or btrfs filesystem, or the swap area, on a device, if there is one.
 
@@ -265,13 +269,15 @@ def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
         found = (
             _ext(os.pread(descriptor, 1024, 1024))
             or _xfs(os.pread(descriptor, 512, 0))
-            or _btrfs(os.pread(descriptor, 4096, 0x10000))
+            or _btrfs(btrfs := os.pread(descriptor, 4096, 0x10000))
             or _swap(os.pread(descriptor, 4096, 0))
         )
     finally:
         os.close(descriptor)
-    if found and mount_point and found.type in ("xfs", "btrfs"):
-        return found._replace(size=_mounted_size(found.type, mount_point))
+    if found and mount_point and found.type == "xfs":
+        return found._replace(size=_xfs_size(mount_point))
+    if found and mount_point and found.type == "btrfs":
+        return found._replace(size=_btrfs_size(mount_point, *struct.unpack_from("<Q", btrfs, _BTRFS_DEVICE)))
     return found
 
 
@@ -369,7 +375,7 @@ def _btrfs(block: bytes) -> Filesystem | None:
     if block[64:72] != b"_BHRfS_M":
         return None
     # The item of this device is inside the superblock; with one device it spans what the filesystem does.
-    (size,) = struct.unpack_from("<Q", block, 201 + 8)
+    (size,) = struct.unpack_from("<Q", block, _BTRFS_DEVICE + 8)
     (sector,) = struct.unpack_from("<I", block, 144)
     return Filesystem(
         type="btrfs",
@@ -392,18 +398,25 @@ def _swap(block: bytes) -> Filesystem | None:
     )
 
 
-def _mounted_size(kind: str, mount_point: str) -> int:
+def _xfs_size(mount_point: str) -> int:
+    geometry = _ask(mount_point, 0x80705864, bytearray(112))  # XFS_IOC_FSGEOMETRY_V1
+    (block_size,) = struct.unpack_from("=I", geometry, 0)
+    (blocks,) = struct.unpack_from("=Q", geometry, 32)
+    return int(block_size * blocks)
+
+
+def _btrfs_size(mount_point: str, device: int) -> int:
+    """What it has of one of its devices: those that were taken out and put in leave gaps in the numbers."""
+    info = bytearray(4096)
+    struct.pack_into("=Q", info, 0, device)
+    return int(struct.unpack_from("=Q", _ask(mount_point, 0xD000941E, info), 32)[0])  # BTRFS_IOC_DEV_INFO
+
+
+def _ask(mount_point: str, what: int, buffer: bytearray) -> bytearray:
+    """What a filesystem says to an ioctl. Raises OSError."""
     descriptor = os.open(mount_point, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if kind == "xfs":
-            geometry = bytearray(112)
-            fcntl.ioctl(descriptor, 0x80705864, geometry)  # XFS_IOC_FSGEOMETRY_V1
-            (block_size,) = struct.unpack_from("=I", geometry, 0)
-            (blocks,) = struct.unpack_from("=Q", geometry, 32)
-            return int(block_size * blocks)
-        info = bytearray(4096)
-        struct.pack_into("=Q", info, 0, 1)
-        fcntl.ioctl(descriptor, 0xD000941E, info)  # BTRFS_IOC_DEV_INFO of device 1
-        return int(struct.unpack_from("=Q", info, 32)[0])
+        fcntl.ioctl(descriptor, what, buffer)
     finally:
         os.close(descriptor)
+    return buffer

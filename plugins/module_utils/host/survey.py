@@ -43,7 +43,7 @@ def found(host: Host) -> list[Found]:
             Drive(group.name, state="absent"),
             tuple(volume.device for volume in group.volumes if volume.device),
         )
-        for group in host.groups().groups
+        for group in host.known_groups().groups
     ]
     bcaches = [
         Found("bcaches", backing.name, Bcache(backing.name, state="absent"), (backing.bcache,))
@@ -118,7 +118,7 @@ def _filesystems(host: Host) -> list[dict[str, Any]]:
     """Those that are no volume's and not the root's; swap areas that are in use, or would be by fstab."""
     found = []
     for path in _carriers(host):
-        device, carried = host.devices[path], host.filesystem(path)
+        device, carried = host.devices[path], host.known_filesystems(path).get(path)
         item = filesystem.dump(host, device, carried) if carried else {}
         if item and (item["type"] != "swap" or "mount_options" in item):
             found.append(item)
@@ -127,16 +127,16 @@ def _filesystems(host: Host) -> list[dict[str, Any]]:
 
 def _carriers(host: Host) -> list[str]:
     """The devices of filesystems that are no volume's and not the root's, and of swap areas."""
-    volumes = {volume.device for group in host.groups().groups for volume in group.volumes}
+    volumes = {volume.device for group in host.known_groups().groups for volume in group.volumes}
     plain = [
         device.path
         for device in host.devices.values()
         if device.path not in volumes and not device.holders and not device.partitions and device.size
     ]
-    held = host.content(*plain)
-    carrying = [path for path in plain if any(signature.type in KINDS for signature in held[path].signatures)]
-    found = host.filesystems_on(*carrying)
-    return [path for path in carrying if found[path] and "/" not in host.mounted(path)]
+    held = host.readable(*plain)
+    carrying = [path for path in held if any(signature.type in KINDS for signature in held[path].signatures)]
+    found = host.known_filesystems(*carrying)
+    return [path for path in carrying if found.get(path) and "/" not in host.mounted(path)]
 
 
 def unused(host: Host) -> list[dict[str, Any]]:
@@ -148,9 +148,9 @@ def unused(host: Host) -> list[dict[str, Any]]:
         if (device.disk or device.path) in facts
         and not (not device.size or device.read_only or device.partitions or usage(host, device))
     }
-    held = host.content(*free)
+    held = host.readable(*free)
     return [
         {"device": host.stable(path), "size": host.devices[path].size, **disk._asdict()}
         for path, disk in free.items()
-        if not held[path].signatures and not held[path].busy
+        if path in held and not held[path].signatures and not held[path].busy
     ]

@@ -38,6 +38,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Host,
     LogicalVolume,
     Lvm,
+    MissingVolume,
     Mount,
     PhysicalVolume,
     Signature,
@@ -343,8 +344,24 @@ def test_a_group_of_that_name_on_other_devices_is_refused_either_way(allow: bool
 @pytest.mark.parametrize("state", ["online", "offline", "absent"])
 def test_a_missing_physical_volume(state: str) -> None:
     (group,) = ONLINE.groups().groups
-    pvs = (*group.physical_volumes, PhysicalVolume("[unknown]"))
-    refused(ONLINE._replace(lvm=Lvm((group._replace(physical_volumes=pvs),))), "is missing", True, state=state)
+    missing = group._replace(missing=(MissingVolume("Kx3", 1 * GiB),))
+    refused(
+        ONLINE._replace(lvm=Lvm((missing,))),
+        r"drive data: physical volume Kx3 \(1 GiB\) is missing. Bring the device back: its volumes are whole then",
+        True,
+        state=state,
+    )
+    back = group._replace(missing=(MissingVolume("Kx3", 1 * GiB, SDC),))
+    refused(
+        ONLINE._replace(lvm=Lvm((back,))),
+        "drive data: /dev/sdc .physical volume Kx3. is back, and LVM does not use it.*vgextend --restoremissing data",
+        True,
+        state=state,
+    )
+    strange = group._replace(physical_volumes=(*group.physical_volumes, PhysicalVolume("/dev/strange0")))
+    refused(
+        ONLINE._replace(lvm=Lvm((strange,))), "/dev/strange0 is a device of a kind that is not managed", state=state
+    )
 
 
 # Found again
@@ -829,6 +846,7 @@ def test_facts() -> None:
         "status": {
             "size": SPACE,
             "free": 0,
+            "missing": [],
             "volumes": {"data": {"device": "/dev/data/data", "active": True, "uuid": "f5", "mounted_on": ["/srv"]}},
         },
     }

@@ -440,7 +440,7 @@ def test_a_missing_member_is_replaced() -> None:
         "add raid md0: /dev/sdd in place of a missing member",
     ]
     assert made.in_progress == ("md0: recover",)
-    assert made.warnings[0].startswith("array md0: /dev/sdc holds an older state of the array; listed in")
+    assert made.warnings[0].startswith("array md0: /dev/sdc holds an older state of the array. ")
 
 
 def test_a_new_member_that_holds_data_needs_permission() -> None:
@@ -463,7 +463,10 @@ def test_no_spares_for_raid_0() -> None:
         (
             MIRROR._replace(sync_action="idle", degraded=1, members=MIRROR.members[:1]),
             (),
-            ("array md0 is degraded: 1 of its 2 members missing",),
+            (
+                "array md0: 1 of 2 members missing. One more that fails may take all of it. Connect the disk that is "
+                "missing again, or list another one in its place in `devices`.",
+            ),
         ),
     ],
 )

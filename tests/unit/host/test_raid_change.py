@@ -130,8 +130,9 @@ def test_a_former_member_is_told_of_and_left_alone() -> None:
     made = plan(former, devices=(SDB, SDC, SDD))
     assert made.steps == ()
     assert made.warnings == (
-        "array md0: /dev/sde holds an older state of the array, last updated 2023-11-14 22:13:20 UTC; listed in "
-        "`devices` it comes back, and takes over what the array holds now",
+        "array md0: /dev/sde holds an older state of the array, last updated 2023-11-14 22:13:20 UTC. The array has "
+        "all that is on it, and what came after. Listed in `devices` it comes back, and takes over what the array "
+        "holds now.",
     )
 
 

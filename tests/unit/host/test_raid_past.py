@@ -196,7 +196,9 @@ def test_a_copy_is_never_touched() -> None:
     host = running(an_array(SDB, SDC, members=(Member(SDB, "active", 0), Member(SDC, "active", 1), clone)))
     made = plan(host, devices=(SDB, SDC))
     assert made.steps == ()
-    assert made.warnings[0].startswith("array md0: /dev/sdd is a copy of /dev/sdb; disconnect one of the two")
+    assert made.warnings[0].startswith(
+        "array md0: /dev/sdd is a copy of /dev/sdb. Nothing tells them apart. Disconnect one of the two"
+    )
     refused(host, "/dev/sdd: refused as a member of md0: it is a copy of /dev/sdb", spare_devices=(SDD,))
     refused(host, "its superblock is also on /dev/sdd, which is a copy of /dev/sdb", state="absent")
     gone = plan(host, state="absent", discard_devices=(SDD,))

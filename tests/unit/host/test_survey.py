@@ -13,7 +13,6 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
-from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Backing,
@@ -24,7 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Mount,
     Signature,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn, names_of, tree
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn, tree
 
 from .hosts import CONF, EXT4, UUID, GiB, a_host, an_array, disk, mdadm_line, with_array
 from .test_layout import SDB, SDC, SDD, SDG, STACK, blank, planned
@@ -113,23 +112,6 @@ def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
         disks={},
     )
     assert survey.document(host)["filesystems"] == []
-
-
-def test_health() -> None:
-    array = an_array(SDB, SDC, sync_action="recover", degraded=1, per_cent=3.5)
-    dirty = Backing(SDD, "d", "one", "set", state="dirty", bcache="/dev/bcache0", attached=True, dirty_data="1.2M")
-    host = with_array(a_host(SDB, SDC, SDD, spaces={"/srv": (100, 5), "/x": (100, 11), "/proc": (0, 0)}), array)
-    host = host._replace(
-        backings=(dirty, dirty._replace(label="two", attached=False)), mounts=(Mount(SDD, "/srv", "xfs", "rw"),)
-    )
-    assert [(found.name, found.problem, found.detail) for found in health(host, names_of(host))] == [
-        ("md0", "degraded", "1 of 2 members missing"),
-        ("md0", "syncing", "recover 3.5 %"),
-        ("one", "dirty", "1.2M only in the cache"),
-        ("two", "no cache", "its cache set set does not work for it"),
-        (SDD, "nearly full", "/srv is 95 % full"),
-    ]
-    assert health(a_host(SDB), {}) == []
 
 
 def test_unused() -> None:
