@@ -29,7 +29,7 @@ from .machine import Machine
 from .world import HARDWARE, Broken, World
 
 FOUND = CHECKOUT / ".lab" / "fuzz"
-STEPS = 10
+STEPS, WALKS = 10, 6
 
 
 class Labs:
@@ -60,14 +60,14 @@ class Labs:
         return self.last
 
 
-def walk(labs: Labs, number: int, steps: int = STEPS) -> Broken | None:
+def walk(labs: Labs, number: int, steps: int = STEPS, walks: int = WALKS) -> Broken | None:
     """Some walks; of one that breaks something, the shortest that does so and is found in five minutes."""
 
     class Here(Machine):
         make = staticmethod(labs.world)
 
     few = settings(
-        max_examples=6,
+        max_examples=walks,
         stateful_step_count=steps,
         deadline=None,
         database=None,
