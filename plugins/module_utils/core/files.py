@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
@@ -53,6 +54,18 @@ def replace_file(path: str, before: str | None, after: str | None) -> None:
         os.unlink(temporary)
         raise
     sync_directory(directory)
+
+
+def check_writable(path: str) -> None:
+    """Raises StorageError where nothing can be written at a path, or in the first directory on its way that exists."""
+    above = os.path.realpath(path)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    found = os.statvfs(above)
+    no_room = found.f_blocks and not found.f_bfree
+    number = errno.EROFS if found.f_flag & os.ST_RDONLY else errno.ENOSPC if no_room else 0
+    if number:
+        raise StorageError(f"{path}: {os.strerror(number)}, and this has to be written; nothing was changed")
 
 
 def place_line(lines: Iterable[tuple[str, bool, bool]], line: str | None) -> str:
