@@ -13,8 +13,8 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.health import health
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Backing,
     Content,
@@ -74,7 +74,7 @@ def test_what_there_is_by_hand() -> None:
         files={FSTAB: fstab, CONF: mdadm_line("/dev/md0")},
         filesystems=found,
         contents={path: Content((Signature(known.type, known.uuid, known.label),)) for path, known in found.items()},
-        mounts=(Mount(SDD, "/old", "ext4", "rw"), Mount("/dev/sde", "/mnt", "xfs", "rw")),
+        mounts=(Mount(SDD, "/old", "ext4", "rw,noatime"), Mount("/dev/sde", "/mnt", "xfs", "rw")),
         backings=(Backing(SDB, "b", bcache="/dev/bcache0", registered=True),),
         swaps=(SDG,),
         links={"/dev/bcache/by-label/bcache0": "/dev/bcache0", "/dev/md0": None},
@@ -108,7 +108,7 @@ def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
         SDC,
         filesystems={SDB: Filesystem("ext4", "b"), SDC: Filesystem("swap", "c")},
         contents={SDB: Content((EXT4,)), SDC: Content((Signature("swap"),))},
-        mounts=(Mount(SDB, "/", "ext4", "rw"),),
+        mounts=(Mount(SDB, "/", "ext4", "rw,relatime"),),
         spaces={},
         disks={},
     )
@@ -120,7 +120,8 @@ def test_health() -> None:
     dirty = Backing(SDD, "d", "one", "set", state="dirty", bcache="/dev/bcache0", attached=True, dirty_data="1.2M")
     host = with_array(a_host(SDB, SDC, SDD, spaces={"/srv": (100, 5), "/x": (100, 11), "/proc": (0, 0)}), array)
     host = host._replace(
-        backings=(dirty, dirty._replace(label="two", attached=False)), mounts=(Mount(SDD, "/srv", "xfs", "rw"),)
+        backings=(dirty, dirty._replace(label="two", attached=False)),
+        mounts=(Mount(SDD, "/srv", "xfs", "rw,relatime"),),
     )
     assert [(found.name, found.problem, found.detail) for found in health(host, names_of(host))] == [
         ("md0", "degraded", "1 of 2 members missing"),
