@@ -183,6 +183,18 @@ def test_options_that_are_no_longer_wanted_do_not_stay_in_effect(node: Node) -> 
     node.converge("lvm_drive", **drive(node, mount_options="commit=5"))
 
 
+def test_what_the_next_boot_waits_for_is_not_erased(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(f"mkfs.ext4 -q {one}; mkdir /old; udevadm settle")
+    uuid = node.run(f"blkid --output value --match-tag UUID {one}")
+    node.run(f"echo 'UUID={uuid} /old ext4 defaults 0 2' >> /etc/fstab")
+    mirror: dict[str, Any] = {"name": "md0", "level": "1", "devices": [one, two], "allow_destroy": [one]}
+    said = refused_untouched(node, "raid", **mirror)
+    assert f"mounts on /old as UUID={uuid}, and the next boot would wait for that in vain" in said
+    node.run("sed -i '/old/s/defaults/nofail/' /etc/fstab")
+    node.converge("raid", **mirror)
+
+
 @pytest.mark.parametrize("filesystem", ["ext4", "xfs", "btrfs"])
 def test_a_mount_option_that_does_not_exist(node: Node, filesystem: str) -> None:
     wanted = drive(node, size="320M", filesystem=filesystem)

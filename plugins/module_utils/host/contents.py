@@ -14,7 +14,7 @@ from ..document.sizes import show_size
 from . import mount
 from .actions import Grow, Relabel
 from .kinds import KINDS
-from .safety import blank, check_unused, describe_content, wipe_steps
+from .safety import blank, check_boot, check_unused, describe_content, wipe_steps
 from .state import Filesystem, Host, Signature
 from .unfinished import about, ended, forget, half_made, on_device, same_uuid
 
@@ -82,6 +82,7 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
                 "Set allow_destroy to destroy that."
             )
         check_unused(host, device, f"{place}", "Put it out of use first.")
+        check_boot(host, device.path, content, f"{place}", remade=True)
         steps += wipe_steps([(device, content)], lost=not left)
     if place.size < KINDS[kind].least:
         raise StorageError(
@@ -142,7 +143,8 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
     points = host.mounted(place.device) if place.device else ()
     line = mount.find_line(host, target(place, filesystem), points[0] if points else None)
     swap = filesystem is not None and filesystem.type == "swap"
-    unused = not points and (not swap or place.device not in host.swaps)
+    waiting = line is not None and mount.automount(host, mount.place(host, line))
+    unused = not points and not waiting and (not swap or place.device not in host.swaps)
     if "/" in points or (place.device and unused):
         line = None
     words = {

@@ -167,7 +167,7 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
     _check_point(host, target, point, own, line)
     _check_options(host, target, want.mount_options or "", line.options if line else "")
     steps: tuple[Step, ...] = ()
-    waiting = own is None and _automount(host, point)
+    waiting = own is None and automount(host, point)
     if own is None and not waiting:
         made, host = _make_directory(host, target, point)
         steps += made
@@ -263,7 +263,7 @@ def _make_directory(host: Host, target: Target, point: str) -> tuple[tuple[Step,
     return (step,), host._replace(directories={**host.directories, point: True})
 
 
-def _automount(host: Host, point: str) -> bool:
+def automount(host: Host, point: str) -> bool:
     """Whether systemd waits there for somebody to look, to mount what fstab says."""
     return any(one.type == "autofs" for one in host.mounted_there(point))
 
@@ -379,9 +379,8 @@ def unmount(host: Host, target: Target) -> Plan:
         host = host._replace(mounts=tuple(one for one in host.mounts if one is not mounted))
     for line in lines(host):
         point = place(host, line)
-        if _is_about(host, line, target, point) and any(
-            one.type == "autofs" and one.mount_point == point for one in host.virtual
-        ):
+        armed = any(one.type == "autofs" and one.mount_point == point for one in host.virtual)
+        if armed and _is_about(host, line, target, point):
             stop = Command(("systemctl", "stop", unit(point, "automount")))
             steps += (Step("disable", "automount", target.name, point, (stop,)),)
             host = host._replace(virtual=tuple(one for one in host.virtual if one.mount_point != point))

@@ -164,7 +164,7 @@ def deepen(host: Host, need: Unread) -> Host:
     if need.what == "tables":
         return host._replace(tables={**host.tables, **{path: read_table(path) for path in need.names}})
     if need.what == "spaces":
-        return host._replace(spaces=dict(_space(mount.mount_point) for mount in host.mounts))
+        return host._replace(spaces=dict(_space(mount.mount_point) for mount in host.mounts if not mount.hidden))
     if need.what == "disks":
         return host._replace(disks=_disks(host))
     if need.what == "file":

@@ -168,6 +168,16 @@ def test_the_tree() -> None:
     ]
 
 
+def test_the_tree_of_a_diff_has_options() -> None:
+    there = with_array(a_host(SDB, SDC), an_array(SDB, SDC, name="md0", bitmap="internal"))
+    found = {"/dev/md0": Filesystem("ext4", "u", "", 10 * GiB)}
+    fstab = "UUID=u /srv ext4 {} 0 2\n"
+    for options, shown in (("noatime", ", noatime"), ("defaults,nofail,x-systemd.device-timeout=300s", "")):
+        host = there._replace(filesystems=found, files={FSTAB: fstab.format(options)})
+        assert drawn(host).splitlines()[1] == f"└─ md0  raid1  10 GiB  ext4 (bitmap internal{shown})"
+    assert "options" not in tree(host)[0]
+
+
 def test_the_tree_of_what_does_not_run() -> None:
     """Nor were volume groups read: a diff of arrays draws a tree too."""
     stopped = with_array(a_host(SDB, SDC, lvm=None), an_array(SDB, SDC, device="", name="md0"))
