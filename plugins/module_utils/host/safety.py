@@ -170,7 +170,7 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     return wipe_steps([(host.devices[path], content) for path, content in held])
 
 
-def check_boot(host: Host, path: str, content: Content, refused: str, remade: bool) -> None:
+def check_boot(host: Host, path: str, content: Content, refused: str, remade: bool = False) -> None:
     """Raises Refused where a boot would wait in vain for what is about to be erased, and end in an emergency shell.
 
     ``remade``: there is going to be a filesystem again, which a line finds that names the device and not its content.

@@ -501,6 +501,8 @@ def test_what_is_inside_needs_permission() -> None:
     made = plan(host, allow=True, state="absent")
     assert outline(made)[0] == "wipe device /dev/bcache0"
     assert [sentence.split(":")[0] for sentence in destroyed(made)] == [PATH]
+    waited_for = host.with_file(FSTAB, f"UUID={EXT4.uuid} /old ext4 defaults\n")
+    refused(waited_for, "/dev/bcache0 is what /etc/fstab mounts on /old", allow=True, state="absent")
 
 
 @pytest.mark.parametrize("allow", [False, True])
