@@ -172,9 +172,9 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
         made, host = _make_directory(host, target, point)
         steps += made
     options = _options(want, line)
-    kept = line.spec if line else target.specs[0]
-    check = line.check if line else _fsck_pass(target)
-    wanted = Line(kept, line.mount_point if line else point, target.type, options, line.dump if line else "0", check)
+    wanted = line or Line(target.specs[0], point, target.type, options, check=_fsck_pass(target))
+    fits = {"auto", target.type}.intersection(wanted.type.split(","))
+    wanted = wanted._replace(type=wanted.type if fits else target.type, options=options)
     before = host.files.get(FSTAB)
     persisted, host = _write_fstab(host, target, point, wanted, f"{point} in {FSTAB}, {options}")
     steps += persisted
@@ -244,7 +244,9 @@ def _check_options(host: Host, target: Target, options: str, known: str) -> None
         unseen = target.type.startswith("<") or word in known.split(",")
         refusal = "" if unseen else host.refusal_of(target.type, word)
         if refusal:
-            raise StorageError(f"{target}: mount option {word} is not one of {target.type}, by the kernel: {refusal}")
+            raise StorageError(
+                f"{target}: mount option {word} is not one of {target.type}, by the kernel: {refusal}; take it out"
+            )
 
 
 def _make_directory(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Host]:
@@ -314,7 +316,7 @@ def enable_swap(host: Host, want: Use, target: Target, _now: bool = False) -> Pl
     """What it takes to have a swap area in use, now and at each boot."""
     line = find_line(host, target)
     options = _options(want, line)
-    wanted = Line(line.spec if line else target.specs[0], "none", "swap", options)
+    wanted = line._replace(options=options) if line else Line(target.specs[0], "none", "swap", options)
     steps, host = _write_fstab(host, target, None, wanted, f"swap in {FSTAB}, {options}")
     if target.device not in host.swaps:
         steps += (Step("enable", "swap", target.name, target.device, (swap_on(target, options),)),)

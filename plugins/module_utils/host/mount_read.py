@@ -34,13 +34,25 @@ def _inside(path: str, point: str) -> bool:
 
 
 def _processes(point: str) -> Iterator[str]:
+    device = os.stat(point).st_dev
     for number in filter(str.isdigit, os.listdir("/proc")):
-        if any(_inside(path, point) for path in _open_paths(f"/proc/{number}")):
+        if any(_inside(path, point) and _is_on(link, device) for link, path in _open_paths(f"/proc/{number}")):
             yield f"process {number} ({read_text(f'/proc/{number}/comm')})"
 
 
-def _open_paths(process: str) -> Iterator[str]:
-    """Its directories, program, open files, and files in its memory. A process may end meanwhile."""
+def _is_on(link: str, device: int) -> bool:
+    """Whether a path is what it says here: in a container, the same one is something else."""
+    try:
+        return os.stat(link).st_dev == device
+    except OSError:
+        return False
+
+
+def _open_paths(process: str) -> Iterator[tuple[str, str]]:
+    """Its directories, program, open files, and files in its memory: links of procfs, and what they lead to.
+
+    A process may end meanwhile.
+    """
     links = [f"{process}/{name}" for name in ("cwd", "root", "exe")]
     try:
         links += [f"{process}/fd/{name}" for name in os.listdir(f"{process}/fd")]
@@ -48,13 +60,14 @@ def _open_paths(process: str) -> Iterator[str]:
         return
     for link in links:
         try:
-            yield os.readlink(link)
+            yield link, os.readlink(link)
         except OSError:
             continue
     for line in read_text(f"{process}/maps").splitlines():
         fields = line.split(None, 5)
         if len(fields) > 5:
-            yield fields[5]
+            place = "-".join(f"{int(address, 16):x}" for address in fields[0].split("-"))
+            yield f"{process}/map_files/{place}", fields[5]
 
 
 def _loops(point: str) -> Iterator[str]:

@@ -104,6 +104,8 @@ def test_options(fstab: str, words: dict[str, Any], after: str) -> None:
         'UUID="1234"\t/srv  xfs\tnoatime\n',
         "LABEL=srv /srv xfs noatime 1 2\n",
         "/dev/mapper/data-srv /srv xfs noatime 0 0",
+        "UUID=1234 /srv auto noatime 0 0\n",
+        "UUID=1234 /srv ext4,xfs noatime 0 0\n",
         "UUID=1234 /srv xfs\n",
     ],
 )
@@ -376,6 +378,14 @@ def test_unmounting_takes_the_line_out_last() -> None:
 def test_unmounting_from_several_places_is_done_backwards() -> None:
     plan = mount.unmount(a_mount_host("", MOUNTED, MOUNTED._replace(mount_point="/srv/again")), TARGET)
     assert commands(plan) == ["umount /srv/again", "umount /srv"]
+
+
+def test_a_line_of_swap_keeps_what_it_says() -> None:
+    target = TARGET._replace(type="swap")
+    host = a_mount_host("UUID=1234 swap swap sw,pri=5 0 0\n", swaps=(DEVICE,))
+    assert mount.enable_swap(host, Use("swap"), target).steps == ()
+    plan = mount.enable_swap(host, Use("swap", mount_options="pri=6", boot_required=True), target)
+    assert plan.after.files[FSTAB] == "UUID=1234 swap swap pri=6 0 0\n"
 
 
 def test_what_is_mounted_inside_keeps_it_mounted() -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.host import read
+from ansible_collections.strata.storage.plugins.module_utils.host import mount_read, read
 from ansible_collections.strata.storage.plugins.module_utils.host.mount_read import users
 from ansible_collections.strata.storage.plugins.module_utils.host.state import Device, Mount
 
@@ -26,7 +27,9 @@ MOUNTINFO = """\
 """
 
 
-def test_an_open_file_a_mapped_one_and_a_directory_keep_it_busy(tmp_path: Path) -> None:
+def test_an_open_file_a_mapped_one_and_a_directory_keep_it_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert users(str(tmp_path), ()) == ""
     own = f"process {os.getpid()} ({Path('/proc/self/comm').read_text().strip()})"
     with (tmp_path / "file").open("w+") as file:
@@ -35,7 +38,13 @@ def test_an_open_file_a_mapped_one_and_a_directory_keep_it_busy(tmp_path: Path) 
         assert users(str(tmp_path), ()) == own
         mapped = mmap.mmap(file.fileno(), 0)
     assert users(f"{tmp_path}/", ()) == own
+    (tmp_path / "fil").mkdir()
     assert users(f"{tmp_path}/fil", ()) == ""
+    # In a container, the path is that of something else.
+    with monkeypatch.context() as patched:
+        device = os.stat(tmp_path).st_dev
+        patched.setattr(mount_read.os, "stat", lambda path: SimpleNamespace(st_dev=device + ("/proc/" in path)))
+        assert users(str(tmp_path), ()) == ""
     mapped.close()
     swaps = tuple(f"{tmp_path}/{number}" for number in range(5))
     assert users(str(tmp_path), swaps) == ", ".join(f"swap file {path}" for path in swaps[:3]) + " and 2 more"
