@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.host import mount_read, read
+from ansible_collections.strata.storage.plugins.module_utils.host import read
 from ansible_collections.strata.storage.plugins.module_utils.host.mount_read import users
 from ansible_collections.strata.storage.plugins.module_utils.host.state import Device, Mount
 
@@ -43,7 +43,7 @@ def test_an_open_file_a_mapped_one_and_a_directory_keep_it_busy(
     # In a container, the path is that of something else.
     with monkeypatch.context() as patched:
         device = os.stat(tmp_path).st_dev
-        patched.setattr(mount_read.os, "stat", lambda path: SimpleNamespace(st_dev=device + ("/proc/" in path)))
+        patched.setattr(os, "stat", lambda path: SimpleNamespace(st_dev=device + ("/proc/" in path)))
         assert users(str(tmp_path), ()) == ""
     mapped.close()
     swaps = tuple(f"{tmp_path}/{number}" for number in range(5))
