@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import Refused, StorageError, Unread
 from ..core.files import place_line
 from ..core.plan import Command, Edit, MakeDirectory, Plan, Step, placeholder
-from ..document.drive import Volume
-from ..document.filesystem import Use
 from . import fstab
 from .actions import ReloadMounts
 from .fstab import FSTAB, Line
 from .kinds import KINDS
 from .mount_options import flags, in_effect, kernel_words, shown, taking_back, words, words_of_filesystem
 from .state import Host, Mount
+
+if TYPE_CHECKING:
+    from ..document.drive import Volume
+    from ..document.filesystem import Use
 
 #: A missing drive must not keep a host from booting, or from being reached. Nothing waits for one that is late, but
 #: systemd does not mount what comes after this time: too short for a slow host is a host without its data.
