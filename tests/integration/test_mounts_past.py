@@ -268,7 +268,9 @@ def test_something_without_a_device_on_the_mount_point(node: Node, command: str)
 def test_files_that_cannot_be_written_are_known_before_anything_is_made(node: Node) -> None:
     node.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
     assert "/etc/fstab: Read-only file system" in refused_untouched(node, "lvm_drive", **drive(node))
-    node.run("umount /etc; mkdir /run/place; mount -t tmpfs -o ro tmpfs /run/place")
+    node.run("umount /etc; chattr +i /etc/fstab")
+    assert "/etc/fstab: immutable (chattr +i)" in refused_untouched(node, "lvm_drive", **drive(node))
+    node.run("chattr -i /etc/fstab; mkdir /run/place; mount -t tmpfs -o ro tmpfs /run/place")
     said = refused_untouched(node, "lvm_drive", **drive(node, mount_point="/run/place/srv"))
     assert "/run/place/srv: Read-only file system" in said
 

@@ -127,6 +127,7 @@ def test_whether_a_file_can_be_written(
 ) -> None:
     path = f"{tmp_path}/missing/file"
     check_writable(path)
+    check_writable("/proc/version")
     real, looked = os.statvfs(tmp_path), []
 
     def statvfs(directory: str) -> os.statvfs_result:
