@@ -196,19 +196,27 @@ filesystem:
 
 _USE = r"""
 label:
-  description: Label of the filesystem. The empty string means none.
+  description:
+    - Label of the filesystem. The empty string means none.
+    - Where fstab names the filesystem by its label and that changes, fstab names it by UUID from then on.
   type: str
 mount_point:
   description:
     - Where to mount it, now and at each boot. The directory is made where it is missing, and must be empty.
+    - A path through symbolic links means the directory that they lead to.
   type: path
 mount_options:
-  description: Mount options, separated by commas. New mounts get V(defaults).
+  description:
+    - Mount options, separated by commas. New mounts get V(defaults).
+    - Options in effect that are no longer wanted are taken back by a remount. Options that take an unmount are refused.
+    - Options that begin with C(x-), such as C(x-systemd.automount), are written to fstab as they are.
+    - Without C(mount_point), they are those of the mount that there is.
   type: str
 boot_required:
   description:
-    - Whether the host must not boot without this mount. By default it does (C(nofail) in fstab), and waits
-      30 seconds for the device.
+    - If true, the host does not boot when this mount is missing. By default it does (C(nofail) in fstab), and mounts
+      the device when it comes, within 300 seconds.
+    - A service that needs the mount then has to say so, by C(RequiresMountsFor=) in its unit.
   type: bool
 """
 

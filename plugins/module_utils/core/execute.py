@@ -19,7 +19,7 @@ from typing import Any, Callable, NamedTuple
 
 from .command import read_text, run_command, search_path, wait_until
 from .errors import StepFailed, StorageError, sentence
-from .files import make_directory, replace_file
+from .files import check_writable, make_directory, replace_file
 from .plan import Command, Edit, Intent, MakeDirectory, Step, Wait, Write
 from .record import put_on_record, take_off_record
 
@@ -86,6 +86,12 @@ def missing_programs(steps: tuple[Step, ...]) -> list[str]:
     """The programs that the steps need and this host lacks."""
     needed = {program for step in steps for action in step.actions for program in getattr(action, "programs", ())}
     return sorted(program for program in needed if not shutil.which(program, path=search_path()))
+
+
+def check_files(steps: tuple[Step, ...]) -> None:
+    """Raises StorageError where a file that the steps edit cannot be written."""
+    for path in dict.fromkeys(action.path for step in steps for action in step.actions if isinstance(action, Edit)):
+        check_writable(path)
 
 
 def perform_actions(actions: tuple[Any, ...], hands: Hands) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterable
@@ -53,6 +55,37 @@ def replace_file(path: str, before: str | None, after: str | None) -> None:
         os.unlink(temporary)
         raise
     sync_directory(directory)
+
+
+def check_writable(path: str) -> None:
+    """Raises StorageError where nothing can be written at a path, or in the first directory on its way that exists."""
+    real = above = os.path.realpath(path)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    found = os.statvfs(above)
+    if found.f_flag & os.ST_RDONLY:
+        reason = os.strerror(errno.EROFS)
+    elif found.f_blocks and not found.f_bfree:
+        reason = os.strerror(errno.ENOSPC)
+    elif _is_immutable(above) or _is_immutable(real):
+        reason = "immutable (chattr +i)"
+    else:
+        return
+    raise StorageError(f"{path}: {reason}, and this has to be written; nothing was changed")
+
+
+def _is_immutable(path: str) -> bool:
+    """By the attributes that some filesystems keep (FS_IOC_GETFLAGS, FS_IMMUTABLE_FL)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return bool(fcntl.ioctl(descriptor, 0x80086601, bytes(8))[0] & 0x10)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def place_line(lines: Iterable[tuple[str, bool, bool]], line: str | None) -> str:

@@ -105,7 +105,7 @@ def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None
                 f"the plan is not the expected one: its digest is {result['plan_digest']}, not {road.expected}. "
                 "The host, or what is wanted, is not what it was then; nothing was done. Look at the new plan"
             )
-    _check_programs(plan.steps)
+    _check_steps(plan.steps)
     if not module.check_mode:
         state, plan = _apply(road, lock, state, plan, result)
         state, after = answer(state, road.deepen, road.facts)
@@ -156,18 +156,20 @@ def _apply(
             return state, plan._replace(
                 in_progress=(*plan.in_progress, f"not in the expected plan, so not done: {left}")
             )
-        _check_programs(plan.steps)
+        _check_steps(plan.steps)
         result["plan"] += dump_steps(plan.steps)
     if plan.steps:
         raise StorageError("every step was done, but this did not hold: " + "; ".join(str(step) for step in plan.steps))
     return state, plan
 
 
-def _check_programs(steps: tuple[Step, ...]) -> None:
+def _check_steps(steps: tuple[Step, ...]) -> None:
+    """Raises StorageError for what this host lacks for the steps, or does not let them do."""
     if not steps:
         return
-    from .execute import missing_programs
+    from .execute import check_files, missing_programs
 
+    check_files(steps)
     missing = missing_programs(steps)
     if missing:
         raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")

@@ -34,7 +34,7 @@ from .bcache_attach import (
     stop_step,
 )
 from .health import of_backing, of_cache_set, of_devices, told
-from .safety import blank, check_unused, describe_content, take, wipe_steps
+from .safety import blank, check_boot, check_unused, describe_content, take, wipe_steps
 from .state import Backing, CacheSet, Device, Host, Signature, replace_item
 from .unfinished import anew, begun, forget, same_uuid
 
@@ -340,6 +340,7 @@ def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Ste
         return (), host
     if not host.may_lose(device.path, allow):
         raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+    check_boot(host, device.path, content, what)
     return wipe_steps([(device, content)]), host.with_content(device.path)
 
 

@@ -14,7 +14,7 @@ from ..document.sizes import show_size
 from . import mount
 from .actions import Grow, Relabel
 from .kinds import KINDS
-from .safety import blank, check_unused, describe_content, wipe_steps
+from .safety import blank, check_boot, check_unused, describe_content, wipe_steps
 from .state import Filesystem, Host, Signature
 from .unfinished import about, ended, forget, half_made, on_device, same_uuid
 
@@ -52,7 +52,7 @@ def target(place: Place, filesystem: Filesystem | None) -> mount.Target:
 
 def specs(place: Place, filesystem: Filesystem | None) -> tuple[str, ...]:
     """All the ways in which fstab may call it, ours first."""
-    by_uuid = (f"UUID={filesystem.uuid}", f"/dev/disk/by-uuid/{filesystem.uuid}") if filesystem else ()
+    by_uuid = (f"UUID={filesystem.uuid}",) if filesystem else ()
     by_label = (f"LABEL={filesystem.label}",) if filesystem and filesystem.label else ()
     return (*by_uuid, *by_label, *place.paths)
 
@@ -82,6 +82,7 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
                 "Set allow_destroy to destroy that."
             )
         check_unused(host, device, f"{place}", "Put it out of use first.")
+        check_boot(host, device.path, content, f"{place}", remade=True)
         steps += wipe_steps([(device, content)], lost=not left)
     if place.size < KINDS[kind].least:
         raise StorageError(
@@ -93,6 +94,7 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     # What fstab may name already: a swap area that is made anew keeps its UUID.
     uuid = recorded[0].uuid if recorded else new_uuid(f"filesystem/{place.name}")
     made = Filesystem(kind, uuid, label, size=place.size)
+    mount.check_label(host, target(place, made), "", label)
     command = Command(KINDS[kind].make(place.path, made.uuid, label), timeout=600)
     intent = on_device(place.path, made.uuid)
     steps += (_step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
@@ -115,13 +117,19 @@ def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
 
 def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host]:
     """Mounted, named, and spanning all of its device."""
-    use = mount.enable_swap if want.filesystem == "swap" else mount.mount
-    used = use(host, want, target(place, filesystem))
-    steps, host = used.steps, used.after
+    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
+    grows = place.size - filesystem.size >= max(place.slack, slack)
+    told = want.mount_options is not None or want.boot_required is not None
+    swap = want.filesystem == "swap" or (filesystem.type == "swap" and want.mount_point is None and told)
+    steps: Steps = ()
+    if swap:
+        # It is named while nobody uses it.
+        steps, host, filesystem = _relabel(host, place, want, filesystem)
+    used = (mount.enable_swap if swap else mount.mount)(host, want, target(place, filesystem), grows)
+    steps, host = steps + used.steps, used.after
     more, host, filesystem = _relabel(host, place, want, filesystem)
     steps += more
-    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
-    if place.size - filesystem.size >= max(place.slack, slack):
+    if grows:
         more, host = _grow(host, place, filesystem)
         steps += more
     return steps, host
@@ -135,7 +143,8 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
     points = host.mounted(place.device) if place.device else ()
     line = mount.find_line(host, target(place, filesystem), points[0] if points else None)
     swap = filesystem is not None and filesystem.type == "swap"
-    unused = not points and (not swap or place.device not in host.swaps)
+    waiting = line is not None and mount.automount(host, mount.place(host, line))
+    unused = not points and not waiting and (not swap or place.device not in host.swaps)
     if "/" in points or (place.device and unused):
         line = None
     words = {
@@ -154,11 +163,24 @@ def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tup
     kind = KINDS.get(filesystem.type)
     if kind and len(want.label) > kind.longest:
         raise StorageError(_too_long(place, want.label, filesystem.type))
+    known = target(place, filesystem)
+    mount.check_label(host, known, filesystem.label, want.label)
+    steps, host = mount.name_by_uuid(host, known, filesystem.uuid)
     points = host.mounted(place.device)
     relabel = Relabel(filesystem.type, place.path, points[0] if points else "", want.label)
     named = filesystem._replace(label=want.label)
-    one = _step(place, "label", want.label or "none", relabel)
-    return (one,), with_filesystem(host, place.device, named), named
+    off, on = _out_of_use(host, place, filesystem)
+    steps += (_step(place, "label", want.label or "none", *off, relabel, *on),)
+    return steps, with_filesystem(host, place.device, named), named
+
+
+def _out_of_use(host: Host, place: Place, filesystem: Filesystem) -> tuple[tuple[Command, ...], tuple[Command, ...]]:
+    """What puts a swap area out of use, and in use again; none for any other."""
+    if place.device not in host.swaps:
+        return (), ()
+    known = target(place, filesystem)
+    line = mount.find_line(host, known)
+    return (Command(("swapoff", place.path), timeout=3600),), (mount.swap_on(known, line.options if line else ""),)
 
 
 def _too_long(place: Place, label: str, kind: str) -> str:
@@ -172,9 +194,7 @@ def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host
     if filesystem.type == "swap":
         again = Command(KINDS["swap"].make(place.path, filesystem.uuid, filesystem.label))
         intent = on_device(place.path, filesystem.uuid)
-        used = place.device in host.swaps
-        off = (Command(("swapoff", place.path), timeout=3600),) if used else ()
-        on = (Command(("swapon", place.path)),) if used else ()
+        off, on = _out_of_use(host, place, filesystem)
         return (_step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on, intent=intent),), grown
     if not points:
         raise StorageError(

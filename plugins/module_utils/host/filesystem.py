@@ -74,12 +74,11 @@ def made_of(host: Host, want: OnDevice, _role: str) -> tuple[str, ...]:
     """What is mounted where it is to be mounted, or would be by fstab, or carries its label; or is swap."""
     use = want.use
     swap = use.filesystem == "swap"
+    point = host.real_point(use.mount_point) if use.mount_point else None
     specs = [
-        line.spec
-        for line in mount.lines(host)
-        if (line.type == "swap" if swap else use.mount_point and line.mount_point == use.mount_point)
+        line.tag for line in mount.lines(host) if (line.type == "swap" if swap else mount.place(host, line) == point)
     ]
-    found = [mounted.device for mounted in host.mounts if mounted.mount_point == use.mount_point]
+    found = [mounted.device for mounted in host.mounts if mounted.mount_point == point]
     for path, content in host.contents.items():
         for signature in content.signatures:
             known = f"UUID={signature.uuid}" in specs or f"LABEL={signature.label}" in specs

@@ -15,9 +15,10 @@ from ..document.raid import redundancy
 from ..document.sizes import show_size
 from .boot import array_lines, array_name
 from .drive_group import bring_back, describe_missing
-from .mount import differing_options, lines
+from .fstab import FSTAB, Line
+from .mount import lines
+from .mount_options import flags, in_effect, words
 from .raid_versions import advice, describe
-from .read import FSTAB
 from .state import OUTSIDE, Array, Backing, CacheSet, Device, Group, Host, Member, Mount
 
 #: Data cannot be reached, is lost, or is no longer written; or nothing more may fail.
@@ -47,6 +48,9 @@ _OUTSIDE = {
     "copy": "Nothing tells them apart.",
 }
 _REPLACE = "List another disk in its place in `devices`; this one is read until that has the data."
+
+
+_REMOUNT = "A task that says `mount_options` has it as they say now."
 
 
 class Finding(NamedTuple):
@@ -88,7 +92,7 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
         found += of_cache_set(cache_set)
     for group in host.lvm.groups if host.lvm else ():
         found += of_group(group)
-    for mount in {mount.mount_point: mount for mount in reversed(host.mounts)}.values():
+    for mount in {mount.mount_point: mount for mount in reversed(host.mounts) if not mount.hidden}.values():
         found += of_mount(host, mount)
     found += _spaces(host)
     found = [finding._replace(name=names.get(finding.device, finding.name)) for finding in found]
@@ -310,7 +314,7 @@ def of_mount(host: Host, mount: Mount) -> Iterator[Finding]:
         meaning = "What is in it cannot be reached."
         remedy = "Look at the kernel's log; unmount and mount it once what it lies on is there again."
         yield found(CRITICAL, "unreadable", f"{point} cannot be read ({reason})", meaning, remedy)
-    if set(_STOPPED) & set(mount.super_options.split(",")) and "rw" in mount.options.split(","):
+    if set(_STOPPED) & set(mount.filesystem_options.split(",")) and "rw" in mount.options.split(","):
         meaning = "The kernel does so when a filesystem is damaged, or what it lies on fails. Writes fail."
         remedy = "Look at the kernel's log first; then unmount it and have it checked."
         yield found(CRITICAL, "read-only", f"{point} was made read-only", meaning, remedy)
@@ -318,14 +322,22 @@ def of_mount(host: Host, mount: Mount) -> Iterator[Finding]:
         meaning = "Something in it may be damaged."
         remedy = "Look at the kernel's log; have it checked when it can be unmounted."
         yield found(WARNING, "errors", f"{point} counts {'; '.join(mount.errors)}", meaning, remedy)
-    line = next((line for line in lines(host) if line.mount_point == point), None)
-    differing = differing_options(mount, line) if line else ()
+    line = next((line for line in lines(host) if line.place == point), None)
+    differing = _differing(mount, line) if line else ""
     if differing:
-        now, by_line = (" ".join(words) for words in zip(*differing))
-        detail = f"{point} is mounted {now}, and by {FSTAB} {by_line}"
-        yield found(
-            WARNING, "options", detail, "It changes with the next mount.", f"mount -o remount {point} has it now."
-        )
+        meaning = "It changes with the next mount."
+        yield found(WARNING, "options", f"{point} {differing}, other than by {FSTAB}", meaning, _REMOUNT)
+
+
+def _differing(mount: Mount, line: Line) -> str:
+    """Where a mount is not as its line says, as a predicate."""
+    having, wanted = in_effect(mount.options), flags(line.options)
+    if "ro" in words(mount.options):
+        having |= {"ro"}
+    if "ro" in words(line.options):
+        wanted |= {"ro"}
+    parts = (("has", having - wanted), ("lacks", wanted - having))
+    return " and ".join(f"{verb} {' '.join(sorted(which))}" for verb, which in parts if which)
 
 
 def _spaces(host: Host) -> Iterator[Finding]:

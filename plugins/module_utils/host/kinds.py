@@ -16,7 +16,8 @@ class Kind(NamedTuple):
 
     ``make`` takes a device, a UUID and a label; ``grow`` a device and where it is mounted; ``name`` a device, where it
     is mounted (empty: nowhere) and a label of at most ``longest`` bytes; ``shrink`` a device, where it is mounted and a
-    size. ``shrinks`` is online, offline, or why it does not.
+    size. ``shrinks`` is online, offline, or why it does not. ``fsck_pass`` is the last field of its line in fstab.
+    ``takes_back``: told to, a remount takes back an option that is in effect.
     """
 
     least: int
@@ -28,6 +29,8 @@ class Kind(NamedTuple):
     name: Callable[[str, str, str], Argv]
     shrinks: str
     shrink: Callable[[str, str, int], Argv] = lambda _device, _point, _size: ()
+    fsck_pass: str = "0"
+    takes_back: bool = False
 
 
 def _labelled(label: str) -> Argv:
@@ -45,6 +48,7 @@ KINDS: dict[str, Kind] = {
         name=lambda device, point, label: ("btrfs", "filesystem", "label", point or device, label),
         shrinks="online",
         shrink=lambda _device, point, size: ("btrfs", "filesystem", "resize", str(size), point),
+        takes_back=True,
     ),
     "ext4": Kind(
         least=8 << 20,
@@ -57,6 +61,8 @@ KINDS: dict[str, Kind] = {
         name=lambda device, _point, label: ("e2label", device, label),
         shrinks="offline",
         shrink=lambda device, _point, size: ("resize2fs", device, f"{size >> 10}K"),
+        fsck_pass="2",
+        takes_back=True,
     ),
     "xfs": Kind(
         least=300 << 20,

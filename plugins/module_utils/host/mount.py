@@ -5,34 +5,27 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import Refused, StorageError, Unread
 from ..core.files import place_line
-from ..core.plan import Command, Edit, MakeDirectory, Plan, Step
-from ..document.drive import Volume
-from ..document.filesystem import Use
+from ..core.plan import Command, Edit, MakeDirectory, Plan, Step, placeholder
+from . import fstab
 from .actions import ReloadMounts
-from .read import FSTAB
+from .fstab import FSTAB, Line
+from .kinds import KINDS
+from .mount_options import flags, in_effect, kernel_words, shown, taking_back, words, words_of_filesystem
 from .state import Host, Mount
+
+if TYPE_CHECKING:
+    from ..document.drive import Volume
+    from ..document.filesystem import Use
 
 #: A missing drive must not keep a host from booting, or from being reached. Nothing waits for one that is late, but
 #: systemd does not mount what comes after this time: too short for a slow host is a host without its data.
 _NOT_REQUIRED = ("nofail", "x-systemd.device-timeout=300s")
-
-
-class Line(NamedTuple):
-    """One mount of fstab."""
-
-    spec: str
-    mount_point: str
-    type: str
-    options: str
-    dump: str = "0"
-    check: str = "0"
-
-    def __str__(self) -> str:
-        return " ".join((self.spec, _escape(self.mount_point), *self[2:]))
+#: The options of a new line where nobody says any.
+DEFAULTS = ",".join(("defaults", *_NOT_REQUIRED))
 
 
 class Target(NamedTuple):
@@ -52,45 +45,36 @@ class Target(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011")
-
-
-def _unescape(text: str) -> str:
-    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
-
-
-def _parse(raw: str) -> Line | None:
-    fields = raw.split()
-    if len(fields) < 3 or fields[0].startswith("#"):
-        return None
-    options, dump, check = (*fields[3:6], *("defaults", "0", "0")[len(fields[3:6]) :])
-    return Line(fields[0].replace('"', ""), _unescape(fields[1]), fields[2], options, dump, check)
-
-
-def _lines(host: Host) -> list[tuple[str, Line | None]]:
-    text = host.files.get(FSTAB) or ""
-    return [(raw, _parse(raw)) for raw in text.splitlines(keepends=True)]
-
-
 def lines(host: Host) -> list[Line]:
     """All that fstab mounts."""
-    return [line for _raw, line in _lines(host) if line]
+    return [line for _raw, line in fstab.parse(host.files.get(FSTAB)) if line]
+
+
+def place(host: Host, line: Line) -> str:
+    """The directory that a line mounts on."""
+    return host.real.get(line.place, line.place)
 
 
 def find_line(host: Host, target: Target, point: str | None = None) -> Line | None:
     """The fstab line of a target, on that mount point (None: on any)."""
-    return next((line for line in lines(host) if _is_about(line, target, point)), None)
+    return next((line for line in lines(host) if _is_about(host, line, target, point)), None)
 
 
-def _is_about(line: Line, target: Target, point: str | None) -> bool:
+def _is_about(host: Host, line: Line, target: Target, point: str | None) -> bool:
     """Whether a line is the target's: a filesystem may be mounted on several places, each with a line of its own.
 
-    The UUID of a volume that is offline is not known yet: a line by UUID on its mount point is taken for its own.
+    Its UUID and label are read from itself, since udev may be late; whatever else names it is a link that leads to it.
+    Those of a volume that is offline are not known yet: a line by UUID or label on its mount point is taken for its
+    own, unless it leads to another device.
     """
-    there = point is None or line.mount_point.rstrip("/") == point
-    unknown = target.type.startswith("<") and point is not None and line.spec.startswith("UUID=")
-    return there and (line.spec in target.specs or unknown)
+    if point is not None and place(host, line) != point:
+        return False
+    if line.spec in target.specs or line.tag in target.specs:
+        return True
+    leads_to = host.links.get(line.device)
+    if line.tag.startswith(("UUID=", "LABEL=")):
+        return target.type.startswith("<") and point is not None and leads_to is None
+    return leads_to is not None and leads_to == target.device
 
 
 def _options(want: Use, line: Line | None) -> str:
@@ -102,16 +86,16 @@ def _options(want: Use, line: Line | None) -> str:
     ):
         return line.options
     base = (line.options if line else "defaults") if want.mount_options is None else want.mount_options
-    words = [word for word in base.split(",") if word]
+    kept = list(words(base))
     required = want.boot_required
     if required is None:
         required = bool(line) and "nofail" not in (line.options.split(",") if line else ())
     if required:
-        words = [word for word in words if word not in _NOT_REQUIRED] if "nofail" in words else words
+        kept = [word for word in kept if word not in _NOT_REQUIRED] if "nofail" in kept else kept
     elif want.boot_required is not None or line is None or want.mount_options is not None:
-        known = [word.partition("=")[0] for word in words]
-        words += [word for word in _NOT_REQUIRED if word.partition("=")[0] not in known]
-    return ",".join(words) or "defaults"
+        known = [word.partition("=")[0] for word in kept]
+        kept += [word for word in _NOT_REQUIRED if word.partition("=")[0] not in known]
+    return ",".join(kept) or "defaults"
 
 
 def _write_fstab(
@@ -120,7 +104,10 @@ def _write_fstab(
     """The step after which the target has that line (None: no line) in fstab for a mount point (None: for any)."""
     before = host.files.get(FSTAB)
     after = place_line(
-        ((raw, found is not None and _is_about(found, target, point), found == line) for raw, found in _lines(host)),
+        (
+            (raw, found is not None and _is_about(host, found, target, point), found == line)
+            for raw, found in fstab.parse(before)
+        ),
         str(line) if line else None,
     )
     if after == (before or ""):
@@ -133,133 +120,276 @@ def check_at_boot(host: Host, target: Target, why: str) -> tuple[tuple[Step, ...
     """The steps after which a boot checks a target before it mounts it."""
     steps: tuple[Step, ...] = ()
     for line in lines(host):
-        if line.check == "0" and _is_about(line, target, None):
+        if line.check == "0" and _is_about(host, line, target, None):
             detail = f"{line.mount_point} in {FSTAB} is checked at boot, {why}"
-            more, host = _write_fstab(host, target, line.mount_point, line._replace(check="2"), detail)
+            more, host = _write_fstab(host, target, place(host, line), line._replace(check="2"), detail)
             steps += more
     return steps, host
 
 
-def mount(host: Host, want: Use, target: Target) -> Plan:
-    """What it takes to have a filesystem mounted where that is wanted, now and at each boot."""
-    point = want.mount_point
-    if point is None:
-        return Plan((), host)
-    what = str(target)
-    points = host.mounted(target.device)
-    if points and point not in points:
-        raise Refused(
-            f"{what}: {target.device} is mounted on {points[0]}, and {point} is wanted; "
-            "unmount it there and take out its fstab line first"
-        )
-    other = next((mount for mount in host.mounts if mount.mount_point == point and mount.device != target.device), None)
-    if other:
-        raise Refused(f"{what}: {other.device} ({other.type}) is mounted on {point}; choose another mount_point")
-    line = find_line(host, target, point)
-    clash = next(
-        (
-            known
-            for known in lines(host)
-            if known.mount_point.rstrip("/") == point and not _is_about(known, target, point)
-        ),
-        None,
-    )
-    if clash:
-        raise Refused(f"{what}: {FSTAB} already mounts {clash.spec} on {point}; take that line out first")
+def name_by_uuid(host: Host, target: Target, uuid: str) -> tuple[tuple[Step, ...], Host]:
+    """The steps after which no line of fstab names a target by its label, which it is about to lose."""
     steps: tuple[Step, ...] = ()
-    if not points:
-        hidden = any(point.startswith(f"{outer}/") for outer in host.covered)
-        if point not in host.directories and not hidden:
-            raise Unread("directories", (point,))
-        empty = None if hidden else host.directories[point]
-        if empty is False:
-            raise Refused(f"{what}: {point} is not an empty directory; what it holds would be hidden by the mount")
-        if empty is None:
-            steps += (Step("create", "directory", point, "to mount on", (MakeDirectory(point),)),)
-            host = host._replace(directories={**host.directories, point: True})
+    for line in lines(host):
+        if line.tag.startswith("LABEL=") and _is_about(host, line, target, None):
+            detail = f"{line.mount_point} in {FSTAB} by UUID, since the label changes"
+            more, host = _write_fstab(host, target, place(host, line), line._replace(spec=f"UUID={uuid}"), detail)
+            steps += more
+    return steps, host
+
+
+def check_label(host: Host, target: Target, old: str, new: str) -> None:
+    """Raises Refused where a boot finds something else by the label, or by none, once it has changed."""
+    at_root = old and "/" in host.mounted(target.device)
+    if at_root and f"root=LABEL={old}" in (host.file("/proc/cmdline") or "").split():
+        raise Refused(
+            f"{target}: this host booted with root=LABEL={old}, and would not find its root by another label; "
+            "have the boot loader name it by UUID first"
+        )
+    for line in lines(host) if new else ():
+        device = host.links.get(line.device)
+        if line.tag == f"LABEL={new}" and device not in (None, target.device):
+            raise Refused(
+                f"{target}: {FSTAB} mounts {line.spec} on {line.mount_point}, which is {device}, and a boot could not "
+                "tell the two from each other; choose another label, or have fstab name that one by UUID"
+            )
+
+
+def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
+    """What it takes to have a filesystem mounted where that is wanted, now and at each boot.
+
+    ``now``: something is to be done that takes a mount, so one that waits for somebody to look there does not do.
+    """
+    want = _where_it_is(host, want, target)
+    if want.mount_point is None:
+        return Plan((), host)
+    point = host.real_point(want.mount_point)
+    own = next((one for one in host.mounted_there(point) if one.device == target.device and not one.part), None)
+    line = find_line(host, target, point)
+    _check_point(host, target, point, own, line)
+    _check_options(host, target, want.mount_options or "", line.options if line else "")
+    steps: tuple[Step, ...] = ()
+    waiting = own is None and automount(host, point)
+    if own is None and not waiting:
+        made, host = _make_directory(host, target, point)
+        steps += made
     options = _options(want, line)
-    kept = line.spec if line else target.specs[0]
-    check = line.check if line else "2" if target.type == "ext4" else "0"
-    wanted = Line(kept, point, target.type, options, line.dump if line else "0", check)
+    wanted = line or Line(target.specs[0], point, target.type, options, check=_fsck_pass(target))
+    fits = {"auto", target.type}.intersection(wanted.type.split(","))
+    wanted = wanted._replace(type=wanted.type if fits else target.type, options=options)
+    before = host.files.get(FSTAB)
     persisted, host = _write_fstab(host, target, point, wanted, f"{point} in {FSTAB}, {options}")
     steps += persisted
-    if not points:
-        steps += (Step("mount", target.kind, target.name, point, (Command(("mount", point)),)),)
-        mounted = Mount(target.device, point, target.type, options)
+    # A line that does not work is worse than none: the next boot may wait for it.
+    undo = (Edit(FSTAB, host.files.get(FSTAB), before), ReloadMounts()) if persisted else ()
+    if own is None and (now or not waiting):
+        # The kernel takes no second mount of it on top of the one that looking there brings about.
+        start = ("systemctl", "start", unit(point, "mount")) if waiting else ("mount", point)
+        steps += (Step("mount", target.kind, target.name, point, (Command(start),), undo=undo),)
+        mounted = Mount(target.device, point, target.type, shown(options))
         host = host._replace(mounts=(*host.mounts, mounted), covered=(*host.covered, point))
-    elif persisted and line and _kernel_options(line.options) != _kernel_options(options):
-        steps += (Step("remount", target.kind, target.name, options, (Command(("mount", "-o", "remount", point)),)),)
+    elif own is not None:
+        taken_back = _taken_back(host, target, own, line, options)
+        changes = bool(persisted and line and kernel_words(line.options) != kernel_words(options))
+        if changes or (want.mount_options is not None and in_effect(own.options) != flags(options)):
+            command = Command(("mount", "-o", ",".join(("remount", *taken_back)), point))
+            steps += (Step("remount", target.kind, target.name, options, (command,), undo=undo),)
+            host = host._replace(
+                mounts=tuple(
+                    one._replace(options=shown(options))
+                    if one.mount_point == point and one.device == own.device
+                    else one
+                    for one in host.mounts
+                )
+            )
     return Plan(steps, host)
 
 
-def enable_swap(host: Host, want: Use, target: Target) -> Plan:
+def _where_it_is(host: Host, want: Use, target: Target) -> Use:
+    """Options without a mount point are about the one that there is."""
+    if want.mount_point is not None or (want.mount_options is None and want.boot_required is None):
+        return want
+    word = "mount_options" if want.mount_options is not None else "boot_required"
+    points = [one.mount_point for one in host.mounts if one.device == target.device and not one.part]
+    points = points or [place(host, line) for line in lines(host) if _is_about(host, line, target, None)]
+    if not points:
+        raise StorageError(f"{target}: {word} needs mount_point, since it is mounted nowhere")
+    if len(set(points)) > 1:
+        raise StorageError(f"{target}: {word} needs mount_point, since it is mounted on {' and '.join(points)}")
+    if points[0] == "/":
+        raise StorageError(f"{target}: it is the host's own root, and {word} needs mount_point: /")
+    return want._replace(mount_point=points[0])
+
+
+def _check_point(host: Host, target: Target, point: str, own: Mount | None, line: Line | None) -> None:
+    """Raises Refused where the target is mounted elsewhere, or something else is mounted there, now or by fstab."""
+    elsewhere = [one for one in host.mounts if one.device == target.device and not one.part]
+    there = [] if own else [one for one in host.mounted_there(point) if line is None or one.type != "autofs"]
+    if there:
+        what = f"a directory of {there[0].device}" if there[0].part else f"{there[0].device} ({there[0].type})"
+        over = any(one.mount_point == point for one in elsewhere)
+        remedy = "unmount that first, since it hides this one" if over else "choose another mount_point"
+        raise Refused(f"{target}: {what} is mounted on {point}; {remedy}")
+    if elsewhere and not own:
+        raise Refused(
+            f"{target}: {target.device} is mounted on {elsewhere[0].mount_point}, and {point} is wanted; "
+            "unmount it there and take out its fstab line first"
+        )
+    for known in lines(host):
+        if place(host, known) == point and not _is_about(host, known, target, point):
+            raise Refused(f"{target}: {FSTAB} already mounts {known.spec} on {point}; take that line out first")
+
+
+def _check_options(host: Host, target: Target, options: str, known: str) -> None:
+    """Raises StorageError for new options that the filesystem does not know."""
+    for word in words_of_filesystem(options):
+        unseen = target.type.startswith("<") or word in known.split(",")
+        refusal = "" if unseen else host.refusal_of(target.type, word)
+        if refusal:
+            raise StorageError(
+                f"{target}: mount option {word} is not one of {target.type}, by the kernel: {refusal}; take it out"
+            )
+
+
+def _make_directory(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Host]:
+    """The step after which there is an empty directory to mount on."""
+    if any(point.startswith(f"{outer}/") for outer in host.covered):
+        empty = None
+    elif point in host.directories:
+        empty = host.directories[point]
+    else:
+        raise Unread("directories", (point,))
+    if empty is False:
+        raise Refused(f"{target}: {point} is not an empty directory; what it holds would be hidden by the mount")
+    if empty:
+        return (), host
+    step = Step("create", "directory", point, "to mount on", (MakeDirectory(point),))
+    return (step,), host._replace(directories={**host.directories, point: True})
+
+
+def automount(host: Host, point: str) -> bool:
+    """Whether systemd waits there for somebody to look, to mount what fstab says."""
+    return any(one.type == "autofs" for one in host.mounted_there(point))
+
+
+def unit(point: str, kind: str) -> str:
+    """What systemd calls the unit of a mount point."""
+    parts = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in ":_./") else _escaped(letter)
+        for letter in point.strip("/")
+    )
+    return f"{parts.replace('/', '-') or '-'}.{kind}"
+
+
+def _escaped(letter: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in letter.encode())
+
+
+def _fsck_pass(target: Target) -> str:
+    """When a boot checks it: known of a volume that is offline only once it is active."""
+    if target.type.startswith("<"):
+        return placeholder("fsck-pass", target.path)
+    return KINDS[target.type].fsck_pass if target.type in KINDS else "0"
+
+
+def _taken_back(host: Host, target: Target, own: Mount, line: Line | None, options: str) -> tuple[str, ...]:
+    """The words by which a remount takes back what is in effect and no longer wanted: it keeps what it is not told.
+
+    Raises Refused for an option that only an unmount takes back.
+    """
+    taken_back = taking_back(own.options, options)
+    keys = [word.partition("=")[0] for word in words(options)]
+    kind = KINDS.get(target.type)
+    for word in words_of_filesystem(line.options) if line else ():
+        key, is_pair, _value = word.partition("=")
+        opposite = key[2:] if key.startswith("no") else f"no{key}"
+        if word not in words(own.filesystem_options) or key in keys or opposite in keys:
+            continue
+        if is_pair or not (kind and kind.takes_back) or host.refusal_of(target.type, opposite):
+            raise Refused(
+                f"{target}: {word} is in effect on {own.mount_point}, and {target.type} gives it up only with an "
+                "unmount; unmount it and change its line in fstab, or say the value that it is to have instead"
+            )
+        taken_back += (opposite,)
+    return taken_back
+
+
+def enable_swap(host: Host, want: Use, target: Target, _now: bool = False) -> Plan:
     """What it takes to have a swap area in use, now and at each boot."""
     line = find_line(host, target)
     options = _options(want, line)
-    wanted = Line(line.spec if line else target.specs[0], "none", "swap", options)
+    wanted = line._replace(options=options) if line else Line(target.specs[0], "none", "swap", options)
     steps, host = _write_fstab(host, target, None, wanted, f"swap in {FSTAB}, {options}")
     if target.device not in host.swaps:
-        steps += (Step("enable", "swap", target.name, target.device, (Command(("swapon", target.path)),)),)
+        steps += (Step("enable", "swap", target.name, target.device, (swap_on(target, options),)),)
         host = host._replace(swaps=(*host.swaps, target.device))
     return Plan(steps, host)
 
 
-def _kernel_options(options: str) -> tuple[str, ...]:
-    return tuple(word for word in options.split(",") if word != "nofail" and not word.startswith("x-"))
+def swap_on(target: Target, options: str) -> Command:
+    """What puts a swap area in use, as a boot does it with these options of fstab."""
+    told = ",".join(word for word in words(options) if word.partition("=")[0] in ("discard", "pri"))
+    return Command(("swapon", *(("--options", told) if told else ()), target.path))
 
 
-#: The words for what a mount itself allows, by what they are about; what is not said is the first.
-_ASPECTS = (
-    ("rw", "ro"),
-    ("suid", "nosuid"),
-    ("dev", "nodev"),
-    ("exec", "noexec"),
-    ("relatime", "noatime"),
-)
-#: What mount(8) has some words mean as well.
-_IMPLIED = {
-    "user": ("nosuid", "nodev", "noexec"),
-    "users": ("nosuid", "nodev", "noexec"),
-    "owner": ("nosuid", "nodev"),
-    "group": ("nosuid", "nodev"),
-    "atime": ("relatime",),
-    # The kernel has no word for it in what it lists.
-    "strictatime": ("relatime",),
-}
+def check_unmountable(host: Host, what: str, device: str, *also: str) -> None:
+    """Raises Refused where a device cannot be unmounted, or something of somebody else's would go with it.
+
+    ``also``: devices that are unmounted before it.
+    """
+    mounts = [one for one in host.mounts if one.device == device]
+    points = [one.mount_point for one in mounts]
+    binds = [(one.mount_point, "now") for one in mounts if one.part]
+    binds += [
+        (line.mount_point, f"by {FSTAB}")
+        for line in lines(host)
+        if line.is_bind and any(_within(line.spec, point) for point in points)
+    ]
+    if binds:
+        point, how = binds[0]
+        raise Refused(
+            f"{what}: a directory of it is shown on {point} as well (a bind mount, {how}), which would be left empty; "
+            f"unmount that first, and take its line out of {FSTAB}"
+        )
+    for point in points:
+        for one in (*host.mounts, *host.virtual):
+            over = one.mount_point == point and one.device != device and one.type != "autofs"
+            if (over or one.mount_point.startswith(f"{point}/")) and one.device not in (device, *also):
+                where = "over it" if over else "inside it"
+                raise Refused(f"{what}: {one.device} is mounted on {one.mount_point}, {where}; unmount that first")
+        users = host.users_of(point)
+        if users:
+            raise Refused(f"{what}: {point} is in use by {users}; stop that first")
 
 
-def _allowed(options: str) -> list[str]:
-    """What options allow, one word for each aspect; of two that contradict each other, the later one counts."""
-    words = [meant for word in options.split(",") for meant in (*_IMPLIED.get(word, ()), word)]
-    return [next((word for word in reversed(words) if word in aspect), aspect[0]) for aspect in _ASPECTS]
-
-
-def differing_options(mount: Mount, line: Line) -> list[tuple[str, str]]:
-    """Where a mount is not as its line says: what it has, and what it would have."""
-    pairs = zip(_allowed(mount.options), _allowed(line.options))
-    return [(now, by_line) for now, by_line in pairs if now != by_line]
+def _within(spec: str, point: str) -> bool:
+    return spec == point or spec.startswith(f"{point}/")
 
 
 def unmount(host: Host, target: Target) -> Plan:
     """What it takes to have a filesystem not mounted (a swap area not used), now and at each boot.
 
-    The fstab line goes first.
+    The fstab line goes last: what cannot be unmounted keeps it.
     """
-    steps, host = _write_fstab(host, target, None, None, f"no line in {FSTAB}")
+    check_unmountable(host, str(target), target.device)
+    steps: tuple[Step, ...] = ()
     if target.device in host.swaps:
         off = Command(("swapoff", target.device), timeout=3600)
         steps += (Step("disable", "swap", target.name, target.device, (off,)),)
         host = host._replace(swaps=tuple(path for path in host.swaps if path != target.device))
-    for mounted in reversed([mount for mount in host.mounts if mount.device == target.device]):
+    for mounted in reversed([one for one in host.mounts if one.device == target.device]):
         point = mounted.mount_point
-        inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]
-        if inside:
-            raise Refused(
-                f"{target}: {inside[0].device} is mounted on {inside[0].mount_point}, inside it; unmount that first"
-            )
         steps += (Step("unmount", target.kind, target.name, point, (Command(("umount", point)),)),)
-        host = host._replace(mounts=tuple(mount for mount in host.mounts if mount is not mounted))
-    return Plan(steps, host)
+        host = host._replace(mounts=tuple(one for one in host.mounts if one is not mounted))
+    for line in lines(host):
+        point = place(host, line)
+        armed = any(one.type == "autofs" and one.mount_point == point for one in host.virtual)
+        if armed and _is_about(host, line, target, point):
+            stop = Command(("systemctl", "stop", unit(point, "automount")))
+            steps += (Step("disable", "automount", target.name, point, (stop,)),)
+            host = host._replace(virtual=tuple(one for one in host.virtual if one.mount_point != point))
+    persisted, host = _write_fstab(host, target, None, None, f"no line in {FSTAB}")
+    return Plan(steps + persisted, host)
 
 
 def check_mount_points(volumes: tuple[Volume, ...], drive: str) -> None:

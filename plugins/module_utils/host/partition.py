@@ -12,7 +12,7 @@ from ..core.plan import Command, Plan, Step, Wait, kernel_name, new_uuid, placeh
 from ..document.partition import TYPES, Partition, can_be_named
 from ..document.sizes import Percent, show_size, whole_mib
 from .actions import Claim, Inspect
-from .safety import blank, check_unused, describe_content, take, usage, wipe_steps
+from .safety import blank, check_boot, check_unused, describe_content, take, usage, wipe_steps
 from .state import BLANK, Content, Device, Host, Part, Signature, Table, partition_number, replace_item
 from .unfinished import about, anew, begun, ended, forget, half_made, intent, look
 
@@ -392,6 +392,7 @@ def _absent(host: Host, want: Partition, disk: Device, there: Device, allow: boo
             f"{what}: {there.path} holds {describe_content(content)}. Set allow_destroy to destroy that, or name "
             f"{host.stable(there.path)} in it."
         )
+    check_boot(host, there.path, content, what)
     steps = wipe_steps([(there, content)]) if content.signatures else ()
     left = tuple(path for path in disk.partitions if path != there.path)
     table = _table(host, want, disk)

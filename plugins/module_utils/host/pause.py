@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from ..core.errors import Refused
 from ..core.plan import Command, Step
-from .read import FSTAB
+from .fstab import FSTAB
+from .mount import check_unmountable, lines, place
 from .state import Device, Host
 
 
@@ -41,17 +42,13 @@ def pause(host: Host, device: Device, what: str) -> Pause:
     down: tuple[Step, ...] = ()
     up: tuple[Step, ...] = ()
     devices = {device.path, *ours}
-    known = [line.split()[1] for line in (host.files.get(FSTAB) or "").splitlines() if len(line.split()) > 2]
+    for path in devices:
+        check_unmountable(host, what, path, *devices)
+    # In the order of the kernel, what is mounted inside another comes after it.
     points = [mount.mount_point for mount in host.mounts if mount.device in devices]
-    inside = [
-        mount
-        for mount in host.mounts
-        if mount.device not in devices and any(mount.mount_point.startswith(f"{point}/") for point in points)
-    ]
-    if inside:
-        raise Refused(f"{what}: {inside[0].device} is mounted on {inside[0].mount_point}, inside of it")
-    for point in sorted(set(points), reverse=True):
-        if point.replace(" ", "\\040") not in known:
+    known = [place(host, line) for line in lines(host)]
+    for point in reversed(points):
+        if point not in known:
             raise Refused(f"{what}: {point} is not in {FSTAB}, so it could not be mounted again as it was")
         down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
         up = (Step("mount", "mount", point, "again", (Command(("mount", point)),)), *up)

@@ -197,6 +197,7 @@ def _portion(of: str) -> str:
 _PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-uuid": lambda path: _filesystem(path).uuid,
     "filesystem-type": lambda path: _filesystem(path).type,
+    "fsck-pass": lambda path: KINDS[_filesystem(path).type].fsck_pass,
     "colons": colons,
     "identity": lambda path: identity(os.path.basename(os.path.realpath(path)), lasting=True),
     "share": _share,

@@ -18,7 +18,7 @@ from .health import of_array, of_devices, told
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
 from .raid_space import new_offset, usable
 from .raid_versions import check_removable, describe, meant
-from .safety import blank, check_free, check_once, check_unused, describe_content, take, wipe_steps
+from .safety import blank, check_boot, check_free, check_once, check_unused, describe_content, take, wipe_steps
 from .state import OUTSIDE, UNSEEN, Array, Device, Host, Member, Signature, Unfinished, replace_item
 from .unfinished import anew, begun, forget, intent, look, same_uuid
 
@@ -493,6 +493,7 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
                 f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that."
             )
         if content.signatures:
+            check_boot(host, device.path, content, what)
             steps += wipe_steps([(device, content)])
         steps += (_stop_step(host, want.name, array),)
     elif array:

@@ -17,11 +17,12 @@ from typing import Any, Callable
 
 from ..core.command import ask_command, read_text, run_command
 from ..core.errors import StorageError, Unread, sentence
-from ..core.files import read_file
+from ..core.files import check_writable, read_file
 from ..core.record import Record, read_records
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
-from . import raid_roles
+from . import fstab, raid_roles
 from .boot import array_lines, array_name, array_path
+from .fstab import FSTAB, Line
 from .partition_table import read_gpt, read_table, unseen_tables
 from .raid_space import METADATA, usable
 from .state import (
@@ -58,7 +59,6 @@ from .superblocks import (
 )
 
 SYS = "/sys/class/block"
-FSTAB = "/etc/fstab"
 BCACHE_LINKS = "/dev/bcache/by-label"
 #: Where the intents of steps are on record: what is below /var/lib survives a reboot.
 RECORDS = "/var/lib/strata-storage"
@@ -92,7 +92,7 @@ def read(references: Iterable[str] = ()) -> Host:
     devices = _named(_devices())
     by_kernel = {device.kernel: device for device in devices.values()}
     superblocks, unreadable = _superblocks(devices)
-    mounts, swaps, points = _mounts(devices, by_kernel)
+    mounts, virtual, swaps = _mounts(devices, by_kernel)
     backings = _backings(superblocks, by_kernel)
     files = {path: read_file(path) for path in (mdadm_conf(), FSTAB, *glob.glob(f"{UDEV_RULES}*"))}
     host = Host(
@@ -107,15 +107,36 @@ def read(references: Iterable[str] = ()) -> Host:
         boot=_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
         unfinished=_unfinished(devices),
-        points=points,
+        virtual=virtual,
         unreadable=unreadable,
     )
     lines = array_lines(host)
     known = [line.device for line in lines if line.device.startswith("/")]
+    named = [line for _raw, line in fstab.parse(files[FSTAB]) if line and line.device.startswith("/")]
     return host._replace(
-        links={reference: resolve(reference, devices, backings) for reference in (*known, *references)},
+        links={
+            **{line.device: _leads_to(line, devices) for line in named},
+            **{reference: resolve(reference, devices, backings) for reference in (*known, *references)},
+        },
+        real=_real_points(host, named),
         called=_called([(array_path(array_name(lines, array)), array.device) for array in host.arrays if array.device]),
     )
+
+
+def _leads_to(line: Line, devices: Mapping[str, Device]) -> str | None:
+    """The device of a line of fstab, as those find it who mount it."""
+    path = os.path.realpath(line.device)
+    return path if path in devices else None
+
+
+def _real_points(host: Host, named: Iterable[Line]) -> dict[str, str]:
+    """The mount points of fstab that lie behind symbolic links. What is mounted has no link on its way: a look at it
+    could wait for a server, or mount it.
+    """
+    points = {mount.mount_point for mount in (*host.mounts, *host.virtual)}
+    wanted = {line.place for line in named if line.mount_point.startswith("/")} - points
+    found = {point: os.path.realpath(point) for point in wanted}
+    return {point: real for point, real in found.items() if real != point}
 
 
 def _called(paths: list[tuple[str, str]]) -> dict[str, str]:
@@ -131,15 +152,27 @@ def deepen(host: Host, need: Unread) -> Host:
         known: dict[str, Any] = {need.what: {**getattr(host, need.what), **found}}
         return host._replace(unreadable={**host.unreadable, **failed}, **known)
     if need.what == "directories":
+        real = {path: os.path.realpath(path) for path in need.names}
         if any(os.path.ismount(path) for path in need.names):
             # systemd may have mounted something since: what was read then no longer goes with what is in there.
             fresh = read(host.links)
             if fresh.mounts != host.mounts:
                 return fresh
-        found_directories = {path: _is_empty(path) for path in need.names}
-        return host._replace(directories={**host.directories, **found_directories})
+        # A link is no place to mount on, and the planner asks for what it leads to if it has to know.
+        found_directories = {path: path == real[path] and _is_empty(path) for path in need.names}
+        links = {path: place for path, place in real.items() if place != path}
+        return host._replace(directories={**host.directories, **found_directories}, real={**host.real, **links})
+    if need.what == "users":
+        from .mount_read import users
+
+        return host._replace(users={**host.users, **{point: users(point, host.swaps) for point in need.names}})
+    if need.what == "refusals":
+        from .mount_read import refusal
+
+        kind, option = need.names
+        return host._replace(refusals={**host.refusals, need.names: refusal(kind, option)})
     if need.what == "spaces":
-        points = tuple(mount.mount_point for mount in host.mounts)
+        points = tuple(mount.mount_point for mount in host.mounts if not mount.hidden)
         spaces, failed = _each("spaces", points, _space)
         return host._replace(spaces=spaces, unreadable={**host.unreadable, **failed})
     if need.what == "disks":
@@ -423,24 +456,27 @@ def _is_empty_table(disk: Device, guid: str) -> bool:
 
 def _mounts(
     devices: Mapping[str, Device], by_kernel: Mapping[str, Device]
-) -> tuple[tuple[Mount, ...], tuple[str, ...], tuple[str, ...]]:
-    """What is mounted of devices, what is in use as swap, and all mount points."""
-    mounts, points = [], []
-    for line in (read_file("/proc/self/mountinfo") or "").splitlines():
-        fields = line.split(" ")
-        tail = fields[fields.index("-") + 1 :]
-        points.append(_unescape(fields[4]))
-        source, kind = _unescape(tail[1]), tail[0]
-        device = os.path.realpath(source)
+) -> tuple[tuple[Mount, ...], tuple[Mount, ...], tuple[str, ...]]:
+    """The mounts of block devices, those of no block device, and the swap areas in use."""
+    mounts, virtual = [], []
+    rows = [line.split(" ") for line in (read_file("/proc/self/mountinfo") or "").splitlines()]
+    places = {fields[0]: fields[4] for fields in rows}
+    hidden = {fields[1] for fields in rows if fields[1] != fields[0] and places.get(fields[1]) == fields[4]}
+    for fields in rows:
+        kind, source, options = fields[fields.index("-") + 1 :][:3]
+        device = os.path.realpath(_unescape(source))
         if device not in devices:
             # Such as /dev/root, which the kernel calls a root that it mounted without an initramfs.
             device = os.path.realpath(f"/dev/block/{fields[2]}")
-        if device in devices:
-            errors = _ext_errors(device) if kind in ("ext2", "ext3", "ext4") else ()
-            found = Mount(device, points[-1], kind, fields[5], tail[2] if tail[2:] else "", errors)
-            mounts += _btrfs(found, by_kernel) if kind == "btrfs" else [found]
+        part = fields[3] != "/" and f"subvol={fields[3]}" not in options.split(",")
+        errors = _ext_errors(device) if kind in ("ext2", "ext3", "ext4") and device in devices else ()
+        mount = Mount(device, _unescape(fields[4]), kind, fields[5], options, part, fields[0] in hidden, errors)
+        if device not in devices:
+            virtual.append(mount._replace(device=_unescape(source)))
+            continue
+        mounts += _btrfs(mount, by_kernel) if kind == "btrfs" else [mount]
     swaps = tuple(os.path.realpath(_unescape(line.split()[0])) for line in read_text("/proc/swaps").splitlines()[1:])
-    return tuple(mounts), swaps, tuple(points)
+    return tuple(mounts), tuple(virtual), swaps
 
 
 def _ext_errors(device: str) -> tuple[str, ...]:
@@ -770,17 +806,22 @@ def is_busy(path: str) -> bool:
 
 def _filesystem(host: Host, path: str) -> Filesystem | None:
     mounted = host.mounted(path)
-    found = read_filesystem(path, mounted[0] if mounted else "")
+    seen = [one.mount_point for one in host.mounts if one.device == path and not one.hidden]
+    found = read_filesystem(path, seen[0] if seen else "")
     if found and not mounted and any(path in begun.devices for begun in host.unfinished):
         return found._replace(unused=is_unused(path))
     return found
 
 
 def _is_empty(path: str) -> bool | None:
-    """Whether a directory is empty; None where there is none, and a file is not empty."""
+    """Whether a directory is empty; None where there is none, and a file is not empty.
+
+    Raises StorageError where it could not be made.
+    """
     try:
         return not os.listdir(path)
     except FileNotFoundError:
+        check_writable(path)
         return None
     except NotADirectoryError:
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step
 from .actions import Claim, EraseTables
+from .fstab import FSTAB, parse
 from .state import Content, Device, Host, Signature
 
 _WORDS = {
@@ -164,7 +165,28 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
             f"{refused}: {where} holds {describe_content(content)}.{how_to_see(host.devices[path], content)} "
             f"Take it out of `{option}`, or name {host.stable(device.path)} in allow_destroy to destroy that."
         )
+    for path, content in held:
+        check_boot(host, path, content, refused, remade=option == "filesystems")
     return wipe_steps([(host.devices[path], content) for path, content in held])
+
+
+def check_boot(host: Host, path: str, content: Content, refused: str, remade: bool = False) -> None:
+    """Raises Refused where a boot would wait in vain for what is about to be erased, and end in an emergency shell.
+
+    ``remade``: there is going to be a filesystem again, which a line finds that names the device and not its content.
+    """
+    names = [
+        f"{tag}={value}" for one in content.signatures for tag, value in (("UUID", one.uuid), ("LABEL", one.label))
+    ]
+    for _raw, line in parse(host.files.get(FSTAB)):
+        if line is None or {"nofail", "noauto"}.intersection(line.options.split(",")):
+            continue
+        by_device = not line.tag.startswith(("UUID=", "LABEL=")) and host.links.get(line.device) == path
+        if line.tag in names or (by_device and not remade):
+            raise Refused(
+                f"{refused}: {path} is what {FSTAB} mounts on {line.mount_point} as {line.spec}, and the next boot "
+                "would wait for that in vain; take that line out first, or add nofail to its options"
+            )
 
 
 def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True) -> tuple[Step, ...]:

@@ -127,16 +127,20 @@ class DiskFacts(NamedTuple):
 
 
 class Mount(NamedTuple):
-    """``options`` are those of the mount (``rw,noatime``), ``super_options`` those of the filesystem itself.
+    """A mount in effect. ``device`` is what the kernel calls its source where that is no block device.
 
-    ``errors`` is what the filesystem counted, as sentences.
+    ``options`` are those of the mount, ``filesystem_options`` those of the filesystem, in the kernel's words. ``part``:
+    only a directory of the filesystem is there (a bind mount). ``hidden``: another mount lies over it. ``errors`` is
+    what the filesystem counted, as sentences.
     """
 
     device: str
     mount_point: str
     type: str
     options: str
-    super_options: str = ""
+    filesystem_options: str = ""
+    part: bool = False
+    hidden: bool = False
     errors: tuple[str, ...] = ()
 
 
@@ -397,9 +401,10 @@ class Host(NamedTuple):
     ``contents``, ``filesystems``, ``tables``, ``disks``, ``lvm``, ``mapped``, ``images`` and ``services`` cost a
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
     and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
-    nobody can see before. ``points`` are all mount points, whatever is mounted there. ``expendable`` are the devices
-    (paths) that the user named as those that may lose what they hold. ``unfinished`` are the steps that a crash
-    interrupted.
+    nobody can see before. ``expendable`` are the devices (paths) that the user named as those that may lose what they
+    hold. ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts of no block device (tmpfs,
+    NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories that they are. ``users`` are
+    what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a mount option of a filesystem.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -430,7 +435,10 @@ class Host(NamedTuple):
     expendable: tuple[str, ...] = ()
     called: Mapping[str, str] = {}
     unfinished: tuple[Unfinished, ...] = ()
-    points: tuple[str, ...] = ()
+    virtual: tuple[Mount, ...] = ()
+    real: Mapping[str, str] = {}
+    users: Mapping[str, str] = {}
+    refusals: Mapping[tuple[str, ...], str] = {}
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
@@ -535,6 +543,33 @@ class Host(NamedTuple):
     def mounted(self, path: str) -> tuple[str, ...]:
         """Where a device is mounted."""
         return tuple(mount.mount_point for mount in self.mounts if mount.device == path)
+
+    def mounted_there(self, point: str) -> list[Mount]:
+        """What is seen at a mount point: of a filesystem on several devices, each of them."""
+        return [one for one in (*self.mounts, *self.virtual) if one.mount_point == point and not one.hidden]
+
+    def real_point(self, point: str) -> str:
+        """The directory that a mount point is, whatever symbolic links lead there."""
+        if point in self.real:
+            return self.real[point]
+        hidden = any(point.startswith(f"{outer}/") for outer in self.covered)
+        if point not in self.directories and not hidden and not self.mounted_there(point):
+            raise Unread("directories", (point,))
+        return point
+
+    def users_of(self, point: str) -> str:
+        """What keeps a mount busy; empty where nothing does that could be found."""
+        if point in self.covered:
+            return ""
+        if point not in self.users:
+            raise Unread("users", (point,))
+        return self.users[point]
+
+    def refusal_of(self, kind: str, option: str) -> str:
+        """Why the kernel does not take a mount option of a filesystem; empty where it does, or cannot tell."""
+        if (kind, option) not in self.refusals:
+            raise Unread("refusals", (kind, option))
+        return self.refusals[kind, option]
 
     def may_lose(self, path: str, allow: bool) -> bool:
         """Whether what a device holds may be destroyed: as all that an item meets (``allow``), or as itself."""

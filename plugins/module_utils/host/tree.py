@@ -9,7 +9,7 @@ from typing import Any
 
 from ..document.sizes import show_size
 from ..document.tree import draw
-from . import partition, raid
+from . import mount, partition, raid
 from .bcache_attach import set_of
 from .health import health
 from .kinds import KINDS
@@ -33,7 +33,9 @@ def drawn(host: Host) -> str:
 
 
 def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
-    """All devices, from those that are not made of others up."""
+    """All devices, from those that are not made of others up; with what is wrong with them, or (for a diff) with the
+    options that they have.
+    """
     above = _above(host)
     lower = {path for paths in above.values() for path in paths}
     names = names_of(host)
@@ -50,10 +52,20 @@ def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
             "holds": _holds(host, device) if device else "",
             "mount_points": list(host.mounted(path)),
             "health": wrong.get(path, []),
+            **({} if findings else {"options": _options(host, path)}),
             "children": [branch(child) for child in above.get(path, ())],
         }
 
     return [branch(path) for path, device in host.devices.items() if path not in lower and device.size]
+
+
+def _options(host: Host, path: str) -> list[str]:
+    """What a document says of an array, or of a mount, and neither name nor size nor content shows."""
+    bitmaps = [f"bitmap {array.bitmap}" for array in host.arrays if path == array.device and array.bitmap != "none"]
+    found = host.filesystems.get(path)
+    names = (f"UUID={found.uuid}", *([f"LABEL={found.label}"] if found.label else ()), path) if found else (path,)
+    line = mount.find_line(host, mount.Target("device", path, path, path, found.type if found else "", names))
+    return bitmaps + ([line.options] if line and line.options != mount.DEFAULTS else [])
 
 
 def _above(host: Host) -> dict[str, list[str]]:

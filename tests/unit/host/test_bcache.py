@@ -15,7 +15,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document import bca
 from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
 from ansible_collections.strata.storage.plugins.module_utils.host import bcache, bcache_tunables
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect, Release
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Backing,
@@ -460,7 +460,8 @@ def test_a_backing_device_that_grew() -> None:
     made = plan(host)
     assert [step.verb for step in made.steps] == ["stop", "register"]
     assert made.after.devices[PATH].size == 10 * GiB - 8192
-    used = host._replace(mounts=(Mount(PATH, "/srv", "ext4", "rw"),), files={FSTAB: f"{PATH} /srv ext4 defaults\n"})
+    mounts = (Mount(PATH, "/srv", "ext4", "rw"),)
+    used = host._replace(mounts=mounts, users={"/srv": ""}, files={FSTAB: f"{PATH} /srv ext4 defaults\n"})
     refused(used, "/dev/sdb grew to 10 GiB, which cached gets when .* but it is mounted on /srv. Set allow_offline")
     made = plan(used, allow_offline=True)
     assert [step.verb for step in made.steps] == ["unmount", "stop", "register", "mount"]
@@ -500,6 +501,8 @@ def test_what_is_inside_needs_permission() -> None:
     made = plan(host, allow=True, state="absent")
     assert outline(made)[0] == "wipe device /dev/bcache0"
     assert [sentence.split(":")[0] for sentence in destroyed(made)] == [PATH]
+    waited_for = host.with_file(FSTAB, f"UUID={EXT4.uuid} /old ext4 defaults\n")
+    refused(waited_for, "/dev/bcache0 is what /etc/fstab mounts on /old", allow=True, state="absent")
 
 
 @pytest.mark.parametrize("allow", [False, True])

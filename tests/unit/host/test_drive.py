@@ -29,7 +29,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
     Spans,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.drive_group import data_start
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Content,
@@ -91,7 +91,7 @@ def online(
     parts: dict[str, Any] = {
         "lvm": Lvm((group,)),
         "files": {FSTAB: fstab},
-        "mounts": (Mount(DEVICE, "/srv", "xfs", "rw"),),
+        "mounts": (Mount(DEVICE, "/srv", "xfs", "rw,relatime"),),
         "filesystems": {DEVICE: filesystem or Filesystem("xfs", "f5", size=size)},
         **more,
         "contents": {
@@ -173,7 +173,7 @@ def test_create_from_first_to_last() -> None:
         ),
         Step("create", "directory", "/srv", "to mount on", (MakeDirectory("/srv"),)),
         Step("persist", "mount", "data/data", f"/srv in {FSTAB}, {OPTIONS}", (Edit(FSTAB, "", line), ReloadMounts())),
-        step("mount", "/srv", run("mount", "/srv")),
+        step("mount", "/srv", run("mount", "/srv"), undo=(Edit(FSTAB, line, ""), ReloadMounts())),
     )
     size = 2 * SPACE
     assert made.after.groups() == Lvm(
@@ -186,7 +186,7 @@ def test_create_from_first_to_last() -> None:
             ),
         )
     )
-    assert made.after.mounts == (Mount(path, "/srv", "xfs", OPTIONS),)
+    assert made.after.mounts == (Mount(path, "/srv", "xfs", "rw,relatime"),)
     assert made.after.filesystem(path) == Filesystem("xfs", uuid, size=size)
     assert made.after.contents[SDB] == PV
 
@@ -616,7 +616,7 @@ def test_swap() -> None:
     assert made.after.files[FSTAB] == f"UUID=<uuid:filesystem/data/data> none swap {OPTIONS} 0 0\n"
     assert made.after.swaps == ("/dev/data/data",)
     gone = plan(made.after, state="offline")
-    assert outline(gone)[:2] == ["persist mount data/data", "disable swap data/data"]
+    assert outline(gone)[:2] == ["disable swap data/data", "persist mount data/data"]
     assert (gone.after.swaps, gone.after.files[FSTAB]) == ((), "")
 
     line = f"UUID=f5 none swap {OPTIONS} 0 0\n"
@@ -686,11 +686,11 @@ def test_a_share_that_others_have_taken_does_not_fit() -> None:
 # Offline, and online again
 
 
-def test_offline_is_written_down_before_it_is_done() -> None:
+def test_offline_is_written_down_once_it_is_unmounted() -> None:
     made = plan(ONLINE, state="offline")
     assert [s.actions for s in made.steps] == [
-        (Edit(FSTAB, LINE, ""), ReloadMounts()),
         (run("umount", "/srv"),),
+        (Edit(FSTAB, LINE, ""), ReloadMounts()),
         (run("lvchange", "--setautoactivation", "n", "data/data"),),
         (run("lvchange", "--activate", "n", "data/data"),),
     ]
@@ -702,7 +702,7 @@ def test_offline_is_written_down_before_it_is_done() -> None:
     ("host", "said"),
     [
         (
-            online(mounts=(*ONLINE.mounts, Mount(SDC, "/srv/x", "xfs", "rw"))),
+            online(mounts=(*ONLINE.mounts, Mount(SDC, "/srv/x", "xfs", "rw,relatime"))),
             "/dev/sdc is mounted on /srv/x, inside it",
         ),
         (
@@ -723,7 +723,7 @@ def test_online_again() -> None:
     assert [s.actions for s in made.steps] == [
         (run("lvchange", "--setautoactivation", "y", "data/data"),),
         (run("lvchange", "--activate", "y", "data/data"),),
-        (Edit(FSTAB, "", f"UUID={uuid} /srv {kind} {OPTIONS} 0 0\n"), ReloadMounts()),
+        (Edit(FSTAB, "", f"UUID={uuid} /srv {kind} {OPTIONS} 0 <fsck-pass:{path}>\n"), ReloadMounts()),
         (run("mount", "/srv"),),
     ]
     after = made.after._replace(filesystems={path: Filesystem(kind, uuid, size=SPACE)})
@@ -755,14 +755,15 @@ def test_absent_from_the_top_down() -> None:
     refused(ONLINE, "drive data cannot be removed: data/data holds an xfs filesystem", state="absent")
     made = plan(ONLINE, True, state="absent")
     assert outline(made) == [
-        "persist mount data/data",
         "unmount volume data/data",
+        "persist mount data/data",
         "wipe volume data/data",
         "remove volume data/data",
         "remove drive data",
         "clear drive data",
     ]
-    assert commands(made)[1:] == ["umount /srv", "lvremove --yes data/data", "vgremove data", "pvremove /dev/sdb"]
+    removed = ["lvremove --yes data/data", "vgremove data", "pvremove /dev/sdb"]
+    assert commands(made) == ["umount /srv", f"edit {FSTAB}", *removed]
     assert destroyed(made) == ["data/data: an xfs filesystem (UUID f5)"]
     assert made.steps[-1].claims == (Claim(SDB, "serial sdb", None),)
     assert made.after.groups() == Lvm()
@@ -816,7 +817,7 @@ def test_absent_already() -> None:
     "host",
     [
         pytest.param(ONLINE, id="online"),
-        pytest.param(online(fstab="UUID=f5 /srv xfs noatime 0 0\n"), id="required"),
+        pytest.param(online(fstab="UUID=f5 /srv xfs inode64 0 0\n"), id="required"),
         pytest.param(online(fstab=LINE.replace("nofail,", "")), id="required, with a time limit"),
     ],
 )

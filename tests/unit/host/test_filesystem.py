@@ -13,7 +13,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import parse
 from ansible_collections.strata.storage.plugins.module_utils.host import filesystem as planner
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Filesystem, Host, Mount
 
 from .hosts import EXT4, MEMBER, GiB, a_host, commands, destroyed, disk, outline
@@ -78,9 +78,46 @@ def test_what_is_there_stays() -> None:
     assert destroyed(made) == [f'/dev/sdb: an ext4 filesystem labelled "backup" (UUID {UUID})']
 
 
+def test_a_new_label_for_what_fstab_names_by_the_old_one() -> None:
+    line = LINE.replace(f"UUID={UUID}", "LABEL=backup")
+    mounts = (Mount(SDB, "/srv", "ext4", "rw,relatime"),)
+    made = plan(full(files={FSTAB: f"{line}LABEL=backup /again ext4 noauto 0 0\n"}, mounts=mounts), label="new")
+    assert outline(made) == ["persist mount /dev/sdb", "persist mount /dev/sdb", "label filesystem /dev/sdb"]
+    assert made.after.files[FSTAB] == f"{LINE}UUID={UUID} /again ext4 noauto 0 0\n"
+    root = full(mounts=(Mount(SDB, "/", "ext4", "rw,relatime"),), files={"/proc/cmdline": "ro root=LABEL=backup\n"})
+    refused(root, "root=LABEL=backup, and would not find its root by another label", label="new")
+    assert outline(plan(root.with_file("/proc/cmdline", "root=UUID=1"), label="new")) == ["label filesystem /dev/sdb"]
+
+
+def test_a_label_that_fstab_has_for_another_filesystem() -> None:
+    files = {FSTAB: "LABEL=new /other ext4 defaults 0 2\n"}
+    elsewhere = {"/dev/disk/by-label/new": "/dev/sdc"}
+    for host in (full(files=files, links=elsewhere), blank(files=files, links=elsewhere)):
+        refused(
+            host, "mounts LABEL=new on /other, which is /dev/sdc, .* choose another label", type="ext4", label="new"
+        )
+    gone = full(files=files, links={"/dev/disk/by-label/new": None})
+    assert outline(plan(gone, type="ext4", label="new")) == ["label filesystem /dev/sdb"]
+
+
+def test_the_label_of_swap() -> None:
+    swap = full(FOUND._replace(type="swap"), files={FSTAB: f"UUID={UUID} none swap sw 0 0\n"})
+    assert outline(plan(swap, type="swap", label="new")) == ["label filesystem /dev/sdb", "enable swap /dev/sdb"]
+    made = plan(swap._replace(swaps=(SDB,)), type="swap", label="new")
+    (step,) = made.steps
+    assert [str(action) for action in step.actions] == [
+        "swapoff /dev/sdb",
+        "swaplabel -L new /dev/sdb",
+        "swapon /dev/sdb",
+    ]
+    on = plan(swap, mount_options="pri=5,discard=once,nofail").steps[-1].actions[0]
+    assert str(on) == "swapon --options pri=5,discard=once /dev/sdb"
+    assert plan(swap._replace(swaps=(SDB,)), mount_options="pri=5").after.files[FSTAB].split()[3] == "pri=5"
+
+
 def test_sectors_that_are_larger_than_those_it_was_made_for() -> None:
     for kind, sector in (("xfs", 512), ("ext4", 1024)):
-        host = full(FOUND._replace(type=kind, sector=sector), mounts=(Mount(SDB, "/srv", kind, "rw"),))
+        host = full(FOUND._replace(type=kind, sector=sector), mounts=(Mount(SDB, "/srv", kind, "rw,relatime"),))
         assert plan(host).steps == ()
         large = host._replace(devices={SDB: disk(SDB, sector=4096)})
         refused(large, f"{kind} that was made for sectors of at most {sector} bytes, .* --sector-size {sector} ")
@@ -89,7 +126,7 @@ def test_sectors_that_are_larger_than_those_it_was_made_for() -> None:
 
 def test_a_device_that_grew() -> None:
     """Less than a filesystem's own unit at its end is no growth."""
-    there = {"files": {FSTAB: LINE}, "mounts": (Mount(SDB, "/srv", "ext4", "rw"),)}
+    there = {"files": {FSTAB: LINE}, "mounts": (Mount(SDB, "/srv", "ext4", "rw,relatime"),)}
     xfs = FOUND._replace(type="xfs")
     for found, less, grows in ((FOUND, 7 << 20, False), (FOUND, 8 << 20, True), (xfs, 4095, False), (xfs, GiB, True)):
         host = full(found._replace(size=10 * GiB - less), **there)
@@ -98,9 +135,9 @@ def test_a_device_that_grew() -> None:
 
 def test_none() -> None:
     refused(full(), r"cannot be removed: /dev/sdb holds an ext4 .*Set allow_destroy", state="absent")
-    there = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw"),))
+    there = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))
     made = plan(there, True, state="absent")
-    assert outline(made) == ["persist mount /dev/sdb", "unmount filesystem /dev/sdb", "wipe device /dev/sdb"]
+    assert outline(made) == ["unmount filesystem /dev/sdb", "persist mount /dev/sdb", "wipe device /dev/sdb"]
     assert made.after.files[FSTAB] == ""
     assert plan(blank(), state="absent").steps == ()
     assert planner.plan(blank(), parse({"device": "sdz", "state": "absent"}), False).steps == ()
@@ -142,7 +179,7 @@ def test_what_no_filesystem_can_be(words: dict[str, Any], said: str) -> None:
 
 def test_facts() -> None:
     want = parse({"device": "sdb"})
-    host = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw"),))
+    host = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))
     assert planner.facts(host, want) == {
         "filesystem": {
             "device": "/dev/disk/by-id/sdb",

@@ -284,7 +284,8 @@ def test_filesystems_on_what_the_document_makes() -> None:
         "raids": [mirror("md0", "sdb", "sdc")],
         "drives": [{"name": "data", "devices": ["sdd"], "volumes": [{"name": "logs", "mount_point": "/srv"}]}],
     }
-    refused(blank(), words, "/dev/data/logs is mounted on /srv, and /var/x is wanted")
+    elsewhere = blank()._replace(directories={**blank().directories, "/var/x": True})
+    refused(elsewhere, words, "/dev/data/logs is mounted on /srv, and /var/x is wanted")
     words["filesystems"] = words["filesystems"][1:]
     plan = planned(blank(), words)
     mounted = [step.detail for step in plan.steps if step.verb == "mount"]
@@ -403,9 +404,9 @@ def test_what_is_in_use_or_below_the_root_never_goes() -> None:
     host = planned(blank(), words).after
     top = host.groups().groups[0].volumes[0].device
     nothing = {"raids": [], "drives": [], "filesystems": [], "mode": "exact"}
-    used = host._replace(mounts=(Mount(top, "/srv", "ext4", "rw"),))
+    used = host._replace(mounts=(Mount(top, "/srv", "ext4", "rw,relatime"),))
     refused(used, nothing, r"drives: top is not in the document, .* but /dev/top/top is in use \(/srv\)", "top", "md1")
-    root = host._replace(mounts=(Mount(top, "/", "ext4", "rw"),))
+    root = host._replace(mounts=(Mount(top, "/", "ext4", "rw,relatime"),))
     assert planned(root, nothing).steps == ()
 
 
@@ -484,7 +485,7 @@ def test_one_initramfs_for_all_arrays() -> None:
 
 
 def test_what_is_mounted_is_not_touched() -> None:
-    host = blank(mounts=(Mount(SDB, "/", "ext4", "rw"),))
+    host = blank(mounts=(Mount(SDB, "/", "ext4", "rw,relatime"),))
     with pytest.raises(Refused, match="/dev/sdb is mounted on /"):
         layout.plan(host, parse(STACK), ("md0",))
 

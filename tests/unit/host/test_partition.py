@@ -239,6 +239,8 @@ def test_none() -> None:
     made = plan(host, True, state="absent")
     assert outline(made) == ["wipe device /dev/sdb1", "remove partition p1"]
     assert destroyed(made)
+    waited_for = host.with_file("/etc/fstab", f"UUID={EXT4.uuid} /old ext4 defaults\n")
+    refused(waited_for, "/dev/sdb1 is what /etc/fstab mounts on /old", True, state="absent")
     assert commands(made)[1] == "sfdisk --quiet --no-reread --no-tell-kernel --delete /dev/sdb 1"
     last = plan(made.after, name="p2", state="absent")
     assert commands(last)[0] == "wipefs --all /dev/sdb"

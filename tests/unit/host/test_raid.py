@@ -541,6 +541,8 @@ def test_an_array_that_holds_data_is_removed_with_permission() -> None:
     made = plan(host, allow=True, state="absent")
     assert outline(made)[:2] == ["wipe device /dev/md0", "stop raid md0"]
     assert made.steps[0].claims == (Claim("/dev/md0", "", (EXT4,)),)
+    waited_for = host.with_file("/etc/fstab", f"UUID={EXT4.uuid} /old ext4 defaults\n")
+    refused(waited_for, "/dev/md0 is what /etc/fstab mounts on /old", allow=True, state="absent")
     assert [sentence.split(":")[0] for sentence in destroyed(made)] == ["/dev/md0"]
 
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Step
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import EraseTables
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, permit, take
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Content,
@@ -184,3 +185,22 @@ def test_what_was_not_looked_at_is_asked_for() -> None:
 )
 def test_signatures_in_words(signature: Signature, words: str) -> None:
     assert describe(signature) == words
+
+
+@pytest.mark.parametrize(
+    ("spec", "remade"),
+    [(f"UUID={EXT4.uuid}", True), ("LABEL=backup", True), ("PARTUUID=p", False), ("/dev/disk/by-path/b", False)],
+)
+def test_what_the_next_boot_waits_for_is_not_erased(spec: str, remade: bool) -> None:
+    """A line by the device itself finds a filesystem again that takes the place of another one."""
+    links = {"/dev/disk/by-partuuid/p": SDB, "/dev/disk/by-path/b": SDB}
+    host = a_host(SDB, contents={SDB: Content((EXT4,))}, links=links, files={FSTAB: f"{spec} /old ext4 defaults 0 2\n"})
+    with pytest.raises(Refused, match=f"refused as a member of md0: {SDB} is what {FSTAB} mounts on /old as {spec}"):
+        taking(host, True)
+    if remade:
+        with pytest.raises(Refused, match="take that line out first, or add nofail"):
+            take(host, host.devices[SDB], "a place for xfs", "filesystems", True)
+    else:
+        assert take(host, host.devices[SDB], "a place for xfs", "filesystems", True)
+    for line in (f"{spec} /old ext4 nofail 0 2\n", f"{spec} /old ext4 noauto\n", "UUID=other /old ext4\n", "# none\n"):
+        assert taking(host.with_file(FSTAB, line), True)

@@ -13,7 +13,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Backing,
     Content,
@@ -73,7 +73,7 @@ def test_what_there_is_by_hand() -> None:
         files={FSTAB: fstab, CONF: mdadm_line("/dev/md0")},
         filesystems=found,
         contents={path: Content((Signature(known.type, known.uuid, known.label),)) for path, known in found.items()},
-        mounts=(Mount(SDD, "/old", "ext4", "rw"), Mount("/dev/sde", "/mnt", "xfs", "rw")),
+        mounts=(Mount(SDD, "/old", "ext4", "rw,noatime"), Mount("/dev/sde", "/mnt", "xfs", "rw")),
         backings=(Backing(SDB, "b", bcache="/dev/bcache0", registered=True),),
         swaps=(SDG,),
         links={"/dev/bcache/by-label/bcache0": "/dev/bcache0", "/dev/md0": None},
@@ -107,7 +107,7 @@ def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
         SDC,
         filesystems={SDB: Filesystem("ext4", "b"), SDC: Filesystem("swap", "c")},
         contents={SDB: Content((EXT4,)), SDC: Content((Signature("swap"),))},
-        mounts=(Mount(SDB, "/", "ext4", "rw"),),
+        mounts=(Mount(SDB, "/", "ext4", "rw,relatime"),),
         spaces={},
         disks={},
     )
@@ -147,6 +147,16 @@ def test_the_tree() -> None:
         "sdg                 disk              10 GiB",
         "└─ cached           bcache writeback  20 GiB",
     ]
+
+
+def test_the_tree_of_a_diff_has_options() -> None:
+    there = with_array(a_host(SDB, SDC), an_array(SDB, SDC, name="md0", bitmap="internal"))
+    found = {"/dev/md0": Filesystem("ext4", "u", "", 10 * GiB)}
+    fstab = "UUID=u /srv ext4 {} 0 2\n"
+    for options, shown in (("noatime", ", noatime"), ("defaults,nofail,x-systemd.device-timeout=300s", "")):
+        host = there._replace(filesystems=found, files={FSTAB: fstab.format(options)})
+        assert drawn(host).splitlines()[1] == f"└─ md0  raid1  10 GiB  ext4 (bitmap internal{shown})"
+    assert "options" not in tree(host)[0]
 
 
 def test_the_tree_of_what_does_not_run() -> None:
