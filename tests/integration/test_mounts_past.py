@@ -83,6 +83,33 @@ def test_an_automount_waits_and_nobody_looks(node: Node) -> None:
     assert "/srv" not in fstab(node)
 
 
+#: It fails if it starts before the mount, and nothing else makes it wait for disks.
+SERVICE = """\
+[Unit]
+DefaultDependencies=no
+{unit}
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/findmnt --mountpoint /srv
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_services_wait_for_a_mount_that_the_boot_does_not_wait_for(node: Node) -> None:
+    words = "defaults,x-systemd.before=told.service,x-systemd.required-by=told.service"
+    for name, unit in (("asks", "RequiresMountsFor=/srv"), ("told", "")):
+        node.guest.write(f"/etc/systemd/system/{name}.service", SERVICE.format(unit=unit))
+    node.run("systemctl daemon-reload; systemctl enable asks told")
+    node.converge("lvm_drive", **drive(node, mount_options=words))
+    assert f" {words},nofail,x-systemd.device-timeout=300s " in fstab(node)
+    node.run("sync")
+    node.lab.reboot()
+    assert node.run("systemctl is-active asks told") == "active\nactive"
+    node.unchanged("lvm_drive", **drive(node, mount_options=words))
+
+
 @pytest.mark.parametrize("spec", ["PARTUUID", "PARTLABEL", "by-label", "by-path", "by-partuuid", "LABEL"])
 def test_each_way_to_name_a_device_is_that_device(node: Node, spec: str) -> None:
     disk = node.disk("HDD1")

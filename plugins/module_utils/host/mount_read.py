@@ -34,18 +34,20 @@ def _inside(path: str, point: str) -> bool:
 
 
 def _processes(point: str) -> Iterator[str]:
-    device = os.stat(point).st_dev
     for number in filter(str.isdigit, os.listdir("/proc")):
-        if any(_inside(path, point) and _is_on(link, device) for link, path in _open_paths(f"/proc/{number}")):
+        if any(_inside(path, point) and _is_on(link, point) for link, path in _open_paths(f"/proc/{number}")):
             yield f"process {number} ({read_text(f'/proc/{number}/comm')})"
 
 
-def _is_on(link: str, device: int) -> bool:
+def _is_on(link: str, point: str) -> bool:
     """Whether a path is what it says here: in a container, the same one is something else."""
     try:
-        return os.stat(link).st_dev == device
-    except OSError:
+        return os.stat(link).st_dev == os.stat(point).st_dev
+    except (FileNotFoundError, ProcessLookupError):
         return False
+    except OSError:
+        # A filesystem whose device died tells nothing.
+        return True
 
 
 def _open_paths(process: str) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn, cast
 
 import pytest
@@ -12,7 +14,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Hands
-from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Step, digest, dump_steps
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
+    Command,
+    Edit,
+    Plan,
+    Step,
+    digest,
+    dump_steps,
+)
 from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, run, survey
 
 
@@ -318,6 +327,18 @@ def test_a_missing_program_is_found_before_anything_is_done(check_mode: bool) ->
     module = backend.run(check_mode)
     assert module.failed
     assert module.result["msg"] == "not installed on this host, and needed for this: no-such"
+    assert (module.result["changed"], backend.lit) == (False, False)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_file_that_cannot_be_written_is_found_before_anything_is_done(check_mode: bool) -> None:
+    backend = Backend()
+    backend.extra = (Step("edit", "lamp", "one", "", (Edit("/proc/sys/lamp", None, "on"),)),)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_RDONLY))
+        module = backend.run(check_mode)
+    assert module.failed
+    assert module.result["msg"].startswith("/proc/sys/lamp: Read-only file system, and this has to be written")
     assert (module.result["changed"], backend.lit) == (False, False)
 
 

@@ -41,6 +41,14 @@ def mounting(host: Host, **words: Any) -> Plan:
     return plan
 
 
+def test_the_root_has_one_line() -> None:
+    host = a_mount_host("UUID=1234 / xfs defaults 0 1\n", MOUNTED._replace(mount_point="/"))
+    assert mounting(host, mount_point="/").steps == ()
+    assert (
+        mounting(host, mount_point="/", mount_options="noatime").after.files[FSTAB] == "UUID=1234 / xfs noatime 0 1\n"
+    )
+
+
 def test_a_new_mount() -> None:
     plan = mounting(a_mount_host(ROOT, directory=None))
     line = f"UUID=1234 /srv xfs {OURS} 0 0\n"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -27,6 +28,10 @@ MOUNTINFO = """\
 """
 
 
+def dead(path: str) -> None:
+    raise OSError(errno.EIO, "Input/output error", path)
+
+
 def test_an_open_file_a_mapped_one_and_a_directory_keep_it_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,6 +50,8 @@ def test_an_open_file_a_mapped_one_and_a_directory_keep_it_busy(
         device = os.stat(tmp_path).st_dev
         patched.setattr(os, "stat", lambda path: SimpleNamespace(st_dev=device + ("/proc/" in path)))
         assert users(str(tmp_path), ()) == ""
+        patched.setattr(os, "stat", dead)
+        assert users(str(tmp_path), ()) == own
     mapped.close()
     swaps = tuple(f"{tmp_path}/{number}" for number in range(5))
     assert users(str(tmp_path), swaps) == ", ".join(f"swap file {path}" for path in swaps[:3]) + " and 2 more"

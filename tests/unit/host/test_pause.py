@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies above a device, out of use for a moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.pause import pause
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Host, Mount
+
+from .hosts import a_host
+
+SDB = "/dev/sdb"
+#: In the order of the kernel, which is no alphabetical one.
+MOUNTS = (
+    Mount(SDB, "/usual", "btrfs", "rw"),
+    Mount(SDB, "/again", "btrfs", "rw"),
+    Mount(SDB, "/again/a", "btrfs", "rw"),
+)
+LINES = "".join(f"{SDB} {point} btrfs noatime 0 0\n" for point in ("/again", "/again/a", "/link/"))
+
+
+def used(*mounts: Mount, fstab: str = LINES, users: str = "") -> Host:
+    host = a_host(SDB, files={FSTAB: fstab}, mounts=mounts, real={"/link": "/usual"})
+    return host._replace(users={mount.mount_point: users for mount in mounts})
+
+
+def test_down_and_up_again_in_the_order_of_the_mounts() -> None:
+    host = used(*MOUNTS)
+    found = pause(host, host.devices[SDB], "it")
+    assert [str(step.actions[0]) for step in found.down] == ["umount /again/a", "umount /again", "umount /usual"]
+    assert [str(step.actions[0]) for step in found.up] == ["mount /usual", "mount /again", "mount /again/a"]
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (used(*MOUNTS, fstab=""), f"it: /again/a is not in {FSTAB}, so it could not be mounted again as it was"),
+        (used(*MOUNTS, users="process 7 (sleep)"), r"it: /usual is in use by process 7 \(sleep\)"),
+        (used(MOUNTS[0]._replace(part=True)), "it: a directory of it is shown on /usual as well"),
+        (
+            used(*MOUNTS)._replace(virtual=(Mount("tmpfs", "/again/b", "tmpfs", "rw"),)),
+            "tmpfs is mounted on /again/b, ins",
+        ),
+    ],
+)
+def test_what_cannot_be_put_out_of_use(host: Host, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        pause(host, host.devices[SDB], "it")
