@@ -103,7 +103,7 @@ def _node(section: str, item: Item) -> Node:
     if isinstance(item, Drive):
         # A device is one of its volumes; the drive's own name is none.
         names += tuple(f"{item.name}/{volume.name}" for volume in item.volumes or ())
-        uses = item.volumes or ()
+        uses = tuple(volume for volume in item.volumes or () if volume.state != "absent")
     if isinstance(item, OnDevice):
         names, uses = (), (item.use,)
     mounts = tuple(use.mount_point for use in uses if use.mount_point) if item.state != "absent" else ()

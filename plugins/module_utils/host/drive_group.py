@@ -56,6 +56,8 @@ def gather(
     """The volume group, over all the wanted devices, each as large as it is."""
     if group is None and not devices:
         raise StorageError(f"drive {want.name} does not exist, and to create it, say also: devices")
+    if group is None and want.name in host.groups().taken:
+        raise StorageError(f"drive {want.name}: /dev/{want.name} exists, and LVM needs that path; choose another name")
     have = {volume.device for volume in group.physical_volumes} if group else set()
     new = [device for device in devices if device.path not in have]
     ours = group is not None and any(TAG in volume.tags for volume in group.physical_volumes)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, placeholder
-from ..document.drive import Drive, Volume
+from ..document.drive import Drive, Volume, mapper_name
 from ..document.sizes import Percent, show_size
 from . import mount
 from .actions import Inspect, Spans
@@ -288,7 +288,7 @@ def _shrink(
 
 def place_of(group: Group, logical: LogicalVolume) -> Place:
     """Where the volume's filesystem is."""
-    mapper = f"/dev/mapper/{group.name.replace('-', '--')}-{logical.name.replace('-', '--')}"
+    mapper = f"/dev/mapper/{mapper_name(group.name, logical.name)}"
     path = device_path(group.name, logical.name)
     name = f"{group.name}/{logical.name}"
     return Place("volume", name, path, logical.device, logical.size, (path, mapper), group.extent_size)

@@ -790,7 +790,8 @@ def _lvm(host: Host) -> Lvm:
             )
         )
     begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
-    return Lvm(tuple(groups), tuple(orphans), {path: name for path, name in begun.items() if name is not None})
+    known = {path: name for path, name in begun.items() if name is not None}
+    return Lvm(tuple(groups), tuple(orphans), known, taken=tuple(_list("/dev")))
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:

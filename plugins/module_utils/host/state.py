@@ -272,11 +272,13 @@ class Group(NamedTuple):
 class Lvm(NamedTuple):
     """``orphans`` are physical volumes of no group. ``begun`` are those of them that never were part of one, each with
     the name of the group that was being made of it (empty: none yet); read only where a step was interrupted.
+    ``taken`` are the names below /dev, which no new group can have.
     """
 
     groups: tuple[Group, ...] = ()
     orphans: tuple[str, ...] = ()
     begun: Mapping[str, str] = {}
+    taken: tuple[str, ...] = ()
 
 
 class Filesystem(NamedTuple):

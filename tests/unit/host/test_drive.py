@@ -273,6 +273,14 @@ def test_what_cannot_be_created(volumes: tuple[Volume, ...], words: dict[str, An
     refused(BLANK, said, False, *volumes, **words)
 
 
+def test_a_drive_is_not_called_as_something_else_below_dev() -> None:
+    host = BLANK._replace(lvm=Lvm(taken=("disk", "null")), contents={**BLANK.contents, SDB: Content((EXT4,))})
+    refused(host, "drive disk: /dev/disk exists, and LVM needs that path; choose", True, name="disk", devices=(SDB,))
+    # Its own directory is no obstacle.
+    there = ONLINE._replace(lvm=ONLINE.groups()._replace(taken=("data",)))
+    assert plan(there).steps == ()
+
+
 def test_300_mib_minus_one_extent_is_too_small_for_xfs() -> None:
     refused(BLANK, "296 MiB is too small for xfs, which needs 300 MiB", False, volume(size=296 * MiB), devices=(SDB,))
     assert plan(BLANK, False, volume(size=300 * MiB), devices=(SDB,)).steps
