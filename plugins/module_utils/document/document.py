@@ -187,6 +187,28 @@ def check_once(
                 places[device] = reference.place
 
 
+def check_mounts(
+    items: Mapping[Node, Item], where: Mapping[str, tuple[str, ...]], key: Callable[[str, str], str]
+) -> None:
+    """Raises StorageError for a device that two items mount in two places; ``key`` as for check_once."""
+    found: dict[str, tuple[str, str]] = {}
+    for node, item in items.items():
+        uses: dict[str, str | None] = {}
+        if isinstance(item, OnDevice):
+            uses = {item.device: item.use.mount_point}
+        elif isinstance(item, Drive):
+            uses = {f"{item.name}/{volume.name}": volume.mount_point for volume in item.volumes or ()}
+        for name, point in uses.items():
+            if point is None or item.state == "absent":
+                continue
+            for path in resolve(name, where):
+                place, other = found.setdefault(key(path, ""), (node.place, point))
+                if other != point:
+                    raise StorageError(
+                        f"{place} wants {path} on {other or 'no mount point'}, and {node.place} on {point}"
+                    )
+
+
 def permitted_by_name(text: str, name: str) -> str:
     """What an item's planner says about ``allow_destroy``, as it is for a document: there it is a list of names."""
     return text.replace("set allow_destroy", f"add {name} to allow_destroy").replace(

@@ -145,12 +145,15 @@ def mount(host: Host, want: Use, target: Target) -> Plan:
     point = want.mount_point
     if point is None:
         return Plan((), host)
+    if not point:
+        return unmount(host, target)
+    away, host = _leave(host, target, point)
     what = str(target)
     points = host.mounted(target.device)
     if points and point not in points:
         raise Refused(
-            f"{what}: {target.device} is mounted on {points[0]}, and {point} is wanted; "
-            "unmount it there and take out its fstab line first"
+            f"{what}: {target.device} is mounted on {' and '.join(points)}, and {point} is wanted; "
+            "unmount it where it is not wanted, and take out its fstab line there"
         )
     other = next((mount for mount in host.mounts if mount.mount_point == point and mount.device != target.device), None)
     if other:
@@ -166,7 +169,7 @@ def mount(host: Host, want: Use, target: Target) -> Plan:
     )
     if clash:
         raise Refused(f"{what}: {FSTAB} already mounts {clash.spec} on {point}; take that line out first")
-    steps: tuple[Step, ...] = ()
+    steps = away
     if not points:
         hidden = any(point.startswith(f"{outer}/") for outer in host.covered)
         if point not in host.directories and not hidden:
@@ -190,6 +193,29 @@ def mount(host: Host, want: Use, target: Target) -> Plan:
     elif persisted and line and _kernel_options(line.options) != _kernel_options(options):
         steps += (Step("remount", target.kind, target.name, options, (Command(("mount", "-o", "remount", point)),)),)
     return Plan(steps, host)
+
+
+def _leave(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Host]:
+    """The steps from the one place where a target is mounted, now or at boot, to one where nothing is.
+
+    Its fstab line keeps its options, and goes along once it is unmounted: a boot in between mounts it in either place.
+    """
+    here = [mounted for mounted in host.mounts if mounted.device == target.device]
+    known = [line for line in lines(host) if _is_about(line, target, None)]
+    old = here[0].mount_point if here else known[0].mount_point if known else ""
+    line = next((line for line in known if line.mount_point.rstrip("/") == old.rstrip("/")), None)
+    there = any(one.mount_point.rstrip("/") == point for one in known)
+    if len(here) > 1 or (len(known) > 1 and not here) or old.rstrip("/") == point or (there and not here):
+        return (), host
+    steps: tuple[Step, ...] = ()
+    for mounted in here:
+        more, host = _unmount(host, target, mounted)
+        steps += more
+    if line:
+        moved = None if there else line._replace(mount_point=point)
+        more, host = _write_fstab(host, target, old.rstrip("/"), moved, f"{old} in {FSTAB} becomes {point}")
+        steps += more
+    return steps, host
 
 
 def enable_swap(host: Host, want: Use, target: Target) -> Plan:
@@ -219,15 +245,20 @@ def unmount(host: Host, target: Target) -> Plan:
         steps += (Step("disable", "swap", target.name, target.device, (off,)),)
         host = host._replace(swaps=tuple(path for path in host.swaps if path != target.device))
     for mounted in reversed([mount for mount in host.mounts if mount.device == target.device]):
-        point = mounted.mount_point
-        inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]
-        if inside:
-            raise Refused(
-                f"{target}: {inside[0].device} is mounted on {inside[0].mount_point}, inside it; unmount that first"
-            )
-        steps += (Step("unmount", target.kind, target.name, point, (Command(("umount", point)),)),)
-        host = host._replace(mounts=tuple(mount for mount in host.mounts if mount is not mounted))
+        more, host = _unmount(host, target, mounted)
+        steps += more
     return Plan(steps, host)
+
+
+def _unmount(host: Host, target: Target, mounted: Mount) -> tuple[tuple[Step, ...], Host]:
+    point = mounted.mount_point
+    inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]
+    if inside:
+        raise Refused(
+            f"{target}: {inside[0].device} is mounted on {inside[0].mount_point}, inside it; unmount that first"
+        )
+    step = Step("unmount", target.kind, target.name, point, (Command(("umount", point)),))
+    return (step,), host._replace(mounts=tuple(mount for mount in host.mounts if mount is not mounted))
 
 
 def check_mount_points(volumes: tuple[Volume, ...], drive: str) -> None:
