@@ -41,6 +41,7 @@ from .state import (
     Mount,
     PhysicalVolume,
     Signature,
+    StrayVolume,
     Unfinished,
     partition_number,
 )
@@ -54,6 +55,7 @@ from .superblocks import (
     open_device,
     read_filesystem,
     read_members,
+    read_physical_volume,
 )
 
 SYS = "/sys/class/block"
@@ -70,11 +72,14 @@ _SKIPPED = ("ram", "zram", "sr", "fd", "nbd")
 
 _LVM_REPORT = (
     "lvm fullreport --all --reportformat json --units b --nosuffix "
-    "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation "
-    "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,pe_start,vg_name "
-    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv "
+    "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation,vg_uuid,vg_seqno,vg_exported "
+    "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,pe_start,vg_name,pv_uuid,pv_missing "
+    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv,lv_layout,lv_role,origin "
     "--configreport pvseg -o pvseg_start --configreport seg -o segtype"
 )
+#: LVM writes its backup of a group anew where that is old, also when it is only asked: a look leaves it as it is.
+_NO_BACKUP = ("--config", "backup { backup = 0 archive = 0 }")
+_DUPLICATES_REPORT = "lvm pvs --all --reportformat json -o pv_name,pv_duplicate"
 
 
 def read(references: Iterable[str] = ()) -> Host:
@@ -229,7 +234,7 @@ def _devices() -> dict[str, Device]:
             kernel=kernel,
             size=size,
             identity=identity(kernel),
-            link=links.get(path, "") or (_rbd_link(kernel) if kernel.startswith("rbd") else ""),
+            link=links.get(path, "") or _own_link(kernel),
             holders=tuple(f"/dev/{name}" for name in _list(f"{base}/holders")),
             partitions=()
             if is_partition
@@ -290,6 +295,14 @@ def rbd_spec(number: str) -> str:
     )
     spec = "/".join(part for part in (pool, namespace, image) if part)
     return spec if snapshot in ("", "-") else f"{spec}@{snapshot}"
+
+
+def _own_link(kernel: str) -> str:
+    """What a made device is called by what it is, where its kernel name counts how many there are."""
+    if kernel.startswith("dm-"):
+        name = read_text(f"{SYS}/{kernel}/dm/name")
+        return f"/dev/mapper/{name}" if name else ""
+    return _rbd_link(kernel) if kernel.startswith("rbd") else ""
 
 
 def _rbd_link(kernel: str) -> str:
@@ -756,7 +769,7 @@ def _transport(path: str) -> str:
 
 def _lvm(host: Host) -> Lvm:
     groups, orphans = [], []
-    for report in json.loads(run_command(tuple(_LVM_REPORT.split())))["report"]:
+    for report in json.loads(run_command((*_LVM_REPORT.split(), *_NO_BACKUP)))["report"]:
         volumes = [(os.path.realpath(entry["pv_name"]), entry) for entry in report.get("pv", ())]
         if not report.get("vg") or not report["vg"][0].get("vg_name"):
             orphans += [path for path, _entry in volumes]
@@ -777,6 +790,8 @@ def _lvm(host: Host) -> Lvm:
                         int(entry["pv_used"]),
                         tuple(entry["pv_tags"].split(",")) if entry["pv_tags"] else (),
                         int(entry["pe_start"]),
+                        entry["pv_uuid"],
+                        bool(entry["pv_missing"]),
                     )
                     for path, entry in volumes
                 ),
@@ -787,11 +802,39 @@ def _lvm(host: Host) -> Lvm:
                 moving=tuple(
                     os.path.realpath(entry["move_pv"]) for entry in report.get("lv", ()) if entry.get("move_pv")
                 ),
+                uuid=group["vg_uuid"],
+                sequence=int(group["vg_seqno"]),
+                exported=bool(group["vg_exported"]),
             )
         )
     begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
     known = {path: name for path, name in begun.items() if name is not None}
-    return Lvm(tuple(groups), tuple(orphans), known, taken=tuple(_list("/dev")))
+    return Lvm(tuple(groups), tuple(orphans), known, tuple(_list("/dev")), _stray(host, groups, orphans))
+
+
+def _stray(host: Host, groups: list[Group], orphans: list[str]) -> tuple[StrayVolume, ...]:
+    """Copies and older states of the groups' physical volumes, by the labels of devices that LVM does not use.
+
+    What lies below a physical volume shows its label too (a member of an array, a path of a multipath device).
+    """
+    used = {volume.device for group in groups for volume in group.physical_volumes}.union(orphans)
+    members = {member.device for array in host.arrays for member in array.members}
+    uuids = {group.uuid for group in groups} | {volume.uuid for group in groups for volume in group.physical_volumes}
+    found = []
+    for device in host.devices.values():
+        if device.suspended or not device.size or device.path in used | members or used.intersection(device.holders):
+            continue
+        try:
+            stray = read_physical_volume(device.path)
+        except OSError:
+            continue
+        if stray and uuids.intersection((stray.uuid, stray.group_uuid)):
+            found.append(stray)
+    if not found:
+        return ()
+    report = json.loads(run_command((*_DUPLICATES_REPORT.split(), *_NO_BACKUP)))["report"]
+    twice = {os.path.realpath(entry["pv_name"]) for entry in report[0]["pv"] if entry["pv_duplicate"]}
+    return tuple(stray._replace(duplicate=stray.device in twice) for stray in found)
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:
@@ -802,4 +845,16 @@ def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:
         active=entry["lv_active"] == "active",
         autoactivation=entry.get("lv_autoactivation", "enabled") == "enabled",
         device=path if path in host.devices else "",
+        kind=_volume_kind(entry["lv_layout"].split(","), entry["lv_role"].split(",")),
+        origin=entry["origin"] if "snapshot" in entry["lv_role"].split(",") else "",
     )
+
+
+def _volume_kind(layout: list[str], role: list[str]) -> str:
+    """LVM's type of a volume (raid,raid1 is raid1; thin,pool is thin-pool), empty of a linear one."""
+    if "snapshot" in role:
+        return "snapshot"
+    if "pool" in layout:
+        return "-".join(layout)
+    kind = layout[-1] if layout[0] == "raid" else layout[0]
+    return "" if kind == "linear" else kind

@@ -44,7 +44,7 @@ def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
     def branch(path: str) -> dict[str, Any]:
         device = host.devices.get(path)
         return {
-            "name": names.get(path) or (host.shown(path) if "<" in path else path.replace("/dev/", "", 1)),
+            "name": names.get(path) or _name(host, path),
             "type": _type(host, path),
             "size": device.size if device else 0,
             "holds": _holds(host, device) if device else "",
@@ -54,6 +54,13 @@ def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
         }
 
     return [branch(path) for path, device in host.devices.items() if path not in lower and device.size]
+
+
+def _name(host: Host, path: str) -> str:
+    """What the kernel calls a device; a mapped one, whose number says nothing, what it was mapped as."""
+    if "<" in path:
+        return host.shown(path)
+    return (host.stable(path) if path.startswith("/dev/dm-") else path).replace("/dev/", "", 1)
 
 
 def _above(host: Host) -> dict[str, list[str]]:
