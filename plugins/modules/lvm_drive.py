@@ -26,6 +26,8 @@ extends_documentation_fragment:
 requirements:
   - LVM 2.03.12 or newer, and the tools of the filesystem (btrfs-progs, e2fsprogs or xfsprogs).
 notes:
+  - Volumes of other programs stay as they are. Those that are no device for a filesystem (pools, snapshots) are not
+    managed, and keep the drive from being removed.
   - Physical volumes that the module adds carry the LVM tag C(strata.storage). Only those leave the group when they are
     not listed any more, unless O(remove_foreign_devices) says otherwise.
 seealso:
@@ -65,6 +67,14 @@ EXAMPLES = r"""
     state: absent
     allow_destroy: true
 
+- name: One of its volumes removed, another one unmounted, with all its data
+  strata.storage.lvm_drive:
+    name: data
+    volumes:
+      - {name: old, state: absent}
+      - {name: srv, mount_point: ""}
+    allow_destroy: [/dev/data/old]
+
 - name: Several volumes on one drive, one of them mounted inside another
   strata.storage.lvm_drive:
     name: data
@@ -91,7 +101,9 @@ drive:
         mount_options: defaults,nofail,x-systemd.device-timeout=300s
     state: online
 status:
-  description: How the drive does, sizes in bytes.
+  description:
+    - How the drive does, sizes in bytes. Its volumes are all that the group has, each with LVM's type (C(thin-pool),
+      C(snapshot), …); RV(drive) names those that a drive can have.
   returned: success
   type: dict
   sample:
@@ -100,6 +112,7 @@ status:
     volumes:
       data:
         device: /dev/data/data
+        type: linear
         active: true
         uuid: 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a
         mounted_on: [/srv]

@@ -113,15 +113,15 @@ def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
         )
 
 
-def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host]:
-    """Mounted, named, and spanning all of its device."""
+def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, spans: bool = True) -> tuple[Steps, Host]:
+    """Mounted, named, and (``spans``) as large as its device."""
     use = mount.enable_swap if want.filesystem == "swap" else mount.mount
     used = use(host, want, target(place, filesystem))
     steps, host = used.steps, used.after
     more, host, filesystem = _relabel(host, place, want, filesystem)
     steps += more
     slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
-    if place.size - filesystem.size >= max(place.slack, slack):
+    if spans and place.size - filesystem.size >= max(place.slack, slack):
         more, host = _grow(host, place, filesystem)
         steps += more
     return steps, host

@@ -12,6 +12,7 @@ from ..core.plan import Command, Intent, Step
 from ..document.drive import Drive
 from ..document.sizes import show_size
 from .actions import Claim
+from .drive_past import check_stray, check_whole
 from .safety import blank, take, wipe_steps
 from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
 from .unfinished import anew, begun, ended, forget, half_made, intent
@@ -32,13 +33,17 @@ def device_path(group: str, volume: str) -> str:
 
 
 def find(host: Host, name: str) -> Group | None:
-    group = next((group for group in host.groups().groups if group.name == name), None)
-    if group and any(volume.device not in host.devices for volume in group.physical_volumes):
+    """The group of that name. Raises Refused where LVM would change nothing in it, or could mean another one."""
+    groups = [group for group in host.groups().groups if group.name == name]
+    if len(groups) > 1:
+        where = " and ".join(f"{group.uuid} on {' '.join(physical(group))}" for group in groups)
         raise Refused(
-            f"drive {name}: a physical volume of its group is missing. Bring the device back, or repair the group "
-            f"(vgreduce --removemissing {name}) first."
+            f"drive {name}: there are {len(groups)} volume groups of that name, {where}. Rename the one that is not "
+            f"meant by its UUID (vgrename {groups[-1].uuid} NEWNAME), which changes no data, or disconnect its devices"
         )
-    return group
+    for group in groups:
+        check_whole(host, group)
+    return groups[0] if groups else None
 
 
 def replace_group(host: Host, old: Group | None, *new: Group) -> Host:
@@ -74,6 +79,7 @@ def gather(
                 f"{device.path}: refused as a device of {want.name}: it is a physical volume of volume group "
                 f"{owner}. Take it out of `devices`, or remove it from that group first."
             )
+        check_stray(host, want, device, allow)
         if half_made(host, "drive", device.path):
             # LVM itself refuses one that it had marked as used, and given no metadata yet.
             steps += wipe_steps([(device, host.content(device.path)[device.path])], lost=False)

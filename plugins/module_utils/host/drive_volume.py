@@ -128,8 +128,13 @@ def _size_argument(host: Host, group: Group, volume: Volume, size: int) -> tuple
 
 
 def goal(group: Group, volume: Volume, logical: LogicalVolume) -> int:
-    """How large the logical volume should be, in bytes and whole extents; omitted: all that there is."""
+    """How large the logical volume should be, in bytes and whole extents.
+
+    Omitted, one that exists stays as it is, and a new one gets all that is free.
+    """
     size = volume.size if volume.size is not None else Percent(100)
+    if volume.size is None and logical.size:
+        return logical.size
     if size == Percent(100):
         return logical.size + group.free // group.extent_size * group.extent_size
     if isinstance(size, Percent):
@@ -197,6 +202,7 @@ def _resize(
     wanted = goal(group, volume, logical)
     if wanted == logical.size:
         return (), host, logical
+    _check_resizable(name, group, logical, wanted)
     if wanted < logical.size:
         if offline:
             raise Refused(f"volume {name} has to shrink to {show_size(wanted)}; bring it online at its size first")
@@ -212,6 +218,26 @@ def _resize(
         flush=physical(group),
     )
     return (extend,), *_resized(host, group, logical, wanted)
+
+
+def _check_resizable(name: str, group: Group, logical: LogicalVolume, wanted: int) -> None:
+    has = f"volume {name} has {show_size(logical.size)}, and {show_size(wanted)} is wanted"
+    if logical.kind:
+        raise Refused(
+            f"{has}, but it is of LVM's type {logical.kind}, whose size a drive does not change. Leave size out, and "
+            "use lvextend or lvreduce for it"
+        )
+    for snapshot in group.snapshots(logical):
+        raise Refused(
+            f"{has}, but it is the origin of the snapshot {group.name}/{snapshot.name}, and LVM does not resize an "
+            "origin that is active. Leave size out for as long as the snapshot is needed"
+        )
+
+
+def describe_volume(logical: LogicalVolume) -> str:
+    """``theirs``, ``pool (thin-pool)`` or ``snap (snapshot of data)``."""
+    of = f" of {logical.origin}" if logical.origin else ""
+    return f"{logical.name} ({logical.kind}{of})" if logical.kind else logical.name
 
 
 def _resized(host: Host, group: Group, logical: LogicalVolume, size: int) -> tuple[Host, LogicalVolume]:

@@ -66,7 +66,11 @@ def test_mount_points_are_normal(given: str, understood: str) -> None:
         ({"devices": []}, "drive data: `devices` is empty; a drive has at least one"),
         ({"devices": ["sdb", "sdb"]}, "drive data: sdb is named twice"),
         ({"mount_point": "srv"}, "drive data: volume data: mount_point 'srv' is not an absolute path"),
-        ({"mount_point": ""}, "mount_point '' is not an absolute path"),
+        ({"mount_point": "", "mount_options": "ro"}, "mount_options beside an empty mount_point, which unmounts it"),
+        (
+            {"volumes": [{"name": "a", "state": "absent"}], "state": "offline"},
+            "a is to be absent, and the drive offline",
+        ),
         ({"mount_point": "/srv\nx"}, "is not an absolute path"),
         ({"mount_point": "/"}, "drive data: volume data: mount_point / is the host's own root"),
         ({"mount_point": "//"}, "mount_point / is the host's own root"),
@@ -90,6 +94,11 @@ def test_mount_points_are_normal(given: str, understood: str) -> None:
 def test_what_no_drive_can_be(item: dict[str, Any], said: str) -> None:
     with pytest.raises(StorageError, match=said):
         parse({"name": "data", **item})
+
+
+def test_a_volume_that_is_to_go_and_one_that_is_to_be_unmounted() -> None:
+    drive = parse({"name": "data", "volumes": [{"name": "a", "state": "absent"}, {"name": "b", "mount_point": ""}]})
+    assert drive.volumes == (Volume("a", state="absent"), Volume("b", mount_point=""))
 
 
 def test_volumes_in_the_flat_form() -> None:
