@@ -244,6 +244,8 @@ def _resized(host: Host, group: Group, logical: LogicalVolume, size: int) -> tup
     resized = logical._replace(size=size)
     free = group.free - size + logical.size
     after = group._replace(free=free, volumes=replace_item(group.volumes, logical, resized))
+    device = host.devices[logical.device]._replace(size=size)
+    host = host._replace(devices={**host.devices, device.path: device})
     return replace_group(host, group, after), resized
 
 

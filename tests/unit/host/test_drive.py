@@ -43,6 +43,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Signature,
     StrayVolume,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn
 from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent, on_device
 
 from .hosts import (
@@ -805,6 +806,12 @@ def test_a_volume_grows_to_an_explicit_size(size: object, argument: str) -> None
     made = plan(online(size=GiB), False, volume(size=size))
     assert commands(made)[0] == f"lvextend {argument} data/data"
     assert outline(made) == ["extend volume data/data", "grow volume data/data"]
+
+
+def test_a_diff_shows_the_size_that_a_volume_gets() -> None:
+    made = plan(online(size=GiB), False, volume(size=2 * GiB))
+    assert made.after.devices[DEVICE].size == 2 * GiB
+    assert "2 GiB" in drawn(made.after)
 
 
 def test_growing_goes_on_where_it_was_cut_short() -> None:
