@@ -172,3 +172,26 @@ def test_a_luks_device_has_a_name_that_stays(node: Node) -> None:
     found = node.module("layout_info")
     assert found["layout"]["drives"][0]["devices"] == ["/dev/mapper/vault"]
     node.unchanged("layout", **found["layout"])
+
+
+def test_a_btrfs_one_of_whose_devices_was_away(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(f"mkfs.btrfs -q -d raid1 -m raid1 {one} {two}; mount {one} /mnt; echo old > /mnt/file; umount /mnt; sync")
+    words: dict[str, Any] = {"filesystems": [{"device": one, "mount_point": "/srv"}]}
+    node.converge("layout", **words)
+    node.run("umount /srv; sync")
+    node.lab.pull_disk("HDD2")
+    said = node.refusal("layout", **words)
+    assert "its btrfs spans 2 devices, and only" in said
+    node.run(f"mount -o degraded {one} /mnt; echo new > /mnt/file; sync; echo > /mnt/more; umount /mnt; sync")
+    node.lab.insert_disk("HDD2")
+    node.run("udevadm settle")
+    two = node.disk("HDD2")
+    # Alone as well: each has a version of its own, of which a mount of both would make one.
+    before = node.lab.disk_writes()
+    for device in (one, two):
+        said = node.refusal("layout", filesystems=[{"device": device, "mount_point": "/srv"}])
+        assert f"{node.run(f'readlink -f {two}')} was away while the others were written to" in said
+    assert node.lab.disk_writes() == before
+    node.run(f"wipefs -qa {two}; btrfs device scan --forget; mount -o degraded,ro {one} /mnt")
+    assert node.run("cat /mnt/file") == "new"

@@ -329,7 +329,8 @@ class Filesystem(NamedTuple):
     """A filesystem by its own superblock; ``size`` is what it spans.
 
     ``sector`` is the largest sector size of a device on which it mounts, in bytes. ``unused``: no kernel has worked
-    with it since it was made. It is read only where a record is about the device.
+    with it since it was made. It is read only where a record is about the device. ``devices`` is how many it spans, and
+    ``generation`` how often it was written to: what was away from a btrfs of several devices has an older one.
     """
 
     type: str
@@ -338,6 +339,8 @@ class Filesystem(NamedTuple):
     size: int = 0
     sector: int = 4096
     unused: bool = False
+    devices: int = 1
+    generation: int = 0
 
 
 class Unfinished(NamedTuple):

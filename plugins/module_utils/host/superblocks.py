@@ -419,12 +419,16 @@ def _btrfs(block: bytes) -> Filesystem | None:
     # The item of this device is inside the superblock; with one device it spans what the filesystem does.
     (size,) = struct.unpack_from("<Q", block, 201 + 8)
     (sector,) = struct.unpack_from("<I", block, 144)
+    (generation,), (devices,) = struct.unpack_from("<Q", block, 72), struct.unpack_from("<Q", block, 136)
     return Filesystem(
         type="btrfs",
         uuid=str(uuid.UUID(bytes=block[32:48])),
         label=block[299:555].split(b"\0", 1)[0].decode(errors="replace"),
         size=size,
         sector=sector,
+        devices=devices,
+        # Of one device there is none to compare it with.
+        generation=generation if devices > 1 else 0,
     )
 
 
