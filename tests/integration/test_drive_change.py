@@ -150,14 +150,14 @@ def test_a_check_shows_the_sizes_that_the_run_does(node: Node) -> None:
         assert checked["diff"]["before"] != checked["diff"]["after"], change
         assert checked["diff"]["after"] == done["diff"]["after"], change
     volume = {"name": "data", "size": "600M", "mount_point": "/srv"}
-    document = {"drives": [{"name": "data", "volumes": [volume], "allow_shrink": True}]}
+    document: dict[str, Any] = {"drives": [{"name": "data", "volumes": [volume], "allow_shrink": True}]}
     checked, done = (node.module("layout", check=check, **document) for check in (True, False))
     assert "600 MiB" in checked["diff"]["after"]
     assert checked["diff"]["after"] == done["diff"]["after"]
 
 
 def test_volumes_that_move_and_go(node: Node) -> None:
-    drive = {"name": "data", "devices": [node.disk("HDD1")]}
+    drive: dict[str, Any] = {"name": "data", "devices": [node.disk("HDD1")]}
     srv: dict[str, Any] = {"name": "srv", "size": "200M", "mount_point": "/srv", "mount_options": "noatime"}
     old: dict[str, Any] = {"name": "old", "size": "100M", "filesystem": "ext4", "mount_point": "/old"}
     node.module("lvm_drive", **drive, volumes=[srv, old])

@@ -65,7 +65,7 @@ def test_half_of_a_mirror_that_lvm_takes_for_the_mirror(node: Node) -> None:
     # A copy of that: LVM itself sees two of them now.
     three = node.disk("HDD3")
     node.run(f"dd if={two} of={three} bs=1M count=50 status=none conv=fsync; udevadm settle")
-    new = {"name": "data", "volumes": [{"name": "new", "size": "12M", "filesystem": "ext4"}]}
+    new: dict[str, Any] = {"name": "data", "volumes": [{"name": "new", "size": "12M", "filesystem": "ext4"}]}
     for words in (drive, new, {"name": "data", "state": "offline"}):
         assert "LVM changes nothing in the group while it sees both" in node.refusal("lvm_drive", **words)
     node.run(f"wipefs -qa {three}; umount /srv; vgchange -an data; mdadm --stop /dev/md/m; udevadm settle")
