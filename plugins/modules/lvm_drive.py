@@ -67,14 +67,6 @@ EXAMPLES = r"""
     state: absent
     allow_destroy: true
 
-- name: One of its volumes removed, another one unmounted, with all its data
-  strata.storage.lvm_drive:
-    name: data
-    volumes:
-      - {name: old, state: absent}
-      - {name: srv, mount_point: ""}
-    allow_destroy: [/dev/data/old]
-
 - name: Several volumes on one drive, one of them mounted inside another
   strata.storage.lvm_drive:
     name: data
@@ -83,6 +75,14 @@ EXAMPLES = r"""
       - {name: srv, size: 100%, mount_point: /srv}
       - {name: logs, size: 20G, filesystem: ext4, mount_point: /srv/logs, mount_options: noatime}
       - {name: swap, size: 4G, filesystem: swap}
+
+- name: One of them removed, and another one moved
+  strata.storage.lvm_drive:
+    name: data
+    volumes:
+      - {name: swap, state: absent}
+      - {name: logs, mount_point: /srv/log}
+    allow_destroy: [/dev/data/swap]
 """
 
 RETURN = r"""
