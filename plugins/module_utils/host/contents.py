@@ -74,6 +74,8 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     steps: Steps = ()
     kind = want.filesystem or "btrfs"
     device = host.devices[place.device]
+    if device.read_only:
+        raise StorageError(f"{place}: {place.path} is read-only, and holds no {kind}")
     content = host.content(device.path)[device.path]
     if content.signatures:
         if not left and not host.may_lose(device.path, allow):

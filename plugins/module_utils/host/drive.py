@@ -51,7 +51,7 @@ def plan(host: Host, want: Drive, allow: bool) -> Plan:
     cleared, host = finish_removal(host, want.name)
     planned = _plan(host, want, devices, allow)
     group = find(planned.after, want.name)
-    beside = drive_past.warnings(host, group) if group else ()
+    beside = drive_past.warnings(planned.after, group) if group else ()
     return planned._replace(steps=cleared + planned.steps, warnings=planned.warnings + beside)
 
 

@@ -125,8 +125,11 @@ def gather(
     for path in paths:
         host = host.with_content(path, Signature("LVM2_member"))
     lvm = host.groups()
-    host = host._replace(lvm=lvm._replace(orphans=tuple(path for path in lvm.orphans if path not in paths)))
-    return steps, replace_group(host, old, group), group
+    lvm = lvm._replace(
+        orphans=tuple(path for path in lvm.orphans if path not in paths),
+        stray=tuple(stray for stray in lvm.stray if stray.device not in paths),
+    )
+    return steps, replace_group(host._replace(lvm=lvm), old, group), group
 
 
 def _check_sectors(host: Host, want: Drive, group: Group | None, new: list[Device]) -> None:

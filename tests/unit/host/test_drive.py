@@ -518,6 +518,8 @@ def test_a_device_with_an_older_state_is_warned_of_and_kept(stray: StrayVolume, 
     assert warning.startswith(f"drive data: {said}")
     refused(host, "/dev/sdc: refused as a device of data: it is an? .*metadata 2", devices=(SDB, SDC))
     refused(host, "drive data cannot be removed while /dev/sdc is here: it is an? ", True, state="absent")
+    taken = plan(host._replace(expendable=(SDC,)), devices=(SDB, SDC))
+    assert (outline(taken), taken.warnings) == (["wipe device /dev/sdc", "extend drive data"], ())
     # What somebody else works with is no concern of the group's.
     busy = host._replace(contents={**host.contents, SDC: PV._replace(busy=True)})
     assert drive.plan(busy, want(), False).warnings == ()
@@ -573,6 +575,14 @@ def test_a_volume_that_was_made_and_not_formatted_is_formatted() -> None:
     host = online(mounts=(), fstab="", directories={"/srv": True}, contents={DEVICE: Content()})
     host = host._replace(filesystems={DEVICE: None})
     assert outline(plan(host))[0] == "format volume data/data"
+
+
+def test_what_is_read_only_gets_no_filesystem() -> None:
+    host = online(
+        mounts=(), fstab="", directories={"/srv": True}, contents={DEVICE: Content()}, filesystems={DEVICE: None}
+    )
+    host = host._replace(devices={**host.devices, DEVICE: host.devices[DEVICE]._replace(read_only=True)})
+    refused(host, "volume data/data: /dev/data/data is read-only, and holds no xfs", True)
 
 
 # Growth
