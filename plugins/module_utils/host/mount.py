@@ -252,6 +252,8 @@ def unmount(host: Host, target: Target) -> Plan:
 
 def _unmount(host: Host, target: Target, mounted: Mount) -> tuple[tuple[Step, ...], Host]:
     point = mounted.mount_point
+    if point == "/":
+        raise Refused(f"{target}: {target.device} is mounted on /, the host's own root, which is never unmounted")
     inside = [mount for mount in host.mounts if mount.mount_point.startswith(f"{point}/")]
     if inside:
         raise Refused(

@@ -250,6 +250,13 @@ def test_lines_for_other_places_stay_where_there_are_many() -> None:
     assert str(plan.after.files[FSTAB]).startswith(many)
 
 
+def test_the_root_stays_where_it_is() -> None:
+    host = a_mount_host(ROOT, MOUNTED._replace(mount_point="/"))
+    for point in ("/srv", ""):
+        with pytest.raises(Refused, match="is mounted on /, the host's own root, which is never unmounted"):
+            mounting(host, mount_point=point)
+
+
 def test_an_empty_mount_point_unmounts() -> None:
     plan = mounting(a_mount_host(ROOT + OLD, MOUNTED._replace(mount_point="/old")), mount_point="")
     assert sorted(commands(plan)) == [f"edit {FSTAB}", "umount /old"]
