@@ -183,8 +183,10 @@ _VOLUME = r"""
 size:
   description:
     - Size of the logical volume, as bytes, V(10G), V(10GB), V(50%) of the volume group, or V(100%) of all that is free.
-    - Omitted means V(100%), so that the volume grows with the drive's devices.
+    - Omitted, a volume that exists keeps its size, and a new one gets all that is free. To have it grow with the
+      drive's devices, say V(100%). Its filesystem is grown together with it.
     - A smaller size than it has needs C(allow_shrink) of the drive.
+    - The size of a volume that is not linear (C(raid1), C(thin), …), or that has a snapshot, is not changed.
   type: str
 filesystem:
   description:
@@ -204,6 +206,8 @@ mount_point:
   description:
     - Where to mount it, now and at each boot. The directory is made where it is missing, and must be empty.
     - A path through symbolic links means the directory that they lead to.
+    - If it is mounted elsewhere, it moves, and its line in fstab keeps its options. The empty string unmounts it and
+      removes that line.
   type: path
 mount_options:
   description:
@@ -244,6 +248,16 @@ allow_shrink:
 allow_offline:
   description: Whether a volume may be unmounted for as long as its V(ext4) is checked and shrunk, or its swap remade.
   type: bool
+"""
+
+_VOLUME_STATE = r"""
+state:
+  description:
+    - V(present) is a volume that is active, formatted and mounted as its words say.
+    - V(absent) removes this volume alone. One that holds anything needs C(allow_destroy).
+  type: str
+  choices: [present, absent]
+  default: present
 """
 
 _DRIVE_STATE = r"""
@@ -391,7 +405,7 @@ class ModuleDocFragment:
         _VOLUME_NAME,
         _VOLUME,
         _USE,
-        _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME, _USE),
+        _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME, _USE, _VOLUME_STATE),
         _DRIVE_STATE,
     )
 
@@ -408,7 +422,13 @@ class ModuleDocFragment:
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))
     DRIVES: str = _flat(
-        _section("drives", "Drives.", _DRIVE, _section("volumes", "Its volumes.", _NAME, _VOLUME, _USE), _DRIVE_STATE)
+        _section(
+            "drives",
+            "Drives.",
+            _DRIVE,
+            _section("volumes", "Its volumes.", _NAME, _VOLUME, _USE, _VOLUME_STATE),
+            _DRIVE_STATE,
+        )
     )
     FILESYSTEMS: str = _flat(
         _section(

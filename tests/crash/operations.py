@@ -183,7 +183,7 @@ OPERATIONS = (
     ),
     Operation("drive: create", DRIVE, modes=("volatile",)),
     Operation("drive: create xfs", drive(devices=["{HDD1}"], mount_point="/srv", filesystem="xfs")),
-    on_drive("drive: a device more", drive(devices=["{HDD1}", "{HDD2}"], mount_point="/srv"), DRIVE),
+    on_drive("drive: a device more", drive(devices=["{HDD1}", "{HDD2}"], size="100%", mount_point="/srv"), DRIVE),
     on_drive("drive: offline", drive(state="offline"), DRIVE, reopen=DRIVE),
     on_drive("drive: online", DRIVE, DRIVE, then=(drive(state="offline"),)),
     on_drive(

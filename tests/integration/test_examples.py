@@ -212,6 +212,8 @@ def test_grow_and_shrink_a_drive(read: Any, guest: Guest) -> None:
     reader.play()
     assert guest.read("/srv/file") == "kept\n"
     assert guest.run("pvs --noheadings | wc -l").stdout.strip() == "1"
+    assert "changed=4" in reader.play()
+    assert guest.run("lvs --noheadings | wc -l").stdout.strip() == "1"
     assert "changed=3" in reader.play()
     assert guest.run("pvs --noheadings").stdout == ""
     assert reader.left == []
@@ -254,8 +256,8 @@ def test_bcache_examples(read: Any, guest: Guest) -> None:
 
 
 def test_lvm_drive_examples(read: Any, guest: Guest) -> None:
-    assert "changed=6" in read("lvm_drive").play()
-    assert guest.run("findmnt --noheadings --output FSTYPE /srv/logs").stdout.strip() == "ext4"
+    assert "changed=7" in read("lvm_drive").play()
+    assert guest.run("findmnt --noheadings --output FSTYPE /srv/log").stdout.strip() == "ext4"
 
 
 def test_layout_examples(read: Any, lab: Lab) -> None:

@@ -103,7 +103,7 @@ def _node(section: str, item: Item) -> Node:
     if isinstance(item, Drive):
         # A device is one of its volumes; the drive's own name is none.
         names += tuple(f"{item.name}/{volume.name}" for volume in item.volumes or ())
-        uses = item.volumes or ()
+        uses = tuple(volume for volume in item.volumes or () if volume.state != "absent")
     if isinstance(item, OnDevice):
         names, uses = (), (item.use,)
     mounts = tuple(use.mount_point for use in uses if use.mount_point) if item.state != "absent" else ()
@@ -185,6 +185,28 @@ def check_once(
                 if device in places and (not here or role(places[device]) != here):
                     raise StorageError(f"{places[device]} and {reference.place} both mean {device}")
                 places[device] = reference.place
+
+
+def check_mounts(
+    items: Mapping[Node, Item], where: Mapping[str, tuple[str, ...]], key: Callable[[str, str], str]
+) -> None:
+    """Raises StorageError for a device that two items mount in two places; ``key`` as for check_once."""
+    found: dict[str, tuple[str, str]] = {}
+    for node, item in items.items():
+        uses: dict[str, str | None] = {}
+        if isinstance(item, OnDevice):
+            uses = {item.device: item.use.mount_point}
+        elif isinstance(item, Drive):
+            uses = {f"{item.name}/{volume.name}": volume.mount_point for volume in item.volumes or ()}
+        for name, point in uses.items():
+            if point is None or item.state == "absent":
+                continue
+            for path in resolve(name, where):
+                place, other = found.setdefault(key(path, ""), (node.place, point))
+                if other != point:
+                    raise StorageError(
+                        f"{place} wants {path} on {other or 'no mount point'}, and {node.place} on {point}"
+                    )
 
 
 def permitted_by_name(text: str, name: str) -> str:

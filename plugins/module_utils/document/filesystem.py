@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 class Use(NamedTuple):
-    """What a device is to carry, and how that is used. None: leave it as it is."""
+    """What a device is to carry, and how that is used. None: leave it as it is; an empty ``mount_point``: unmounted."""
 
     filesystem: str | None = None
     label: str | None = None
@@ -68,7 +68,13 @@ def parse(item: Mapping[str, Any], root: bool = False) -> OnDevice:
 def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool = False) -> Use:
     """``what`` is for errors: whose words these are. ``root``: it may be mounted there."""
     mount_point = item.get("mount_point")
-    if mount_point is not None:
+    if mount_point == "":
+        for word in ("mount_options", "boot_required"):
+            if item.get(word) is not None:
+                raise StorageError(
+                    f"{what}: {word} beside an empty mount_point, which unmounts it; leave one of them out"
+                )
+    elif mount_point is not None:
         if not mount_point.startswith("/") or any(c in mount_point for c in "\n\0"):
             raise StorageError(f"{what}: mount_point {mount_point!r} is not an absolute path")
         mount_point = posixpath.normpath("/" + mount_point.lstrip("/"))

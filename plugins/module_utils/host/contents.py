@@ -74,6 +74,8 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     steps: Steps = ()
     kind = want.filesystem or "btrfs"
     device = host.devices[place.device]
+    if device.read_only:
+        raise StorageError(f"{place}: {place.path} is read-only, and holds no {kind}")
     content = host.content(device.path)[device.path]
     if content.signatures:
         if not left and not host.may_lose(device.path, allow):
@@ -115,10 +117,12 @@ def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
         )
 
 
-def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host]:
-    """Mounted, named, and spanning all of its device."""
+def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, spans: bool = True) -> tuple[Steps, Host]:
+    """Mounted, named, and (``spans``) as large as its device."""
+    if want.mount_point and filesystem.devices > 1:
+        _check_together(host, place, want, filesystem)
     slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
-    grows = place.size - filesystem.size >= max(place.slack, slack)
+    grows = spans and place.size - filesystem.size >= max(place.slack, slack)
     told = want.mount_options is not None or want.boot_required is not None
     swap = want.filesystem == "swap" or (filesystem.type == "swap" and want.mount_point is None and told)
     steps: Steps = ()
@@ -133,6 +137,39 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem) -> t
         more, host = _grow(host, place, filesystem)
         steps += more
     return steps, host
+
+
+def _check_together(host: Host, place: Place, want: Use, filesystem: Filesystem) -> None:
+    """Raises Refused where a filesystem of several devices is not mounted, and they are not all here, or not the same.
+
+    Its devices are written one after another, so that a crash leaves them one generation apart.
+    """
+    others = host.filesystems_on(
+        *(
+            device.path
+            for device in host.devices.values()
+            if device.kernel and device.size and not device.holders and not device.partitions and not device.suspended
+        )
+    )
+    known = {path: other for path, other in others.items() if other and same_uuid(other.uuid, filesystem.uuid)}
+    if any(host.mounted(path) for path in known):
+        return
+    newest = max(other.generation for other in known.values())
+    old = [path for path, other in known.items() if other.generation < newest - 1]
+    if old:
+        which = ", ".join(f"{path} (generation {other.generation})" for path, other in known.items())
+        raise Refused(
+            f"{place}: its {filesystem.type} spans {which}, and {' '.join(old)} was away while the others were written "
+            "to; together, older data could be read, or both be damaged if each was used alone. Nothing is mounted. "
+            f"Disconnect {' '.join(old)}, and mount the rest by hand (mount -o degraded,ro) to see what it holds"
+        )
+    line = mount.find_line(host, target(place, filesystem), want.mount_point)
+    words = f"{want.mount_options or ''},{line.options if line else ''}".split(",")
+    if len(known) < filesystem.devices and "degraded" not in words:
+        raise Refused(
+            f"{place}: its {filesystem.type} spans {filesystem.devices} devices, and only {' '.join(known)} is here. "
+            "Bring the others back; mount -o degraded,ro shows by hand what there is without them"
+        )
 
 
 def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[str, Any]:

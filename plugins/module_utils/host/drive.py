@@ -11,7 +11,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan
 from ..document.drive import Drive, Volume
 from ..document.sizes import Percent
-from . import mount
+from . import drive_past, mount
 from .actions import Inspect
 from .contents import dump_use, put_to_use, target
 from .drive_group import (
@@ -29,9 +29,9 @@ from .drive_group import (
     step,
     without_space,
 )
-from .drive_volume import Made, goal, make, place_of, replace_volume
+from .drive_volume import Made, describe_volume, goal, make, place_of, replace_volume
 from .health import of_devices, of_use, told
-from .safety import check_once, describe_content
+from .safety import check_once, describe_content, usage
 from .state import Device, Group, Host, LogicalVolume
 from .unfinished import begun, forget, half_made
 
@@ -55,31 +55,39 @@ def plan(host: Host, want: Drive, allow: bool) -> Plan:
 
 
 def _warnings(host: Host, want: Drive) -> tuple[str, ...]:
-    group = next((group for group in host.known_groups().groups if group.name == want.name), None)
-    if group is None or want.state != "online":
+    group = find(host, want.name)
+    if group is None:
         return ()
+    beside = drive_past.warnings(host, group)
+    if want.state != "online":
+        return beside
     below = [volume.device for volume in group.physical_volumes]
     own = [volume.device for volume in group.volumes if volume.device]
-    return told(f"drive {want.name}", *of_devices(host, *below), *of_use(host, *own))
+    return beside + told(f"drive {want.name}", *of_devices(host, *below), *of_use(host, *own))
 
 
 def _plan(host: Host, want: Drive, devices: list[Device], allow: bool) -> Plan:
     group = find(host, want.name)
+    _check_kinds(want, group)
     if want.state == "absent":
         return _absent(host, want, group, devices, allow)
     if want.state == "offline":
         if group is None:
             raise StorageError(f"drive {want.name} does not exist, so it cannot be taken offline")
         return _offline(host, want, group)
-    mount.check_mount_points(want.volumes or (), want.name)
-    steps, host, group = gather(host, want, group, devices, allow)
+    present = tuple(volume for volume in want.volumes or () if volume.state != "absent")
+    mount.check_mount_points(present, want.name)
+    before = host
+    removed, host = _remove_volumes(host, want, group, allow)
+    steps, host, group = gather(host, want, find(host, want.name), devices, allow)
+    steps = removed + steps
     gone = leaving(want, group, devices)
     foreign = [path for path in group.moving if path not in [volume.device for volume in gone]]
     if foreign:
-        return Plan((), host, in_progress=(f"drive {want.name}: a pvmove away from {foreign[0]}",))
+        return Plan((), before, in_progress=(f"drive {want.name}: a pvmove away from {foreign[0]}",))
     host, group = without_space(host, group, gone)
     # Who shrinks makes room for what leaves and for the others; whoever gets all that is left comes last.
-    volumes = sorted(want.volumes or (), key=lambda volume: volume.size in (None, Percent(100)))
+    volumes = sorted(present, key=lambda volume: volume.size in (None, Percent(100)))
     shrinking = [volume for volume in volumes if _shrinks(group, volume)]
     made: dict[str, Made] = {}
     for volume in shrinking:
@@ -93,11 +101,30 @@ def _plan(host: Host, want: Drive, devices: list[Device], allow: bool) -> Plan:
             more, host, made[volume.name] = make(host, want, group, volume, allow)
             steps += more
             group = find(host, want.name) or group
-    # What is mounted inside another is mounted after it.
-    for volume in sorted(volumes, key=lambda volume: volume.mount_point or ""):
-        more, host = put_to_use(host, made[volume.name].place, volume.use, made[volume.name].filesystem)
+    # What is mounted inside another is mounted after it, and unmounted before it.
+    down = [volume for volume in volumes if volume.mount_point == ""]
+    down.sort(key=lambda volume: host.mounted(made[volume.name].place.device)[-1:], reverse=True)
+    up = [volume for volume in volumes if volume not in down]
+    for volume in (*down, *sorted(up, key=lambda volume: volume.mount_point or "")):
+        one = made[volume.name]
+        more, host = put_to_use(host, one.place, volume.use, one.filesystem, spans=volume.size is not None)
         steps += more
     return Plan(steps, host)
+
+
+def _remove_volumes(host: Host, want: Drive, group: Group | None, allow: bool) -> tuple[Steps, Host]:
+    """The volumes that are to be absent, out of the way of all others."""
+    steps: Steps = ()
+    names = [volume.name for volume in want.volumes or () if volume.state == "absent"]
+    gone = tuple(volume for volume in group.volumes if volume.name in names) if group else ()
+    for logical in _inner_first(host, gone):
+        group = find(host, want.name)
+        if group is not None:
+            full = f"volume {want.name}/{logical.name}"
+            more, host = _remove_volume(host, group, logical, allow, full)
+            forgotten, host = forget(host, full, (logical.device,))
+            steps += more + forgotten
+    return steps, host
 
 
 def _shrinks(group: Group, volume: Volume) -> bool:
@@ -110,9 +137,19 @@ def _target(host: Host, group: Group, logical: LogicalVolume) -> mount.Target:
     return target(place_of(group, logical), filesystem)
 
 
+def _check_kinds(want: Drive, group: Group | None) -> None:
+    """Raises Refused for a volume by whose name LVM has something that is no device for a filesystem."""
+    for logical in _wanted_volumes(want, group) if group else ():
+        if not logical.usable:
+            raise Refused(
+                f"drive {want.name}: {describe_volume(logical)} is no volume that a drive has; choose another name, or "
+                "leave it out"
+            )
+
+
 def _wanted_volumes(want: Drive, group: Group) -> tuple[LogicalVolume, ...]:
     if want.volumes is None:
-        return group.volumes
+        return tuple(volume for volume in group.volumes if volume.usable)
     names = [volume.name for volume in want.volumes]
     return tuple(volume for volume in group.volumes if volume.name in names)
 
@@ -123,10 +160,18 @@ def _inner_first(host: Host, volumes: tuple[LogicalVolume, ...]) -> list[Logical
 
 
 def _take_out_of_use(host: Host, group: Group, logical: LogicalVolume) -> tuple[Steps, Host]:
+    full = f"{group.name}/{logical.name}"
     if logical.device:
         holders = host.devices[logical.device].holders
         if holders:
-            raise Refused(f"volume {group.name}/{logical.name} is held by {holders[0]}. Take away what uses it first.")
+            raise Refused(f"volume {full} is held by {holders[0]}. Take away what uses it first.")
+    # A snapshot is active only together with its origin.
+    for snapshot in group.snapshots(logical):
+        found = usage(host, host.devices[snapshot.device]) if snapshot.device else ""
+        if found:
+            raise Refused(
+                f"volume {full}: its snapshot {group.name}/{snapshot.name} {found}. Put that out of use first."
+            )
     unmounted = mount.unmount(host, _target(host, group, logical))
     return unmounted.steps, unmounted.after
 
@@ -160,14 +205,15 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
     things = [f"drive {want.name}"]
     if group:
         ours = _wanted_volumes(want, group)
-        foreign = [volume.name for volume in group.volumes if volume not in ours]
+        foreign = [describe_volume(volume) for volume in group.volumes if volume not in ours]
         if foreign:
             raise Refused(
                 f"drive {want.name} cannot be removed: its volume group also has {', '.join(foreign)}. "
                 "Remove what else it has first, or name it too."
             )
+        drive_past.check_alone(host, group)
         for logical in _inner_first(host, ours):
-            more, host = _remove_volume(host, group, logical, allow)
+            more, host = _remove_volume(host, group, logical, allow, f"drive {want.name}")
             steps += more
             things.append(f"volume {group.name}/{logical.name}")
             gone += (logical.device,)
@@ -190,9 +236,14 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
     return Plan(steps, host)
 
 
-def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool) -> tuple[Steps, Host]:
+def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool, what: str) -> tuple[Steps, Host]:
     full = f"{group.name}/{logical.name}"
     path = device_path(group.name, logical.name)
+    for snapshot in group.snapshots(logical):
+        raise Refused(
+            f"{what} cannot be removed: {describe_volume(snapshot)} would go with {full}. Remove it first, if it is "
+            "not needed any more"
+        )
     steps: Steps = ()
     if logical.active:
         content = host.content(logical.device)[logical.device]
@@ -200,7 +251,7 @@ def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool
     else:
         held = "what nobody can see while it is offline"
     if held and not host.may_lose(logical.device, allow):
-        raise Refused(f"drive {group.name} cannot be removed: {full} holds {held}. Set allow_destroy to destroy that.")
+        raise Refused(f"{what} cannot be removed: {full} holds {held}. Set allow_destroy to destroy that.")
     steps, host = _take_out_of_use(host, group, logical)
     if not logical.active:
         steps += (step("activate", full, "to erase what it holds", Command(("lvchange", "--activate", "y", full))),)
@@ -226,7 +277,7 @@ def dump(host: Host, group: Group) -> dict[str, Any]:
     return {
         "name": group.name,
         "devices": [host.stable(volume.device) for volume in group.physical_volumes],
-        "volumes": [_dump_volume(host, group, logical) for logical in group.volumes],
+        "volumes": [_dump_volume(host, group, logical) for logical in group.volumes if logical.usable],
         "state": "online" if any(volume.active for volume in group.volumes) else "offline",
     }
 
@@ -241,10 +292,11 @@ def status(host: Host, group: Group) -> dict[str, Any]:
     return {
         "size": group.size,
         "free": group.free,
-        "missing": [volume.uuid for volume in group.missing],
+        "missing": [volume.uuid for volume in group.physical_volumes if volume.missing],
         "volumes": {
             volume.name: {
                 "device": device_path(group.name, volume.name),
+                "type": volume.kind or "linear",
                 "active": volume.active,
                 "uuid": filesystem.uuid if filesystem else None,
                 "mounted_on": list(host.mounted(volume.device)) if volume.device else [],

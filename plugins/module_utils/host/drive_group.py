@@ -12,6 +12,7 @@ from ..core.plan import Command, Intent, Step
 from ..document.drive import Drive
 from ..document.sizes import show_size
 from .actions import Claim
+from .drive_past import check_stray, check_whole
 from .safety import blank, take, wipe_steps
 from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
 from .unfinished import anew, begun, ended, forget, half_made, intent
@@ -32,40 +33,17 @@ def device_path(group: str, volume: str) -> str:
 
 
 def find(host: Host, name: str) -> Group | None:
-    group = next((group for group in host.groups().groups if group.name == name), None)
-    if group and group.missing:
-        raise Refused(f"drive {name}: {describe_missing(group)}. {bring_back(group)}")
-    unknown = [volume.device for volume in group.physical_volumes if volume.device not in host.devices] if group else []
-    if unknown:
-        raise Refused(f"drive {name}: its physical volume {unknown[0]} is a device of a kind that is not managed here.")
-    return group
-
-
-def describe_missing(group: Group) -> str:
-    """Which physical volumes of a group LVM misses, and which volumes are not whole for that."""
-    found = [
-        f"{volume.device} (physical volume {volume.uuid}) is back, and LVM does not use it: the group was changed "
-        "while it was away"
-        if volume.device
-        else f"physical volume {volume.uuid} ({show_size(volume.size)}) is missing"
-        for volume in group.missing
-    ]
-    partial = [volume.name for volume in group.volumes if volume.health == "partial"]
-    return "; ".join(found + ([f"not whole: {', '.join(partial)}"] if partial else []))
-
-
-def bring_back(group: Group) -> str:
-    """What to do about them without losing what is on them."""
-    back = [volume.device for volume in group.missing if volume.device]
-    if back:
-        return (
-            f"Look at what is on it first; then `vgextend --restoremissing {group.name} {back[0]}` has LVM use it "
-            "again, and neither copies nor erases anything."
+    """The group of that name. Raises Refused where LVM would change nothing in it, or could mean another one."""
+    groups = [group for group in host.groups().groups if group.name == name]
+    if len(groups) > 1:
+        where = " and ".join(f"{group.uuid} on {' '.join(physical(group))}" for group in groups)
+        raise Refused(
+            f"drive {name}: there are {len(groups)} volume groups of that name, {where}. Rename the one that is not "
+            f"meant by its UUID (vgrename {groups[-1].uuid} NEWNAME), which changes no data, or disconnect its devices"
         )
-    return (
-        "Bring the device back: its volumes are whole then. Do not take it out of the group "
-        "(vgreduce --removemissing): that removes the volumes that lie on it."
-    )
+    for group in groups:
+        check_whole(host, group)
+    return groups[0] if groups else None
 
 
 def replace_group(host: Host, old: Group | None, *new: Group) -> Host:
@@ -83,6 +61,8 @@ def gather(
     """The volume group, over all the wanted devices, each as large as it is."""
     if group is None and not devices:
         raise StorageError(f"drive {want.name} does not exist, and to create it, say also: devices")
+    if group is None and want.name in host.groups().taken:
+        raise StorageError(f"drive {want.name}: /dev/{want.name} exists, and LVM needs that path; choose another name")
     have = {volume.device for volume in group.physical_volumes} if group else set()
     new = [device for device in devices if device.path not in have]
     ours = group is not None and any(TAG in volume.tags for volume in group.physical_volumes)
@@ -99,6 +79,7 @@ def gather(
                 f"{device.path}: refused as a device of {want.name}: it is a physical volume of volume group "
                 f"{owner}. Take it out of `devices`, or remove it from that group first."
             )
+        check_stray(host, want, device, allow)
         if half_made(host, "drive", device.path):
             # LVM itself refuses one that it had marked as used, and given no metadata yet.
             steps += wipe_steps([(device, host.content(device.path)[device.path])], lost=False)
@@ -144,8 +125,11 @@ def gather(
     for path in paths:
         host = host.with_content(path, Signature("LVM2_member"))
     lvm = host.groups()
-    host = host._replace(lvm=lvm._replace(orphans=tuple(path for path in lvm.orphans if path not in paths)))
-    return steps, replace_group(host, old, group), group
+    lvm = lvm._replace(
+        orphans=tuple(path for path in lvm.orphans if path not in paths),
+        stray=tuple(stray for stray in lvm.stray if stray.device not in paths),
+    )
+    return steps, replace_group(host._replace(lvm=lvm), old, group), group
 
 
 def _check_sectors(host: Host, want: Drive, group: Group | None, new: list[Device]) -> None:

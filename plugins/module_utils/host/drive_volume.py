@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, placeholder
-from ..document.drive import Drive, Volume
+from ..document.drive import Drive, Volume, mapper_name
 from ..document.sizes import Percent, show_size
 from . import mount
 from .actions import Inspect, Spans
@@ -128,8 +128,13 @@ def _size_argument(host: Host, group: Group, volume: Volume, size: int) -> tuple
 
 
 def goal(group: Group, volume: Volume, logical: LogicalVolume) -> int:
-    """How large the logical volume should be, in bytes and whole extents; omitted: all that there is."""
+    """How large the logical volume should be, in bytes and whole extents.
+
+    Omitted, one that exists stays as it is, and a new one gets all that is free.
+    """
     size = volume.size if volume.size is not None else Percent(100)
+    if volume.size is None and logical.size:
+        return logical.size
     if size == Percent(100):
         return logical.size + group.free // group.extent_size * group.extent_size
     if isinstance(size, Percent):
@@ -197,6 +202,7 @@ def _resize(
     wanted = goal(group, volume, logical)
     if wanted == logical.size:
         return (), host, logical
+    _check_resizable(name, group, logical, wanted)
     if wanted < logical.size:
         if offline:
             raise Refused(f"volume {name} has to shrink to {show_size(wanted)}; bring it online at its size first")
@@ -214,10 +220,32 @@ def _resize(
     return (extend,), *_resized(host, group, logical, wanted)
 
 
+def _check_resizable(name: str, group: Group, logical: LogicalVolume, wanted: int) -> None:
+    has = f"volume {name} has {show_size(logical.size)}, and {show_size(wanted)} is wanted"
+    if logical.kind:
+        raise Refused(
+            f"{has}, but it is of LVM's type {logical.kind}, whose size a drive does not change. Leave size out, and "
+            "use lvextend or lvreduce for it"
+        )
+    for snapshot in group.snapshots(logical):
+        raise Refused(
+            f"{has}, but it is the origin of the snapshot {group.name}/{snapshot.name}, and LVM does not resize an "
+            "origin that is active. Leave size out for as long as the snapshot is needed"
+        )
+
+
+def describe_volume(logical: LogicalVolume) -> str:
+    """``theirs``, ``pool (thin-pool)`` or ``snap (snapshot of data)``."""
+    of = f" of {logical.origin}" if logical.origin else ""
+    return f"{logical.name} ({logical.kind}{of})" if logical.kind else logical.name
+
+
 def _resized(host: Host, group: Group, logical: LogicalVolume, size: int) -> tuple[Host, LogicalVolume]:
     resized = logical._replace(size=size)
     free = group.free - size + logical.size
     after = group._replace(free=free, volumes=replace_item(group.volumes, logical, resized))
+    device = host.devices[logical.device]._replace(size=size)
+    host = host._replace(devices={**host.devices, device.path: device})
     return replace_group(host, group, after), resized
 
 
@@ -288,7 +316,7 @@ def _shrink(
 
 def place_of(group: Group, logical: LogicalVolume) -> Place:
     """Where the volume's filesystem is."""
-    mapper = f"/dev/mapper/{group.name.replace('-', '--')}-{logical.name.replace('-', '--')}"
+    mapper = f"/dev/mapper/{mapper_name(group.name, logical.name)}"
     path = device_path(group.name, logical.name)
     name = f"{group.name}/{logical.name}"
     return Place("volume", name, path, logical.device, logical.size, (path, mapper), group.extent_size)

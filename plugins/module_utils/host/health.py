@@ -14,7 +14,6 @@ from typing import NamedTuple
 from ..document.raid import redundancy
 from ..document.sizes import show_size
 from .boot import array_lines, array_name
-from .drive_group import bring_back, describe_missing
 from .fstab import FSTAB, Line
 from .mount import lines
 from .mount_options import flags, in_effect, words
@@ -294,13 +293,27 @@ def of_cache_set(cache_set: CacheSet) -> Iterator[Finding]:
 
 
 def of_group(group: Group) -> Iterator[Finding]:
-    if not group.missing:
-        return
-    partial = any(volume.health == "partial" for volume in group.volumes)
-    device = next((volume.device for volume in group.missing if volume.device), "")
-    meaning = "Some of its volumes are not whole." if partial else "LVM changes nothing in it."
-    detail, remedy = describe_missing(group), bring_back(group)
-    yield Finding(CRITICAL if partial else WARNING, device, group.name, "missing", detail, meaning, remedy)
+    """What LVM misses of it. Nothing is changed in it until then."""
+    for volume in group.physical_volumes:
+        if not volume.missing:
+            continue
+        partial = [known.name for known in group.volumes if known.health == "partial"]
+        meaning = f"Its volumes {', '.join(partial)} are not whole." if partial else "LVM changes nothing in it."
+        here = volume.device.startswith("/")
+        yield Finding(
+            CRITICAL if partial else WARNING,
+            volume.device if here else "",
+            group.name,
+            "missing",
+            f"{volume.device} was away while the group changed, and LVM counts it as missing since"
+            if here
+            else f"its physical volume {volume.uuid} is missing",
+            meaning,
+            "A task with it says how LVM counts it again."
+            if here
+            else "Bring the device back. Do not take it out of the group (vgreduce --removemissing): that removes the "
+            "volumes that lie on it.",
+        )
 
 
 def of_mount(host: Host, mount: Mount) -> Iterator[Finding]:

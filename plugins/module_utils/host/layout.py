@@ -15,6 +15,7 @@ from ..document.document import (
     Item,
     bare,
     bound,
+    check_mounts,
     check_once,
     disk_nodes,
     nodes,
@@ -120,6 +121,7 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
         exact.check(host, going, allow)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
     check_once(ordered, items, where, lambda text, role: _device(host, text, role))
+    check_mounts(items, where, lambda text, role: _device(host, text, role))
     wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
     others = [
         Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,))

@@ -163,12 +163,14 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
     want = _where_it_is(host, want, target)
     if want.mount_point is None:
         return Plan((), host)
+    if not want.mount_point:
+        return unmount(host, target)
     point = host.real_point(want.mount_point)
+    steps, host = _leave(host, target, point)
     own = next((one for one in host.mounted_there(point) if one.device == target.device and not one.part), None)
     line = find_line(host, target, point)
     _check_point(host, target, point, own, line)
     _check_options(host, target, want.mount_options or "", line.options if line else "")
-    steps: tuple[Step, ...] = ()
     waiting = own is None and automount(host, point)
     if own is None and not waiting:
         made, host = _make_directory(host, target, point)
@@ -231,9 +233,10 @@ def _check_point(host: Host, target: Target, point: str, own: Mount | None, line
         remedy = "unmount that first, since it hides this one" if over else "choose another mount_point"
         raise Refused(f"{target}: {what} is mounted on {point}; {remedy}")
     if elsewhere and not own:
+        points = " and ".join(one.mount_point for one in elsewhere)
         raise Refused(
-            f"{target}: {target.device} is mounted on {elsewhere[0].mount_point}, and {point} is wanted; "
-            "unmount it there and take out its fstab line first"
+            f"{target}: {target.device} is mounted on {points}, and {point} is wanted; unmount it "
+            "where it is not wanted, and take out its fstab line there"
         )
     for known in lines(host):
         if place(host, known) == point and not _is_about(host, known, target, point):
@@ -314,6 +317,47 @@ def _taken_back(host: Host, target: Target, own: Mount, line: Line | None, optio
     return taken_back
 
 
+def _leave(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Host]:
+    """The steps from the one place where a target is mounted, now or at boot, to one where nothing is.
+
+    Its fstab line keeps its options, and goes along once it is unmounted: a boot in between mounts it in either place.
+    """
+    here = [one for one in host.mounts if one.device == target.device and not one.part]
+    known = [line for line in lines(host) if _is_about(host, line, target, None)]
+    old = here[0].mount_point if here else place(host, known[0]) if known else ""
+    line = next((line for line in known if place(host, line) == old), None)
+    there = any(place(host, one) == point for one in known)
+    if len(here) > 1 or (len(known) > 1 and not here) or old in ("", point) or (there and not here):
+        return (), host
+    check_unmountable(host, str(target), target.device)
+    steps: tuple[Step, ...] = ()
+    for one in here:
+        more, host = _unmount(host, target, one)
+        steps += more
+    if line:
+        more, host = _disarm(host, target, line)
+        steps += more
+        moved = None if there else line._replace(mount_point=point)
+        more, host = _write_fstab(host, target, old, moved, f"{old} in {FSTAB} becomes {point}")
+        steps += more
+    return steps, host
+
+
+def _unmount(host: Host, target: Target, mounted: Mount) -> tuple[tuple[Step, ...], Host]:
+    step = Step("unmount", target.kind, target.name, mounted.mount_point, (Command(("umount", mounted.mount_point)),))
+    return (step,), host._replace(mounts=tuple(one for one in host.mounts if one is not mounted))
+
+
+def _disarm(host: Host, target: Target, line: Line) -> tuple[tuple[Step, ...], Host]:
+    """The step after which systemd does not wait for somebody to look there, if it does."""
+    point = place(host, line)
+    if not any(one.type == "autofs" and one.mount_point == point for one in host.virtual):
+        return (), host
+    stop = Command(("systemctl", "stop", unit(point, "automount")))
+    step = Step("disable", "automount", target.name, point, (stop,))
+    return (step,), host._replace(virtual=tuple(one for one in host.virtual if one.mount_point != point))
+
+
 def enable_swap(host: Host, want: Use, target: Target, _now: bool = False) -> Plan:
     """What it takes to have a swap area in use, now and at each boot."""
     line = find_line(host, target)
@@ -351,6 +395,8 @@ def check_unmountable(host: Host, what: str, device: str, *also: str) -> None:
             f"{what}: a directory of it is shown on {point} as well (a bind mount, {how}), which would be left empty; "
             f"unmount that first, and take its line out of {FSTAB}"
         )
+    if "/" in points:
+        raise Refused(f"{what}: {device} is mounted on /, the host's own root, which is never unmounted")
     for point in points:
         for one in (*host.mounts, *host.virtual):
             over = one.mount_point == point and one.device != device and one.type != "autofs"
@@ -378,16 +424,12 @@ def unmount(host: Host, target: Target) -> Plan:
         steps += (Step("disable", "swap", target.name, target.device, (off,)),)
         host = host._replace(swaps=tuple(path for path in host.swaps if path != target.device))
     for mounted in reversed([one for one in host.mounts if one.device == target.device]):
-        point = mounted.mount_point
-        steps += (Step("unmount", target.kind, target.name, point, (Command(("umount", point)),)),)
-        host = host._replace(mounts=tuple(one for one in host.mounts if one is not mounted))
+        more, host = _unmount(host, target, mounted)
+        steps += more
     for line in lines(host):
-        point = place(host, line)
-        armed = any(one.type == "autofs" and one.mount_point == point for one in host.virtual)
-        if armed and _is_about(host, line, target, point):
-            stop = Command(("systemctl", "stop", unit(point, "automount")))
-            steps += (Step("disable", "automount", target.name, point, (stop,)),)
-            host = host._replace(virtual=tuple(one for one in host.virtual if one.mount_point != point))
+        if _is_about(host, line, target, None):
+            more, host = _disarm(host, target, line)
+            steps += more
     persisted, host = _write_fstab(host, target, None, None, f"no line in {FSTAB}")
     return Plan(steps + persisted, host)
 

@@ -33,6 +33,9 @@ def pause(host: Host, device: Device, what: str) -> Pause:
         for group in (host.groups().groups if device.holders else ())
         if device.path in [volume.device for volume in group.physical_volumes]
     ]
+    others = [f"{group.name}/{one.name} ({one.kind})" for group in groups for one in group.volumes if not one.usable]
+    if others:
+        raise Refused(f"{what}: {others[0]} is above it, which has to be put out of use first")
     volumes = [(group, volume) for group in groups for volume in group.volumes if volume.device]
     ours = {volume.device for _group, volume in volumes}
     foreign = [holder for holder in device.holders if holder not in ours]

@@ -39,10 +39,10 @@ from .state import (
     LogicalVolume,
     Lvm,
     Member,
-    MissingVolume,
     Mount,
     PhysicalVolume,
     Signature,
+    StrayVolume,
     Unfinished,
     partition_number,
 )
@@ -56,6 +56,7 @@ from .superblocks import (
     open_device,
     read_filesystem,
     read_members,
+    read_physical_volume,
 )
 
 SYS = "/sys/class/block"
@@ -80,11 +81,15 @@ _ROLES = ("faulty", "journal", "replacement", "in_sync", "spare", "write_mostly"
 
 _LVM_REPORT = (
     "lvm fullreport --all --reportformat json --units b --nosuffix "
-    "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation "
-    "--configreport pv -o pv_name,pv_uuid,pv_size,dev_size,pv_used,pv_tags,pe_start,pv_missing,vg_name "
-    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv,lv_health_status "
+    "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation,vg_uuid,vg_seqno,vg_exported "
+    "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,pe_start,vg_name,pv_uuid,pv_missing "
+    "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv,lv_layout,lv_role,origin"
+    ",lv_health_status "
     "--configreport pvseg -o pvseg_start --configreport seg -o segtype"
 )
+#: LVM writes its backup of a group anew where that is old, also when it is only asked: a look leaves it as it is.
+_NO_BACKUP = ("--config", "backup { backup = 0 archive = 0 }")
+_DUPLICATES_REPORT = "lvm pvs --all --reportformat json -o pv_name,pv_duplicate"
 
 
 def read(references: Iterable[str] = ()) -> Host:
@@ -294,7 +299,7 @@ def _devices() -> dict[str, Device]:
             kernel=kernel,
             size=size,
             identity=identity(kernel),
-            link=links.get(path, "") or (_rbd_link(kernel) if kernel.startswith("rbd") else ""),
+            link=links.get(path, "") or _own_link(kernel),
             holders=tuple(f"/dev/{name}" for name in _list(f"{base}/holders")),
             partitions=()
             if is_partition
@@ -357,6 +362,14 @@ def rbd_spec(number: str) -> str:
     )
     spec = "/".join(part for part in (pool, namespace, image) if part)
     return spec if snapshot in ("", "-") else f"{spec}@{snapshot}"
+
+
+def _own_link(kernel: str) -> str:
+    """What a made device is called by what it is, where its kernel name counts how many there are."""
+    if kernel.startswith("dm-"):
+        name = read_text(f"{SYS}/{kernel}/dm/name")
+        return f"/dev/mapper/{name}" if name else ""
+    return _rbd_link(kernel) if kernel.startswith("rbd") else ""
 
 
 def _rbd_link(kernel: str) -> str:
@@ -885,7 +898,7 @@ def _transport(path: str) -> str:
 def _lvm(host: Host) -> tuple[Lvm, str]:
     """What LVM tells, and why it did not tell all."""
     try:
-        code, said, errors = ask_command(tuple(_LVM_REPORT.split()), _PATIENCE)
+        code, said, errors = ask_command((*_LVM_REPORT.split(), *_NO_BACKUP), _PATIENCE)
         reports = json.loads(said or "{}").get("report", ())
     except (StorageError, ValueError) as error:
         return Lvm(), str(error)
@@ -894,10 +907,7 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
         if code and "lv" not in report:
             # The report of a group at which LVM failed ends where it did.
             continue
-        missing = [entry for entry in report.get("pv", ()) if entry.get("pv_missing")]
-        volumes = [
-            (os.path.realpath(entry["pv_name"]), entry) for entry in report.get("pv", ()) if entry not in missing
-        ]
+        volumes = [(_path(entry["pv_name"]), entry) for entry in report.get("pv", ())]
         if not report.get("vg") or not report["vg"][0].get("vg_name"):
             orphans += [path for path, _entry in volumes]
             continue
@@ -917,6 +927,8 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
                         int(entry["pv_used"]),
                         tuple(entry["pv_tags"].split(",")) if entry["pv_tags"] else (),
                         int(entry["pe_start"]),
+                        entry["pv_uuid"],
+                        bool(entry["pv_missing"]),
                     )
                     for path, entry in volumes
                 ),
@@ -927,20 +939,45 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
                 moving=tuple(
                     os.path.realpath(entry["move_pv"]) for entry in report.get("lv", ()) if entry.get("move_pv")
                 ),
-                # One that is not here is called [unknown].
-                missing=tuple(
-                    MissingVolume(
-                        entry["pv_uuid"],
-                        int(entry["pv_size"]),
-                        os.path.realpath(entry["pv_name"]) if entry["pv_name"].startswith("/") else "",
-                    )
-                    for entry in missing
-                ),
+                uuid=group["vg_uuid"],
+                sequence=int(group["vg_seqno"]),
+                exported=bool(group["vg_exported"]),
             )
         )
     begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
-    known = Lvm(tuple(groups), tuple(orphans), {path: name for path, name in begun.items() if name is not None})
-    return known, f"lvm fullreport ended with {code}: {errors}" if code else ""
+    known = {path: name for path, name in begun.items() if name is not None}
+    found = Lvm(tuple(groups), tuple(orphans), known, tuple(_list("/dev")), _stray(host, groups, orphans))
+    return found, f"lvm fullreport ended with {code}: {errors}" if code else ""
+
+
+def _path(volume: str) -> str:
+    """The device of a physical volume; LVM calls one that is not here [unknown]."""
+    return os.path.realpath(volume) if volume.startswith("/") else volume
+
+
+def _stray(host: Host, groups: list[Group], orphans: list[str]) -> tuple[StrayVolume, ...]:
+    """Copies and older states of the groups' physical volumes, by the labels of devices that LVM does not use.
+
+    What lies below a physical volume shows its label too (a member of an array, a path of a multipath device).
+    """
+    used = {volume.device for group in groups for volume in group.physical_volumes}.union(orphans)
+    members = {member.device for array in host.arrays for member in array.members}
+    uuids = {group.uuid for group in groups} | {volume.uuid for group in groups for volume in group.physical_volumes}
+    found = []
+    for device in host.devices.values():
+        if device.silent or not device.size or device.path in used | members or used.intersection(device.holders):
+            continue
+        try:
+            stray = read_physical_volume(device.path)
+        except OSError:
+            continue
+        if stray and uuids.intersection((stray.uuid, stray.group_uuid)):
+            found.append(stray)
+    if not found:
+        return ()
+    report = json.loads(run_command((*_DUPLICATES_REPORT.split(), *_NO_BACKUP)))["report"]
+    twice = {os.path.realpath(entry["pv_name"]) for entry in report[0]["pv"] if entry["pv_duplicate"]}
+    return tuple(stray._replace(duplicate=stray.device in twice) for stray in found)
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:
@@ -952,4 +989,16 @@ def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:
         autoactivation=entry.get("lv_autoactivation", "enabled") == "enabled",
         device=path if path in host.devices else "",
         health=entry.get("lv_health_status", ""),
+        kind=_volume_kind(entry["lv_layout"].split(","), entry["lv_role"].split(",")),
+        origin=entry["origin"] if "snapshot" in entry["lv_role"].split(",") else "",
     )
+
+
+def _volume_kind(layout: list[str], role: list[str]) -> str:
+    """LVM's type of a volume (raid,raid1 is raid1; thin,pool is thin-pool), empty of a linear one."""
+    if "snapshot" in role:
+        return "snapshot"
+    if "pool" in layout:
+        return "-".join(layout)
+    kind = layout[-1] if layout[0] == "raid" else layout[0]
+    return "" if kind == "linear" else kind

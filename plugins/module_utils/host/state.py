@@ -268,7 +268,10 @@ class CacheSet(NamedTuple):
 
 
 class PhysicalVolume(NamedTuple):
-    """``size`` is what the group has of it, from ``start`` on, ``used`` how much of that holds volumes."""
+    """``size`` is what the group has of it, from ``start`` on, ``used`` how much of that holds volumes.
+
+    ``missing``: LVM counts it as missing, also where it is here again.
+    """
 
     device: str
     size: int = 0
@@ -276,31 +279,36 @@ class PhysicalVolume(NamedTuple):
     used: int = 0
     tags: tuple[str, ...] = ()
     start: int = 1 << 20
-
-
-class MissingVolume(NamedTuple):
-    """A physical volume that LVM misses. ``device`` is where it is, if it is back and LVM does not take it yet."""
-
-    uuid: str
-    size: int = 0
-    device: str = ""
+    uuid: str = ""
+    missing: bool = False
 
 
 class LogicalVolume(NamedTuple):
-    """``device`` is empty while it is not active; ``health`` is LVM's word (``partial``), empty where all is well."""
+    """``device`` is empty while it is not active.
+
+    ``kind`` is LVM's type of one that no drive makes (thin, thin-pool, snapshot, raid1, …), empty of a linear one.
+    ``origin`` is the volume that it is a snapshot of. ``health`` is LVM's word (``partial``), empty where all is well.
+    """
 
     name: str
     size: int = 0
     active: bool = False
     autoactivation: bool = True
     device: str = ""
+    kind: str = ""
+    origin: str = ""
     health: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is a device of its own for a filesystem: no pool, and no other state of another volume."""
+        return self.kind != "snapshot" and not self.kind.endswith("pool")
 
 
 class Group(NamedTuple):
     """An LVM volume group. ``moving`` are the devices that a pvmove is emptying.
 
-    ``missing`` are no part of ``physical_volumes``.
+    ``sequence`` counts the changes of its metadata. ``exported``: vgexport took it out of use.
     """
 
     name: str
@@ -311,27 +319,54 @@ class Group(NamedTuple):
     physical_volumes: tuple[PhysicalVolume, ...] = ()
     volumes: tuple[LogicalVolume, ...] = ()
     moving: tuple[str, ...] = ()
-    missing: tuple[MissingVolume, ...] = ()
+    uuid: str = ""
+    sequence: int = 0
+    exported: bool = False
 
     def volume(self, name: str) -> LogicalVolume | None:
         return next((volume for volume in self.volumes if volume.name == name), None)
+
+    def snapshots(self, origin: LogicalVolume) -> tuple[LogicalVolume, ...]:
+        """Those that depend on that volume; a thin snapshot stands for itself."""
+        return tuple(volume for volume in self.volumes if volume.origin == origin.name and origin.kind != "thin")
+
+
+class StrayVolume(NamedTuple):
+    """A device with the label of a physical volume that LVM does not use: a copy of one, or an older state.
+
+    ``uuid`` is the physical volume's; the group, its ``sequence`` and its volumes are those of the metadata that the
+    device itself has. ``duplicate``: LVM sees it twice, and changes nothing in the group.
+    """
+
+    device: str
+    uuid: str
+    group: str = ""
+    group_uuid: str = ""
+    sequence: int = 0
+    volumes: tuple[str, ...] = ()
+    duplicate: bool = False
 
 
 class Lvm(NamedTuple):
     """``orphans`` are physical volumes of no group. ``begun`` are those of them that never were part of one, each with
     the name of the group that was being made of it (empty: none yet); read only where a step was interrupted.
+    ``taken`` are the names below /dev, which no new group can have. ``stray`` are devices that belong to the groups by
+    their labels only.
     """
 
     groups: tuple[Group, ...] = ()
     orphans: tuple[str, ...] = ()
     begun: Mapping[str, str] = {}
+    taken: tuple[str, ...] = ()
+    stray: tuple[StrayVolume, ...] = ()
 
 
 class Filesystem(NamedTuple):
     """A filesystem by its own superblock; ``size`` is what it spans.
 
     ``sector`` is the largest sector size of a device on which it mounts, in bytes. ``unused``: no kernel has worked
-    with it since it was made. It is read only where a record is about the device.
+    with it since it was made. It is read only where a record is about the device. ``devices`` is how many it spans, and
+    ``generation`` how often it was written to: what was away from a btrfs of several devices has an older one.
     """
 
     type: str
@@ -340,6 +375,8 @@ class Filesystem(NamedTuple):
     size: int = 0
     sector: int = 4096
     unused: bool = False
+    devices: int = 1
+    generation: int = 0
 
 
 class Unfinished(NamedTuple):

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..document.raid import PARITY_LAYOUTS
-from .state import Device, Filesystem
+from .state import Device, Filesystem, StrayVolume
 
 _MD_MAGIC = 0xA92B4EFC
 _BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
@@ -30,6 +30,10 @@ _BACKING_OFFSET = 16
 #: Where LVM keeps the metadata of groups, and how a text of it begins.
 _METADATA = 4096
 _GROUP = re.compile(rb"([A-Za-z0-9+_.-]+) \{\n")
+_GROUP_HEAD = re.compile(r'([A-Za-z0-9+_.-]+) \{\s*id = "([^"]+)"\s*seqno = (\d+)')
+_VOLUME = re.compile(r'([A-Za-z0-9+_.-]+) \{\s*id = "[^"]+"\s*status = \[([^\]]*)\]')
+#: Where LVM puts dashes into a UUID.
+_UUID_PARTS = (0, 6, 10, 14, 18, 22, 26, 32)
 _SPARE, _FAULTY, _JOURNAL = 0xFFFF, 0xFFFE, 0xFFFD
 _MOST_DEVICES = (4096 - 256) // 2
 _NEVER = 0xFFFFFFFFFFFFFFFF
@@ -325,6 +329,50 @@ def begun_group(path: str) -> str | None:
     return None if (place, length) != (0, 0) or len(names) > 1 else next(iter(names), "")
 
 
+def read_physical_volume(path: str) -> StrayVolume | None:
+    """What the label of an LVM physical volume, and the metadata behind it, say; None where there is no label."""
+    descriptor = open_device(path)
+    try:
+        head = os.pread(descriptor, 2048, 0)
+        label = next((start for start in range(0, 2048, 512) if head[start : start + 8] == b"LABELONE"), None)
+        if label is None or head[label + 24 : label + 32] != b"LVM2 001":
+            return None
+        place = label + struct.unpack_from("<I", head, label + 20)[0]
+        uuid = head[place : place + 32].decode("ascii", "replace")
+        # Behind the size: the areas of data, and those of metadata, each list with its end.
+        lists, place = 0, place + 40
+        while lists < 2 and place + 16 <= len(head):
+            offset, size = struct.unpack_from("<QQ", head, place)
+            if lists == 1 and offset:
+                break
+            lists, place = lists + (not offset), place + 16
+        text = _group_text(descriptor, offset, size) if lists == 1 else ""
+    finally:
+        os.close(descriptor)
+    found = StrayVolume(path, "-".join(uuid[start:end] for start, end in zip(_UUID_PARTS, _UUID_PARTS[1:])))
+    group = _GROUP_HEAD.match(text)
+    if group is None:
+        return found
+    volumes = text.partition("\nlogical_volumes {")[2]
+    return found._replace(
+        group=group.group(1),
+        group_uuid=group.group(2),
+        sequence=int(group.group(3)),
+        volumes=tuple(name for name, status in _VOLUME.findall(volumes) if '"VISIBLE"' in status),
+    )
+
+
+def _group_text(descriptor: int, start: int, size: int) -> str:
+    """The metadata of a group that counts, from the ring that it is written into."""
+    header = os.pread(descriptor, 512, start)
+    if header[4:20] != b" LVM2 x[5A%r0N*>":
+        return ""
+    place, length = struct.unpack_from("<QQ", header, 40)
+    length = min(length, size)
+    text = os.pread(descriptor, max(min(length, size - place), 0), start + place)
+    return (text + os.pread(descriptor, length - len(text), start + 512)).decode("ascii", "replace")
+
+
 def _is_first_log(descriptor: int, block: bytes) -> bool:
     """Whether the log of an xfs holds no more than the one record that mkfs.xfs writes.
 
@@ -377,12 +425,16 @@ def _btrfs(block: bytes) -> Filesystem | None:
     # The item of this device is inside the superblock; with one device it spans what the filesystem does.
     (size,) = struct.unpack_from("<Q", block, _BTRFS_DEVICE + 8)
     (sector,) = struct.unpack_from("<I", block, 144)
+    (generation,), (devices,) = struct.unpack_from("<Q", block, 72), struct.unpack_from("<Q", block, 136)
     return Filesystem(
         type="btrfs",
         uuid=str(uuid.UUID(bytes=block[32:48])),
         label=block[299:555].split(b"\0", 1)[0].decode(errors="replace"),
         size=size,
         sector=sector,
+        devices=devices,
+        # Of one device there is none to compare it with.
+        generation=generation if devices > 1 else 0,
     )
 
 

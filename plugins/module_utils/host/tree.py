@@ -46,7 +46,7 @@ def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
     def branch(path: str) -> dict[str, Any]:
         device = host.devices.get(path)
         return {
-            "name": names.get(path) or (host.shown(path) if "<" in path else path.replace("/dev/", "", 1)),
+            "name": names.get(path) or _name(host, path),
             "type": _type(host, path),
             "size": device.size if device else 0,
             "holds": _holds(host, device) if device else "",
@@ -66,6 +66,13 @@ def _options(host: Host, path: str) -> list[str]:
     names = (f"UUID={found.uuid}", *([f"LABEL={found.label}"] if found.label else ()), path) if found else (path,)
     line = mount.find_line(host, mount.Target("device", path, path, path, found.type if found else "", names))
     return bitmaps + ([line.options] if line and line.options != mount.DEFAULTS else [])
+
+
+def _name(host: Host, path: str) -> str:
+    """What the kernel calls a device; a mapped one, whose number says nothing, what it was mapped as."""
+    if "<" in path:
+        return host.shown(path)
+    return (host.stable(path) if path.startswith("/dev/dm-") else path).replace("/dev/", "", 1)
 
 
 def _above(host: Host) -> dict[str, list[str]]:

@@ -75,6 +75,8 @@ def _mount(
     found = device.filesystem
     if found is None:
         return steps, machine
+    if use.mount_point == "":
+        raise StorageError(f"{device.key}: an empty mount_point is not known to maas_storage; leave it out")
     former = before.mount_point if before and before.mount_point != _NOWHERE else None
     point = _NOWHERE if found.type == "swap" else use.mount_point or former
     options = use.mount_options if use.mount_options is not None else before.mount_options if before else ""

@@ -38,11 +38,12 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Host,
     LogicalVolume,
     Lvm,
-    MissingVolume,
     Mount,
     PhysicalVolume,
     Signature,
+    StrayVolume,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn
 from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent, on_device
 
 from .hosts import (
@@ -115,6 +116,10 @@ def offline(**more: Any) -> Host:
 
 def volume(**words: Any) -> Volume:
     return Volume(**{"name": "data", "mount_point": "/srv", "filesystem": "xfs", **words})
+
+
+#: All that there is.
+ALL = volume(size=Percent(100))
 
 
 def want(*volumes: Volume, **words: Any) -> Drive:
@@ -274,6 +279,14 @@ def test_what_cannot_be_created(volumes: tuple[Volume, ...], words: dict[str, An
     refused(BLANK, said, False, *volumes, **words)
 
 
+def test_a_drive_is_not_called_as_something_else_below_dev() -> None:
+    host = BLANK._replace(lvm=Lvm(taken=("disk", "null")), contents={**BLANK.contents, SDB: Content((EXT4,))})
+    refused(host, "drive disk: /dev/disk exists, and LVM needs that path; choose", True, name="disk", devices=(SDB,))
+    # Its own directory is no obstacle.
+    there = ONLINE._replace(lvm=ONLINE.groups()._replace(taken=("data",)))
+    assert plan(there).steps == ()
+
+
 def test_300_mib_minus_one_extent_is_too_small_for_xfs() -> None:
     refused(BLANK, "296 MiB is too small for xfs, which needs 300 MiB", False, volume(size=296 * MiB), devices=(SDB,))
     assert plan(BLANK, False, volume(size=300 * MiB), devices=(SDB,)).steps
@@ -344,17 +357,10 @@ def test_a_group_of_that_name_on_other_devices_is_refused_either_way(allow: bool
 @pytest.mark.parametrize("state", ["online", "offline", "absent"])
 def test_a_missing_physical_volume(state: str) -> None:
     (group,) = ONLINE.groups().groups
-    missing = group._replace(missing=(MissingVolume("Kx3", 1 * GiB),))
+    away = (*group.physical_volumes, PhysicalVolume("[unknown]", uuid="Kx3", missing=True))
     refused(
-        ONLINE._replace(lvm=Lvm((missing,))),
-        r"drive data: physical volume Kx3 \(1 GiB\) is missing. Bring the device back: its volumes are whole then",
-        True,
-        state=state,
-    )
-    back = group._replace(missing=(MissingVolume("Kx3", 1 * GiB, SDC),))
-    refused(
-        ONLINE._replace(lvm=Lvm((back,))),
-        "drive data: /dev/sdc .physical volume Kx3. is back, and LVM does not use it.*vgextend --restoremissing data",
+        ONLINE._replace(lvm=Lvm((group._replace(physical_volumes=away),))),
+        "drive data: its physical volume Kx3 is missing, and what lies on it cannot be read. Bring the device back",
         True,
         state=state,
     )
@@ -362,6 +368,170 @@ def test_a_missing_physical_volume(state: str) -> None:
     refused(
         ONLINE._replace(lvm=Lvm((strange,))), "/dev/strange0 is a device of a kind that is not managed", state=state
     )
+
+
+# Groups of others, and groups with a past
+
+
+def volumes_of(host: Host, *more: LogicalVolume) -> Host:
+    """That host, with more volumes in the group, of kinds that no drive makes."""
+    (group,) = host.groups().groups
+    lvm = host.groups()._replace(groups=(group._replace(volumes=(*group.volumes, *more)),))
+    return host._replace(lvm=lvm)
+
+
+POOL = LogicalVolume("pool", GiB, active=True, kind="thin-pool")
+THIN = LogicalVolume("thin", GiB, active=True, device="/dev/dm-5", kind="thin")
+SNAPSHOT = LogicalVolume("snap", GiB, active=True, device="/dev/dm-6", kind="snapshot", origin="data")
+OTHERS = volumes_of(online(size=GiB), POOL, THIN, SNAPSHOT)
+OTHERS = OTHERS.with_device(disk("/dev/dm-5", GiB)).with_device(disk("/dev/dm-6", GiB))
+
+
+def test_volumes_of_other_kinds_are_told_and_in_nobodys_way() -> None:
+    host = OTHERS._replace(filesystems={**OTHERS.filesystems, "/dev/dm-5": None})
+    ((item, status),) = drive.survey(host)
+    assert [one["name"] for one in item["volumes"]] == ["data", "thin"]
+    kinds = {name: one["type"] for name, one in status["volumes"].items()}
+    assert kinds == {"data": "linear", "pool": "thin-pool", "thin": "thin", "snap": "snapshot"}
+    assert plan(host).steps == ()
+    added = plan(host, False, volume(), volume(name="new", size=GiB, mount_point=None))
+    assert outline(added) == ["create volume data/new", "format volume data/new"]
+
+
+@pytest.mark.parametrize("state", ["online", "offline", "absent"])
+@pytest.mark.parametrize(("name", "what"), [("pool", "pool .thin-pool."), ("snap", "snap .snapshot of data.")])
+def test_what_is_no_volume_of_a_drive_is_refused(state: str, name: str, what: str) -> None:
+    refused(OTHERS, f"drive data: {what} is no volume that a drive has", True, volume(name=name), state=state)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [
+        (
+            "thin",
+            Percent(100),
+            "volume data/thin has 1 GiB, .* is of LVM's type thin, whose size a drive does not change",
+        ),
+        ("thin", 2 * GiB, "is of LVM's type thin"),
+        ("thin", GiB // 2, "is of LVM's type thin"),
+        ("data", 2 * GiB, "it is the origin of the snapshot data/snap, and LVM does not resize an origin"),
+    ],
+)
+def test_sizes_that_a_drive_does_not_change(name: str, size: Any, said: str) -> None:
+    refused(OTHERS, said, True, volume(name=name, size=size, mount_point=None), allow_shrink=True)
+
+
+def test_offline_leaves_pools_and_takes_snapshots_along() -> None:
+    made = drive.plan(OTHERS, want(state="offline"), False)
+    assert outline(made) == [
+        *("unmount volume data/data", "persist mount data/data", "persist volume data/data"),
+        "deactivate volume data/data",
+    ]
+    used = OTHERS._replace(mounts=(*OTHERS.mounts, Mount("/dev/dm-6", "/mnt", "xfs", "ro")))
+    refused(used, "volume data/data: its snapshot data/snap is mounted on /mnt", state="offline")
+
+
+def test_a_group_with_a_snapshot_or_a_pool_is_not_removed() -> None:
+    said = r"its volume group also has pool \(thin-pool\), thin \(thin\), snap \(snapshot of data\)"
+    refused(OTHERS, said, True, state="absent")
+    refused(OTHERS, r"also has pool \(thin-pool\), snap", True, state="absent", volumes=None)
+
+
+def test_a_volume_is_removed_alone() -> None:
+    host = online(LogicalVolume("b", GiB, True, device="/dev/dm-1"), size=GiB)
+    held = {**host.contents, "/dev/dm-1": Content((EXT4,))}
+    host = host._replace(contents=held, filesystems={**host.filesystems, "/dev/dm-1": Filesystem("ext4", "e")})
+    gone = Volume("b", state="absent")
+    refused(host, "volume data/b cannot be removed: data/b holds an ext4 .*Set allow_destroy", False, volume(), gone)
+    made = plan(host, True, volume(size=Percent(100)), gone)
+    assert outline(made) == [
+        "wipe volume data/b",
+        "remove volume data/b",
+        "extend volume data/data",
+        "grow volume data/data",
+    ]
+    assert destroyed(made) == [f'data/b: an ext4 filesystem labelled "backup" (UUID {EXT4.uuid})']
+    assert plan(made.after, False, gone).steps == ()
+    refused(OTHERS, r"snap \(snapshot of data\) would go with data/data", True, Volume("data", state="absent"))
+
+
+def test_what_is_mounted_inside_is_unmounted_first() -> None:
+    inner = LogicalVolume("inner", GiB, True, device="/dev/dm-1")
+    line = LINE.replace("f5 /srv", "e /srv/in")
+    mounts = (*ONLINE.mounts, Mount("/dev/dm-1", "/srv/in", "xfs", "rw"))
+    host = online(inner, size=GiB, mounts=mounts, fstab=LINE + line)
+    host = host._replace(filesystems={**host.filesystems, "/dev/dm-1": Filesystem("xfs", "e", size=GiB)})
+    out = plan(host, False, volume(mount_point=""), volume(name="inner", mount_point=""))
+    assert [step.detail for step in out.steps if step.verb == "unmount"] == ["/srv/in", "/srv"]
+    assert (out.after.mounts, out.after.files[FSTAB]) == ((), "")
+
+
+def test_two_groups_of_one_name() -> None:
+    first, second = (
+        Group("data", physical_volumes=(PhysicalVolume(path),), uuid=uuid)
+        for path, uuid in ((SDB, "A-1"), (SDC, "B-2"))
+    )
+    for state in ("online", "offline", "absent"):
+        said = "drive data: there are 2 volume groups of that name, A-1 on /dev/sdb and B-2 on /dev/sdc.*vgrename B-2"
+        refused(BLANK._replace(lvm=Lvm((first, second))), said, True, state=state, devices=(SDB,))
+
+
+def with_past(stray: StrayVolume | None = None, holders: tuple[str, ...] = (), **words: Any) -> Host:
+    """A drive on sdb, whose metadata has changed five times, and what sdc says."""
+    host = online()
+    (group,) = host.groups().groups
+    pvs = (group.physical_volumes[0]._replace(uuid="P-1", missing=bool(words.pop("missing", False))),)
+    group = group._replace(physical_volumes=pvs, uuid="V-1", sequence=5, **words)
+    devices = {**host.devices, SDC: host.devices[SDC]._replace(holders=holders)}
+    lvm = Lvm((group,), stray=(stray,) if stray else ())
+    return host._replace(lvm=lvm, devices=devices, contents={**host.contents, SDC: PV})
+
+
+TWIN = StrayVolume(SDC, "P-1", "data", "V-1", 2, ("data",))
+FORMER = StrayVolume(SDC, "P-2", "data", "V-1", 2, ("data", "old"))
+
+
+@pytest.mark.parametrize("state", ["online", "offline", "absent"])
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (
+            with_past(TWIN._replace(duplicate=True)),
+            r"LVM takes /dev/sdb .*metadata 5\), and /dev/sdc is an older copy of .*LVM changes nothing in the group",
+        ),
+        (with_past(TWIN, holders=(DEVICE,)), "Volumes run on /dev/sdc now: what was written .* is only there"),
+        (with_past(missing=True), "/dev/sdb was away while its group changed.*vgextend --restoremissing data /dev/sdb"),
+        (with_past(exported=True), "its volume group is exported; take it in first .vgimport data."),
+    ],
+)
+def test_a_group_in_which_lvm_changes_nothing(host: Host, said: str, state: str) -> None:
+    refused(host, f"^drive data: .*{said}", True, state=state)
+
+
+@pytest.mark.parametrize(
+    ("stray", "said"),
+    [
+        (TWIN, "/dev/sdc is an older copy of a physical volume of group data (metadata 2). It is left as it is; disc"),
+        (
+            FORMER,
+            "/dev/sdc is a former physical volume of group data, which went on without it: metadata 2, and the group "
+            "has 5 now, with the volumes data, old. It is left as it is",
+        ),
+    ],
+)
+def test_a_device_with_an_older_state_is_warned_of_and_kept(stray: StrayVolume, said: str) -> None:
+    host = with_past(stray)
+    made = drive.plan(host, want(), False)
+    assert made.steps == ()
+    (warning,) = made.warnings
+    assert warning.startswith(f"drive data: {said}")
+    refused(host, "/dev/sdc: refused as a device of data: it is an? .*metadata 2", devices=(SDB, SDC))
+    refused(host, "drive data cannot be removed while /dev/sdc is here: it is an? ", True, state="absent")
+    taken = plan(host._replace(expendable=(SDC,)), devices=(SDB, SDC))
+    assert (outline(taken), taken.warnings) == (["wipe device /dev/sdc", "extend drive data"], ())
+    # What somebody else works with is no concern of the group's.
+    busy = host._replace(contents={**host.contents, SDC: PV._replace(busy=True)})
+    assert drive.plan(busy, want(), False).warnings == ()
 
 
 # Found again
@@ -416,11 +586,19 @@ def test_a_volume_that_was_made_and_not_formatted_is_formatted() -> None:
     assert outline(plan(host))[0] == "format volume data/data"
 
 
+def test_what_is_read_only_gets_no_filesystem() -> None:
+    host = online(
+        mounts=(), fstab="", directories={"/srv": True}, contents={DEVICE: Content()}, filesystems={DEVICE: None}
+    )
+    host = host._replace(devices={**host.devices, DEVICE: host.devices[DEVICE]._replace(read_only=True)})
+    refused(host, "volume data/data: /dev/data/data is read-only, and holds no xfs", True)
+
+
 # Growth
 
 
 def test_another_device_grows_all_of_it_while_mounted() -> None:
-    made = plan(ONLINE, devices=(SDB, SDC))
+    made = plan(ONLINE, False, ALL, devices=(SDB, SDC))
     assert made.steps == (
         step(
             "extend",
@@ -472,9 +650,10 @@ def test_a_device_that_is_not_listed_any_more_leaves_empty() -> None:
 def test_what_does_not_fit_on_the_others_is_not_moved() -> None:
     host = online(devices="bc", size=SPACE + GiB, tags=(TAG,))
     refused(host, "without /dev/sdc its volumes lack 1 GiB of room; nothing was moved", devices=(SDB,), volumes=())
-    refused(host, "volume data/data has 11 GiB, and 10 GiB is wanted. Set allow_shrink", devices=(SDB,))
+    refused(host, "its volumes lack 1 GiB of room; nothing was moved", devices=(SDB,))
+    refused(host, "volume data/data has 11 GiB, and 10 GiB is wanted. Set allow_shrink", False, ALL, devices=(SDB,))
     btrfs = online(devices="bc", size=2 * SPACE, tags=(TAG,), filesystem=Filesystem("btrfs", "f5", size=2 * SPACE))
-    made = plan(btrfs, False, volume(filesystem=None), devices=(SDB,), allow_shrink=True)
+    made = plan(btrfs, False, volume(filesystem=None, size=Percent(100)), devices=(SDB,), allow_shrink=True)
     assert outline(made)[:3] == ["shrink volume data/data", "reduce volume data/data", "empty drive data"]
 
 
@@ -493,7 +672,8 @@ def test_a_device_that_grew_is_used() -> None:
     (group,) = host.groups().groups
     larger = (group.physical_volumes[0]._replace(device_size=20 * GiB),)
     host = host._replace(lvm=Lvm((group._replace(physical_volumes=larger),)))
-    assert commands(plan(host))[:2] == [f"pvresize {SDB}", "lvextend --extents +100%FREE data/data"]
+    assert commands(plan(host, False, ALL))[:2] == [f"pvresize {SDB}", "lvextend --extents +100%FREE data/data"]
+    assert commands(plan(host)) == [f"pvresize {SDB}"]
     assert plan(host, devices=(SDB,)).after.groups().groups[0].size == 20 * GiB - EXTENT
     # Or is going to, in the plan of what lies below.
     growing = online()
@@ -621,7 +801,8 @@ def test_swap() -> None:
 
     line = f"UUID=f5 none swap {OPTIONS} 0 0\n"
     used = online(filesystem=Filesystem("swap", "f5", size=GiB), mounts=(), swaps=(DEVICE,), fstab=line)
-    grown = plan(used, False, swap)
+    assert plan(used, False, swap).steps == ()
+    grown = plan(used, False, swap._replace(size=Percent(100)))
     assert commands(grown) == ["swapoff /dev/data/data", "mkswap --uuid f5 /dev/data/data", "swapon /dev/data/data"]
     ((item, _status),) = drive.survey(used)
     assert item["volumes"][0]["filesystem"] == "swap"
@@ -638,7 +819,6 @@ def test_swap() -> None:
         (2 * GiB, f"--size {2 * GiB}b"),
         (Percent(50), f"--size {SPACE // 2 // EXTENT * EXTENT}b"),
         (Percent(100), "--extents +100%FREE"),
-        (None, "--extents +100%FREE"),
     ],
 )
 def test_a_volume_grows_to_an_explicit_size(size: object, argument: str) -> None:
@@ -647,9 +827,22 @@ def test_a_volume_grows_to_an_explicit_size(size: object, argument: str) -> None
     assert outline(made) == ["extend volume data/data", "grow volume data/data"]
 
 
+def test_a_diff_shows_the_size_that_a_volume_gets() -> None:
+    made = plan(online(size=GiB), False, volume(size=2 * GiB))
+    assert made.after.devices[DEVICE].size == 2 * GiB
+    assert "2 GiB" in drawn(made.after)
+
+
 def test_growing_goes_on_where_it_was_cut_short() -> None:
-    made = plan(online(filesystem=Filesystem("xfs", "f5", size=GiB)))
-    assert outline(made) == ["grow volume data/data"]
+    cut = online(filesystem=Filesystem("xfs", "f5", size=GiB))
+    assert outline(plan(cut, False, ALL)) == ["grow volume data/data"]
+
+
+def test_a_size_that_is_omitted_stays() -> None:
+    assert plan(online(size=GiB)).steps == ()
+    # So does that of a filesystem: xfs could not shrink again.
+    assert plan(online(filesystem=Filesystem("xfs", "f5", size=GiB))).steps == ()
+    assert outline(plan(online(size=GiB), devices=(SDB, SDC))) == ["extend drive data"]
 
 
 @pytest.mark.parametrize(
@@ -670,7 +863,7 @@ def test_a_filesystem_that_cannot_grow_is_left_alone(filesystem: Filesystem) -> 
 @pytest.mark.parametrize("kind", ["btrfs", "xfs"])
 def test_what_grows_only_while_mounted_says_so(kind: str) -> None:
     host = online(mounts=(), filesystem=Filesystem(kind, "f5", size=GiB))
-    refused(host, "grows only while it is mounted: say also mount_point", False, Volume("data"))
+    refused(host, "grows only while it is mounted: say also mount_point", False, Volume("data", Percent(100)))
 
 
 @pytest.mark.parametrize("size", [GiB, Percent(50)])
@@ -731,7 +924,7 @@ def test_online_again() -> None:
 
 
 def test_online_and_larger_in_one_go() -> None:
-    made = drive.plan(offline(), want(devices=(SDB, SDC)), False)
+    made = drive.plan(offline(), want(ALL, devices=(SDB, SDC)), False)
     verbs = ["extend", "persist", "activate", "extend", "persist", "mount", "grow"]
     assert [s.verb for s in made.steps] == verbs
     assert made.steps[-1].actions == (Grow("<filesystem-type:/dev/data/data>", "/dev/data/data", "/srv"),)
@@ -848,7 +1041,15 @@ def test_facts() -> None:
             "size": SPACE,
             "free": 0,
             "missing": [],
-            "volumes": {"data": {"device": "/dev/data/data", "active": True, "uuid": "f5", "mounted_on": ["/srv"]}},
+            "volumes": {
+                "data": {
+                    "device": "/dev/data/data",
+                    "type": "linear",
+                    "active": True,
+                    "uuid": "f5",
+                    "mounted_on": ["/srv"],
+                }
+            },
         },
     }
     assert drive.facts(BLANK, Drive("data")) == {"drive": None, "status": None}

@@ -133,6 +133,40 @@ def test_a_device_that_grew() -> None:
         assert outline(plan(host)) == ["grow filesystem /dev/sdb"] * grows
 
 
+def pair(*generations: int, spans: int = 2, **more: Any) -> Host:
+    """A btrfs whose devices, from sdb on, were written to so often."""
+    found = {
+        f"/dev/sd{letter}": Filesystem("btrfs", UUID, size=10 * GiB, devices=spans, generation=generation)
+        for letter, generation in zip("bcd", generations)
+    }
+    held = dict.fromkeys(found, Content((EXT4._replace(type="btrfs"),)))
+    return a_host(*found, contents=held, filesystems=found, directories={"/srv": True}, **more)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (pair(9, 7), "spans /dev/sdb .generation 9., /dev/sdc .generation 7., and /dev/sdc was away while"),
+        (pair(7, 9), "and /dev/sdb was away while the others were written to.*Nothing is mounted. Disconnect /dev/sdb"),
+        (pair(9), "its btrfs spans 2 devices, and only /dev/sdb is here. Bring the others back"),
+    ],
+)
+def test_a_btrfs_one_of_whose_devices_was_away(host: Host, said: str) -> None:
+    refused(host, said, True, mount_point="/srv")
+    assert plan(host).steps == ()
+
+
+def test_a_btrfs_that_is_whole_or_wanted_as_it_is() -> None:
+    # A crash falls between the writes to the one and to the other.
+    for host in (pair(9, 9), pair(9, 8), pair(9, spans=1)):
+        assert outline(plan(host, mount_point="/srv"))[-1] == "mount filesystem /dev/sdb"
+    wanted = pair(9)._replace(refusals={("btrfs", "degraded"): ""})
+    assert plan(wanted, mount_point="/srv", mount_options="degraded").steps
+    line = f"UUID={UUID} /srv btrfs defaults 0 0\n"
+    mounted = pair(9, 7, mounts=(Mount(SDB, "/srv", "btrfs", "rw"),), files={FSTAB: line})
+    assert plan(mounted, mount_point="/srv").steps == ()
+
+
 def test_none() -> None:
     refused(full(), r"cannot be removed: /dev/sdb holds an ext4 .*Set allow_destroy", state="absent")
     there = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))

@@ -30,12 +30,12 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     LogicalVolume,
     Lvm,
     Member,
-    MissingVolume,
     Mount,
+    PhysicalVolume,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.tree import names_of
 
-from .hosts import GiB, a_host, an_array, disk, with_array
+from .hosts import a_host, an_array, disk, with_array
 
 SDB, SDC, SDD = (f"/dev/sd{letter}" for letter in "bcd")
 MIRROR = an_array(SDB, SDC)
@@ -246,12 +246,11 @@ def test_what_is_mounted_read_only_on_purpose_is_well() -> None:
 
 @pytest.mark.parametrize(("health_of_it", "severity"), [("partial", CRITICAL), ("", WARNING)])
 def test_a_group_that_misses_a_device(health_of_it: str, severity: str) -> None:
-    group = Group(
-        "data", volumes=(LogicalVolume("srv", health=health_of_it),), missing=(MissingVolume("Kx3", 1 * GiB),)
-    )
+    away = (PhysicalVolume("[unknown]", uuid="Kx3", missing=True),)
+    group = Group("data", volumes=(LogicalVolume("srv", health=health_of_it),), physical_volumes=away)
     (item,) = health(a_host(lvm=Lvm((group,))), {})
     assert (item.severity, item.name, item.problem) == (severity, "data", "missing")
-    assert item.detail.startswith("physical volume Kx3 (1 GiB) is missing")
+    assert item.detail == "its physical volume Kx3 is missing"
     assert "Do not take it out of the group" in item.remedy
 
 

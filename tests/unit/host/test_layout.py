@@ -284,8 +284,7 @@ def test_filesystems_on_what_the_document_makes() -> None:
         "raids": [mirror("md0", "sdb", "sdc")],
         "drives": [{"name": "data", "devices": ["sdd"], "volumes": [{"name": "logs", "mount_point": "/srv"}]}],
     }
-    elsewhere = blank()._replace(directories={**blank().directories, "/var/x": True})
-    refused(elsewhere, words, "/dev/data/logs is mounted on /srv, and /var/x is wanted")
+    refused(blank(), words, "drives: data wants /dev/data/logs on /srv, and filesystems: data/logs on /var/x")
     words["filesystems"] = words["filesystems"][1:]
     plan = planned(blank(), words)
     mounted = [step.detail for step in plan.steps if step.verb == "mount"]

@@ -168,7 +168,14 @@ def test_remounted_only_when_the_kernel_would_notice(before: str, after: str, re
     ("host", "said"),
     [
         pytest.param(
-            a_mount_host("", MOUNTED._replace(mount_point="/old")), "is mounted on /old, and /srv is wanted", id="moved"
+            a_mount_host("", MOUNTED._replace(mount_point="/old"), MOUNTED._replace(mount_point="/bind")),
+            "is mounted on /old and /bind, and /srv is wanted",
+            id="mounted twice",
+        ),
+        pytest.param(
+            a_mount_host("", MOUNTED._replace(mount_point="/old"), Mount("/dev/dm-1", "/old/in", "ext4", "rw")),
+            "/dev/dm-1 is mounted on /old/in, inside it; unmount that first",
+            id="something inside",
         ),
         pytest.param(
             a_mount_host("", Mount("/dev/dm-1", "/srv", "ext4", "rw,relatime")),
@@ -410,3 +417,48 @@ def test_two_volumes_with_one_mount_point() -> None:
     with pytest.raises(StorageError, match="drive data: /srv is the mount_point of two volumes"):
         mount.check_mount_points((Volume("a", mount_point="/srv"), Volume("b", mount_point="/srv")), "data")
     mount.check_mount_points((Volume("a"), Volume("b")), "data")
+
+
+OLD = "UUID=1234 /old/ xfs noatime 0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "steps"),
+    [
+        ((MOUNTED._replace(mount_point="/old"),), ["umount /old", f"edit {FSTAB}", "mount /srv"]),
+        # Where a crash came after the first step, or nobody mounted it since the boot.
+        ((), [f"edit {FSTAB}", "mount /srv"]),
+    ],
+)
+def test_another_mount_point_moves(mounts: tuple[Mount, ...], steps: list[str]) -> None:
+    plan = mounting(a_mount_host(ROOT + OLD, *mounts))
+    assert commands(plan) == steps
+    assert plan.after.files[FSTAB] == ROOT + OLD.replace("/old/", "/srv")
+    assert plan.after.mounted(DEVICE) == ("/srv",)
+
+
+def test_it_moves_to_a_line_of_its_own() -> None:
+    there = "UUID=1234 /srv xfs ro 0 0\n"
+    plan = mounting(a_mount_host(OLD + there, MOUNTED._replace(mount_point="/old")))
+    assert commands(plan) == ["umount /old", f"edit {FSTAB}", "mount /srv"]
+    assert plan.after.files[FSTAB] == there
+
+
+def test_lines_for_other_places_stay_where_there_are_many() -> None:
+    many = "UUID=1234 /a xfs ro 0 0\nUUID=1234 /b xfs ro 0 0\n"
+    plan = mounting(a_mount_host(many))
+    assert str(plan.after.files[FSTAB]).startswith(many)
+
+
+def test_the_root_stays_where_it_is() -> None:
+    host = a_mount_host(ROOT, MOUNTED._replace(mount_point="/"))
+    for point in ("/srv", ""):
+        with pytest.raises(Refused, match="is mounted on /, the host's own root, which is never unmounted"):
+            mounting(host, mount_point=point)
+
+
+def test_an_empty_mount_point_unmounts() -> None:
+    plan = mounting(a_mount_host(ROOT + OLD, MOUNTED._replace(mount_point="/old")), mount_point="")
+    assert sorted(commands(plan)) == [f"edit {FSTAB}", "umount /old"]
+    assert (plan.after.files[FSTAB], plan.after.mounts) == (ROOT, ())
+    assert mounting(a_mount_host(ROOT), mount_point="").steps == ()

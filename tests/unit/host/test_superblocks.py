@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Device, Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Device, Filesystem, StrayVolume
 from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import (
     BcacheSuperblock,
     MdSuperblock,
@@ -24,6 +24,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.superblocks im
     is_unused,
     read_filesystem,
     read_members,
+    read_physical_volume,
 )
 
 MiB = 1 << 20
@@ -308,6 +309,67 @@ def test_btrfs(image: Image) -> None:
     )
     image.put(65536, block)
     assert read_filesystem(image.path) == Filesystem("btrfs", UUID, "backup", 16 * MiB)
+    two = bytearray(block)
+    struct.pack_into("<Q", two, 72, 9)
+    struct.pack_into("<Q", two, 136, 2)
+    image.put(65536, bytes(two))
+    assert read_filesystem(image.path) == Filesystem("btrfs", UUID, "backup", 16 * MiB, devices=2, generation=9)
+
+
+GROUP = """data {
+id = "V1V1V1-V1V1-V1V1-V1V1-V1V1-V1V1-V1V1V1"
+seqno = 5
+physical_volumes {
+
+pv0 {
+id = "P1P1P1-P1P1-P1P1-P1P1-P1P1-P1P1-P1P1P1"
+status = ["ALLOCATABLE"]
+}
+}
+
+logical_volumes {
+
+srv {
+id = "L1L1L1-L1L1-L1L1-L1L1-L1L1-L1L1-L1L1L1"
+status = ["READ", "WRITE", "VISIBLE"]
+}
+
+pool_tdata {
+id = "L2L2L2-L2L2-L2L2-L2L2-L2L2-L2L2-L2L2L2"
+status = ["READ", "WRITE"]
+}
+}
+}
+"""
+
+
+@pytest.mark.parametrize("place", [512, 65536 - 512 - 100])
+def test_a_physical_volume(image: Image, place: int) -> None:
+    """Its metadata is in a ring, and may go on at the start of that."""
+    assert read_physical_volume(image.path) is None
+    uuid, area = b"abcdef" + b"0123" * 5 + b"ghijkl", 65536 - 512
+    image.put(
+        512,
+        fields(
+            512,
+            *((0, "8s", b"LABELONE"), (20, "<I", 32), (24, "8s", b"LVM2 001"), (32, "32s", uuid), (64, "<Q", 16 * MiB)),
+            *((72, "<Q", MiB), (80, "<Q", 0), (104, "<Q", 4096), (112, "<Q", area)),
+        ),
+    )
+    named = StrayVolume(image.path, "abcdef-0123-0123-0123-0123-0123-ghijkl")
+    assert read_physical_volume(image.path) == named
+    text = GROUP.encode()
+    image.put(
+        4096,
+        fields(512, (4, "16s", b" LVM2 x[5A%r0N*>"), (32, "<Q", area), (40, "<Q", place), (48, "<Q", len(text))),
+    )
+    first = text[: area - place]
+    image.put(4096 + place, first)
+    if text[len(first) :]:
+        image.put(4096 + 512, text[len(first) :])
+    assert read_physical_volume(image.path) == named._replace(
+        group="data", group_uuid="V1V1V1-V1V1-V1V1-V1V1-V1V1-V1V1-V1V1V1", sequence=5, volumes=("srv",)
+    )
 
 
 @pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="mkfs.ext4 is not installed")

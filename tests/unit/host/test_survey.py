@@ -168,8 +168,12 @@ def test_the_tree_of_what_does_not_run() -> None:
         "sdc     disk   10 GiB",
         "└─ md0  raid1",
     ]
-    luks = a_host(disk(SDB, holders=("/dev/dm-0",)), disk("/dev/dm-0", identity=""), contents={SDB: Content()})
-    assert drawn(luks).splitlines()[1] == "└─ dm-0  device  10 GiB"
+    luks = a_host(
+        disk(SDB, holders=("/dev/dm-0",)),
+        disk("/dev/dm-0", identity="", link="/dev/mapper/vault"),
+        contents={SDB: Content()},
+    )
+    assert drawn(luks).splitlines()[1] == "└─ mapper/vault  device  10 GiB"
 
 
 def test_what_is_mounted_is_looked_at() -> None:

@@ -1,0 +1,100 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volume groups with a past: physical volumes that are missing, here twice, or here again in an older state."""
+
+from __future__ import annotations
+
+from ..core.errors import Refused
+from ..document.drive import Drive
+from .state import Device, Group, Host, StrayVolume
+
+
+def check_whole(host: Host, group: Group) -> None:
+    """Raises Refused for a group in which LVM changes nothing, or which runs on other devices than LVM says."""
+    what = f"drive {group.name}"
+    if group.exported:
+        raise Refused(f"{what}: its volume group is exported; take it in first (vgimport {group.name})")
+    for volume in group.physical_volumes:
+        if volume.device not in host.devices and not volume.missing:
+            raise Refused(f"{what}: its physical volume {volume.device} is a device of a kind that is not managed here")
+        if volume.device not in host.devices:
+            raise Refused(
+                f"{what}: its physical volume {volume.uuid} is missing, and what lies on it cannot be read. Bring the "
+                "device back; nothing is changed until then"
+            )
+        if volume.missing:
+            raise Refused(
+                f"{what}: {volume.device} was away while its group changed, and LVM counts it as missing since; what "
+                "lies on it is as it was then. Have LVM count it again "
+                f"(vgextend --restoremissing {group.name} {volume.device}). For volumes of LVM's types raid and "
+                "mirror, bring it up to date then (lvchange --refresh)"
+            )
+    for stray in strays(host, group):
+        runs = bool(host.devices[stray.device].holders)
+        if stray.duplicate or runs:
+            used = next(volume.device for volume in group.physical_volumes if volume.uuid == stray.uuid or runs)
+            why = (
+                f"Volumes run on {stray.device} now: what was written since they were activated is only there"
+                if runs
+                else "LVM changes nothing in the group while it sees both"
+            )
+            raise Refused(
+                f"{what}: LVM takes {used} for its physical volume (metadata {group.sequence}), and {stray.device} is "
+                f"{_what_it_is(group, stray)}. {why}. Disconnect the one that is not wanted. To keep both, give the "
+                f"copy an identity of its own while nobody uses it (vgimportclone {stray.device})"
+            )
+
+
+def strays(host: Host, group: Group) -> list[StrayVolume]:
+    """The devices that hold a copy of a physical volume of the group, or an older state of the group."""
+    return [
+        stray
+        for stray in host.groups().stray
+        if _is_copy(group, stray) or (group.uuid and stray.group_uuid == group.uuid)
+    ]
+
+
+def warnings(host: Host, group: Group) -> tuple[str, ...]:
+    """What is beside the group and may be taken for it, or would be lost with it."""
+    return tuple(
+        f"drive {group.name}: {stray.device} is {_what_it_is(group, stray)}. It is left as it is"
+        + "; disconnect it, since a boot may take it in place of the other" * _is_copy(group, stray)
+        for stray in strays(host, group)
+        if not host.content(stray.device)[stray.device].busy
+    )
+
+
+def check_stray(host: Host, want: Drive, device: Device, allow: bool) -> None:
+    """Raises Refused for a device with a copy or an older state of a group, which may be all that is left of it."""
+    for group in host.groups().groups:
+        stray = next((stray for stray in strays(host, group) if stray.device == device.path), None)
+        if stray and not host.may_lose(device.path, allow):
+            raise Refused(
+                f"{device.path}: refused as a device of {want.name}: it is {_what_it_is(group, stray)}. Take it out of "
+                "`devices`; what it holds can be read on another host"
+            )
+
+
+def check_alone(host: Host, group: Group) -> None:
+    """Raises Refused where the group would be there again, once it is removed, as another device holds it."""
+    for stray in strays(host, group):
+        raise Refused(
+            f"drive {group.name} cannot be removed while {stray.device} is here: it is {_what_it_is(group, stray)}, "
+            "and LVM would take that for the group. Disconnect it first"
+        )
+
+
+def _is_copy(group: Group, stray: StrayVolume) -> bool:
+    return stray.uuid in [volume.uuid for volume in group.physical_volumes]
+
+
+def _what_it_is(group: Group, stray: StrayVolume) -> str:
+    if _is_copy(group, stray):
+        age = "an older" if stray.sequence < group.sequence else "a"
+        return f"{age} copy of a physical volume of group {group.name} (metadata {stray.sequence})"
+    volumes = f", with the volumes {', '.join(stray.volumes)}" if stray.volumes else ""
+    return (
+        f"a former physical volume of group {group.name}, which went on without it: metadata {stray.sequence}, and the "
+        f"group has {group.sequence} now{volumes}"
+    )
