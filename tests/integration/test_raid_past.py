@@ -347,7 +347,8 @@ def test_a_device_that_is_too_small_is_seen_before_anything_is_wiped(node: Node,
         (part,) = small(node, "HDD4", size=str(size))
         assert ("not large enough" in node.run(f"mdadm /dev/md0 --add {part} 2>&1 || true")) is not taken
         if taken:
-            node.run(f"mdadm --quiet /dev/md0 --remove {part}; mdadm --zero-superblock {part}")
+            node.run(f"mdadm --quiet /dev/md0 --remove {part}")
+            node.guest.until(f"mdadm --quiet --zero-superblock {part}")
             node.converge("raid", **array, spare_devices=[part])
         else:
             assert "a member needs" in node.refusal("raid", **array, spare_devices=[part])

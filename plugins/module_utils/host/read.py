@@ -428,14 +428,16 @@ def _superblock(path: str, size: int) -> MdSuperblock | BcacheSuperblock | None:
 def _is_of_an_upper(device: Device, block: Any, found: Mapping[str, Any]) -> bool:
     """Whether a superblock is seen through the device on which its own device lies.
 
-    One at the end (metadata 0.90) may be that of the last partition or volume; what has several paths is seen through
-    each of them.
+    One at the end (metadata 0.90) may be that of the last partition or volume; what has several paths, or is mapped as
+    it is, is seen through each of them.
     """
     uppers = [found.get(path) for path in (*device.partitions, *device.holders)]
-    return isinstance(block, MdSuperblock) and any(
-        isinstance(upper, MdSuperblock) and upper.uuid == block.uuid and raid_roles.same(upper, block)
-        for upper in uppers
-    )
+    if isinstance(block, MdSuperblock):
+        return any(
+            isinstance(upper, MdSuperblock) and upper.uuid == block.uuid and raid_roles.same(upper, block)
+            for upper in uppers
+        )
+    return any(isinstance(upper, BcacheSuperblock) and upper.uuid == block.uuid for upper in uppers)
 
 
 def _unfinished(devices: Mapping[str, Device]) -> tuple[Unfinished, ...]:
