@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +16,14 @@ import pytest
 from tests.fuzz.__main__ import Labs, walk
 
 WALKS = Path(__file__).resolve().parents[1] / "fuzz" / "walks"
-SEEDS = range(4)
+SEEDS = range(2)
 
-pytestmark = [pytest.mark.records_writes, pytest.mark.xdist_group("walks")]
+pytestmark = pytest.mark.records_writes
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def labs() -> Iterator[Labs]:
-    with Labs("walks") as labs:
+    with Labs(f"walks-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}") as labs:
         yield labs
 
 
