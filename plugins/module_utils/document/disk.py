@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from .names import check_name
+from .names import check_name, plain_wwn
 from .sizes import parse_bytes, show_size
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -187,15 +187,6 @@ def matches(disks: Disks, candidate: Candidate) -> bool:
         and (disks.id_path is None or disks.id_path == candidate.id_path)
         and (disks.numa_node is None or disks.numa_node == candidate.numa_node)
     )
-
-
-def plain_wwn(wwn: str) -> str:
-    """A WWN as the kernel writes it (``naa.5000c5…``), as udev does (``0x5000c5…``), or bare."""
-    lowered = wwn.lower()
-    for prefix in ("naa.", "eui.", "0x"):
-        if lowered.startswith(prefix):
-            return lowered[len(prefix) :]
-    return lowered
 
 
 def _too_few(disks: Disks, matching: list[Candidate], others: list[str]) -> str:

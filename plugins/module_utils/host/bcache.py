@@ -33,7 +33,8 @@ from .bcache_attach import (
     step,
     stop_step,
 )
-from .health import of_backing, of_cache_set, of_devices, told
+from .bcache_health import of_backing, of_cache_set
+from .findings import of_devices, told
 from .safety import blank, check_boot, check_unused, describe_content, take, wipe_steps
 from .state import Backing, CacheSet, Device, Host, Signature, replace_item
 from .unfinished import anew, begun, forget, same_uuid

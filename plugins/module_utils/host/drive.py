@@ -30,7 +30,7 @@ from .drive_group import (
     without_space,
 )
 from .drive_volume import Made, describe_volume, goal, make, place_of, replace_volume
-from .health import of_devices, of_use, told
+from .findings import of_devices, of_use, told
 from .safety import check_once, describe_content, usage
 from .state import Device, Group, Host, LogicalVolume
 from .unfinished import begun, forget, half_made

@@ -12,7 +12,7 @@ from ..core.plan import Plan, Step
 from ..document.filesystem import OnDevice
 from . import mount
 from .contents import Place, dump_use, make, put_to_use, target, with_filesystem
-from .health import of_use, told
+from .findings import of_use, told
 from .kinds import KINDS
 from .safety import check_unused, describe_content, take, wipe_steps
 from .state import Device, Filesystem, Host

@@ -14,7 +14,8 @@ from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
 from .boot import ArrayLine, array_lines, array_name, array_path, persist
-from .health import of_array, of_devices, told
+from .findings import of_devices, told
+from .raid_health import of_array
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
 from .raid_space import new_offset, usable
 from .raid_versions import check_removable, describe, meant

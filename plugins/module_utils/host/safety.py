@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step
+from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, parse
 from .state import Content, Device, Host, Signature
@@ -112,8 +113,6 @@ def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
             device = host.find(name)
             paths = [device.path] if device else []
         else:
-            from ..document.disk import plain_wwn
-
             wwn = plain_wwn(name)
             facts = host.disk_facts()
             paths = [path for path, disk in facts.items() if name == disk.serial or wwn == plain_wwn(disk.wwn)]

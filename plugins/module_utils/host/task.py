@@ -17,7 +17,7 @@ from ..core.plan import Plan
 from ..core.run import Road, answer, run
 from ..document import permission
 from ..document.sizes import parse_bytes
-from .health import not_read
+from .findings import not_read
 from .read import deepen, read
 from .safety import permit
 from .state import Device, Host

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.host import survey
-from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
-from ansible_collections.strata.storage.plugins.module_utils.host.health import (
+from ansible_collections.strata.storage.plugins.module_utils.host.findings import (
     CRITICAL,
     NOTICE,
     WARNING,
     NotRead,
-    health,
     not_read,
     told,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
     Backing,
