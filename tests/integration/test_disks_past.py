@@ -247,7 +247,9 @@ def test_a_physical_volume_on_a_disk_that_grew(node: Node) -> None:
     disk = node.disk("HDD1")
     words: dict[str, Any] = {
         "partitions": [{"name": "pv", "device": disk, "size": "100%", "type": "lvm"}],
-        "drives": [{"name": "data", "devices": ["pv"], "volumes": [{"name": "srv", "mount_point": "/srv"}]}],
+        "drives": [
+            {"name": "data", "devices": ["pv"], "volumes": [{"name": "srv", "size": "100%", "mount_point": "/srv"}]}
+        ],
     }
     node.converge("layout", **words)
     node.lab.grow_disk("HDD1", 700)

@@ -20,10 +20,10 @@ def of_backing(backing: Backing) -> Iterator[Finding]:
         remedy = f"Look at {backing.device}, which failed: the kernel's log, its cable and its controller."
         yield found(CRITICAL, "disabled", "the kernel gave it up after errors", meaning, remedy)
     elif backing.errors:
+        # Linux counts what a device cannot do, such as discards, as well.
         meaning = "At its limit of errors the kernel gives it up."
-        yield found(
-            WARNING, "errors", f"{backing.errors} requests to {backing.device} failed", meaning, "Replace that disk."
-        )
+        remedy = "Look at the kernel's log for what failed."
+        yield found(NOTICE, "errors", f"{backing.errors} requests to {backing.device} failed", meaning, remedy)
     if backing.cache_set and not backing.attached:
         only = backing.state == "dirty"
         meaning = "What was not written back is only there." if only else f"{backing.device} holds all the data."

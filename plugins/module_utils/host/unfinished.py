@@ -67,7 +67,7 @@ def is_half_made(host: Host, path: str) -> bool:
 
 
 def _accounts_for(host: Host, record: Unfinished, path: str, signature: Signature) -> bool:
-    kind, _, name = record.thing.partition(" ")
+    kind, _space, name = record.thing.partition(" ")
     if kind == "filesystem" and signature.type in _FILESYSTEMS:
         filesystem = host.filesystem(path)
         return same_uuid(record.uuid, signature.uuid) and filesystem is not None and filesystem.unused

@@ -178,7 +178,7 @@ def test_no_remedy_for_two_versions_but_to_look_first() -> None:
             "disabled",
             "the kernel gave it up after errors",
         ),
-        (a_host(backings=(BACKING._replace(errors=2),)), WARNING, "errors", "2 requests to /dev/sdd failed"),
+        (a_host(backings=(BACKING._replace(errors=2),)), NOTICE, "errors", "2 requests to /dev/sdd failed"),
         (
             a_host(backings=(BACKING._replace(attached=False),)),
             WARNING,
