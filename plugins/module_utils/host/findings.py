@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .fstab import FSTAB, Line, parse
+from .fstab import FSTAB, Line, lines
 from .mount_options import flags, in_effect, words
 from .state import Device, Host, Mount
 
@@ -32,6 +32,7 @@ _PARTS = {
     "spaces": "space of what is mounted there",
     "lvm": "volume groups",
 }
+_LOOK = "Look at the kernel's log, its cable and its controller."
 _REMOUNT = "A task that says `mount_options` has it as they say now."
 
 
@@ -82,30 +83,20 @@ def of_devices(host: Host, *paths: str) -> list[Finding]:
 
 
 def _of_device(host: Host, device: Device) -> Iterator[Finding]:
+    def found(severity: str, *rest: str) -> Finding:
+        return Finding(severity, device.path, device.path, *rest)
+
+    unread = [host.unreadable.get((what, device.path)) for what in ("contents", "superblocks")]
+    reason = next(filter(None, unread), "")
     if device.fault:
         meaning = "What is on it cannot be reached."
-        remedy = "Look at the kernel's log, its cable and its controller."
-        yield Finding(
-            CRITICAL, device.path, device.path, "fault", f"the kernel says that it is {device.fault}", meaning, remedy
-        )
-    reasons = [
-        host.unreadable[key]
-        for key in (("contents", device.path), ("superblocks", device.path))
-        if key in host.unreadable
-    ]
-    if reasons and not device.fault:
-        reason = reasons[0]
+        yield found(CRITICAL, "fault", f"the kernel says that it is {device.fault}", meaning, _LOOK)
+    elif reason:
         severity = CRITICAL if "Input/output error" in reason else WARNING
-        meaning = "Nobody can tell what it holds."
-        remedy = "Look at the kernel's log, its cable and its controller."
-        yield Finding(
-            severity, device.path, device.path, "unreadable", f"it cannot be read ({reason})", meaning, remedy
-        )
+        yield found(severity, "unreadable", f"it cannot be read ({reason})", "Nobody can tell what it holds.", _LOOK)
     if device.worn:
-        remedy = "Replace it before it fails."
-        yield Finding(
-            WARNING, device.path, device.path, "worn", f"by itself, {device.worn}", "It will fail before long.", remedy
-        )
+        meaning, remedy = "It will fail before long.", "Replace it before it fails."
+        yield found(WARNING, "worn", f"by itself, {device.worn}", meaning, remedy)
 
 
 def of_use(host: Host, *paths: str) -> list[Finding]:
@@ -133,7 +124,7 @@ def of_mount(host: Host, mount: Mount) -> Iterator[Finding]:
         meaning = "Something in it may be damaged."
         remedy = "Look at the kernel's log; have it checked when it can be unmounted."
         yield found(WARNING, "errors", f"{point} counts {'; '.join(mount.errors)}", meaning, remedy)
-    line = next((line for _raw, line in parse(host.files.get(FSTAB)) if line and line.place == point), None)
+    line = next((line for line in lines(host.files.get(FSTAB)) if line.place == point), None)
     differing = _differing(mount, line) if line else ""
     if differing:
         meaning = "It changes with the next mount."
@@ -142,10 +133,7 @@ def of_mount(host: Host, mount: Mount) -> Iterator[Finding]:
 
 def _differing(mount: Mount, line: Line) -> str:
     """Where a mount is not as its line says, as a predicate."""
-    having, wanted = in_effect(mount.options), flags(line.options)
-    if "ro" in words(mount.options):
-        having |= {"ro"}
-    if "ro" in words(line.options):
-        wanted |= {"ro"}
+    having = in_effect(mount.options).union({"ro"}.intersection(words(mount.options)))
+    wanted = flags(line.options).union({"ro"}.intersection(words(line.options)))
     parts = (("has", having - wanted), ("lacks", wanted - having))
     return " and ".join(f"{verb} {' '.join(sorted(which))}" for verb, which in parts if which)

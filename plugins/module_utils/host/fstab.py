@@ -59,6 +59,11 @@ def parse(text: str | None) -> list[tuple[str, Line | None]]:
     return [(raw, _parse(raw)) for raw in (text or "").splitlines(keepends=True)]
 
 
+def lines(text: str | None) -> list[Line]:
+    """All that fstab's text mounts."""
+    return [line for _raw, line in parse(text) if line]
+
+
 def _parse(raw: str) -> Line | None:
     fields = raw.split()
     if len(fields) < 3 or fields[0].startswith("#"):

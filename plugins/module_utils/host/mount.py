@@ -47,7 +47,7 @@ class Target(NamedTuple):
 
 def lines(host: Host) -> list[Line]:
     """All that fstab mounts."""
-    return [line for _raw, line in fstab.parse(host.files.get(FSTAB)) if line]
+    return fstab.lines(host.files.get(FSTAB))
 
 
 def place(host: Host, line: Line) -> str:

@@ -117,7 +117,7 @@ def read(references: Iterable[str] = ()) -> Host:
     )
     lines = array_lines(host)
     known = [line.device for line in lines if line.device.startswith("/")]
-    named = [line for _raw, line in fstab.parse(files[FSTAB]) if line and line.device.startswith("/")]
+    named = [line for line in fstab.lines(files[FSTAB]) if line.device.startswith("/")]
     return host._replace(
         links={
             **{line.device: _leads_to(line, devices) for line in named},

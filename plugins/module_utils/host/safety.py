@@ -9,7 +9,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
-from .fstab import FSTAB, parse
+from .fstab import FSTAB, lines
 from .state import Content, Device, Host, Signature
 
 _WORDS = {
@@ -177,8 +177,8 @@ def check_boot(host: Host, path: str, content: Content, refused: str, remade: bo
     names = [
         f"{tag}={value}" for one in content.signatures for tag, value in (("UUID", one.uuid), ("LABEL", one.label))
     ]
-    for _raw, line in parse(host.files.get(FSTAB)):
-        if line is None or {"nofail", "noauto"}.intersection(line.options.split(",")):
+    for line in lines(host.files.get(FSTAB)):
+        if {"nofail", "noauto"}.intersection(line.options.split(",")):
             continue
         by_device = not line.tag.startswith(("UUID=", "LABEL=")) and host.links.get(line.device) == path
         if line.tag in names or (by_device and not remade):
