@@ -58,20 +58,23 @@ class EraseTables(NamedTuple):
 
 
 class Vacate(NamedTuple):
-    """Run a command that needs a new device for itself, while udev activates logical volumes out of old bytes in it.
+    """Run a command that needs a device for itself, while udev may still put it to use by what it holds.
 
-    udev's rules leave the activation to a service of systemd's: nothing tells when the last of it is over.
+    Out of old bytes in a new device logical volumes are activated, by a service of systemd's: nothing tells when the
+    last of it is over. ``array``: the one that the device was taken out of, and that may be given it again.
     """
 
     path: str
     command: tuple[str, ...]
+    array: str = ""
 
     @property
     def programs(self) -> tuple[str, ...]:
         return self.command[:1]
 
     def __str__(self) -> str:
-        return f"deactivate logical volumes on {self.path}, {' '.join(self.command)}"
+        what = f"keep {self.path} out of {self.array}" if self.array else f"deactivate logical volumes on {self.path}"
+        return f"{what}, {' '.join(self.command)}"
 
 
 class Release(NamedTuple):

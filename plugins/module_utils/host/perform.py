@@ -78,6 +78,9 @@ def _vacate(action: Vacate) -> None:
     def done() -> bool:
         run_command(("udevadm", "settle", "--timeout=30"))
         for holder in os.listdir(f"{SYS}/{kernel}/holders"):
+            if action.array and holder == os.path.basename(os.path.realpath(action.array)):
+                run_command(("mdadm", "--manage", action.array, "--remove", action.path))
+                continue
             if not read_text(f"{SYS}/{holder}/dm/uuid").startswith("LVM-"):
                 raise StorageError(f"{action.path} was taken by /dev/{holder} meanwhile")
             run_command(("lvm", "lvchange", "--activate", "n", f"/dev/mapper/{read_text(f'{SYS}/{holder}/dm/name')}"))

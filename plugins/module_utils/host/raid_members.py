@@ -11,7 +11,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step, Write, kernel_name
 from ..document.raid import Raid, can_run, redundancy
 from ..document.sizes import show_size
-from .actions import Claim, DropStripes, Rebuilt, Rejoin
+from .actions import Claim, DropStripes, Rebuilt, Rejoin, Vacate
 from .boot import array_path
 from .raid_space import METADATA, least_size, usable
 from .raid_versions import check_no_version_is_lost, paths, when
@@ -57,8 +57,12 @@ def with_array(host: Host, old: Array, new: Array) -> Host:
     return host._replace(arrays=replace_item(host.arrays, old, new))
 
 
-def zero_step(name: str, device: Device, metadata: str, destroys: str = "") -> Step:
-    """Its superblock away from a device, so that it is blank; ``destroys`` is what that makes unreachable."""
+def zero_step(name: str, device: Device, metadata: str, destroys: str = "", left: str = "") -> Step:
+    """Its superblock away from a device, so that it is blank.
+
+    ``destroys`` is what that makes unreachable, ``left`` the running array that it has just left.
+    """
+    command = ("mdadm", "--zero-superblock", device.path)
     # With a superblock at the end, what the array holds begins where the device does, and would be seen there from now
     # on: a second filesystem with the UUID that fstab names.
     exposed = () if metadata in SUPERBLOCK_FIRST else (Command(("wipefs", "--all", device.path)),)
@@ -67,8 +71,8 @@ def zero_step(name: str, device: Device, metadata: str, destroys: str = "") -> S
         kind="raid",
         name=name,
         detail=f"its superblock on {device.path}",
-        actions=(Command(("mdadm", "--zero-superblock", device.path)), *exposed),
-        claims=(Claim(device.path, device.identity, None),),
+        actions=(Vacate(device.path, command, left) if left else Command(command), *exposed),
+        claims=(Claim(device.path, device.identity, None, shared=bool(left)),),
         flush=(device.path,),
         destroys=(f"{device.path}: {destroys}",) if destroys else (),
     )
@@ -287,7 +291,8 @@ def _replace(host: Host, want: Raid, array: Array, old: str, device: Device, all
     )
     host = with_array(host, array, replaced)
     more, host, array = _remove(host, want, replaced, old, f"which {device.path} replaced")
-    return (*steps, *more, zero_step(want.name, host.devices[old], array.metadata)), *_forget(host, array, old)
+    zero = zero_step(want.name, host.devices[old], array.metadata, left=path)
+    return (*steps, *more, zero), *_forget(host, array, old)
 
 
 def _forget(host: Host, array: Array, path: str) -> tuple[Host, Array]:
@@ -302,6 +307,8 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> Change
         "remove",
         want,
         f"{path}, {why}",
+        # udev may still be looking at it: it would have the array take it in again once it is out.
+        Command(("udevadm", "settle")),
         Command(("mdadm", "--manage", array_path(want.name), "--remove", path)),
         flush=(array_path(want.name),),
     )
@@ -319,7 +326,8 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> Change
 def _leave(host: Host, want: Raid, array: Array, path: str) -> Change:
     """A spare, or one that was set faulty, out of the array and blank."""
     steps, host, array = _remove(host, want, array, path, "which is not wanted")
-    return (*steps, zero_step(want.name, host.devices[path], array.metadata)), *_forget(host, array, path)
+    zero = zero_step(want.name, host.devices[path], array.metadata, left=array_path(want.name))
+    return (*steps, zero), *_forget(host, array, path)
 
 
 def _let_go(host: Host, want: Raid, array: Array, path: str) -> Change:

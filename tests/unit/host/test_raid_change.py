@@ -19,6 +19,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
     Idle,
     Rebuilt,
     Rejoin,
+    Vacate,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
@@ -99,7 +100,8 @@ def test_a_member_that_works_stays_until_another_is_whole() -> None:
         Command(("mdadm", "--manage", "/dev/md0", "--replace", SDD, "--with", SDE)),
         Rebuilt("/dev/md0", SDE),
     )
-    assert zero.claims == (Claim(SDD, "serial sdd", None),)
+    assert zero.claims == (Claim(SDD, "serial sdd", None, shared=True),)
+    assert zero.actions == (Vacate(SDD, ("mdadm", "--zero-superblock", SDD), "/dev/md0"),)
     assert roles(made) == {SDB: "active", SDC: "active", SDE: "active"}
     assert made.after.contents[SDD] == Content()
 
@@ -328,8 +330,8 @@ def test_what_shrinking_frees() -> None:
     assert "shows 12 GiB of what its members hold" in str(plan(cut).warnings)
     assert plan(cut).steps == ()
     assert commands(plan(SHRUNK, spare_devices=())) == [
+        "udevadm settle",
         "mdadm --manage /dev/md0 --remove /dev/sde",
-        "mdadm --zero-superblock /dev/sde",
         "mdadm --grow /dev/md0 --array-size=max",
     ]
 
