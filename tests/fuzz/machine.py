@@ -112,12 +112,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(device=DISKS)
     def wiped(self, device: str) -> None:
-        self.world.do("shell", command=f"umount /srv /m1; wipefs --all {device}* 2>/dev/null")
+        self.world.do("take", command=f"umount /srv /m1; wipefs --all {device}* 2>/dev/null")
 
     @rule(one=DISKS, two=DISKS)
     def cloned(self, one: str, two: str) -> None:
         if one != two:
-            self.world.do("shell", command=f"dd if={one} of={two} bs=1M conv=notrunc,fsync")
+            self.world.do("take", command=f"dd if={one} of={two} bs=1M conv=notrunc,fsync")
 
     @rule(device=DISKS)
     def beginning_saved(self, device: str) -> None:
@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
     @rule(device=DISKS)
     def beginning_put_back(self, device: str) -> None:
         old = f"/root/old-$(basename {device})"
-        self.world.do("shell", command=f"[ ! -e {old} ] || dd if={old} of={device} bs=1M conv=notrunc,fsync")
+        self.world.do("take", command=f"[ ! -e {old} ] || dd if={old} of={device} bs=1M conv=notrunc,fsync")
 
     @rule(serial=st.sampled_from(SERIALS))
     def pulled(self, serial: str) -> None:

@@ -30,6 +30,16 @@ HARDWARE = Hardware(
 SERIALS = tuple(disk.serial for disk in HARDWARE.disks)
 SECONDS = 120
 """Longer than that no task takes here."""
+#: What fstab names and cannot be found: the host would not boot.
+_GONE = """
+while read -r spec rest; do
+  case $rest in *nofail*) continue ;; esac
+  case $spec in
+    LABEL=*|UUID=*) findfs "$spec" > /dev/null 2>&1 || echo "$spec" ;;
+    /dev/*) [ -e "$spec" ] || echo "$spec" ;;
+  esac
+done < /etc/fstab
+"""
 _WATCHED = "/etc/fstab /etc/mdadm/mdadm.conf /etc/crypttab /etc/udev/rules.d/70-strata-*"
 _LOOK = r"""
 sync; echo 3 > /proc/sys/vm/drop_caches
@@ -135,6 +145,15 @@ class World:
         said = self.node.guest.run(typed, check=False, timeout=SECONDS)
         return said.stdout.strip()
 
+    def take(self, command: str) -> None:
+        """The same, with a command that may take away what fstab names: then its line is taken out as well."""
+        self.shell(command)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        for line in self._run(_GONE, check=False).splitlines():
+            self.shell(f"sed -i '\\|^{line} |d' /etc/fstab; systemctl daemon-reload")
+
     def filesystem(self, device: str, kind: str, label: str, point: str, spec: str) -> None:
         """Somebody makes a filesystem on what is blank, mounts it, by fstab if ``spec`` says how, with a file on it."""
         names = {"ext4": "mkfs.ext4 -q -F -L", "btrfs": "mkfs.btrfs -q -f -L"}
@@ -176,6 +195,7 @@ class World:
         if serial not in self.pulled():
             self.transcript.append(f"# pull {serial}")
             self.lab.pull_disk(serial)
+            self._tidy()
 
     def insert(self, serial: str, sector: int = 512, blank: bool = False, size_mib: int | None = None) -> None:
         """A disk comes back, behind a controller that shows it with these sectors; or another one in its place."""

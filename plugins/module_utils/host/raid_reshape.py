@@ -10,11 +10,12 @@ from typing import Any
 
 from ..core.errors import Refused
 from ..core.plan import Command
-from ..document.raid import LEAST_DEVICES, Raid, check_layout
+from ..document.raid import LEAST_DEVICES, Raid, check_layout, data_members
 from ..document.sizes import show_size
 from . import raid_shrink
 from .boot import array_path
 from .raid_members import Change, Steps, enter, reshape, shrinks, step
+from .raid_space import spanning_offset, to_span
 from .state import SUPERBLOCK_FIRST, Array, Device, Host, Member
 
 #: mdadm rounds what it uses of a member, and keeps room for its bitmap.
@@ -109,7 +110,6 @@ def _grow(
     arguments: tuple[str, ...],
     **after: Any,
 ) -> Change:
-    # mdadm keeps what the critical section needs between the superblock and the data, where an array has that room.
     command = Command(("mdadm", "--grow", array_path(want.name), *arguments), timeout=600)
     return reshape(host, want, array, "grow", detail, (command,), **after)
 
@@ -226,7 +226,29 @@ def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...],
             f"lost on the way when this was tried ({_TRIED}). Copy what it holds to a new array"
         )
     count = array.raid_devices + len(newcomers)
-    return _span(host, want, array, newcomers, allow, f"to {count} devices", (f"--raid-devices={count}",))
+    detail, arguments = f"to {count} devices", (f"--raid-devices={count}",)
+    if array.level in ("4", "5", "6") and array.metadata in SUPERBLOCK_FIRST:
+        offset = _offset(want, array, count)
+        if offset:
+            arguments += (f"--data-offset={offset >> 10}K",)
+        else:
+            detail += _RISK
+    return _span(host, want, array, newcomers, allow, detail, arguments)
+
+
+def _offset(want: Raid, array: Array, count: int) -> int:
+    """Where the data of more members begins; 0 where that is risked."""
+    before, after = (int(data_members(array.level, number)) for number in (array.raid_devices, count))
+    least = to_span(before, after, array.chunk_size)
+    offset = spanning_offset(array.first_data, least)
+    if not offset and not want.allow_unprotected_reshape:
+        raise Refused(
+            f"array {want.name}: to span {count} devices the start of its data has to move by {show_size(least)}, and "
+            f"it begins {show_size(array.first_data)} into its members. With less, mdadm and md would do it all the "
+            "same, and lose data if the power went in the first moments. Copy what it holds to a new array with a "
+            "smaller chunk_size, or set allow_unprotected_reshape, with a backup, if that shall be risked"
+        )
+    return offset
 
 
 def _span(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from .state import SUPERBLOCK_FIRST
 
 METADATA = ("0.90", "1.0", *SUPERBLOCK_FIRST)
@@ -17,6 +19,8 @@ _BAD_BLOCKS = 4 * _KiB
 _OLD = 64 * _KiB
 _MOST_HEADROOM = 128 * _MiB
 _MOST_OLD_DEVICES = 27
+#: What superblock, bitmap and list of bad blocks may take before the data.
+_BEFORE_DATA = 256 * _KiB
 
 
 def usable(metadata: str, size: int, data_offset: int) -> int:
@@ -45,6 +49,26 @@ def new_offset(metadata: str, size: int, chunk_size: int) -> int:
     while headroom << 10 > size and (not chunk_size or headroom // 2 >= 2 * chunk_size):
         headroom //= 2
     return -_down(-(12 * _KiB + _bitmap_room(size) + headroom), _MiB)
+
+
+def to_span(before: int, after: int, chunk_size: int) -> int:
+    """By how much the start of the data has to move, so that no crash loses any while a RAID 4, 5 or 6 spans more.
+
+    ``before``, ``after``: how many members' worth of data. A reshape that is begun on a running array records no place
+    until it writes two chunks behind where it reads, and after a crash begins anew (Linux 6.1 to 7.2): what it wrote by
+    then must lie before what it read. mdadm takes no less than it needs for itself, and by itself no more.
+    """
+    unrecorded = 2 * before // (after - before) + 1
+    return chunk_size * max(unrecorded, after // gcd(before, after))
+
+
+def spanning_offset(first_data: int, least: int) -> int:
+    """Where the data begins that moved by at least so much towards the front, whole MiB if it can; 0: no room."""
+    for unit in (_MiB, _BLOCK):
+        offset = _down(first_data - least, unit)
+        if offset >= _BEFORE_DATA:
+            return offset
+    return 0
 
 
 def _bitmap_room(size: int) -> int:

@@ -595,6 +595,9 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     if coded.isdigit() and state != "inactive":
         layout = layout_word(level, int(coded))
     completed = read_text(f"{base}/sync_completed").partition(" / ")
+    metadata = read_text(f"{base}/metadata_version")
+    offsets = _offsets(base, by_kernel) if metadata in METADATA else {}
+    sizes = {device.path: device.size for device in by_kernel.values()}
     return Array(
         # Where no superblock can be read any more (metadata 1.0 on disks that grew), newer kernels still know it.
         uuid=block.uuid if block else read_text(f"{base}/uuid").replace("-", ""),
@@ -604,7 +607,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         members=_in_order(members),
         chunk_size=int(read_text(f"{base}/chunk_size").split(" ")[0] or 0),
         layout=layout,
-        metadata=read_text(f"{base}/metadata_version"),
+        metadata=metadata,
         bitmap="none" if read_text(f"{base}/bitmap/location") in ("none", "") else "internal",
         device=by_kernel[kernel].path,
         state=state,
@@ -613,7 +616,9 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         reshaping=reshaping,
         consistency_policy=read_text(f"{base}/consistency_policy"),
         component_size=int(read_text(f"{base}/component_size") or 0) << 10,
-        room=_room(base, by_kernel),
+        # What the smallest member could give to the array.
+        room=min((usable(metadata, sizes[path], offset) for path, offset in offsets.items()), default=0),
+        first_data=min(offsets.values(), default=0),
         array_size=int(_number(read_text(f"{base}/array_size"))) << 10,
         per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
@@ -674,17 +679,13 @@ def _number(text: str) -> str:
     return text if text.isdigit() else "0"
 
 
-def _room(base: str, by_kernel: Mapping[str, Device]) -> int:
-    """What the smallest member could give to the array."""
-    metadata = read_text(f"{base}/metadata_version")
-    if metadata not in METADATA:
-        return 0
-    rooms = [
-        usable(metadata, by_kernel[name[4:]].size, int(_number(read_text(f"{base}/{name}/offset"))) << 9)
+def _offsets(base: str, by_kernel: Mapping[str, Device]) -> dict[str, int]:
+    """Where the data begins on each member, in bytes."""
+    return {
+        by_kernel[name[4:]].path: int(_number(read_text(f"{base}/{name}/offset"))) << 9
         for name in _list(base)
         if name.startswith("dev-") and name[4:] in by_kernel
-    ]
-    return min(rooms, default=0)
+    }
 
 
 def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:

@@ -51,7 +51,7 @@ from .hosts import (
 
 SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
 MIRROR = an_array(SDB, SDC, sync_action="idle")
-FIVE = an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10, sync_action="idle")
+FIVE = an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10, sync_action="idle", first_data=129 << 20)
 FOUR = an_array(
     SDB,
     SDC,
@@ -192,7 +192,7 @@ def test_spares_are_those_that_are_listed() -> None:
         (
             FIVE,
             {"devices": (SDB, SDC, SDD, SDE)},
-            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --raid-devices=4"],
+            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --raid-devices=4 --data-offset=129024K"],
         ),
         (
             MIRROR,
@@ -218,6 +218,36 @@ def test_spares_are_those_that_are_listed() -> None:
 def test_what_mdadm_is_told(array: Array, words: dict[str, Any], expected: list[str]) -> None:
     made = plan(array, **words)
     assert commands(made) == [f"mdadm {one}" for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("first", "chunk", "count", "expected"),
+    [
+        # Five chunks of half a MiB, in whole MiB where there is room for that.
+        (129 << 20, 512, 4, f"--data-offset={126 << 10}K"),
+        (3 << 20, 512, 4, f"--data-offset={512}K"),
+        (2 << 20, 64, 4, f"--data-offset={1 << 10}K"),
+        # As mdadm itself has it: so many chunks as members hold data.
+        (129 << 20, 512, 8, f"--data-offset={125 << 10}K"),
+    ],
+)
+def test_the_data_of_more_members_begins_so_early_that_no_cut_loses_it(
+    first: int, chunk: int, count: int, expected: str
+) -> None:
+    array = FIVE._replace(first_data=first, chunk_size=chunk << 10)
+    many = with_array(a_host(*disks("bcdefghi"), files={CONF: mdadm_line("/dev/md0")}), array)
+    made = settle(raid, many, Raid("md0", devices=tuple(f"/dev/sd{letter}" for letter in "bcdefghi"[:count])))
+    assert commands(made)[-1] == f"mdadm --grow /dev/md0 --raid-devices={count} {expected}"
+
+
+def test_without_room_before_the_data_more_members_are_a_risk() -> None:
+    tight = FIVE._replace(first_data=2 << 20)
+    words: dict[str, Any] = {"devices": (SDB, SDC, SDD, SDE)}
+    with pytest.raises(Refused, match=r"has to move by 2.5 MiB, and it begins 2 MiB into its members"):
+        plan(tight, **words)
+    made = plan(tight, **words, allow_unprotected_reshape=True)
+    assert commands(made)[-1] == "mdadm --grow /dev/md0 --raid-devices=4"
+    assert sentences(made)[-1] == "grow raid md0: to 4 devices, unprotected until it has ended"
 
 
 def test_one_reshape_at_a_time() -> None:

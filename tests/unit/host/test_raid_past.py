@@ -282,7 +282,9 @@ def test_what_has_failed_is_not_rebuilt_into() -> None:
 # What is deferred
 
 
-BUSY = an_array(SDB, SDC, sync_action="resync", unsynced=True, component_size=8 * GiB, room=8 * GiB)
+BUSY = an_array(
+    SDB, SDC, sync_action="resync", unsynced=True, component_size=8 * GiB, room=8 * GiB, first_data=1 << 20
+)
 
 
 def test_what_waits_for_a_resync_is_said() -> None:
