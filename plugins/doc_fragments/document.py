@@ -95,6 +95,8 @@ allow_unprotected_reshape:
     - Whether an array may be reshaped where data is lost if the host goes down (power, crash, reset) before the reshape
       has ended. That is so where as many members' worth of data is left as before, which are another C(chunk_size) of
       levels V(4), V(5) and V(6), and levels V(5) to V(6) and back. Measured with Linux 6.1 and mdadm 4.2.
+    - Also where an array of level V(4), V(5) or V(6) shall span more devices and has too little room before its data,
+      as on small devices with large chunks; the risk then is one of its first moments.
     - Have a backup, and say C(wait) to know when it is over.
   type: bool
 state:

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,15 +31,12 @@ HARDWARE = Hardware(
 SERIALS = tuple(disk.serial for disk in HARDWARE.disks)
 SECONDS = 120
 """Longer than that no task takes here."""
-#: What fstab names and cannot be found: the host would not boot.
-_GONE = """
-while read -r spec rest; do
-  case $rest in *nofail*) continue ;; esac
-  case $spec in
-    LABEL=*|UUID=*) findfs "$spec" > /dev/null 2>&1 || echo "$spec" ;;
-    /dev/*) [ -e "$spec" ] || echo "$spec" ;;
-  esac
-done < /etc/fstab
+#: What md does by itself has ended; it waits for ever where an array waits for its first write.
+_SETTLED = """
+for md in /sys/block/md*/md; do
+  [ -e "$md" ] && [ "$(cat $md/array_state)" != read-auto ] || continue
+  md=${md%/md}; timeout 60 mdadm --wait /dev/${md##*/}
+done
 """
 _WATCHED = "/etc/fstab /etc/mdadm/mdadm.conf /etc/crypttab /etc/udev/rules.d/70-strata-*"
 _LOOK = r"""
@@ -142,17 +140,19 @@ class World:
         """Somebody types a command; `{HDD1}` is a disk. What it says when it fails is not our concern."""
         typed = self._named(command)
         self.transcript.append(f"# {typed}")
-        said = self.node.guest.run(typed, check=False, timeout=SECONDS)
-        return said.stdout.strip()
+        try:
+            return self.node.guest.run(typed, check=False, timeout=SECONDS).stdout.strip()
+        except subprocess.TimeoutExpired:
+            return ""
 
     def take(self, command: str) -> None:
-        """The same, with a command that may take away what fstab names: then its line is taken out as well."""
+        """The same, with a command that may take away what fstab names: then no boot is to wait for that."""
         self.shell(command)
-        self._tidy()
+        self._wait_for_nothing()
 
-    def _tidy(self) -> None:
-        for line in self._run(_GONE, check=False).splitlines():
-            self.shell(f"sed -i '\\|^{line} |d' /etc/fstab; systemctl daemon-reload")
+    def _wait_for_nothing(self) -> None:
+        if self._run(r"grep -E ' /(srv|m1) ' /etc/fstab | grep -v nofail", check=False):
+            self.shell(r"sed -i '/ \/\(srv\|m1\) /{/nofail/!s/defaults/&,nofail/}' /etc/fstab; systemctl daemon-reload")
 
     def filesystem(self, device: str, kind: str, label: str, point: str, spec: str) -> None:
         """Somebody makes a filesystem on what is blank, mounts it, by fstab if ``spec`` says how, with a file on it."""
@@ -195,7 +195,7 @@ class World:
         if serial not in self.pulled():
             self.transcript.append(f"# pull {serial}")
             self.lab.pull_disk(serial)
-            self._tidy()
+            self._wait_for_nothing()
 
     def insert(self, serial: str, sector: int = 512, blank: bool = False, size_mib: int | None = None) -> None:
         """A disk comes back, behind a controller that shows it with these sectors; or another one in its place."""
@@ -264,7 +264,7 @@ class World:
 
     def end(self) -> None:
         """What must hold in the end: the host boots, and mirrors whose halves are both in use hold the same."""
-        self._run("for md in /sys/block/md*; do mdadm --wait /dev/${md##*/}; done", check=False)
+        self._run(_SETTLED, check=False)
         self._scrub()
         before = self._start()
         self.reboot(cleanly=False)
@@ -381,7 +381,7 @@ class World:
     def _run(self, command: str, check: bool = True) -> str:
         try:
             return self.node.guest.run(command, check=check, timeout=SECONDS).stdout.strip()
-        except (CommandError, LabError) as error:
+        except (CommandError, LabError, subprocess.TimeoutExpired) as error:
             self._broken("the host does not answer", str(error))
 
     def _broken(self, kind: str, detail: str) -> NoReturn:

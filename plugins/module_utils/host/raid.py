@@ -380,6 +380,9 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     steps: tuple[Step, ...] = ()
     if array.device:
         steps += (_stop_step(host, want.name, array),)
+        for device in (host.devices[member] for member in array.devices(*OUTSIDE)):
+            if device.holders == (array.device,):
+                host = host.with_content(device.path, Signature("linux_raid_member"))
     steps += (
         Step(
             verb="assemble",

@@ -226,7 +226,8 @@ def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...],
             f"lost on the way when this was tried ({_TRIED}). Copy what it holds to a new array"
         )
     count = array.raid_devices + len(newcomers)
-    detail, arguments = f"to {count} devices", (f"--raid-devices={count}",)
+    detail = f"to {count} devices"
+    arguments: tuple[str, ...] = (f"--raid-devices={count}",)
     if array.level in ("4", "5", "6") and array.metadata in SUPERBLOCK_FIRST:
         offset = _offset(want, array, count)
         if offset:

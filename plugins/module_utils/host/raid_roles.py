@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from ..document.raid import can_run
 from .state import Member
 from .superblocks import MdSuperblock
 
@@ -35,14 +36,14 @@ def stopped(blocks: Mapping[str, MdSuperblock]) -> list[Member]:
 
     Two devices that say the same of themselves, and are as new as the rest, are both copies.
     """
-    group = _group(blocks)
+    group = _group(blocks, head(blocks))
     roles = {path: _role(path, block, group) for path, block in blocks.items()}
     found = [member(path, blocks[path], role) for path, role in roles.items() if role != "apart"]
     left = {path: blocks[path] for path, role in roles.items() if role == "apart"}
     side = 0
     while left:
         side += 1
-        group = _group(left)
+        group = _group(left, head(left))
         found += [member(path, block, "apart", side) for path, block in group.items()]
         left = {path: block for path, block in left.items() if path not in group}
     return found
@@ -53,18 +54,44 @@ def newest(blocks: Mapping[str, MdSuperblock]) -> MdSuperblock:
     return max(blocks.values(), key=lambda block: (block.slot is not None, block.events, -len(block.slots)))
 
 
+def head(blocks: Mapping[str, MdSuperblock]) -> MdSuperblock:
+    """The superblock by which an array is started.
+
+    A crash at the beginning of a reshape leaves some superblocks of the shape before, and some of the one after, and
+    mdadm assembles only those of one. Nothing has been moved then: those are taken that lack the fewest members.
+    """
+    first = best = newest(blocks)
+    most = _worth(_group(blocks, first))
+    for block in blocks.values():
+        if block.shape != first.shape and _trusts(first, block) and first.events <= block.events + _MARGIN:
+            worth = _worth(_group(blocks, block))
+            if worth > most:
+                best, most = block, worth
+    return best
+
+
+def _worth(group: Mapping[str, MdSuperblock]) -> tuple[bool, int]:
+    """Whether an array runs with these members, and how many it lacks (as a negative number)."""
+    one = next(iter(group.values()))
+    slots = {block.slot for block in group.values() if block.slot is not None and block.role != "replacing"}
+    return can_run(one.level, one.raid_devices, slots, one.layout), len(slots) - one.raid_devices
+
+
 def member(path: str, block: MdSuperblock, role: str, side: int = 0) -> Member:
     return Member(path, role, None if role == "former" else block.slot, False, side, block.events, block.updated)
 
 
-def _group(blocks: Mapping[str, MdSuperblock]) -> dict[str, MdSuperblock]:
-    """The members of the array that the newest superblock describes, as far as they agree with it."""
-    head = newest(blocks)
+def _group(blocks: Mapping[str, MdSuperblock], first: MdSuperblock) -> dict[str, MdSuperblock]:
+    """The members of the array that a superblock describes, as far as they agree with it."""
     return {
         path: block
         for path, block in blocks.items()
-        if block is head or (_trusts(head, block) and _trusts(block, head) and block.events + _MARGIN >= head.events)
+        if block is first or (_agree(first, block) and block.shape == first.shape)
     }
+
+
+def _agree(one: MdSuperblock, other: MdSuperblock) -> bool:
+    return _trusts(one, other) and _trusts(other, one) and abs(one.events - other.events) <= _MARGIN
 
 
 def _role(path: str, block: MdSuperblock, group: Mapping[str, MdSuperblock]) -> str:
@@ -72,7 +99,8 @@ def _role(path: str, block: MdSuperblock, group: Mapping[str, MdSuperblock]) -> 
         twins = any(same(block, other) for name, other in group.items() if name != path)
         return "copy" if twins else block.role
     role = _outside(block, group)
-    return block.role if role == "former" and block.role in ("spare", "journal") else role
+    aside = role == "former" and block.role in ("spare", "journal")
+    return block.role if aside and all(block.shape == other.shape for other in group.values()) else role
 
 
 def _outside(block: MdSuperblock, members: Mapping[str, MdSuperblock]) -> str:

@@ -689,7 +689,7 @@ def _offsets(base: str, by_kernel: Mapping[str, Device]) -> dict[str, int]:
 
 
 def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
-    head = raid_roles.newest(blocks)
+    head = raid_roles.head(blocks)
     return Array(
         uuid=head.uuid,
         name=head.name,

@@ -16,7 +16,7 @@ import re
 import struct
 import uuid
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..document.raid import PARITY_LAYOUTS
 from .state import Device, Filesystem, StrayVolume
@@ -69,6 +69,11 @@ class MdSuperblock(NamedTuple):
     unsynced: bool = False
     reshaping: bool = False
     needs_backup: bool = False
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What the superblocks of all members have in common for mdadm to assemble them."""
+        return (self.level, self.layout, self.chunk_size, self.raid_devices, self.component_size)
 
 
 class BcacheSuperblock(NamedTuple):

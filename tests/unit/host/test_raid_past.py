@@ -96,6 +96,32 @@ def test_one_that_was_replaced_long_ago() -> None:
     assert found == {**dict.fromkeys("bcdf", ("active", 0)), "e": ("former", 0)}
 
 
+@pytest.mark.parametrize(
+    ("written", "members"),
+    [
+        # All of the shape before; with one of them gone, still more than the shape after has.
+        ("e", "bcd"),
+        ("ec", "bd"),
+        # The shape after.
+        ("ecd", "cde"),
+        ("bcde", "bcde"),
+    ],
+)
+def test_a_reshape_that_not_all_superblocks_tell_of(written: str, members: str) -> None:
+    """RAID 5 over three devices becomes one over four, and the power goes while its superblocks are written."""
+    shaped = {
+        path: block(place, "AAAA" if path in written else "AAA", 20 + (path in written))._replace(
+            level="5", raid_devices=4 if path in written else 3
+        )
+        for place, path in enumerate("bcde")
+        if path in written or path != "e"
+    }
+    working = "".join(path for path, (role, _side) in roles(**shaped).items() if role == "active")
+    assert working == members
+    assert {role for role, _side in roles(**shaped).values()} <= {"active", "former"}
+    assert raid_roles.head(shaped).raid_devices == (4 if len(written) > 2 else 3)
+
+
 def test_a_spare_is_one() -> None:
     spare = block(1, "AA", role="spare", slot=None, number=2)
     assert roles(b=block(0, "AA"), c=block(1, "AA"), d=spare)["d"] == ("spare", 0)
@@ -282,9 +308,7 @@ def test_what_has_failed_is_not_rebuilt_into() -> None:
 # What is deferred
 
 
-BUSY = an_array(
-    SDB, SDC, sync_action="resync", unsynced=True, component_size=8 * GiB, room=8 * GiB, first_data=1 << 20
-)
+BUSY = an_array(SDB, SDC, sync_action="resync", unsynced=True, component_size=8 * GiB, room=8 * GiB, first_data=1 << 20)
 
 
 def test_what_waits_for_a_resync_is_said() -> None:
@@ -404,3 +428,12 @@ def test_a_path_that_two_arrays_claim_means_neither() -> None:
     assert read._called([("/dev/md0", "/dev/md5"), ("/dev/md1", "/dev/md6"), ("/dev/md0", "/dev/md7")]) == {
         "/dev/md1": "/dev/md6"
     }
+
+
+def test_what_waits_in_an_array_with_another_shape_comes_back_once_that_is_started() -> None:
+    """As after a power cut at the beginning of a reshape, with all of its devices in what udev began to assemble."""
+    members = (Member(SDB, "active", 0), Member(SDC, "active", 1), Member(SDD, "former"))
+    waits = an_array(level="5", raid_devices=3, chunk_size=64 << 10, members=members, state="inactive")
+    host = with_array(a_host(*(disk(f"/dev/sd{x}") for x in "bcd"), files={CONF: mdadm_line("/dev/md0")}), waits)
+    made = plan(host, devices=(SDB, SDC, SDD))
+    assert outline(made) == ["stop raid md0", "assemble raid md0", "add raid md0"]
