@@ -130,7 +130,7 @@ def test_a_btrfs_whose_devices_changed(node: Node) -> None:
 
 def test_a_reshape_that_waits(node: Node) -> None:
     members = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
-    node.module("raid", name="md0", level="5", devices=members[:3], wait=True)
+    node.module("raid", name="md0", level="5", chunk_size="64K", devices=members[:3], wait=True)
     node.run("echo 100 > /sys/block/md0/md/sync_speed_max; echo 100 > /sys/block/md0/md/sync_speed_min")
     node.module("raid", name="md0", level="5", devices=members)
     node.run("udevadm settle; mdadm --quiet --stop /dev/md0; udevadm settle")

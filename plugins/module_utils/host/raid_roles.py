@@ -57,8 +57,8 @@ def newest(blocks: Mapping[str, MdSuperblock]) -> MdSuperblock:
 def head(blocks: Mapping[str, MdSuperblock]) -> MdSuperblock:
     """The superblock by which an array is started.
 
-    A crash at the beginning of a reshape leaves some superblocks of the shape before, and some of the one after, and
-    mdadm assembles only those of one. Nothing has been moved then: those are taken that lack the fewest members.
+    A crash at the beginning or the end of a reshape leaves some superblocks of the shape before, and some of the one
+    after. By either the data is whole then: those are taken that lack the fewest members.
     """
     first = best = newest(blocks)
     most = _worth(_group(blocks, first))

@@ -577,11 +577,13 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     block = raid_roles.newest(inside) if inside else None
     blocks = {path: other for path, other in superblocks.items() if block and other.uuid == block.uuid}
     state = read_text(f"{base}/array_state")
-    if state == "inactive" and block:
+    shapes = {other.shape for other in inside.values() if other.slot is not None}
+    if block and (state == "inactive" or (state == "read-auto" and len(shapes) > 1)):
         # What md has not started has no slots yet: only the superblocks know, also those of devices that came later.
         running = {device.path for device in by_kernel.values() if any("/md" in holder for holder in device.holders)}
         here = {path: other for path, other in blocks.items() if path in inside or path not in running}
-        return _stopped(here)._replace(device=by_kernel[kernel].path, state=state)
+        # What md started by superblocks of two shapes has not been written to yet, and is as good as not started.
+        return _stopped(here)._replace(device=by_kernel[kernel].path, state="inactive")
     members = [_dated(member, inside.get(member.device)) for member in members]
     faulty = {member.device for member in members if member.role == "faulty"}
     working = {path: other for path, other in inside.items() if path not in faulty}
@@ -703,6 +705,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
         reshaping=head.reshaping,
         component_size=head.component_size,
         data_offset=head.data_offset,
+        first_data=min(block.data_offset for block in blocks.values()),
         unsynced=head.unsynced,
         needs_backup=head.needs_backup,
         unused=_never_written(blocks.values()),

@@ -182,10 +182,9 @@ class Array(NamedTuple):
     ``component_size`` is what is in use of each member, ``room`` what the smallest could give, ``array_size`` what md
     was told to show of the whole (0: all). ``layout`` is empty where it is none that mdadm has a word for. ``speed``
     is in bytes per second, ``per_cent`` how far the ``sync_action`` has come. ``data_offset`` is where the data begins
-    on its members, ``first_data`` where it does on the one of a running array that keeps least before it.
-    ``unsynced``: a resync has not ended, and may not have begun. ``needs_backup``: mdadm started a reshape with a
-    backup file, and goes on with it only if it is given that. ``unused``: it does not run, and by all of its
-    superblocks nobody ever wrote to it.
+    on its members, ``first_data`` where it does on the one that keeps least before it. ``unsynced``: a resync has not
+    ended, and may not have begun. ``needs_backup``: mdadm started a reshape with a backup file, and goes on only if it
+    is given that. ``unused``: it does not run, and by all of its superblocks nobody ever wrote to it.
     """
 
     uuid: str

@@ -72,8 +72,12 @@ class MdSuperblock(NamedTuple):
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What the superblocks of all members have in common for mdadm to assemble them."""
-        return (self.level, self.layout, self.chunk_size, self.raid_devices, self.component_size)
+        """What the superblocks of all members have to have in common.
+
+        mdadm looks at the same, but for ``reshaping``: with some that say that a reshape has ended, and some that do
+        not yet, md starts an array whose data it then looks for in two places.
+        """
+        return (self.level, self.layout, self.chunk_size, self.raid_devices, self.component_size, self.reshaping)
 
 
 class BcacheSuperblock(NamedTuple):

@@ -122,6 +122,17 @@ def test_a_reshape_that_not_all_superblocks_tell_of(written: str, members: str) 
     assert raid_roles.head(shaped).raid_devices == (4 if len(written) > 2 else 3)
 
 
+@pytest.mark.parametrize(("ended", "members"), [("b", "cde"), ("bcd", "bcd")])
+def test_a_reshape_whose_end_not_all_superblocks_tell_of(ended: str, members: str) -> None:
+    """md would start it from all of them, and look for data in two places."""
+    found = {
+        path: block(place, "AAAA", 20 + (path in ended), reshaping=path not in ended)._replace(level="5")
+        for place, path in enumerate("bcde")
+    }
+    assert "".join(path for path, (role, _side) in roles(**found).items() if role == "active") == members
+    assert {role for role, _side in roles(**found).values()} == {"active", "former"}
+
+
 def test_a_spare_is_one() -> None:
     spare = block(1, "AA", role="spare", slot=None, number=2)
     assert roles(b=block(0, "AA"), c=block(1, "AA"), d=spare)["d"] == ("spare", 0)
