@@ -413,6 +413,15 @@ def _cannot_start(host: Host, array: Array) -> str:
     if not can_run(array.level, array.raid_devices, slots, array.layout):
         least = array.raid_devices - redundancy(array.level, array.raid_devices, array.layout)
         others = [member for member in array.members if member.role in OUTSIDE]
+        newest = max((member.events for member in array.members if member.device in active), default=0)
+        if any(member.role == "former" and newest and member.events + 1 >= newest for member in others):
+            return (
+                "a crash came while the superblocks of its members were told of the beginning or the end of a reshape: "
+                f"those of {' '.join(active)} agree, and those of "
+                f"{' '.join(member.device for member in others if member.role == 'former')} tell something else. md "
+                "needs more of one kind. All of the data is there. Nothing was changed. Keep it so: no --force, and no "
+                "--create; ask those who maintain md (linux-raid@vger.kernel.org)"
+            )
         return (
             f"it needs {least} of its {array.raid_devices} active members, and only these are here: "
             f"{' '.join(active) or 'none'}. "

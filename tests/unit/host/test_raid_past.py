@@ -302,6 +302,11 @@ def test_what_md_does_not_start() -> None:
     members = (Member(SDB, "active", 0), Member(SDC, "active", 1))
     refused(stopped(*members, level="5", raid_devices=3, unsynced=True), "its parity may be wrong")
     refused(stopped(*members, needs_backup=True, reshaping=True), "goes on only with that")
+    halves = (*(member._replace(events=24) for member in members), Member(SDD, "former", events=23))
+    said = refused(
+        stopped(*halves, level="5", raid_devices=4), "those of /dev/sdb /dev/sdc agree, and those of /dev/sdd"
+    )
+    assert "All of the data is there" in said
     assert outline(plan(stopped(*members, level="5", raid_devices=3, unsynced=True), True, state="absent"))
 
 
