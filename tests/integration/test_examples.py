@@ -57,6 +57,8 @@ class Reader:
         for name, serial in BY_ID.items():
             text = text.replace(f"/dev/disk/by-id/{name}", self.guest.disk(serial) + self.part)
         text = re.sub(r"(/dev/)?\bsd([b-i])\b", lambda found: self.guest.disk(self.kernel[found.group(2)]), text)
+        # Before the data of such small disks there is only room to grow by chunks that are small as well.
+        text = re.sub(r"^( +)level: '5'$", r"\g<0>\n\1chunk_size: 64K", text, flags=re.MULTILINE)
         text = text.replace("4TB", "400MB").replace("400GB", "200MB").replace("S4EWNX0R", "SSD1")
         return re.sub(r"\b(\d+)G\b", lambda found: f"{int(found.group(1)) * 2}M", text)
 
