@@ -208,7 +208,9 @@ class World:
             self._run("udevadm settle")
 
     def grow(self, serial: str, size_mib: int) -> None:
-        if serial not in self.pulled():
+        if serial in self.pulled():
+            return
+        if int(self._run(self._named(f"blockdev --getsize64 {{{serial}}}"))) < size_mib << 20:
             self.transcript.append(f"# {serial} grows to {size_mib} MiB")
             self.lab.grow_disk(serial, size_mib)
 
