@@ -12,7 +12,7 @@ from ..core.plan import Command, Intent, Step
 from ..document.drive import Drive
 from ..document.sizes import show_size
 from .actions import Claim
-from .drive_past import check_stray, check_whole
+from .drive_past import check_accepted, check_hidden, check_not_hidden, check_stray, check_whole
 from .safety import blank, take, wipe_steps
 from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
 from .unfinished import anew, begun, ended, forget, half_made, intent
@@ -43,6 +43,8 @@ def find(host: Host, name: str) -> Group | None:
         )
     for group in groups:
         check_whole(host, group)
+    if not groups:
+        check_hidden(host, name)
     return groups[0] if groups else None
 
 
@@ -79,6 +81,8 @@ def gather(
                 f"{device.path}: refused as a device of {want.name}: it is a physical volume of volume group "
                 f"{owner}. Take it out of `devices`, or remove it from that group first."
             )
+        check_not_hidden(host, device, want.name)
+        check_accepted(host, device, want.name)
         check_stray(host, want, device, allow)
         if half_made(host, "drive", device.path):
             # LVM itself refuses one that it had marked as used, and given no metadata yet.

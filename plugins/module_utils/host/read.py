@@ -12,6 +12,7 @@ import errno
 import glob
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
@@ -90,6 +91,7 @@ _LVM_REPORT = (
 #: LVM writes its backup of a group anew where that is old, also when it is only asked: a look leaves it as it is.
 _NO_BACKUP = ("--config", "backup { backup = 0 archive = 0 }")
 _DUPLICATES_REPORT = "lvm pvs --all --reportformat json -o pv_name,pv_duplicate"
+_REJECTED = re.compile(r"Cannot use \S+: (device .*?)(?= Cannot | Failed | WARNING|$)")
 
 
 def read(references: Iterable[str] = ()) -> Host:
@@ -858,6 +860,7 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "contents": lambda _host, path: _content(path),
     "filesystems": _filesystem,
     "tables": lambda _host, path: read_table(path),
+    "rejections": lambda _host, path: _rejection(path),
 }
 
 
@@ -949,7 +952,7 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
         )
     begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
     known = {path: name for path, name in begun.items() if name is not None}
-    found = Lvm(tuple(groups), tuple(orphans), known, tuple(_list("/dev")), _stray(host, groups, orphans))
+    found = Lvm(tuple(groups), tuple(orphans), known, tuple(_list("/dev")), *_labelled(host, groups, orphans))
     return found, f"lvm fullreport ended with {code}: {errors}" if code else ""
 
 
@@ -958,15 +961,28 @@ def _path(volume: str) -> str:
     return os.path.realpath(volume) if volume.startswith("/") else volume
 
 
-def _stray(host: Host, groups: list[Group], orphans: list[str]) -> tuple[StrayVolume, ...]:
-    """Copies and older states of the groups' physical volumes, by the labels of devices that LVM does not use.
+def _rejection(path: str) -> str:
+    """What LVM has against a device; empty where it uses it, or would."""
+    _code, _said, errors = ask_command(("lvm", "pvs", *_NO_BACKUP, path), _PATIENCE)
+    found = _REJECTED.search(errors)
+    return found.group(1) if found else ""
 
-    What lies below a physical volume shows its label too (a member of an array, a path of a multipath device).
+
+def _labelled(
+    host: Host, groups: list[Group], orphans: list[str]
+) -> tuple[tuple[StrayVolume, ...], tuple[StrayVolume, ...]]:
+    """By the labels of devices that LVM does not use: copies and older states of the groups' physical volumes, and what
+    LVM hides.
+
+    What lies below a physical volume shows its label too (a member of an array, a path of a multipath device). What is
+    inside a logical volume is a guest's, and LVM does not look there.
     """
     used = {volume.device for group in groups for volume in group.physical_volumes}.union(orphans)
     members = {member.device for array in host.arrays for member in array.members}
-    uuids = {group.uuid for group in groups} | {volume.uuid for group in groups for volume in group.physical_volumes}
-    found = []
+    volumes = [volume for group in groups for volume in group.physical_volumes]
+    missing = {volume.uuid for volume in volumes if volume.device not in host.devices}
+    uuids = {group.uuid for group in groups} | {volume.uuid for volume in volumes}
+    found, hidden = [], {}
     for device in host.devices.values():
         if device.silent or not device.size or device.path in used | members or used.intersection(device.holders):
             continue
@@ -974,13 +990,18 @@ def _stray(host: Host, groups: list[Group], orphans: list[str]) -> tuple[StrayVo
             stray = read_physical_volume(device.path)
         except OSError:
             continue
-        if stray and uuids.intersection((stray.uuid, stray.group_uuid)):
+        if stray is None:
+            continue
+        if stray.uuid not in missing and uuids.intersection((stray.uuid, stray.group_uuid)):
             found.append(stray)
+        elif (stray.group or stray.elsewhere) and "LVM-" not in device.identity:
+            hidden[stray.device] = stray
+    concealed = tuple(stray for path, stray in hidden.items() if not set(host.devices[path].holders) & set(hidden))
     if not found:
-        return ()
+        return (), concealed
     report = json.loads(run_command((*_DUPLICATES_REPORT.split(), *_NO_BACKUP)))["report"]
     twice = {os.path.realpath(entry["pv_name"]) for entry in report[0]["pv"] if entry["pv_duplicate"]}
-    return tuple(stray._replace(duplicate=stray.device in twice) for stray in found)
+    return tuple(stray._replace(duplicate=stray.device in twice) for stray in found), concealed
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str]) -> LogicalVolume:

@@ -337,7 +337,9 @@ class StrayVolume(NamedTuple):
     """A device with the label of a physical volume that LVM does not use: a copy of one, or an older state.
 
     ``uuid`` is the physical volume's; the group, its ``sequence`` and its volumes are those of the metadata that the
-    device itself has. ``duplicate``: LVM sees it twice, and changes nothing in the group.
+    device itself has. ``duplicate``: LVM sees it twice, and changes nothing in the group. ``elsewhere``: the device has
+    no room for metadata, so that only the others of its group say which group that is. ``system_id`` is the host that
+    the group belongs to, ``lock_type`` what hosts share it by.
     """
 
     device: str
@@ -347,13 +349,17 @@ class StrayVolume(NamedTuple):
     sequence: int = 0
     volumes: tuple[str, ...] = ()
     duplicate: bool = False
+    elsewhere: bool = False
+    system_id: str = ""
+    lock_type: str = ""
 
 
 class Lvm(NamedTuple):
     """``orphans`` are physical volumes of no group. ``begun`` are those of them that never were part of one, each with
     the name of the group that was being made of it (empty: none yet); read only where a step was interrupted.
     ``taken`` are the names below /dev, which no new group can have. ``stray`` are devices that belong to the groups by
-    their labels only.
+    their labels only. ``hidden`` are those whose labels and metadata name a group, or a physical volume, that LVM does
+    not show.
     """
 
     groups: tuple[Group, ...] = ()
@@ -361,6 +367,7 @@ class Lvm(NamedTuple):
     begun: Mapping[str, str] = {}
     taken: tuple[str, ...] = ()
     stray: tuple[StrayVolume, ...] = ()
+    hidden: tuple[StrayVolume, ...] = ()
 
 
 class Filesystem(NamedTuple):
@@ -444,6 +451,7 @@ class Host(NamedTuple):
     hold. ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts of no block device (tmpfs,
     NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories that they are. ``users`` are
     what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a mount option of a filesystem.
+    ``rejections`` are what LVM has against a device.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -478,6 +486,7 @@ class Host(NamedTuple):
     real: Mapping[str, str] = {}
     users: Mapping[str, str] = {}
     refusals: Mapping[tuple[str, ...], str] = {}
+    rejections: Mapping[str, str] = {}
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
@@ -572,6 +581,15 @@ class Host(NamedTuple):
         if self.lvm is None:
             raise Unread("lvm")
         return self.lvm
+
+    def rejection(self, path: str) -> str:
+        """Why LVM does not use a device, in its words; empty where it would, or where the device is only planned."""
+        device = self.devices.get(path)
+        if device is None or not device.kernel:
+            return ""
+        if path not in self.rejections and ("rejections", path) not in self.unreadable:
+            raise Unread("rejections", (path,))
+        return self.rejections.get(path, "")
 
     def disk_facts(self) -> Mapping[str, DiskFacts]:
         """All disks, by path."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.drive_group import data_start
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Content,
@@ -476,15 +478,22 @@ def test_two_groups_of_one_name() -> None:
         refused(BLANK._replace(lvm=Lvm((first, second))), said, True, state=state, devices=(SDB,))
 
 
-def with_past(stray: StrayVolume | None = None, holders: tuple[str, ...] = (), **words: Any) -> Host:
+def with_past(
+    stray: StrayVolume | None = None,
+    holders: tuple[str, ...] = (),
+    hidden: tuple[StrayVolume, ...] = (),
+    rejections: dict[str, str] | None = None,
+    **words: Any,
+) -> Host:
     """A drive on sdb, whose metadata has changed five times, and what sdc says."""
     host = online()
     (group,) = host.groups().groups
     pvs = (group.physical_volumes[0]._replace(uuid="P-1", missing=bool(words.pop("missing", False))),)
     group = group._replace(physical_volumes=pvs, uuid="V-1", sequence=5, **words)
     devices = {**host.devices, SDC: host.devices[SDC]._replace(holders=holders)}
-    lvm = Lvm((group,), stray=(stray,) if stray else ())
-    return host._replace(lvm=lvm, devices=devices, contents={**host.contents, SDC: PV})
+    lvm = Lvm((group,), stray=(stray,) if stray else (), hidden=hidden)
+    contents = {**host.contents, SDC: PV}
+    return host._replace(lvm=lvm, devices=devices, contents=contents, rejections=rejections or host.rejections)
 
 
 TWIN = StrayVolume(SDC, "P-1", "data", "V-1", 2, ("data",))
@@ -532,6 +541,70 @@ def test_a_device_with_an_older_state_is_warned_of_and_kept(stray: StrayVolume, 
     # What somebody else works with is no concern of the group's.
     busy = host._replace(contents={**host.contents, SDC: PV._replace(busy=True)})
     assert drive.plan(busy, want(), False).warnings == ()
+
+
+HIDDEN = StrayVolume(SDC, "P-9", "other", "V-9", 3, ("srv",))
+
+
+@pytest.mark.parametrize(
+    ("stray", "rejection", "said"),
+    [
+        (
+            HIDDEN,
+            "device is not in devices file",
+            "here: device is not in devices file. .*lvmdevices --adddev /dev/sdc",
+        ),
+        (HIDDEN, "device is rejected by filter config", r"rejected by filter config. .*\(filter and global_filter"),
+        (HIDDEN._replace(system_id="host2"), "", "to the host with the system ID host2. Leave it to that host"),
+        (HIDDEN._replace(lock_type="sanlock"), "", "by locks of type sanlock. .*vgchange --lockstart other"),
+        (HIDDEN, "", "LVM does not say why. See what `pvs /dev/sdc` says"),
+    ],
+)
+def test_a_group_that_lvm_hides_is_a_group(stray: StrayVolume, rejection: str, said: str) -> None:
+    """Also with permission to destroy, whatever is asked of its device or of its name."""
+    host = online()._replace(lvm=Lvm(online().groups().groups, hidden=(stray,)), rejections={SDC: rejection, SDB: ""})
+    what = r"a physical volume of volume group other \(with the volumes srv\), which LVM does not show"
+    refused(host, f"^/dev/sdc: refused as a device of data: it is {what}.*{said}", True, devices=(SDB, SDC))
+    for state in ("online", "offline", "absent"):
+        refused(host, f"^drive other: /dev/sdc is {what}.*{said}", True, name="other", state=state, devices=(SDB,))
+    (found,) = [finding for finding in health(host._replace(spaces={}), {}) if finding.problem == "hidden"]
+    assert found.severity == ("notice" if stray.system_id or stray.lock_type else "warning")
+    assert re.search(said, f"{found.detail}. {found.remedy}")
+
+
+def test_a_physical_volume_of_a_group_that_lvm_hides_from_it() -> None:
+    host = with_past(
+        hidden=(StrayVolume(SDC, "P-2", "data", "V-1", 5),), rejections={SDC: "device is not in devices file"}
+    )
+    (group,) = host.groups().groups
+    gone = PhysicalVolume("[unknown]", uuid="P-2", missing=True)
+    group = group._replace(physical_volumes=(*group.physical_volumes, gone))
+    host = host._replace(lvm=host.groups()._replace(groups=(group,)))
+    refused(host, "P-2 is missing. /dev/sdc is a physical volume of volume group data, which LVM does not", True)
+    # Of a group whose metadata other devices have, nobody knows the name.
+    bare = BLANK._replace(lvm=Lvm(hidden=(StrayVolume(SDC, "P-2", elsewhere=True),)))
+    refused(bare, "refused .*a volume group whose metadata is elsewhere, which LVM does not show", True, devices=(SDC,))
+
+
+@pytest.mark.parametrize(
+    ("reason", "accepted"),
+    [
+        ("device is rejected by filter config", False),
+        ("device is an LV", False),
+        ("device is partitioned", True),
+        ("device is an md component", True),
+        ("device is not in devices file", True),
+    ],
+)
+def test_what_lvm_has_against_a_device(reason: str, accepted: bool) -> None:
+    """Before anything is erased on it; what goes with its content is no hindrance."""
+    host = BLANK._replace(contents={**BLANK.contents, SDB: Content((EXT4,))}, rejections={SDB: reason})
+    if accepted:
+        assert outline(plan(host, True, devices=(SDB,)))[:2] == ["wipe device /dev/sdb", "create drive data"]
+    else:
+        refused(
+            host, rf"^/dev/sdb: refused as a device of data: LVM does not use it \({reason}\)", True, devices=(SDB,)
+        )
 
 
 # Found again
