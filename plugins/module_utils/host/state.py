@@ -272,7 +272,7 @@ class CacheSet(NamedTuple):
 class PhysicalVolume(NamedTuple):
     """``size`` is what the group has of it, from ``start`` on, ``used`` how much of that holds volumes.
 
-    ``missing``: LVM counts it as missing, also where it is here again.
+    ``missing``: LVM counts it as missing, also where it is here again. ``closed``: what is free on it no volume gets.
     """
 
     device: str
@@ -283,6 +283,7 @@ class PhysicalVolume(NamedTuple):
     start: int = 1 << 20
     uuid: str = ""
     missing: bool = False
+    closed: bool = False
 
 
 class LogicalVolume(NamedTuple):
@@ -290,6 +291,8 @@ class LogicalVolume(NamedTuple):
 
     ``kind`` is LVM's type of one that no drive makes (thin, thin-pool, snapshot, raid1, …), empty of a linear one.
     ``origin`` is the volume that it is a snapshot of. ``health`` is LVM's word (``partial``), empty where all is well.
+    ``room`` is by how much it can grow where LVM's policy of allocation limits that (None: by what is free).
+    ``skipped``: it is activated only on demand. ``locked``: a pvmove moves it, and LVM neither resizes nor removes it.
     """
 
     name: str
@@ -300,6 +303,10 @@ class LogicalVolume(NamedTuple):
     kind: str = ""
     origin: str = ""
     health: str = ""
+    room: int | None = None
+    skipped: bool = False
+    locked: bool = False
+    read_only: bool = False
 
     @property
     def usable(self) -> bool:
@@ -310,7 +317,9 @@ class LogicalVolume(NamedTuple):
 class Group(NamedTuple):
     """An LVM volume group. ``moving`` are the devices that a pvmove is emptying.
 
-    ``sequence`` counts the changes of its metadata. ``exported``: vgexport took it out of use.
+    ``free`` is what volumes can get. ``sequence`` counts the changes of its metadata. ``exported``: vgexport took it
+    out of use. ``fixed``: no device comes or leaves. ``most_devices`` and ``most_volumes`` are its limits (0: none),
+    and ``room`` is how large a new volume can be where LVM's policy of allocation limits that.
     """
 
     name: str
@@ -324,6 +333,10 @@ class Group(NamedTuple):
     uuid: str = ""
     sequence: int = 0
     exported: bool = False
+    fixed: bool = False
+    most_devices: int = 0
+    most_volumes: int = 0
+    room: int | None = None
 
     def volume(self, name: str) -> LogicalVolume | None:
         return next((volume for volume in self.volumes if volume.name == name), None)
