@@ -75,6 +75,16 @@ class Unlabel(NamedTuple):
         return f"pvremove {self.path}"
 
 
+class InGroup(NamedTuple):
+    """Make sure that devices still are in their volume group: LVM takes all of them out of it, or none."""
+
+    group: str
+    paths: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"check that {' '.join(self.paths)} are in group {self.group}"
+
+
 class EraseTables(NamedTuple):
     """Erase the headers of a GPT that wipefs does not find, since they were written for sectors of another size."""
 

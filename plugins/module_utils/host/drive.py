@@ -12,7 +12,7 @@ from ..core.plan import Command, Plan
 from ..document.drive import Drive, Volume
 from ..document.sizes import Percent
 from . import drive_past, mount
-from .actions import Inspect
+from .actions import InGroup, Inspect
 from .contents import dump_use, put_to_use, target
 from .drive_group import (
     Steps,
@@ -235,7 +235,10 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
         paths = physical(group)
         begin = removal(group.name, *paths, last=False)
         remove = Command(("vgremove", group.name))
-        steps += (step("remove", group.name, "volume group", remove, kind="drive", flush=paths, intent=begin),)
+        undo = (InGroup(group.name, paths),)
+        steps += (
+            step("remove", group.name, "volume group", remove, kind="drive", flush=paths, undo=undo, intent=begin),
+        )
         host = replace_group(host, find(host, group.name))
         left += [path for path in paths if path not in left]
     recorded = removal(want.name, *physical(group)) if group else None

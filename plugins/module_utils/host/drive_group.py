@@ -11,7 +11,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Intent, Step
 from ..document.drive import Drive
 from ..document.sizes import show_size
-from .actions import Claim, Unlabel
+from .actions import Claim, InGroup, Unlabel
 from .drive_past import check_accepted, check_hidden, check_not_hidden, check_stray, check_whole
 from .safety import blank, take, wipe_steps
 from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
@@ -271,7 +271,18 @@ def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ..
         reduce = Command(("vgreduce", want.name, path))
         begin = removal(want.name, path, last=False)
         detail = f"volume group by {path}"
-        steps += (step("reduce", want.name, detail, reduce, kind="drive", flush=(path, *stay), intent=begin),)
+        steps += (
+            step(
+                "reduce",
+                want.name,
+                detail,
+                reduce,
+                kind="drive",
+                flush=(path, *stay),
+                undo=(InGroup(want.name, (path,)),),
+                intent=begin,
+            ),
+        )
         steps += (clear_step(host, want.name, path, removal(want.name, path)),)
         host = anew(host, begin.thing)
         left = group._replace(

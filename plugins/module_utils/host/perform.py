@@ -20,6 +20,7 @@ from .actions import (
     EraseTables,
     Grow,
     Idle,
+    InGroup,
     Inspect,
     NoVolume,
     Rebuilt,
@@ -90,6 +91,12 @@ def _drop_volume(action: DropVolume) -> None:
 def _unlabel(action: Unlabel) -> None:
     if read_physical_volume(action.path):
         run_command(("pvremove", action.path))
+
+
+def _in_group(action: InGroup) -> None:
+    found = run_command(("lvm", "pvs", "--noheadings", "--options", "vg_name", *action.paths)).split()
+    if found != [action.group] * len(action.paths):
+        raise StorageError(f"{' '.join(action.paths)} are no longer in group {action.group}")
 
 
 def _erase_tables(action: EraseTables) -> None:
@@ -238,6 +245,7 @@ _PERFORM: dict[type, Perform] = {
     NoVolume: _no_volume,
     DropVolume: _drop_volume,
     Unlabel: _unlabel,
+    InGroup: _in_group,
     Vacate: _vacate,
     Release: _release,
     DropStripes: _drop_stripes,
