@@ -72,6 +72,8 @@ def test_a_group_that_lvm_hides(node: Node, how: str) -> None:
 
 #: A drive of its own, on the first disk, and a disk that holds something.
 _DRIVE: dict[str, Any] = {"name": "data", "filesystem": "ext4", "size": "64M", "mount_point": "/srv"}
+#: Per cent of the time in which a pvmove may copy.
+_THROTTLE = "/sys/module/dm_mirror/parameters/raid1_resync_throttle"
 
 
 @pytest.mark.parametrize("held", ["ext4", ""])
@@ -159,11 +161,12 @@ def test_a_pvmove_of_somebody_else(node: Node) -> None:
     """What waits for it is pending, and warned of; what it has locked is not removed."""
     one, two = node.disks("HDD1", "HDD2")
     node.module("lvm_drive", **_DRIVE, devices=[one])
-    # Its daemon would look for its end in an hour.
-    node.run(
-        f"modprobe dm_mirror; vgextend data {two}; setsid pvmove -b -i 3600 {one} {two} > /dev/null 2>&1 < /dev/null"
-    )
-    node.guest.until("lvs -a --noheadings -o lv_name data | grep -q pvmove")
+    # Slow at first: who looks after it sees it unfinished, and looks again in an hour.
+    node.run(f"modprobe dm_mirror; echo 1 > {_THROTTLE}; vgextend data {two}")
+    node.run(f"setsid pvmove -b -i 3600 {one} {two} > /dev/null 2>&1 < /dev/null")
+    node.guest.until("lvs -a --noheadings -o lv_name data | grep -q pvmove && pgrep -f 'lvm lvpoll'")
+    node.run(f"echo 100 > {_THROTTLE}")
+    node.guest.until("lvs -a --noheadings -o copy_percent data | grep -q 100.00")
     there = node.run(f"readlink -f {one}")
     result = node.unchanged("lvm_drive", **{**_DRIVE, "size": "100M"})
     until = f"once the pvmove away from {there} has ended"
@@ -177,7 +180,8 @@ def test_a_pvmove_of_somebody_else(node: Node) -> None:
         untouched(node, f"a pvmove away from {there} goes on", name="data", state="absent", allow_destroy=True)
         if active:
             node.converge("lvm_drive", name="data", state="offline")
-    # The task's own: what is wanted beside it is done after it.
+    # The task's own: what is wanted beside it is done after it. The daemon would have it wait for that hour.
+    node.run("systemctl stop lvm2-lvmpolld.service")
     words = {**_DRIVE, "size": "100M", "devices": [two], "remove_foreign_devices": True}
     node.converge("lvm_drive", **words)
     assert node.run("pvs --noheadings -o pv_name").split() == [node.run(f"readlink -f {two}")]
