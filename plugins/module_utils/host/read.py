@@ -963,7 +963,9 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
         )
     begun = {path: begun_group(path) for path in orphans} if host.unfinished else {}
     known = {path: name for path, name in begun.items() if name is not None}
-    found = Lvm(tuple(groups), tuple(orphans), known, tuple(_list("/dev")), *_labelled(host, groups, orphans))
+    stray, hidden = _labelled(host, groups, orphans)
+    # Groups that are missing in a report that failed are hidden by the failure.
+    found = Lvm(tuple(groups), tuple(orphans), known, tuple(_list("/dev")), stray, () if code else hidden)
     return found, f"lvm fullreport ended with {code}: {errors}" if code else ""
 
 
