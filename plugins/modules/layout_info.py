@@ -148,7 +148,7 @@ health:
           the array), C(copy), C(former), C(write errors), C(bad blocks), C(read errors), C(mismatches), C(syncing),
           C(waits) (a resync or reshape that does not go on).
         - Of a bcache or its cache C(disabled), C(errors), C(no cache), C(dirty) (written back later).
-        - Of a volume group C(missing) (a physical volume).
+        - Of a volume group C(missing) (a physical volume), C(hidden) (a device of a group that LVM does not show).
         - Of what is mounted C(read-only) (the kernel made it so), C(unreadable), C(errors), C(options) (other than in
           fstab), C(nearly full) (90 per cent).
       type: str

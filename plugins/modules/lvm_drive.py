@@ -160,7 +160,9 @@ in_progress:
   type: list
   elements: str
 pending:
-  description: Always empty.
+  description:
+    What is wanted and can only be done once a C(pvmove) that somebody else began has ended, as it is planned now. The
+    task warns of it, and does it when it is run again then.
   returned: success
   type: list
   elements: str

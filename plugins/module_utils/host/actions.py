@@ -48,6 +48,43 @@ class Inspect(NamedTuple):
         return f"{'erase' if self.wipe else 'refuse'} old signatures in {self.path}"
 
 
+class NoVolume(NamedTuple):
+    """Make sure that nobody made a logical volume there (``/dev/GROUP/VOLUME``) meanwhile: undoing would remove it."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"check that there is no volume {self.path}"
+
+
+class DropVolume(NamedTuple):
+    """Remove a logical volume (``/dev/GROUP/VOLUME``), unless LVM made none."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"lvremove --yes {self.path}"
+
+
+class Unlabel(NamedTuple):
+    """Take the label of a physical volume off a device, unless LVM wrote none. LVM refuses that for one in a group."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"pvremove {self.path}"
+
+
+class InGroup(NamedTuple):
+    """Make sure that devices still are in their volume group: LVM takes all of them out of it, or none."""
+
+    group: str
+    paths: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"check that {' '.join(self.paths)} are in group {self.group}"
+
+
 class EraseTables(NamedTuple):
     """Erase the headers of a GPT that wipefs does not find, since they were written for sectors of another size."""
 

@@ -12,7 +12,7 @@ from ..core.plan import Command, Plan
 from ..document.drive import Drive, Volume
 from ..document.sizes import Percent
 from . import drive_past, mount
-from .actions import Inspect
+from .actions import InGroup, Inspect
 from .contents import dump_use, put_to_use, target
 from .drive_group import (
     Steps,
@@ -23,13 +23,14 @@ from .drive_group import (
     gather,
     leaving,
     let_go,
+    moved,
     physical,
     removal,
     replace_group,
     step,
     without_space,
 )
-from .drive_volume import Made, describe_volume, goal, make, place_of, replace_volume
+from .drive_volume import Made, describe_lock, describe_volume, goal, make, place_of, replace_volume
 from .findings import of_devices, of_use, told
 from .safety import check_once, describe_content, usage
 from .state import Device, Group, Host, LogicalVolume
@@ -77,14 +78,28 @@ def _plan(host: Host, want: Drive, devices: list[Device], allow: bool) -> Plan:
         return _offline(host, want, group)
     present = tuple(volume for volume in want.volumes or () if volume.state != "absent")
     mount.check_mount_points(present, want.name)
-    before = host
-    removed, host = _remove_volumes(host, want, group, allow)
+    moving = [volume for volume in leaving(want, group, devices) if volume.device in group.moving] if group else []
+    foreign = [path for path in group.moving if path not in [volume.device for volume in moving]] if group else []
+    if group and foreign:
+        until = f"once the pvmove away from {foreign[0]} has ended"
+        later = _online(moved(host, group), want, present, devices, allow).steps
+        going = f"drive {want.name}: a pvmove away from {foreign[0]}"
+        return Plan((), host, in_progress=(going,), pending=tuple(f"{one}, {until}" for one in later))
+    steps: Steps = ()
+    if group and moving:
+        # LVM neither resizes nor removes what it moves.
+        host, group = without_space(host, group, tuple(moving))
+        steps, host, group = let_go(host, want, group, tuple(moving))
+    planned = _online(host, want, present, devices, allow)
+    return planned._replace(steps=steps + planned.steps)
+
+
+def _online(host: Host, want: Drive, present: tuple[Volume, ...], devices: list[Device], allow: bool) -> Plan:
+    """The group and its volumes as they are wanted, while no pvmove is on its way."""
+    removed, host = _remove_volumes(host, want, find(host, want.name), allow)
     steps, host, group = gather(host, want, find(host, want.name), devices, allow)
     steps = removed + steps
     gone = leaving(want, group, devices)
-    foreign = [path for path in group.moving if path not in [volume.device for volume in gone]]
-    if foreign:
-        return Plan((), before, in_progress=(f"drive {want.name}: a pvmove away from {foreign[0]}",))
     host, group = without_space(host, group, gone)
     # Who shrinks makes room for what leaves and for the others; whoever gets all that is left comes last.
     volumes = sorted(present, key=lambda volume: volume.size in (None, Percent(100)))
@@ -220,7 +235,10 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
         paths = physical(group)
         begin = removal(group.name, *paths, last=False)
         remove = Command(("vgremove", group.name))
-        steps += (step("remove", group.name, "volume group", remove, kind="drive", flush=paths, intent=begin),)
+        undo = (InGroup(group.name, paths),)
+        steps += (
+            step("remove", group.name, "volume group", remove, kind="drive", flush=paths, undo=undo, intent=begin),
+        )
         host = replace_group(host, find(host, group.name))
         left += [path for path in paths if path not in left]
     recorded = removal(want.name, *physical(group)) if group else None
@@ -252,9 +270,18 @@ def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool
         held = "what nobody can see while it is offline"
     if held and not host.may_lose(logical.device, allow):
         raise Refused(f"{what} cannot be removed: {full} holds {held}. Set allow_destroy to destroy that.")
+    if logical.locked:
+        raise Refused(f"{what} cannot be removed: {describe_lock(group)}")
+    if held and logical.read_only:
+        raise Refused(
+            f"{what} cannot be removed: {full} holds {held}, and is read-only. Make it writable first, if that may go "
+            f"(lvchange --permission rw {full})"
+        )
     steps, host = _take_out_of_use(host, group, logical)
     if not logical.active:
-        steps += (step("activate", full, "to erase what it holds", Command(("lvchange", "--activate", "y", full))),)
+        skip = ("--ignoreactivationskip",) * logical.skipped
+        activate = Command(("lvchange", "--activate", "y", *skip, full))
+        steps += (step("activate", full, "to erase what it holds", activate),)
     if held:
         # Otherwise it would surface again in the next volume that is made at this place.
         wipe = step("wipe", full, held, Inspect(path, wipe=True), flush=(path,), destroys=(f"{full}: {held}",))

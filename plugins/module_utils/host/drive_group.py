@@ -11,8 +11,8 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Intent, Step
 from ..document.drive import Drive
 from ..document.sizes import show_size
-from .actions import Claim
-from .drive_past import check_stray, check_whole
+from .actions import Claim, InGroup, Unlabel
+from .drive_past import check_accepted, check_hidden, check_not_hidden, check_stray, check_whole
 from .safety import blank, take, wipe_steps
 from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
 from .unfinished import anew, begun, ended, forget, half_made, intent
@@ -43,6 +43,8 @@ def find(host: Host, name: str) -> Group | None:
         )
     for group in groups:
         check_whole(host, group)
+    if not groups:
+        check_hidden(host, name)
     return groups[0] if groups else None
 
 
@@ -71,6 +73,13 @@ def gather(
             f"drive {want.name}: a volume group of that name exists already, on {' '.join(sorted(have))}, and none of "
             "`devices` is part of it. Choose another name, or list its own devices too."
         )
+    if group and new:
+        check_open(group)
+        if group.most_devices and len(have) + len(new) > group.most_devices:
+            raise Refused(
+                f"drive {want.name}: its volume group may have {group.most_devices} devices at most, and "
+                f"{len(have) + len(new)} are wanted; allow more (vgchange --maxphysicalvolumes 0 {group.name})"
+            )
     steps: Steps = ()
     for device in new:
         owner = _owner(host, device)
@@ -79,6 +88,8 @@ def gather(
                 f"{device.path}: refused as a device of {want.name}: it is a physical volume of volume group "
                 f"{owner}. Take it out of `devices`, or remove it from that group first."
             )
+        check_not_hidden(host, device, want.name)
+        check_accepted(host, device, want.name)
         check_stray(host, want, device, allow)
         if half_made(host, "drive", device.path):
             # LVM itself refuses one that it had marked as used, and given no metadata yet.
@@ -105,6 +116,7 @@ def gather(
             kind="drive",
             claims=tuple(blank(device) for device in new),
             flush=paths,
+            undo=tuple(map(Unlabel, paths)),
             intent=intent(f"drive {want.name}", "", *paths),
         ),
     )
@@ -130,6 +142,15 @@ def gather(
         stray=tuple(stray for stray in lvm.stray if stray.device not in paths),
     )
     return steps, replace_group(host._replace(lvm=lvm), old, group), group
+
+
+def check_open(group: Group) -> None:
+    """Raises Refused where LVM neither takes a device into the group nor out of it."""
+    if group.fixed:
+        raise Refused(
+            f"drive {group.name}: its volume group is not resizeable, so no device comes or leaves. To permit that: "
+            f"vgchange --resizeable y {group.name}"
+        )
 
 
 def _check_sectors(host: Host, want: Drive, group: Group | None, new: list[Device]) -> None:
@@ -197,7 +218,7 @@ def _enlarge(host: Host, want: Drive, group: Group, devices: list[Device]) -> tu
         steps += (step("resize", want.name, detail, command, kind="drive", flush=(volume.device,)),)
         larger = group._replace(
             size=group.size + gained,
-            free=group.free + gained,
+            free=group.free + gained * (not volume.closed),
             physical_volumes=tuple(
                 other._replace(size=other.size + gained) if other is volume else other
                 for other in group.physical_volumes
@@ -224,7 +245,8 @@ def without_space(host: Host, group: Group, gone: tuple[PhysicalVolume, ...]) ->
     size = sum(volume.size for volume in gone)
     # What is being moved has its place on both sides.
     twice = sum(volume.used for volume in gone if volume.device in group.moving)
-    smaller = group._replace(size=group.size - size, free=group.free - size + twice)
+    free = sum(volume.used if volume.closed else volume.size for volume in gone)
+    smaller = group._replace(size=group.size - size, free=group.free - free + twice)
     return (replace_group(host, group, smaller), smaller) if gone else (host, group)
 
 
@@ -235,6 +257,8 @@ def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ..
             f"drive {want.name}: without {' '.join(volume.device for volume in gone)} its volumes lack "
             f"{show_size(-group.free)} of room; nothing was moved. Make them smaller, or list another device"
         )
+    if gone:
+        check_open(group)
     steps: Steps = ()
     stay = tuple(volume.device for volume in group.physical_volumes if volume not in gone)
     for volume in gone:
@@ -247,16 +271,46 @@ def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ..
         reduce = Command(("vgreduce", want.name, path))
         begin = removal(want.name, path, last=False)
         detail = f"volume group by {path}"
-        steps += (step("reduce", want.name, detail, reduce, kind="drive", flush=(path, *stay), intent=begin),)
+        steps += (
+            step(
+                "reduce",
+                want.name,
+                detail,
+                reduce,
+                kind="drive",
+                flush=(path, *stay),
+                undo=(InGroup(want.name, (path,)),),
+                intent=begin,
+            ),
+        )
         steps += (clear_step(host, want.name, path, removal(want.name, path)),)
         host = anew(host, begin.thing)
         left = group._replace(
             physical_volumes=tuple(other for other in group.physical_volumes if other.device != path),
             moving=tuple(other for other in group.moving if other != path),
         )
+        if not left.moving:
+            left = unlocked(left)
         host = replace_group(host.with_content(path), group, left)
         group = left
     return steps, host, group
+
+
+def unlocked(group: Group) -> Group:
+    """The group once no pvmove is on its way any more."""
+    return group._replace(moving=(), volumes=tuple(volume._replace(locked=False) for volume in group.volumes))
+
+
+def moved(host: Host, group: Group) -> Host:
+    """The host once a pvmove that somebody began has ended."""
+    emptied = [volume for volume in group.physical_volumes if volume.device in group.moving]
+    after = unlocked(group)._replace(
+        free=group.free + sum(volume.used for volume in emptied if not volume.closed),
+        physical_volumes=tuple(
+            volume._replace(used=0) if volume in emptied else volume for volume in group.physical_volumes
+        ),
+    )
+    return replace_group(host, group, after)
 
 
 def removal(name: str, *paths: str, last: bool = True) -> Intent:

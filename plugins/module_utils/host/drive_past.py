@@ -18,6 +18,11 @@ def check_whole(host: Host, group: Group) -> None:
     for volume in group.physical_volumes:
         if volume.device not in host.devices and not volume.missing:
             raise Refused(f"{what}: its physical volume {volume.device} is a device of a kind that is not managed here")
+        hidden = next((stray for stray in host.groups().hidden if stray.uuid == volume.uuid), None)
+        if hidden and volume.device not in host.devices:
+            raise Refused(
+                f"{what}: its physical volume {volume.uuid} is missing. {hidden.device} is {told_hidden(host, hidden)}"
+            )
         if volume.device not in host.devices:
             raise Refused(
                 f"{what}: its physical volume {volume.uuid} is missing, and what lies on it cannot be read. Bring the "
@@ -44,6 +49,73 @@ def check_whole(host: Host, group: Group) -> None:
                 f"{_what_it_is(group, stray)}. {why}. Disconnect the one that is not wanted. To keep both, give the "
                 f"copy an identity of its own while nobody uses it (vgimportclone {stray.device})"
             )
+
+
+#: What LVM has against a device that it takes once that is erased, or larger, or as soon as it is told to take it.
+_PASSING = ("partitioned", "md component", "raid component", "signature", "too small", "not in devices file")
+
+
+def check_accepted(host: Host, device: Device, what: str) -> None:
+    """Raises Refused for a device that LVM would not take, whatever it holds."""
+    reason = host.rejection(device.path)
+    if reason and not any(word in reason for word in _PASSING):
+        raise Refused(
+            f"{device.path}: refused as a device of {what}: LVM does not use it ({reason}). Take it out of `devices`, "
+            f"or have LVM use it{_FILTER * ('filter' in reason)}"
+        )
+
+
+_FILTER = " (filter and global_filter, in lvm.conf and lvmlocal.conf)"
+
+
+def check_hidden(host: Host, name: str) -> None:
+    """Raises Refused where devices hold a group of that name that LVM does not show: a second one would be made."""
+    for stray in host.groups().hidden:
+        if stray.group == name:
+            raise Refused(f"drive {name}: {stray.device} is {told_hidden(host, stray)}")
+
+
+def check_not_hidden(host: Host, device: Device, what: str) -> None:
+    """Raises Refused for a physical volume of a group that LVM does not show, also with permission to destroy."""
+    for stray in host.groups().hidden:
+        if stray.device == device.path:
+            raise Refused(
+                f"{device.path}: refused as a device of {what}: it is {told_hidden(host, stray)}. Or take it out of "
+                "`devices`"
+            )
+
+
+def told_hidden(host: Host, stray: StrayVolume) -> str:
+    """What such a device is, why LVM does not show that, and what can be done without losing it."""
+    return f"{what_is_hidden(host, stray)}. {how_to_show(host, stray)}"
+
+
+def what_is_hidden(host: Host, stray: StrayVolume) -> str:
+    volumes = f" (with the volumes {', '.join(stray.volumes)})" if stray.volumes else ""
+    group = f"volume group {stray.group}{volumes}" if stray.group else "a volume group whose metadata is elsewhere"
+    reason = host.rejection(stray.device)
+    if not reason:
+        if stray.system_id:
+            reason = f"it belongs to the host with the system ID {stray.system_id}"
+        elif stray.lock_type:
+            reason = f"hosts share it, by locks of type {stray.lock_type}"
+        else:
+            reason = "LVM does not say why"
+    return f"a physical volume of {group}, which LVM does not show here: {reason}"
+
+
+def how_to_show(host: Host, stray: StrayVolume) -> str:
+    """What has LVM show a group, without a change to what it holds."""
+    reason = host.rejection(stray.device)
+    if "not in devices file" in reason:
+        return f"To have LVM use it: lvmdevices --adddev {stray.device}"
+    if reason:
+        return f"To have LVM use it, mend that{_FILTER * ('filter' in reason)}"
+    if stray.system_id:
+        return "Leave it to that host. A host takes it over only once no other one uses it (lvmsystemid(7))"
+    if stray.lock_type:
+        return f"Start its locks first (vgchange --lockstart {stray.group})"
+    return f"See what `pvs {stray.device}` says"
 
 
 def strays(host: Host, group: Group) -> list[StrayVolume]:

@@ -12,9 +12,10 @@ from ..core.plan import Command, placeholder
 from ..document.drive import Drive, Volume, mapper_name
 from ..document.sizes import Percent, show_size
 from . import mount
-from .actions import Inspect, Spans
+from .actions import DropVolume, Inspect, NoVolume, Spans
 from .contents import Place, make as make_filesystem, target, with_filesystem
 from .drive_group import Steps, device_path, find, physical, replace_group, step
+from .fstab import FSTAB, lines
 from .kinds import KINDS
 from .pause import Pause, pause
 from .safety import describe_content
@@ -47,6 +48,7 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         if record and logical.device:
             steps, host = look(host, record, "volume", name, logical.device, allow)
             host = with_filesystem(host, logical.device, None) if steps else host
+        _check_writable(host, name, volume, logical)
         more, host, logical = _activate(host, name, group, logical)
         steps += more
         more, host = _mend(host, name, logical)
@@ -63,13 +65,33 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
     return steps, host, Made(place_of(group, logical), filesystem)
 
 
+def _check_writable(host: Host, name: str, volume: Volume, logical: LogicalVolume) -> None:
+    """Raises Refused where a volume that is read-only would be mounted, and nobody said that it is to be that."""
+    if not logical.read_only or not volume.mount_point:
+        return
+    line = next((line for line in lines(host.files.get(FSTAB)) if line.place == volume.mount_point), None)
+    options = volume.mount_options or (line.options if line else "")
+    point = host.real.get(volume.mount_point, volume.mount_point)
+    as_it_is = volume.mount_options is None and logical.device and point in host.mounted(logical.device)
+    if "ro" not in options.split(",") and not as_it_is:
+        raise Refused(
+            f"volume {name}: it is read-only, and so would be what is mounted of it; say ro in mount_options, or make "
+            f"it writable (lvchange --permission rw {name})"
+        )
+
+
 def _create_volume(
     host: Host, name: str, group: Group, volume: Volume, allow: bool
 ) -> tuple[Steps, Host, LogicalVolume]:
     path = device_path(group.name, volume.name)
-    wanted = goal(group, volume, LogicalVolume(volume.name))
+    if group.most_volumes and len(group.volumes) >= group.most_volumes:
+        raise Refused(
+            f"volume {name}: volume group {group.name} may have {group.most_volumes} volumes at most, and has them; "
+            f"allow more (vgchange --logicalvolume 0 {group.name})"
+        )
+    wanted = goal(group, volume, LogicalVolume(volume.name, room=group.room))
     if wanted > 0:
-        _check_room(name, group, volume, LogicalVolume(volume.name), wanted)
+        _check_room(name, group, volume, LogicalVolume(volume.name, room=group.room), wanted)
     else:
         raise StorageError(f"volume {name}: volume group {group.name} has no space left for it")
     least = KINDS[volume.filesystem or "btrfs"].least
@@ -78,7 +100,6 @@ def _create_volume(
             f"volume {name}: {show_size(wanted)} is too small for {volume.filesystem or 'btrfs'}, "
             f"which needs {show_size(least)}"
         )
-    undo = Command(("lvremove", "--yes", f"{group.name}/{volume.name}"))
     create = step(
         "create",
         name,
@@ -92,7 +113,8 @@ def _create_volume(
         ),
         Inspect(path, wipe=all(host.may_lose(device, allow) for device in physical(group))),
         flush=(*physical(group), path),
-        undo=(undo,),
+        claims=(NoVolume(path),),
+        undo=(DropVolume(path),),
         intent=intent(f"volume {name}", "", *physical(group)),
     )
     host = anew(host, f"volume {name}")
@@ -136,18 +158,28 @@ def goal(group: Group, volume: Volume, logical: LogicalVolume) -> int:
     if volume.size is None and logical.size:
         return logical.size
     if size == Percent(100):
-        return logical.size + group.free // group.extent_size * group.extent_size
+        return logical.size + _gain(group, logical)
     if isinstance(size, Percent):
         return size.of(group.size) // group.extent_size * group.extent_size
     return -(-size // group.extent_size) * group.extent_size
 
 
+def _gain(group: Group, logical: LogicalVolume) -> int:
+    """By how many bytes a volume can grow, in whole extents."""
+    free = group.free if logical.room is None else min(group.free, logical.room)
+    return free // group.extent_size * group.extent_size
+
+
 def _check_room(name: str, group: Group, volume: Volume, logical: LogicalVolume, wanted: int) -> None:
-    available = logical.size + group.free // group.extent_size * group.extent_size
+    available = logical.size + _gain(group, logical)
     if wanted > max(available, 0):
         shown = volume.size if isinstance(volume.size, Percent) else show_size(wanted)
         room = show_size(max(available, 0))
-        raise StorageError(f"volume {name}: {shown} does not fit: volume group {group.name} has room for {room}")
+        closed = [one.device for one in group.physical_volumes if one.closed]
+        why = f". Its devices {' '.join(closed)} are not allocatable (pvchange --allocatable y)" if closed else ""
+        if logical.room is not None and logical.room < group.free:
+            why += ". LVM's policy of allocation keeps it from more (lvchange --alloc, vgchange --alloc)"
+        raise StorageError(f"volume {name}: {shown} does not fit: volume group {group.name} has room for {room}{why}")
 
 
 def _mend(host: Host, name: str, logical: LogicalVolume) -> tuple[Steps, Host]:
@@ -179,10 +211,14 @@ def _activate(host: Host, name: str, group: Group, logical: LogicalVolume) -> tu
     path = device_path(group.name, logical.name)
     steps: Steps = ()
     changed = logical
-    if not logical.autoactivation:
-        command = Command(("lvchange", "--setautoactivation", "y", full))
+    kept = (
+        *(("--setautoactivation", "y") if not logical.autoactivation else ()),
+        *(("--setactivationskip", "n") if logical.skipped else ()),
+    )
+    if kept:
+        command = Command(("lvchange", *kept, full))
         steps += (step("persist", name, "active from the next boot on", command, flush=physical(group)),)
-        changed = changed._replace(autoactivation=True)
+        changed = changed._replace(autoactivation=True, skipped=False)
     if not logical.active:
         steps += (step("activate", name, path, Command(("lvchange", "--activate", "y", full))),)
         changed = changed._replace(active=True, device=path)
@@ -222,6 +258,9 @@ def _resize(
 
 def _check_resizable(name: str, group: Group, logical: LogicalVolume, wanted: int) -> None:
     has = f"volume {name} has {show_size(logical.size)}, and {show_size(wanted)} is wanted"
+    if logical.locked or logical.read_only:
+        why = describe_lock(group) if logical.locked else "it is read-only (lvchange --permission rw changes that)"
+        raise Refused(f"{has}, but {why}")
     if logical.kind:
         raise Refused(
             f"{has}, but it is of LVM's type {logical.kind}, whose size a drive does not change. Leave size out, and "
@@ -234,6 +273,15 @@ def _check_resizable(name: str, group: Group, logical: LogicalVolume, wanted: in
         )
 
 
+def describe_lock(group: Group) -> str:
+    """Why LVM neither resizes nor removes a volume that a pvmove moves."""
+    return (
+        f"a pvmove away from {' '.join(group.moving) or 'a device'} goes on, and LVM neither resizes nor removes what "
+        "that moves. Wait until it has ended (pvmove without arguments goes on with one that stopped), or end it where "
+        "it is (pvmove --abort); both keep the data"
+    )
+
+
 def describe_volume(logical: LogicalVolume) -> str:
     """``theirs``, ``pool (thin-pool)`` or ``snap (snapshot of data)``."""
     of = f" of {logical.origin}" if logical.origin else ""
@@ -241,7 +289,8 @@ def describe_volume(logical: LogicalVolume) -> str:
 
 
 def _resized(host: Host, group: Group, logical: LogicalVolume, size: int) -> tuple[Host, LogicalVolume]:
-    resized = logical._replace(size=size)
+    room = None if logical.room is None else logical.room - size + logical.size
+    resized = logical._replace(size=size, room=room)
     free = group.free - size + logical.size
     after = group._replace(free=free, volumes=replace_item(group.volumes, logical, resized))
     device = host.devices[logical.device]._replace(size=size)

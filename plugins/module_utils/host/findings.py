@@ -31,6 +31,7 @@ _PARTS = {
     "tables": "partition table",
     "spaces": "space of what is mounted there",
     "lvm": "volume groups",
+    "rejections": "what LVM has against it",
 }
 _LOOK = "Look at the kernel's log, its cable and its controller."
 _REMOUNT = "A task that says `mount_options` has it as they say now."

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .bcache_health import of_backing, of_cache_set
+from .drive_past import how_to_show, what_is_hidden
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices, of_mount
 from .raid_health import of_array
-from .state import Group, Host
+from .state import Group, Host, StrayVolume
 
 _SEVERITIES = (CRITICAL, WARNING, NOTICE)
 #: Per cent of a filesystem from which on it is said to be nearly full.
@@ -28,6 +29,8 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
         found += of_cache_set(cache_set)
     for group in host.lvm.groups if host.lvm else ():
         found += of_group(group)
+    for stray in host.lvm.hidden if host.lvm else ():
+        found.append(of_hidden(host, stray))
     for mount in {mount.mount_point: mount for mount in reversed(host.mounts) if not mount.hidden}.values():
         found += of_mount(host, mount)
     found += _spaces(host)
@@ -57,6 +60,19 @@ def of_group(group: Group) -> Iterator[Finding]:
             else "Bring the device back. Do not take it out of the group (vgreduce --removemissing): that removes the "
             "volumes that lie on it.",
         )
+
+
+def of_hidden(host: Host, stray: StrayVolume) -> Finding:
+    """A group that LVM does not show. That another host has it may be meant so."""
+    return Finding(
+        NOTICE if stray.system_id or stray.lock_type else WARNING,
+        stray.device,
+        stray.device,
+        "hidden",
+        f"it is {what_is_hidden(host, stray)}",
+        "Its volumes cannot be used, and other programs may take the device for unused.",
+        f"{how_to_show(host, stray)}.",
+    )
 
 
 def _spaces(host: Host) -> Iterator[Finding]:

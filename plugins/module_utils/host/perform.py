@@ -16,16 +16,20 @@ from ..document.sizes import Percent, whole_mib
 from .actions import (
     Claim,
     DropStripes,
+    DropVolume,
     EraseTables,
     Grow,
     Idle,
+    InGroup,
     Inspect,
+    NoVolume,
     Rebuilt,
     Rejoin,
     Relabel,
     Release,
     ReloadMounts,
     Spans,
+    Unlabel,
     Vacate,
 )
 from .boot import colons
@@ -33,7 +37,7 @@ from .kinds import KINDS
 from .partition_table import erase_headers
 from .read import RECORDS, SYS, identity, is_busy, is_reshaping, read_contents
 from .state import Filesystem
-from .superblocks import read_filesystem
+from .superblocks import read_filesystem, read_physical_volume
 
 
 def _claim(action: Claim) -> None:
@@ -66,6 +70,33 @@ def _inspect(action: Inspect) -> None:
         )
     _vacate(Vacate(action.path, ("wipefs", "--all", action.path)))
     erase_headers(action.path)
+
+
+def _is_volume(path: str) -> bool:
+    group, volume = path.split("/")[2:]
+    chosen = f"vg_name={group} && lv_name={volume}"
+    return bool(run_command(("lvm", "lvs", "--noheadings", "--options", "lv_name", "--select", chosen)).strip())
+
+
+def _no_volume(action: NoVolume) -> None:
+    if _is_volume(action.path):
+        raise StorageError(f"{action.path} was made by somebody else meanwhile; run this again")
+
+
+def _drop_volume(action: DropVolume) -> None:
+    if _is_volume(action.path):
+        run_command(("lvremove", "--yes", action.path))
+
+
+def _unlabel(action: Unlabel) -> None:
+    if read_physical_volume(action.path):
+        run_command(("pvremove", action.path))
+
+
+def _in_group(action: InGroup) -> None:
+    found = run_command(("lvm", "pvs", "--noheadings", "--options", "vg_name", *action.paths)).split()
+    if found != [action.group] * len(action.paths):
+        raise StorageError(f"{' '.join(action.paths)} are no longer in group {action.group}")
 
 
 def _erase_tables(action: EraseTables) -> None:
@@ -211,6 +242,10 @@ _PERFORM: dict[type, Perform] = {
     Claim: _claim,
     Inspect: _inspect,
     EraseTables: _erase_tables,
+    NoVolume: _no_volume,
+    DropVolume: _drop_volume,
+    Unlabel: _unlabel,
+    InGroup: _in_group,
     Vacate: _vacate,
     Release: _release,
     DropStripes: _drop_stripes,

@@ -271,7 +271,7 @@ class CacheSet(NamedTuple):
 class PhysicalVolume(NamedTuple):
     """``size`` is what the group has of it, from ``start`` on, ``used`` how much of that holds volumes.
 
-    ``missing``: LVM counts it as missing, also where it is here again.
+    ``missing``: LVM counts it as missing, also where it is here again. ``closed``: what is free on it no volume gets.
     """
 
     device: str
@@ -282,6 +282,7 @@ class PhysicalVolume(NamedTuple):
     start: int = 1 << 20
     uuid: str = ""
     missing: bool = False
+    closed: bool = False
 
 
 class LogicalVolume(NamedTuple):
@@ -289,6 +290,8 @@ class LogicalVolume(NamedTuple):
 
     ``kind`` is LVM's type of one that no drive makes (thin, thin-pool, snapshot, raid1, …), empty of a linear one.
     ``origin`` is the volume that it is a snapshot of. ``health`` is LVM's word (``partial``), empty where all is well.
+    ``room`` is by how much it can grow where LVM's policy of allocation limits that (None: by what is free).
+    ``skipped``: it is activated only on demand. ``locked``: a pvmove moves it, and LVM neither resizes nor removes it.
     """
 
     name: str
@@ -299,6 +302,10 @@ class LogicalVolume(NamedTuple):
     kind: str = ""
     origin: str = ""
     health: str = ""
+    room: int | None = None
+    skipped: bool = False
+    locked: bool = False
+    read_only: bool = False
 
     @property
     def usable(self) -> bool:
@@ -309,7 +316,9 @@ class LogicalVolume(NamedTuple):
 class Group(NamedTuple):
     """An LVM volume group. ``moving`` are the devices that a pvmove is emptying.
 
-    ``sequence`` counts the changes of its metadata. ``exported``: vgexport took it out of use.
+    ``free`` is what volumes can get. ``sequence`` counts the changes of its metadata. ``exported``: vgexport took it
+    out of use. ``fixed``: no device comes or leaves. ``most_devices`` and ``most_volumes`` are its limits (0: none),
+    and ``room`` is how large a new volume can be where LVM's policy of allocation limits that.
     """
 
     name: str
@@ -323,6 +332,10 @@ class Group(NamedTuple):
     uuid: str = ""
     sequence: int = 0
     exported: bool = False
+    fixed: bool = False
+    most_devices: int = 0
+    most_volumes: int = 0
+    room: int | None = None
 
     def volume(self, name: str) -> LogicalVolume | None:
         return next((volume for volume in self.volumes if volume.name == name), None)
@@ -336,7 +349,9 @@ class StrayVolume(NamedTuple):
     """A device with the label of a physical volume that LVM does not use: a copy of one, or an older state.
 
     ``uuid`` is the physical volume's; the group, its ``sequence`` and its volumes are those of the metadata that the
-    device itself has. ``duplicate``: LVM sees it twice, and changes nothing in the group.
+    device itself has. ``duplicate``: LVM sees it twice, and changes nothing in the group. ``elsewhere``: the device has
+    no room for metadata, so that only the others of its group say which group that is. ``system_id`` is the host that
+    the group belongs to, ``lock_type`` what hosts share it by.
     """
 
     device: str
@@ -346,13 +361,17 @@ class StrayVolume(NamedTuple):
     sequence: int = 0
     volumes: tuple[str, ...] = ()
     duplicate: bool = False
+    elsewhere: bool = False
+    system_id: str = ""
+    lock_type: str = ""
 
 
 class Lvm(NamedTuple):
     """``orphans`` are physical volumes of no group. ``begun`` are those of them that never were part of one, each with
     the name of the group that was being made of it (empty: none yet); read only where a step was interrupted.
     ``taken`` are the names below /dev, which no new group can have. ``stray`` are devices that belong to the groups by
-    their labels only.
+    their labels only. ``hidden`` are those whose labels and metadata name a group, or a physical volume, that LVM does
+    not show.
     """
 
     groups: tuple[Group, ...] = ()
@@ -360,6 +379,7 @@ class Lvm(NamedTuple):
     begun: Mapping[str, str] = {}
     taken: tuple[str, ...] = ()
     stray: tuple[StrayVolume, ...] = ()
+    hidden: tuple[StrayVolume, ...] = ()
 
 
 class Filesystem(NamedTuple):
@@ -443,6 +463,7 @@ class Host(NamedTuple):
     hold. ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts of no block device (tmpfs,
     NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories that they are. ``users`` are
     what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a mount option of a filesystem.
+    ``rejections`` are what LVM has against a device.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -477,6 +498,7 @@ class Host(NamedTuple):
     real: Mapping[str, str] = {}
     users: Mapping[str, str] = {}
     refusals: Mapping[tuple[str, ...], str] = {}
+    rejections: Mapping[str, str] = {}
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
@@ -571,6 +593,15 @@ class Host(NamedTuple):
         if self.lvm is None:
             raise Unread("lvm")
         return self.lvm
+
+    def rejection(self, path: str) -> str:
+        """Why LVM does not use a device, in its words; empty where it would, or where the device is only planned."""
+        device = self.devices.get(path)
+        if device is None or not device.kernel:
+            return ""
+        if path not in self.rejections and ("rejections", path) not in self.unreadable:
+            raise Unread("rejections", (path,))
+        return self.rejections.get(path, "")
 
     def disk_facts(self) -> Mapping[str, DiskFacts]:
         """All disks, by path."""

@@ -29,8 +29,11 @@ _BACKING_VERSIONS = (1, 4, 6)
 _BACKING_OFFSET = 16
 #: Where LVM keeps the metadata of groups, and how a text of it begins.
 _METADATA = 4096
+#: Where a bit says that LVM ignores the metadata there.
+_IGNORED = 60
 _GROUP = re.compile(rb"([A-Za-z0-9+_.-]+) \{\n")
 _GROUP_HEAD = re.compile(r'([A-Za-z0-9+_.-]+) \{\s*id = "([^"]+)"\s*seqno = (\d+)')
+_GROUP_OWNER = re.compile(r'\b(system_id|lock_type) = "([^"]+)"')
 _VOLUME = re.compile(r'([A-Za-z0-9+_.-]+) \{\s*id = "[^"]+"\s*status = \[([^\]]*)\]')
 #: Where LVM puts dashes into a UUID.
 _UUID_PARTS = (0, 6, 10, 14, 18, 22, 26, 32)
@@ -355,19 +358,24 @@ def read_physical_volume(path: str) -> StrayVolume | None:
             if lists == 1 and offset:
                 break
             lists, place = lists + (not offset), place + 16
-        text = _group_text(descriptor, offset, size) if lists == 1 else ""
+        own = lists == 1 and not os.pread(descriptor, 1, offset + _IGNORED)[0] & 1
+        text = _group_text(descriptor, offset, size) if own else ""
     finally:
         os.close(descriptor)
-    found = StrayVolume(path, "-".join(uuid[start:end] for start, end in zip(_UUID_PARTS, _UUID_PARTS[1:])))
+    parts = [uuid[start:end] for start, end in zip(_UUID_PARTS, _UUID_PARTS[1:])]
+    found = StrayVolume(path, "-".join(parts), elsewhere=not own)
     group = _GROUP_HEAD.match(text)
     if group is None:
         return found
     volumes = text.partition("\nlogical_volumes {")[2]
+    owner = dict(_GROUP_OWNER.findall(text.partition("\nphysical_volumes {")[0]))
     return found._replace(
         group=group.group(1),
         group_uuid=group.group(2),
         sequence=int(group.group(3)),
         volumes=tuple(name for name, status in _VOLUME.findall(volumes) if '"VISIBLE"' in status),
+        system_id=owner.get("system_id", ""),
+        lock_type=owner.get("lock_type", ""),
     )
 
 

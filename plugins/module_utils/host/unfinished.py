@@ -155,6 +155,6 @@ def _warning(record: Unfinished) -> str:
         else f"what is on {where} now is not what that step left, or nobody has asked for it since"
     )
     return (
-        f"{record.file}: a crash interrupted the step «{record.step}» on {where}, and {found}. "
+        f"{record.file}: a crash, or an error, interrupted the step «{record.step}» on {where}, and {found}. "
         "Run the task that does it again; or remove this file to keep things as they are"
     )

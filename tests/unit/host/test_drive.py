@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -23,13 +24,17 @@ from ansible_collections.strata.storage.plugins.module_utils.document.sizes impo
 from ansible_collections.strata.storage.plugins.module_utils.host import drive
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
+    DropVolume,
     Grow,
     Inspect,
+    NoVolume,
     ReloadMounts,
     Spans,
+    Unlabel,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.drive_group import data_start
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Content,
@@ -157,6 +162,7 @@ def test_create_from_first_to_last() -> None:
             name="data",
             claims=(claim(SDB), claim(SDC)),
             flush=(SDB, SDC),
+            undo=(Unlabel(SDB), Unlabel(SDC)),
             intent=intent("drive data", "", SDB, SDC),
         ),
         step(
@@ -164,8 +170,9 @@ def test_create_from_first_to_last() -> None:
             "logical volume of 20 GiB",
             run(*("lvcreate", "--yes", "--wipesignatures", "n", "--name", "data", "--extents", "100%FREE", "data")),
             Inspect(path, wipe=False),
+            claims=(NoVolume(path),),
             flush=(SDB, SDC, path),
-            undo=(run("lvremove", "--yes", "data/data"),),
+            undo=(DropVolume(path),),
             intent=intent("volume data/data", "", SDB, SDC),
         ),
         step(
@@ -476,15 +483,22 @@ def test_two_groups_of_one_name() -> None:
         refused(BLANK._replace(lvm=Lvm((first, second))), said, True, state=state, devices=(SDB,))
 
 
-def with_past(stray: StrayVolume | None = None, holders: tuple[str, ...] = (), **words: Any) -> Host:
+def with_past(
+    stray: StrayVolume | None = None,
+    holders: tuple[str, ...] = (),
+    hidden: tuple[StrayVolume, ...] = (),
+    rejections: dict[str, str] | None = None,
+    **words: Any,
+) -> Host:
     """A drive on sdb, whose metadata has changed five times, and what sdc says."""
     host = online()
     (group,) = host.groups().groups
     pvs = (group.physical_volumes[0]._replace(uuid="P-1", missing=bool(words.pop("missing", False))),)
     group = group._replace(physical_volumes=pvs, uuid="V-1", sequence=5, **words)
     devices = {**host.devices, SDC: host.devices[SDC]._replace(holders=holders)}
-    lvm = Lvm((group,), stray=(stray,) if stray else ())
-    return host._replace(lvm=lvm, devices=devices, contents={**host.contents, SDC: PV})
+    lvm = Lvm((group,), stray=(stray,) if stray else (), hidden=hidden)
+    contents = {**host.contents, SDC: PV}
+    return host._replace(lvm=lvm, devices=devices, contents=contents, rejections=rejections or host.rejections)
 
 
 TWIN = StrayVolume(SDC, "P-1", "data", "V-1", 2, ("data",))
@@ -532,6 +546,151 @@ def test_a_device_with_an_older_state_is_warned_of_and_kept(stray: StrayVolume, 
     # What somebody else works with is no concern of the group's.
     busy = host._replace(contents={**host.contents, SDC: PV._replace(busy=True)})
     assert drive.plan(busy, want(), False).warnings == ()
+
+
+HIDDEN = StrayVolume(SDC, "P-9", "other", "V-9", 3, ("srv",))
+
+
+@pytest.mark.parametrize(
+    ("stray", "rejection", "said"),
+    [
+        (
+            HIDDEN,
+            "device is not in devices file",
+            "here: device is not in devices file. .*lvmdevices --adddev /dev/sdc",
+        ),
+        (HIDDEN, "device is rejected by filter config", r"rejected by filter config. .*\(filter and global_filter"),
+        (HIDDEN._replace(system_id="host2"), "", "to the host with the system ID host2. Leave it to that host"),
+        (HIDDEN._replace(lock_type="sanlock"), "", "by locks of type sanlock. .*vgchange --lockstart other"),
+        (HIDDEN, "", "LVM does not say why. See what `pvs /dev/sdc` says"),
+    ],
+)
+def test_a_group_that_lvm_hides_is_a_group(stray: StrayVolume, rejection: str, said: str) -> None:
+    """Also with permission to destroy, whatever is asked of its device or of its name."""
+    host = online()._replace(lvm=Lvm(online().groups().groups, hidden=(stray,)), rejections={SDC: rejection, SDB: ""})
+    what = r"a physical volume of volume group other \(with the volumes srv\), which LVM does not show"
+    refused(host, f"^/dev/sdc: refused as a device of data: it is {what}.*{said}", True, devices=(SDB, SDC))
+    for state in ("online", "offline", "absent"):
+        refused(host, f"^drive other: /dev/sdc is {what}.*{said}", True, name="other", state=state, devices=(SDB,))
+    (found,) = [finding for finding in health(host._replace(spaces={}), {}) if finding.problem == "hidden"]
+    assert found.severity == ("notice" if stray.system_id or stray.lock_type else "warning")
+    assert re.search(said, f"{found.detail}. {found.remedy}")
+
+
+def test_a_physical_volume_of_a_group_that_lvm_hides_from_it() -> None:
+    host = with_past(
+        hidden=(StrayVolume(SDC, "P-2", "data", "V-1", 5),), rejections={SDC: "device is not in devices file"}
+    )
+    (group,) = host.groups().groups
+    gone = PhysicalVolume("[unknown]", uuid="P-2", missing=True)
+    group = group._replace(physical_volumes=(*group.physical_volumes, gone))
+    host = host._replace(lvm=host.groups()._replace(groups=(group,)))
+    refused(host, "P-2 is missing. /dev/sdc is a physical volume of volume group data, which LVM does not", True)
+    # Of a group whose metadata other devices have, nobody knows the name.
+    bare = BLANK._replace(lvm=Lvm(hidden=(StrayVolume(SDC, "P-2", elsewhere=True),)))
+    refused(bare, "refused .*a volume group whose metadata is elsewhere, which LVM does not show", True, devices=(SDC,))
+
+
+@pytest.mark.parametrize(
+    ("reason", "accepted"),
+    [
+        ("device is rejected by filter config", False),
+        ("device is an LV", False),
+        ("device is partitioned", True),
+        ("device is an md component", True),
+        ("device is not in devices file", True),
+    ],
+)
+def test_what_lvm_has_against_a_device(reason: str, accepted: bool) -> None:
+    """Before anything is erased on it; what goes with its content is no hindrance."""
+    host = BLANK._replace(contents={**BLANK.contents, SDB: Content((EXT4,))}, rejections={SDB: reason})
+    if accepted:
+        assert outline(plan(host, True, devices=(SDB,)))[:2] == ["wipe device /dev/sdb", "create drive data"]
+    else:
+        refused(
+            host, rf"^/dev/sdb: refused as a device of data: LVM does not use it \({reason}\)", True, devices=(SDB,)
+        )
+
+
+def ruled(pv: dict[str, Any] | None = None, lv: dict[str, Any] | None = None, **words: Any) -> Host:
+    """A drive with one volume of 1 GiB, whose group, physical volume or logical volume has a rule of LVM's."""
+    host = online(size=GiB, tags=(TAG,))
+    (group,) = host.groups().groups
+    pvs = tuple(one._replace(**pv or {}) for one in group.physical_volumes)
+    volumes = tuple(one._replace(**lv or {}) for one in group.volumes)
+    return host._replace(lvm=Lvm((group._replace(physical_volumes=pvs, volumes=volumes, **words),)))
+
+
+LARGER = (volume(size=2 * GiB),)
+ANOTHER = (volume(), volume(name="more", mount_point=None, size=GiB))
+
+
+@pytest.mark.parametrize(
+    ("host", "words", "said"),
+    [
+        (ruled(fixed=True), {"devices": (SDB, SDC)}, "not resizeable, so no .*: vgchange --resizeable y data"),
+        (ruled(fixed=True), {"devices": (SDC,)}, "is not resizeable"),
+        (ruled(most_devices=1), {"devices": (SDB, SDC)}, "may have 1 devices at most, and 2 are wanted"),
+        (ruled(most_volumes=1), {"volumes": ANOTHER}, "may have 1 volumes at most, and has them"),
+        (ruled({"closed": True}, free=0), {"volumes": LARGER}, "Its devices /dev/sdb are not allocatable"),
+        (ruled(lv={"room": 4 * MiB}), {"volumes": LARGER}, "has room for 1 GiB. LVM's policy of allocation keeps"),
+        (ruled(room=4 * MiB), {"volumes": ANOTHER}, "has room for 4 MiB. LVM's policy of allocation keeps"),
+        (ruled(lv={"read_only": True}), {"volumes": LARGER}, "it is read-only .lvchange --permission rw"),
+        (ruled(lv={"read_only": True}), {"volumes": (volume(mount_options="noatime"),)}, "and so would be what is mou"),
+        (ruled(lv={"read_only": True}), {"volumes": (volume(mount_point="/mnt"),)}, "and so would be what is mounted"),
+        (ruled(lv={"read_only": True}), {"state": "absent"}, "and is read-only. Make it writable first"),
+        (ruled(lv={"locked": True}, moving=(SDB,)), {"state": "absent"}, "a pvmove away from /dev/sdb goes on"),
+        (ruled(lv={"locked": True}), {"volumes": LARGER}, "a pvmove away from a device goes on"),
+    ],
+)
+def test_a_rule_of_lvm_is_known_before_the_first_step(host: Host, words: dict[str, Any], said: str) -> None:
+    host = host._replace(contents={**host.contents, SDC: Content((EXT4,))})
+    refused(host, said, True, **words)
+
+
+def test_what_a_rule_of_lvm_does_not_touch_stays_as_it_is() -> None:
+    for host in (ruled(fixed=True, most_devices=1, most_volumes=1), ruled(lv={"read_only": True, "room": 0})):
+        assert plan(host, devices=(SDB,)).steps == ()
+    assert plan(ruled(lv={"room": 0}), False, ALL).steps == ()
+    made = plan(ruled(lv={"room": 8 * MiB}), False, ALL)
+    assert commands(made)[0] == f"lvextend --size {GiB + 8 * MiB}b data/data"
+
+
+def test_a_volume_that_is_activated_only_on_demand_is_so_no_more() -> None:
+    host = offline()
+    (group,) = host.groups().groups
+    skipped = group.volumes[0]._replace(skipped=True)
+    host = host._replace(lvm=Lvm((group._replace(volumes=(skipped,)),)))
+    command = "lvchange --setautoactivation y --setactivationskip n data/data"
+    assert commands(drive.plan(host, want(), False))[0] == command
+    gone = plan(host, True, state="absent")
+    assert commands(gone)[0] == "lvchange --activate y --ignoreactivationskip data/data"
+
+
+def test_what_waits_for_a_pvmove_of_somebody_else_is_pending() -> None:
+    host = ruled(lv={"locked": True}, moving=(SDB,), free=SPACE - 2 * GiB)
+    made = drive.plan(host, want(*LARGER), False)
+    until = "once the pvmove away from /dev/sdb has ended"
+    assert (made.steps, made.after) == ((), host)
+    assert made.pending[0] == f"extend volume data/data: logical volume to 2 GiB, {until}"
+    gone = drive.plan(host, want(volume(state="absent")), True)
+    assert [sentence.split()[0] for sentence in gone.pending] == ["unmount", "persist", "wipe", "remove"]
+    assert drive.plan(host, want(), False).pending == ()
+    refused(host, "has 1 GiB, and 512 MiB is wanted. Set allow_shrink", volumes=(volume(size=512 * MiB),))
+
+
+def test_what_waits_for_a_move_of_its_own_comes_after_it() -> None:
+    host = online(devices="bc", size=GiB, tags=(TAG,))
+    (group,) = host.groups().groups
+    locked = (group.volumes[0]._replace(locked=True),)
+    host = host._replace(lvm=Lvm((group._replace(volumes=locked, moving=(SDC,), free=2 * SPACE - 2 * GiB),)))
+    made = plan(host, True, volume(size=2 * GiB), devices=(SDB,))
+    assert [step.verb for step in made.steps] == ["empty", "reduce", "clear", "extend", "grow"]
+    (group,) = made.after.groups().groups
+    assert (group.size, group.free) == (SPACE, SPACE - 2 * GiB)
+    assert [step.verb for step in plan(host, True, volume(state="absent"), devices=(SDB,)).steps][:3] == [
+        *("empty", "reduce", "clear")
+    ]
 
 
 # Found again
@@ -609,6 +768,7 @@ def test_another_device_grows_all_of_it_while_mounted() -> None:
             name="data",
             claims=(claim(SDC),),
             flush=(SDC,),
+            undo=(Unlabel(SDC),),
             intent=intent("drive data", "", SDC),
         ),
         step(

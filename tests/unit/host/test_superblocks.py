@@ -319,6 +319,8 @@ def test_btrfs(image: Image) -> None:
 GROUP = """data {
 id = "V1V1V1-V1V1-V1V1-V1V1-V1V1-V1V1-V1V1V1"
 seqno = 5
+system_id = "host2"
+lock_type = "sanlock"
 physical_volumes {
 
 pv0 {
@@ -368,8 +370,16 @@ def test_a_physical_volume(image: Image, place: int) -> None:
     if text[len(first) :]:
         image.put(4096 + 512, text[len(first) :])
     assert read_physical_volume(image.path) == named._replace(
-        group="data", group_uuid="V1V1V1-V1V1-V1V1-V1V1-V1V1-V1V1-V1V1V1", sequence=5, volumes=("srv",)
+        group="data",
+        group_uuid="V1V1V1-V1V1-V1V1-V1V1-V1V1-V1V1-V1V1V1",
+        sequence=5,
+        volumes=("srv",),
+        system_id="host2",
+        lock_type="sanlock",
     )
+    # Where LVM is told to ignore what is there, the group is written on other devices only.
+    image.put(4096 + 60, b"\1")
+    assert read_physical_volume(image.path) == named._replace(elsewhere=True)
 
 
 @pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="mkfs.ext4 is not installed")

@@ -468,9 +468,11 @@ def test_what_is_left_on_record_is_told_and_how_to_get_rid_of_it() -> None:
     left = record("raid md1", SDB)
     said = warnings(a_host(SDB, unfinished=(gone, left, Unfinished(FILE))))
     assert said == (
-        f"{FILE}: a crash interrupted the step «make raid md0» on /dev/sdb /dev/sdc, and /dev/sdc of then is not here "
+        f"{FILE}: a crash, or an error, interrupted the step «make raid md0» on /dev/sdb /dev/sdc, and "
+        f"/dev/sdc of then is not here "
         "now. Run the task that does it again; or remove this file to keep things as they are",
-        f"{FILE}: a crash interrupted the step «make raid md1» on /dev/sdb, and what is on /dev/sdb now is not what "
+        f"{FILE}: a crash, or an error, interrupted the step «make raid md1» on /dev/sdb, and "
+        f"what is on /dev/sdb now is not what "
         "that step left, or nobody has asked for it since. Run the task that does it again; or remove this file to "
         "keep things as they are",
         f"{FILE}: this is no record of intent that can be read; remove it",

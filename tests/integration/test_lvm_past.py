@@ -1,0 +1,209 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What LVM hides, and what it does not do: known before the first step, on a real kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .modules import ModuleFailed
+from .node import Node
+from .test_drive_past import untouched
+
+#: What hides a group, what is said of that, and what shows the group again.
+_HIDING = {
+    "devices file": (
+        "mkdir -p /etc/lvm/devices; touch /etc/lvm/devices/system.devices; "
+        "printf 'devices { use_devicesfile = 1 }' > /etc/lvm/lvmlocal.conf",
+        "device is not in devices file. To have LVM use it: lvmdevices --adddev",
+        "rm /etc/lvm/lvmlocal.conf",
+    ),
+    "filter": (
+        "printf 'devices { global_filter = [ \"r|^{real}$|\" ] }' > /etc/lvm/lvmlocal.conf",
+        "device is rejected by filter config. To have LVM use it, mend that (filter and global_filter",
+        "rm /etc/lvm/lvmlocal.conf",
+    ),
+    "system ID": (
+        "vgchange -y --systemid other data",
+        "it belongs to the host with the system ID other. Leave it to that host.",
+        'printf \'global { system_id_source = "lvmlocal" } local { system_id = "other" }\' > /etc/lvm/lvmlocal.conf',
+    ),
+}
+
+
+def said_of_health(node: Node) -> list[tuple[str, str]]:
+    return [(found["problem"], found["detail"]) for found in node.module("layout_info")["health"]]
+
+
+def failure(node: Node, **words: Any) -> str:
+    with pytest.raises(ModuleFailed) as failed:
+        node.module("lvm_drive", **words)
+    return str(failed.value)
+
+
+@pytest.mark.parametrize("how", _HIDING)
+def test_a_group_that_lvm_hides(node: Node, how: str) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(
+        f"vgcreate data {one}; lvcreate -y -L 40M -n srv data; mkfs.ext4 -q /dev/data/srv; vgchange -an data; sync"
+    )
+    real = node.run(f"readlink -f {one}")
+    hide, said, show = (text.replace("{real}", real) for text in _HIDING[how])
+    node.run(hide)
+    drive: dict[str, Any] = {"name": "data", "filesystem": "ext4", "mount_point": "/srv", "allow_destroy": True}
+    what = f"{real} is a physical volume of volume group data (with the volumes srv), which LVM does not show here: "
+    for state in ("offline", "absent"):
+        untouched(node, f"{what}{said}", name="data", state=state, allow_destroy=True)
+    for devices in ([one], [two]):
+        untouched(node, f"{what}{said}", **drive, devices=devices)
+    untouched(
+        node, f"refused as a device of z: it {what.partition(' ')[2]}", name="z", devices=[two, one], allow_destroy=True
+    )
+    assert ("hidden", f"it is {what.partition(' is ')[2]}{said.partition('.')[0]}") in said_of_health(node)
+    node.converge("lvm_drive", name="z", volumes=[], devices=[two])
+    node.run(f"{show}; udevadm settle")
+    assert "hidden" not in dict(said_of_health(node))
+    node.converge("lvm_drive", name="data", volumes=[{"name": "srv", "mount_point": "/srv"}])
+
+
+#: A drive of its own, on the first disk, and a disk that holds something.
+_DRIVE: dict[str, Any] = {"name": "data", "filesystem": "ext4", "size": "64M", "mount_point": "/srv"}
+#: Per cent of the time in which a pvmove may copy.
+_THROTTLE = "/sys/module/dm_mirror/parameters/raid1_resync_throttle"
+
+
+@pytest.mark.parametrize("held", ["ext4", ""])
+def test_a_device_that_lvm_rejects(node: Node, held: str) -> None:
+    """Known before what it holds is erased for it, and where it holds nothing."""
+    disk = node.disk("HDD1")
+    node.run(f"mkfs.ext4 -q {disk}" if held else "true")
+    real = node.run(f"readlink -f {disk}")
+    node.run(f"printf 'devices {{ global_filter = [ \"r|^{real}$|\" ] }}' > /etc/lvm/lvmlocal.conf")
+    said = "LVM does not use it (device is rejected by filter config)"
+    untouched(node, said, **_DRIVE, devices=[disk], allow_destroy=[disk])
+    assert node.signatures(disk) == [held]
+    node.run("rm /etc/lvm/lvmlocal.conf")
+    node.converge("lvm_drive", **_DRIVE, devices=[disk], allow_destroy=[disk])
+
+
+def test_what_a_group_does_not_permit(node: Node) -> None:
+    """Each rule of LVM's that a vgchange, lvchange or pvchange sets: before anything is erased or made larger."""
+    one, two = node.disks("HDD1", "HDD2")
+    node.module("lvm_drive", **_DRIVE, devices=[one])
+    node.run(f"mkfs.ext4 -q {two}")
+    more: dict[str, Any] = {**_DRIVE, "devices": [one, two], "allow_destroy": [two]}
+    larger = {**_DRIVE, "size": "100M"}
+    rules: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("vgchange --resizeable n data", "vgchange --resizeable y data", "is not resizeable", more),
+        ("vgchange -p 1 data", "vgchange -p 0 data", "may have 1 devices at most, and 2 are wanted", more),
+        (
+            "vgchange -l 1 data",
+            "vgchange -l 0 data",
+            "may have 1 volumes at most",
+            {"name": "data", "volumes": [{"name": "more", "size": "20M", "filesystem": "ext4"}]},
+        ),
+        (f"pvchange -x n {one}", f"pvchange -x y {one}", "are not allocatable (pvchange --allocatable y)", larger),
+        (
+            "lvcreate -qy -L 4M -n gap data && lvchange --alloc contiguous data/data",
+            "lvremove -qy data/gap && lvchange --alloc inherit data/data",
+            "LVM's policy of allocation keeps it from more",
+            larger,
+        ),
+    ]
+    for forbid, permit, said, words in rules:
+        node.run(forbid)
+        untouched(node, said, **words)
+        node.run(permit)
+    assert node.signatures(two) == ["ext4"]
+    node.converge("lvm_drive", **larger)
+    node.converge("lvm_drive", **{**more, "size": "100%"})
+
+
+def test_a_contiguous_volume_gets_what_is_behind_it(node: Node) -> None:
+    one = node.disk("HDD1")
+    node.module("lvm_drive", **_DRIVE, devices=[one])
+    make = "lvcreate -y -Zn -Wn -an"
+    node.run(
+        f"vgchange --alloc contiguous data; {make} -l 4 -n gap data; {make} -l 1 -n end data; lvremove -y data/gap"
+    )
+    node.converge("lvm_drive", **{**_DRIVE, "size": "100%"})
+    assert node.run("lvs --noheadings --units m --nosuffix -o lv_size data/data") == "80.00"
+
+
+def test_a_volume_that_is_activated_only_on_demand(node: Node) -> None:
+    node.module("lvm_drive", **_DRIVE, devices=[node.disk("HDD1")])
+    node.module("lvm_drive", name="data", state="offline")
+    node.run("lvchange -ky data/data")
+    node.converge("lvm_drive", **_DRIVE)
+    assert node.run("lvs --noheadings -o lv_skip_activation data") == ""
+    node.module("lvm_drive", name="data", state="offline")
+    node.run("lvchange -ky data/data")
+    node.converge("lvm_drive", name="data", state="absent", allow_destroy=True)
+
+
+def test_a_volume_that_is_read_only(node: Node) -> None:
+    node.module("lvm_drive", **_DRIVE, devices=[node.disk("HDD1")])
+    node.module("lvm_drive", name="data", state="offline")
+    node.run("lvchange -pr data/data")
+    untouched(node, "it is read-only, and so would be what is mounted of it", **_DRIVE)
+    untouched(node, "it is read-only (lvchange --permission rw", **{**_DRIVE, "size": "100M", "mount_options": "ro"})
+    untouched(node, "and is read-only. Make it writable first", name="data", state="absent", allow_destroy=True)
+    node.converge("lvm_drive", **_DRIVE, mount_options="ro")
+    node.run("umount /srv; lvchange -prw data/data")
+    node.converge("lvm_drive", **_DRIVE, mount_options="defaults")
+
+
+def test_a_pvmove_of_somebody_else(node: Node) -> None:
+    """What waits for it is pending, and warned of; what it has locked is not removed."""
+    one, two = node.disks("HDD1", "HDD2")
+    node.module("lvm_drive", **_DRIVE, devices=[one])
+    # Slow at first: who looks after it sees it unfinished, and looks again in an hour.
+    node.run(f"modprobe dm_mirror; echo 1 > {_THROTTLE}; vgextend data {two}")
+    node.run(f"setsid pvmove -b -i 3600 {one} {two} > /dev/null 2>&1 < /dev/null")
+    node.guest.until("lvs -a --noheadings -o lv_name data | grep -q pvmove && pgrep -f 'lvm lvpoll'")
+    node.run(f"echo 100 > {_THROTTLE}")
+    node.guest.until("lvs -a --noheadings -o copy_percent data | grep -q 100.00")
+    there = node.run(f"readlink -f {one}")
+    result = node.unchanged("lvm_drive", **{**_DRIVE, "size": "100M"})
+    until = f"once the pvmove away from {there} has ended"
+    (first, *_rest) = result["pending"]
+    assert first == f"extend volume data/data: logical volume to 100 MiB, {until}"
+    assert f"not done yet: {first}" in str(result["warnings"])
+    new = {"name": "data", "volumes": [{"name": "data"}, {"name": "more", "size": "20M", "filesystem": "ext4"}]}
+    assert until in node.unchanged("lvm_drive", **new)["pending"][0]
+    assert node.unchanged("lvm_drive", **_DRIVE)["pending"] == []
+    for active in (True, False):
+        untouched(node, f"a pvmove away from {there} goes on", name="data", state="absent", allow_destroy=True)
+        if active:
+            node.converge("lvm_drive", name="data", state="offline")
+    # The task's own: what is wanted beside it is done after it. The daemon would have it wait for that hour.
+    node.run("systemctl stop lvm2-lvmpolld.service")
+    words = {**_DRIVE, "size": "100M", "devices": [two], "remove_foreign_devices": True}
+    node.converge("lvm_drive", **words)
+    assert node.run("pvs --noheadings -o pv_name").split() == [node.run(f"readlink -f {two}")]
+    node.converge("lvm_drive", name="data", state="absent", allow_destroy=True)
+
+
+def test_a_step_that_lvm_refuses_leaves_no_record(node: Node) -> None:
+    """A plan that was overtaken: vgextend, or lvcreate, says no, and no crash is told of later."""
+    one, two = node.disks("HDD1", "HDD2")
+    node.module("lvm_drive", **_DRIVE, devices=[one])
+    # As where somebody forbids it after planning.
+    node.run("mv /sbin/vgextend /root/; mv /sbin/lvcreate /root/")
+    for name, command in (("vgextend", "pvcreate -qy $2"), ("lvcreate", "true")):
+        node.guest.write(f"/sbin/{name}", f"#!/bin/sh\n{command}\necho no >&2\nexit 5\n")
+    node.run("chmod +x /sbin/vgextend /sbin/lvcreate")
+    new = {"name": "data", "volumes": [{"name": "more", "size": "20M", "filesystem": "ext4"}]}
+    for words in ({**_DRIVE, "devices": [one, two]}, new):
+        said = failure(node, **words)
+        assert "failed with status 5: no" in said
+        assert "Taking it back" not in said
+        assert node.run("ls /var/lib/strata-storage") == ""
+    assert node.signatures(two) == [""]
+    node.run("mv /root/vgextend /root/lvcreate /sbin/")
+    assert "crash" not in str(node.unchanged("lvm_drive", **_DRIVE))
+    node.converge("lvm_drive", **_DRIVE, devices=[one, two])
