@@ -35,7 +35,7 @@ from .bcache_attach import (
 )
 from .bcache_health import of_backing, of_cache_set
 from .findings import of_devices, told
-from .safety import blank, check_boot, check_unused, describe_content, take, wipe_steps
+from .safety import blank, check_boot, check_unused, describe_content, is_own, take, wipe_steps
 from .state import Backing, CacheSet, Device, Host, Signature, replace_item
 from .unfinished import anew, begun, forget, same_uuid
 
@@ -151,6 +151,8 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
         )
         host = host.with_content(device.path, _SIGNATURE, held_by="bcache")
         host = host._replace(cache_sets=(*host.cache_sets, cache_set))
+    elif not cache_set.registered:
+        is_own(host, device, f"bcache {want.name}", allow=False)
     for option, wanted, found in (
         ("bucket_size", want.bucket_size, cache_set.bucket_size),
         ("block_size", want.block_size, cache_set.block_size),

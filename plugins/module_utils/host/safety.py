@@ -10,7 +10,7 @@ from ..core.plan import Command, Step
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, lines
-from .state import Content, Device, Host, Signature
+from .state import Array, Content, Device, Host, Signature
 
 _WORDS = {
     "linux_raid_member": "membership of a RAID array",
@@ -29,6 +29,8 @@ _WORDS = {
 }
 
 
+#: Signatures of what lies below filesystems, beside those of a ``…_member``.
+_BELOW = ("bcache", "crypto_LUKS", "ceph_bluestore", "drbd", "DM_snapshot_cow", "DM_integrity", "DM_verity_hash")
 #: What libblkid does not see: ``gpt-`` and the bytes of the sectors that it was written for.
 _UNSEEN_TABLE = "gpt-"
 
@@ -84,7 +86,7 @@ def _holder(host: Host, path: str) -> str:
     array = next((array for array in host.arrays if array.device == path), None)
     if array:
         return f"{path} (RAID array {array.name}, UUID {array.uuid})"
-    return path
+    return path if host.stable(path) == path else f"{path} ({host.stable(path)})"
 
 
 def check_unused(host: Host, device: Device, what: str, remedy: str) -> None:
@@ -92,6 +94,58 @@ def check_unused(host: Host, device: Device, what: str, remedy: str) -> None:
     found = usage(host, device)
     if found:
         raise Refused(f"{what}: {device.path} {found}. {remedy}")
+
+
+def array_of(host: Host, path: str) -> Array | None:
+    """The array whose superblock a device carries, whether it runs or not."""
+    return next((array for array in host.arrays for member in array.members if member.device == path), None)
+
+
+def shows_another(host: Host, device: Device) -> bool:
+    """Whether what can be read on a device is the content of something that it, or its disk, is a part of."""
+    below = [host.devices[path] for path in (device.path, device.disk) if path in host.devices]
+    return any(part.holders or array_of(host, part.path) for part in below)
+
+
+def is_own(host: Host, device: Device, what: str, allow: bool) -> bool:
+    """Whether the content that a device shows is its own, and not that of something that the device is a part of.
+
+    A partition is a part of what its disk is a part of. Raises Refused where it is a part and may not be given up;
+    nothing that runs may be.
+    """
+    own = True
+    for path in filter(None, (device.path, device.disk)):
+        where = path if path == device.path else f"its disk {path}"
+        holders = host.devices[path].holders if path in host.devices else ()
+        if holders:
+            raise Refused(
+                f"{what}: {where} is held by {_holder(host, holders[0])}, and a filesystem, swap area or bcache that "
+                f"can be read on {device.path} is of that, or changes below it. Name what lies on top instead of "
+                f"{device.path}"
+            )
+        array = array_of(host, path)
+        if array and not host.may_lose(path, allow):
+            others = " ".join(member.device for member in array.members if member.device != path)
+            state = f"which is {array.device}" if array.device else "which does not run"
+            raise Refused(
+                f"{what}: {where} has a superblock of RAID array {array.name or array.uuid} (UUID {array.uuid}, also "
+                f"on {others or 'no other device here'}), {state}; what can be read on {device.path} belongs to the "
+                f"array, and its members would differ. Start the array if it does not run, and name its device "
+                f"instead of {device.path}"
+            )
+        own = own and array is None
+    return own
+
+
+def check_single(host: Host, path: str, what: str) -> None:
+    """Raises Refused where a device with a filesystem also carries the signature of what lies below filesystems."""
+    for signature in host.content(path)[path].signatures:
+        if signature.type in _BELOW or signature.type.endswith("_member"):
+            raise Refused(
+                f"{what}: {path} holds {describe(signature)} beside what is wanted, and nobody can tell which of them "
+                f"is in use; it was to hold one thing. Nothing was changed: see what each leads to before one is "
+                f"given up (`wipefs {path}` lists them)"
+            )
 
 
 def check_once(devices: list[Device], what: str) -> None:

@@ -14,9 +14,15 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Pl
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import parse
 from ansible_collections.strata.storage.plugins.module_utils.host import filesystem as planner
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Filesystem, Host, Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Content,
+    Filesystem,
+    Host,
+    Mount,
+    Signature,
+)
 
-from .hosts import EXT4, MEMBER, GiB, a_host, commands, destroyed, disk, outline
+from .hosts import EXT4, MEMBER, UUID as RAID, GiB, a_host, an_array, commands, destroyed, disk, outline
 
 SDB = "/dev/sdb"
 UUID = EXT4.uuid
@@ -29,13 +35,8 @@ def blank(**more: Any) -> Host:
 
 
 def full(found: Filesystem = FOUND, **more: Any) -> Host:
-    return a_host(
-        SDB,
-        contents={SDB: Content((EXT4._replace(type=found.type),))},
-        filesystems={SDB: found},
-        directories={"/srv": True},
-        **more,
-    )
+    parts: dict[str, Any] = {"contents": {SDB: Content((EXT4._replace(type=found.type),))}, **more}
+    return a_host(SDB, filesystems={SDB: found}, directories={"/srv": True}, **parts)
 
 
 def plan(host: Host, allow: bool = False, **words: Any) -> Plan:
@@ -194,6 +195,37 @@ def test_none() -> None:
 )
 def test_what_cannot_be(host: Host, words: dict[str, Any], said: str) -> None:
     refused(host, said, True, **words) if "membership" not in said else refused(host, said, **words)
+
+
+WISHES: tuple[dict[str, Any], ...] = (
+    {},
+    {"type": "ext4"},
+    {"label": "evil"},
+    {"mount_point": "/srv"},
+    {"type": "xfs"},
+    {"state": "absent"},
+)
+
+
+@pytest.mark.parametrize("words", WISHES)
+def test_content_of_an_array_seen_through_its_member(words: dict[str, Any]) -> None:
+    stopped = full()._replace(arrays=(an_array(SDB, "/dev/sdc", device=""),))
+    refused(stopped, f"has a superblock of RAID array .*UUID {RAID}, also on /dev/sdc.*does not run", **words)
+    held = full()._replace(devices={SDB: disk(SDB, holders=("/dev/md0",))})
+    refused(held, "/dev/sdb is held by /dev/md0", True, **words)
+    if words.get("type"):
+        made = plan(stopped, True, **words)
+        assert outline(made)[:2] == ["wipe device /dev/sdb", "format filesystem /dev/sdb"]
+    part = full()._replace(devices={SDB: disk(SDB, disk="/dev/sda"), "/dev/sda": disk("/dev/sda")})
+    refused(part._replace(arrays=(an_array("/dev/sda", device=""),)), "its disk /dev/sda has a superblock", **words)
+
+
+@pytest.mark.parametrize("other", ["LVM2_member", "crypto_LUKS", "bcache"])
+def test_a_second_signature(other: str) -> None:
+    host = full(contents={SDB: Content((EXT4, Signature(other)))})
+    assert plan(host, type="ext4").steps == ()
+    for words in ({"label": "new"}, {"mount_point": "/srv"}):
+        refused(host, "beside what is wanted", True, **words)
 
 
 @pytest.mark.parametrize(

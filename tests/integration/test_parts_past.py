@@ -1,0 +1,100 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Devices that show the content of what they are a part of, that are here twice, or that hold more than they can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .node import Node
+
+
+def parts(node: Node, **sizes: str) -> list[str]:
+    """A partition of each of these disks."""
+    for serial, size in sizes.items():
+        node.run(f"printf 'label: gpt\\nsize={size}\\n' | sfdisk --quiet {node.disk(serial)}")
+    node.run("udevadm settle")
+    return [f"{node.disk(serial)}-part1" for serial in sizes]
+
+
+def refused(node: Node, *words: str, module: str = "layout", **arguments: Any) -> str:
+    """Why a task is refused, with these words in it; not a byte on any disk, and no file, has changed."""
+    look = "sync; cat /etc/fstab /proc/mounts /proc/swaps; ls -a / /srv; md5sum /dev/sd?1"
+    node.run("mkdir -p /srv")
+    before = node.run(look)
+    said = node.refusal(module, **arguments)
+    assert node.run(look) == before
+    assert [word for word in words if word not in said] == [], said
+    return said
+
+
+def mirror(metadata: str, *members: str) -> str:
+    return (
+        f"mdadm --create /dev/md0 --run --quiet --level=1 --metadata={metadata} --assume-clean "
+        f"--raid-devices={len(members)} {' '.join(members)}; udevadm settle; "
+    )
+
+
+@pytest.mark.parametrize("metadata", ["1.0", "0.90"])
+def test_content_seen_through_a_member_of_an_array(node: Node, metadata: str) -> None:
+    one, two = parts(node, HDD1="60M", HDD2="80M")
+    for kind, make in (("ext4", "mkfs.ext4 -q -L good"), ("swap", "mkswap -q -L good")):
+        node.run(f"{mirror(metadata, one, two)} {make} /dev/md0; udevadm settle")
+        item = {"device": two, "type": kind}
+        put = {} if kind == "swap" else {"mount_point": "/srv"}
+        refused(node, "is held by /dev/md0", filesystems=[item | put], allow_destroy=[two])
+        refused(node, "is held by /dev/md0", filesystems=[item | {"label": "evil"}])
+        node.run("mdadm --stop /dev/md0; udevadm settle")
+        uuid = node.run(f"mdadm --examine --export {one} | sed -n s/MD_UUID=//p").replace(":", "")
+        first = node.run(f"readlink -f {one}")
+        for words in (put, {"label": "evil"}):
+            refused(node, f"UUID {uuid}, also on {first}", "Start the array", filesystems=[item | words])
+        assert node.module("layout_info")["layout"]["filesystems"] == []
+        node.run(f"wipefs -qa {one} {two}")
+
+
+def test_bcache_seen_through_a_member_of_a_stopped_array(node: Node) -> None:
+    one, two = parts(node, HDD1="60M", HDD2="60M")
+    node.run(f"{mirror('1.0', one, two)} modprobe bcache; make-bcache -B /dev/md0; udevadm settle")
+    node.run("echo 1 > /sys/block/md0/bcache/stop; udevadm settle")
+    node.guest.until("[ ! -e /sys/block/bcache0 ] && mdadm --stop /dev/md0")
+    node.run("udevadm settle")
+    refused(node, "membership of a RAID array", module="bcache", name="cached", backing_device=one)
+    assert node.module("layout_info")["layout"]["bcaches"] == []
+    node.run(f"mdadm --assemble /dev/md0 {one} {two}; udevadm settle")
+    node.converge("bcache", name="cached", backing_device="/dev/md0")
+
+
+def test_partitions_of_a_member_of_a_stopped_array(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    table = "printf 'label: gpt\\nsize=60M,name=inner\\n' | sfdisk --quiet /dev/md0"
+    node.run(f"{mirror('1.0', one, two)} {table}; udevadm settle; mkfs.ext4 -q /dev/md0p1")
+    node.run(f"mdadm --stop /dev/md0; udevadm settle; partx -a {one}; udevadm settle")
+    item = {"device": f"{one}-part1", "type": "ext4"}
+    for words in ({"label": "evil"}, {"mount_point": "/srv"}):
+        refused(node, "its disk /dev/sd", "has a superblock of RAID array", filesystems=[item | words])
+
+
+def test_what_lies_below_a_snapshot(node: Node) -> None:
+    (one,) = parts(node, HDD1="120M")
+    node.run(f"vgcreate data {one}; lvcreate -y -L 20M -n o data; mkfs.ext4 -q /dev/data/o")
+    node.run("lvcreate -y -L 20M -s -n s data/o; udevadm settle")
+    for label in ("evil", "worse"):
+        item = {"device": "/dev/mapper/data-o-real", "label": label}
+        refused(node, "is held by /dev/dm-", filesystems=[item], allow_destroy=[one])
+    node.converge("layout", filesystems=[{"device": "/dev/data/o", "label": "good", "mount_point": "/srv"}])
+
+
+def test_a_second_signature_beside_a_filesystem(node: Node) -> None:
+    (one,) = parts(node, HDD1="120M")
+    node.run(f"mkfs.btrfs -q {one}; dd if={one} of=/root/btrfs bs=1M count=50 status=none; wipefs -qa {one}")
+    node.run(
+        f"pvcreate -q {one}; dd if=/root/btrfs of={one} bs=64K skip=1 seek=1 status=none conv=fsync; udevadm settle"
+    )
+    assert set(node.signatures(one)[0].split()) == {"LVM2_member", "btrfs"}
+    for words in ({"label": "evil"}, {"mount_point": "/srv"}):
+        refused(node, "an LVM2 physical volume", "beside", filesystems=[{"device": one, "type": "btrfs"} | words])
