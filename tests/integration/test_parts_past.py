@@ -98,3 +98,68 @@ def test_a_second_signature_beside_a_filesystem(node: Node) -> None:
     assert set(node.signatures(one)[0].split()) == {"LVM2_member", "btrfs"}
     for words in ({"label": "evil"}, {"mount_point": "/srv"}):
         refused(node, "an LVM2 physical volume", "beside", filesystems=[{"device": one, "type": "btrfs"} | words])
+
+
+def copied(node: Node, make: str, *names: str) -> list[str]:
+    """Two partitions with one filesystem, of which the second says that it is stale, and is what udev links to."""
+    one, two = parts(node, **dict.fromkeys(names, "320M" if "xfs" in make else "40M"))
+    node.run(
+        f"{make} {one}; mount {one} /mnt; echo good > /mnt/file; umount /mnt; dd if={one} of={two} bs=4M status=none"
+    )
+    node.run(f"mount {two} /mnt; echo stale > /mnt/file; umount /mnt; sync; udevadm settle")
+    node.run(f"udevadm trigger --settle {node.run(f'readlink -f {two}')}")
+    return [one, two]
+
+
+@pytest.mark.parametrize("make", ["mkfs.ext4 -q -L L", "mkfs.xfs -q"])
+def test_a_filesystem_that_is_here_twice(node: Node, make: str) -> None:
+    one, two = copied(node, make, "HDD1", "HDD2")
+    item = {"device": one, "type": make[len("mkfs.") :].partition(" ")[0], "mount_point": "/srv"}
+    both = [node.run(f"readlink -f {part}") for part in (one, two)]
+    refused(node, f"{both[0]} and {both[1]} have one UUID", filesystems=[item | {"boot_required": True}])
+    if "ext4" in make:
+        node.run(f"tune2fs -U random {two}; echo 'LABEL=L /srv ext4 nofail 0 2' >> /etc/fstab; udevadm settle")
+        refused(node, f"{both[0]} and {both[1]} have one LABEL", filesystems=[item])
+        # What a boot finds by its path is mounted, and is what was asked for.
+        node.run(f"sed -i 's,^LABEL=L,{one},' /etc/fstab")
+        node.converge("layout", filesystems=[item])
+        assert node.run("cat /srv/file") == "good"
+        node.run(f"umount /srv; tune2fs -U $(blkid -o value -s UUID {one}) {two}; mount /srv; udevadm settle")
+        node.unchanged("layout", filesystems=[item])
+        told = [(found["problem"], found["device"]) for found in node.module("layout_info")["health"]]
+        assert told == [("twice", both[0])]
+
+
+def test_a_filesystem_or_a_group_that_is_larger_than_its_device(node: Node) -> None:
+    one, two = parts(node, HDD1="80M", HDD2="80M")
+    node.run(f"mkfs.ext4 -q {one}; vgcreate data {two}; lvcreate -y -n v -l 100%FREE data; vgchange -an data")
+    for serial in ("HDD1", "HDD2"):
+        smaller = "sfdisk --quiet --wipe never --wipe-partitions never"
+        node.run(f"printf 'label: gpt\\nsize=50M\\n' | {smaller} {node.disk(serial)}; udevadm settle")
+    refused(node, "its ext4 spans 80 MiB, and", filesystems=[{"device": one, "type": "ext4", "mount_point": "/srv"}])
+    words = {"name": "data", "volumes": [{"name": "w", "size": "20M", "filesystem": "ext4"}]}
+    refused(node, "it was made smaller", module="lvm_drive", devices=[two, node.disk("HDD3")], **words)
+    told = [found["problem"] for found in node.module("layout_info")["health"]]
+    assert told == ["cut off", "cut off"]
+
+
+def test_what_the_kernel_does_not_grow(node: Node) -> None:
+    (one,) = parts(node, HDD1="120M")
+    words: dict[str, Any] = {"name": "data", "filesystem": "ext4", "mount_point": "/srv"}
+    node.module("lvm_drive", **words, size="32M", devices=[one])
+    node.run("mount -o remount,ro /srv")
+    refused(node, "is mounted read-only on /srv", module="lvm_drive", **words, size="64M")
+    node.run("mount -o remount,rw /srv")
+    refused(node, "is mounted read-only", module="lvm_drive", **words, size="64M", mount_options="ro")
+    node.run("umount /srv; debugfs -w -R 'ssv state 2' /dev/data/data; mount /dev/data/data /srv")
+    refused(node, "says that errors were found in it", module="lvm_drive", **words, size="64M")
+    assert [found["problem"] for found in node.module("layout_info")["health"]] == ["errors"]
+    node.run("umount /srv; e2fsck -f -y /dev/data/data || true")
+    node.converge("lvm_drive", **words, size="64M")
+
+
+def test_a_mount_point_that_only_the_kernel_can_make(node: Node) -> None:
+    (one,) = parts(node, HDD1="40M")
+    for point in ("/proc/x", "/sys/x", "/sys/fs/cgroup/x"):
+        item = {"device": one, "type": "ext4", "mount_point": point}
+        refused(node, f"{point} is inside /", filesystems=[item])

@@ -129,6 +129,12 @@ def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
 
 def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, spans: bool = True) -> tuple[Steps, Host]:
     """Mounted, named, and (``spans``) as large as its device."""
+    if want.mount_point != "" and filesystem.size > place.size:
+        raise Refused(
+            f"{place}: its {filesystem.type} spans {show_size(filesystem.size)}, and {place.path} has "
+            f"{show_size(place.size)}: it was made smaller below it. Nothing was changed; make it as large as "
+            "before, and what lay behind its end is there again unless something else was written there"
+        )
     if want.mount_point and filesystem.devices > 1:
         _check_together(host, place, want, filesystem)
     slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
@@ -144,12 +150,29 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, span
     more, host, filesystem = _relabel(host, place, want, filesystem)
     steps += more
     if grows:
+        _check_growable(host, place, filesystem)
         more, host = _grow(host, place, filesystem)
         steps += more
     if steps and want.mount_point != "":
         # What is to be done pays for a look by libblkid; what is as wanted needs none.
         check_single(host, place.device, f"{place}")
     return steps, host
+
+
+def _check_growable(host: Host, place: Place, filesystem: Filesystem) -> None:
+    """Raises Refused for a filesystem that the kernel does not grow as it is mounted."""
+    grown = f"{place}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(place.size)}, and"
+    read_only = [one for one in host.mounts if one.device == place.device and "ro" in one.options.split(",")]
+    if read_only:
+        raise Refused(
+            f"{grown} is mounted read-only on {read_only[0].mount_point}, where it cannot grow. Have it writable first "
+            "(mount_options without ro, if nothing is wrong with it), or keep its size"
+        )
+    if filesystem.damaged:
+        raise Refused(
+            f"{grown} says that errors were found in it; the kernel grows it only once it is repaired. Copy what it "
+            "holds, unmount it, and look at what `e2fsck -f -n` says before e2fsck repairs it"
+        )
 
 
 def _check_together(host: Host, place: Place, want: Use, filesystem: Filesystem) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..core.errors import Refused
 from ..document.drive import Drive
+from ..document.sizes import show_size
 from .state import Device, Group, Host, StrayVolume
 
 
@@ -29,6 +30,13 @@ def check_whole(host: Host, group: Group) -> None:
                 "lies on it is as it was then. Have LVM count it again "
                 f"(vgextend --restoremissing {group.name} {volume.device}). For volumes of LVM's types raid and "
                 "mirror, bring it up to date then (lvchange --refresh)"
+            )
+        size = max(host.devices[volume.device].size, volume.device_size)
+        if 0 < size < volume.end:
+            raise Refused(
+                f"{what}: the group has {show_size(volume.end)} of {volume.device}, which has {show_size(size)}: it "
+                "was made smaller. Nothing was changed; make it as large as before, and what lay behind its end is "
+                "there again unless something else was written there"
             )
     for stray in strays(host, group):
         runs = bool(host.devices[stray.device].holders)

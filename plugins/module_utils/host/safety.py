@@ -107,6 +107,36 @@ def shows_another(host: Host, device: Device) -> bool:
     return any(part.holders or array_of(host, part.path) for part in below)
 
 
+def twins(host: Host, path: str, tag: str) -> list[str]:
+    """The devices beside this one that a boot may find by a UUID or a label, as fstab writes it.
+
+    A snapshot of LVM has those of its volume, and udev prefers the volume. A btrfs has one UUID on all its devices.
+    """
+    if "<" in tag or not tag.startswith(("UUID=", "LABEL=")):
+        return []
+    snapshots = {
+        holder for device in host.devices.values() if device.link.endswith("-cow") for holder in device.holders
+    }
+    layers = {known for known, content in host.contents.items() if any(map(_is_below, content.signatures))}
+    others = host.known_filesystems(
+        *(
+            device.path
+            for device in host.devices.values()
+            if device.path not in (path, *snapshots, *layers)
+            and device.kernel
+            and device.size
+            and not device.silent
+            and not device.partitions
+            and not shows_another(host, device)
+        )
+    )
+    return [
+        other
+        for other, found in others.items()
+        if found and found.devices == 1 and tag in (f"UUID={found.uuid}", f"LABEL={found.label}")
+    ]
+
+
 def is_own(host: Host, device: Device, what: str, allow: bool) -> bool:
     """Whether the content that a device shows is its own, and not that of something that the device is a part of.
 
@@ -137,10 +167,14 @@ def is_own(host: Host, device: Device, what: str, allow: bool) -> bool:
     return own
 
 
+def _is_below(signature: Signature) -> bool:
+    return signature.type in _BELOW or signature.type.endswith("_member")
+
+
 def check_single(host: Host, path: str, what: str) -> None:
     """Raises Refused where a device with a filesystem also carries the signature of what lies below filesystems."""
     for signature in host.content(path)[path].signatures:
-        if signature.type in _BELOW or signature.type.endswith("_member"):
+        if _is_below(signature):
             raise Refused(
                 f"{what}: {path} holds {describe(signature)} beside what is wanted, and nobody can tell which of them "
                 f"is in use; it was to hold one thing. Nothing was changed: see what each leads to before one is "

@@ -408,6 +408,7 @@ def _ext(block: bytes) -> Filesystem | None:
         label=block[120:136].rstrip(b"\0").decode(errors="replace"),
         size=(low | (high << 32 if wide else 0)) << (10 + log_size),
         sector=1024 << log_size,
+        damaged=bool(struct.unpack_from("<H", block, 58)[0] & 2),
     )
 
 

@@ -14,6 +14,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Pl
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import parse
 from ansible_collections.strata.storage.plugins.module_utils.host import filesystem as planner
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Content,
     Filesystem,
@@ -218,6 +219,64 @@ def test_content_of_an_array_seen_through_its_member(words: dict[str, Any]) -> N
         assert outline(made)[:2] == ["wipe device /dev/sdb", "format filesystem /dev/sdb"]
     part = full()._replace(devices={SDB: disk(SDB, disk="/dev/sda"), "/dev/sda": disk("/dev/sda")})
     refused(part._replace(arrays=(an_array("/dev/sda", device=""),)), "its disk /dev/sda has a superblock", **words)
+
+
+def twice(other: Filesystem = FOUND, **more: Any) -> Host:
+    """The same UUID and label on a second disk."""
+    host = full(**more).with_device(disk("/dev/sdc"))
+    return host._replace(filesystems={**host.filesystems, "/dev/sdc": other})
+
+
+def test_a_filesystem_that_is_here_twice() -> None:
+    said = f"/dev/sdb and /dev/sdc have one UUID .UUID={UUID}.*a boot may mount either.*disconnect the copy"
+    required: dict[str, Any] = {"mount_point": "/srv", "type": "ext4", "boot_required": True}
+    for words in ({"mount_point": "/srv"}, required):
+        refused(twice(), said, True, **words)
+    labelled = LINE.replace(f"UUID={UUID}", "LABEL=backup")
+    other = FOUND._replace(uuid="other")
+    refused(twice(other, files={FSTAB: labelled}), "have one LABEL .LABEL=backup.", mount_point="/srv")
+    # By its path, or by what only it has, a boot finds it.
+    for line, found in ((LINE.replace(f"UUID={UUID}", "/dev/disk/by-id/sdb"), FOUND), (LINE, other)):
+        made = plan(twice(found, files={FSTAB: line}), mount_point="/srv")
+        assert commands(made) == ["mount --types ext4 --options defaults /dev/sdb /srv"]
+    mounted = twice(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))
+    assert plan(mounted, mount_point="/srv").steps == ()
+    assert [(found.problem, found.device) for found in health(mounted, {})] == [("twice", SDB)]
+
+
+def test_layers_and_snapshots_are_no_copies() -> None:
+    below = twice()._replace(arrays=(an_array("/dev/sdc", device=""),))
+    cow = disk("/dev/dm-1", link="/dev/mapper/data-s-cow", holders=("/dev/sdc",))
+    for host in (below, twice().with_device(cow)._replace(filesystems={**twice().filesystems, "/dev/dm-1": None})):
+        assert outline(plan(host, mount_point="/srv"))[-1] == "mount filesystem /dev/sdb"
+
+
+def test_a_filesystem_that_is_larger_than_its_device() -> None:
+    host = full(FOUND._replace(size=20 * GiB))
+    wishes: tuple[dict[str, Any], ...] = ({}, {"type": "ext4"}, {"mount_point": "/srv"}, {"label": "new"})
+    for words in wishes:
+        refused(host, "its ext4 spans 20 GiB, and /dev/sdb has 10 GiB: it was made smaller", **words)
+    assert plan(host, mount_point="").steps == ()
+    assert [found.problem for found in health(host, {})] == ["cut off"]
+
+
+def test_what_the_kernel_does_not_grow() -> None:
+    small = FOUND._replace(size=GiB)
+    read_only = (Mount(SDB, "/srv", "ext4", "ro,relatime"),)
+    refused(full(small, mounts=read_only, files={FSTAB: LINE}), "is mounted read-only on /srv", mount_point="/srv")
+    refused(full(small), "is mounted read-only on /srv", mount_point="/srv", mount_options="ro")
+    damaged = full(small._replace(damaged=True))
+    refused(damaged, "says that errors were found in it; the kernel grows it only once", mount_point="/srv")
+    assert [found.problem for found in health(damaged, {})] == ["errors"]
+
+
+def test_a_mount_point_that_only_the_kernel_can_make() -> None:
+    host = blank(virtual=(Mount("proc", "/proc", "proc", "rw"), Mount("tmpfs", "/run", "tmpfs", "rw")))
+    host = host._replace(directories={"/proc/x": None, "/run/x": None})
+    refused(
+        host, "/proc/x is inside /proc, where the kernel shows what it has .proc.", type="ext4", mount_point="/proc/x"
+    )
+    assert outline(plan(host, type="ext4", mount_point="/run/x"))[-1] == "mount filesystem /dev/sdb"
 
 
 @pytest.mark.parametrize("other", ["LVM2_member", "crypto_LUKS", "bcache"])
