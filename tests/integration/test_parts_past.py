@@ -163,3 +163,55 @@ def test_a_mount_point_that_only_the_kernel_can_make(node: Node) -> None:
     for point in ("/proc/x", "/sys/x", "/sys/fs/cgroup/x"):
         item = {"device": one, "type": "ext4", "mount_point": point}
         refused(node, f"{point} is inside /", filesystems=[item])
+
+
+def test_a_copy_of_a_backing_device(node: Node) -> None:
+    one, two = parts(node, HDD1="40M", HDD2="40M")
+    node.module("bcache", name="cached", backing_device=one)
+    node.run(f"dd if={one} of={two} bs=4M status=none conv=fsync; udevadm settle")
+    both = " and ".join(node.run(f"readlink -f {part}") for part in (one, two))
+    refused(node, f"{both} are copies of one backing device", module="bcache", name="cached")
+    # udev has the kernel run the copy as well.
+    assert {found["problem"] for found in node.module("layout_info")["health"]} == {"twice"}
+
+
+def test_swap_of_a_system_that_hibernates(node: Node) -> None:
+    (one,) = parts(node, HDD1="40M")
+    image = f"dd of={one} bs=1 seek=4086 conv=notrunc,fsync status=none"
+    node.run(f"mkswap -q {one}; printf 'S1SUSPEND\\0' | {image}; udevadm settle")
+    said = refused(node, "memory of a system that hibernates", filesystems=[{"device": one, "type": "swap"}])
+    assert "allow_destroy" not in said
+
+
+def test_a_second_line_that_mounts_nothing_by_itself_stays(node: Node) -> None:
+    (one,) = parts(node, HDD1="40M")
+    node.module("layout", filesystems=[{"device": one, "type": "ext4", "mount_point": "/srv"}])
+    uuid = node.run(f"blkid --output value --match-tag UUID {one}")
+    node.run(f"echo 'UUID={uuid} /other ext4 noauto 0 2' >> /etc/fstab")
+    node.converge("layout", filesystems=[{"device": one, "mount_point": ""}])
+    assert node.run(f"grep {uuid} /etc/fstab") == f"UUID={uuid} /other ext4 noauto 0 2"
+
+
+def test_a_drive_whose_array_does_not_run(node: Node) -> None:
+    one, two = parts(node, HDD1="60M", HDD2="60M")
+    node.module("raid", name="md0", level="1", devices=[one, two])
+    node.guest.until("[ $(cat /sys/block/md0/md/sync_action) = idle ]")
+    words: dict[str, Any] = {"name": "data", "filesystem": "ext4", "size": "32M", "mount_point": "/srv"}
+    node.module("lvm_drive", **words, devices=["/dev/md0"])
+    node.run("umount /srv; vgchange -an data; mdadm --stop /dev/md0; udevadm settle")
+    refused(node, "it lies on /dev/md0, which does not run", module="lvm_drive", name="data", state="absent")
+    node.module("raid", name="md0")
+    node.run("vgchange -ay data")
+    node.module("lvm_drive", name="data", state="absent", allow_destroy=True)
+    node.module("raid", name="md0", state="stopped")
+    node.unchanged("lvm_drive", name="data", state="absent")
+
+
+def test_one_device_of_a_btrfs_on_several(node: Node) -> None:
+    one, two = parts(node, HDD1="120M", HDD2="120M")
+    node.run(f"mkfs.btrfs -q {one} {two}; udevadm settle")
+    other = node.run(f"readlink -f {two}")
+    item = {"device": one, "state": "absent"}
+    refused(node, f"which spans 2 devices (also {other})", filesystems=[item])
+    checked = node.check("layout", filesystems=[item], allow_destroy=[one])
+    assert f"which spans 2 devices (also {other})" in str([step["destroys"] for step in checked["plan"]])

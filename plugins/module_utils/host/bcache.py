@@ -94,6 +94,13 @@ def _find(host: Host, want: Bcache) -> Backing | None:
     labelled = [backing for backing in host.backings if backing.name == want.name]
     if len(labelled) > 1:
         paths = " and ".join(backing.device for backing in labelled)
+        if labelled[0].uuid and len({backing.uuid for backing in labelled}) == 1:
+            running = "".join(f"; {one.bcache} runs on {one.device} now" for one in labelled if one.bcache)
+            raise Refused(
+                f"bcache {want.name}: {paths} are copies of one backing device (UUID {labelled[0].uuid}){running}. "
+                "Their superblocks do not say which is newer, and a boot takes either; one was to be here. Find out "
+                "which is wanted, and disconnect the other"
+            )
         raise Refused(f"bcache {want.name}: {paths} both carry this label; give one of them another one")
     found = labelled[0] if labelled else None
     device = host.find(want.backing_device) if want.backing_device else None

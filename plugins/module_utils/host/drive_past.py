@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..core.errors import Refused
 from ..document.drive import Drive
 from ..document.sizes import show_size
@@ -51,6 +53,20 @@ def check_whole(host: Host, group: Group) -> None:
                 f"{what}: LVM takes {used} for its physical volume (metadata {group.sequence}), and {stray.device} is "
                 f"{_what_it_is(group, stray)}. {why}. Disconnect the one that is not wanted. To keep both, give the "
                 f"copy an identity of its own while nobody uses it (vgimportclone {stray.device})"
+            )
+
+
+def check_gone(host: Host, name: str) -> None:
+    """Raises Refused where a group is not to be seen, and lies on an array that does not run, by LVM's backup of it."""
+    stopped = [array for array in host.arrays if not array.running]
+    backup = f"/etc/lvm/backup/{name}"
+    for path in re.findall(r'\bdevice = "(/dev/md[^"]+)"', host.file(backup) or "") if stopped else ():
+        if not any(array.running and array.device == path for array in host.arrays):
+            which = " and ".join(f"{array.name or array.uuid} (UUID {array.uuid})" for array in stopped)
+            raise Refused(
+                f"drive {name}: no such volume group is to be seen, and by {backup} it lies on {path}, which does not "
+                f"run; RAID array {which} is stopped. Start it first, so that its volumes can be seen. Where the group "
+                f"is gone for good, remove {backup}"
             )
 
 

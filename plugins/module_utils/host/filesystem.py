@@ -14,7 +14,7 @@ from . import mount
 from .contents import Place, dump_use, make, put_to_use, target, with_filesystem, without_membership
 from .findings import of_use, told
 from .kinds import KINDS
-from .safety import check_unused, describe_content, is_own, take, wipe_steps
+from .safety import check_unused, describe_held, is_own, take, wipe_steps
 from .state import Device, Filesystem, Host
 from .unfinished import forget, half_made
 
@@ -58,13 +58,15 @@ def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
     is_own(host, device, what, allow)
     content = host.content(device.path)[device.path]
     if not host.may_lose(device.path, allow):
-        raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+        held = describe_held(host, device.path, content)
+        raise Refused(f"{what}: {device.path} holds {held}. Set allow_destroy to destroy that.")
+    before = host
     unmounted = mount.unmount(host, target(_place(host, want, device), filesystem))
     host = unmounted.after
     check_unused(host, device, what, "Take away what uses it first.")
     host = with_filesystem(host.with_content(device.path), device.path, None)
     forgotten, host = forget(host, paths=(device.path,))
-    return Plan(unmounted.steps + wipe_steps([(device, content)]) + forgotten, host)
+    return Plan(unmounted.steps + wipe_steps([(device, content)], host=before) + forgotten, host)
 
 
 def device_paths(_want: OnDevice) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..document.sizes import show_size
-from .bcache_health import of_backing, of_cache_set
+from .bcache_health import of_backing, of_cache_set, of_copies
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices, of_mount
 from .fstab import FSTAB, lines
 from .raid_health import of_array
@@ -27,6 +27,7 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
         found += of_array(host, array)
     for backing in host.backings:
         found += of_backing(backing)
+    found += of_copies(host.backings)
     for cache_set in host.cache_sets:
         found += of_cache_set(cache_set)
     for group in host.lvm.groups if host.lvm else ():

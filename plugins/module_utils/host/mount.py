@@ -170,7 +170,7 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
     if want.mount_point is None:
         return Plan((), host)
     if not want.mount_point:
-        return unmount(host, target)
+        return unmount(host, target, gone=False)
     point = host.real_point(want.mount_point)
     steps, host = _leave(host, target, point)
     own = next((one for one in host.mounted_there(point) if one.device == target.device and not one.part), None)
@@ -456,12 +456,25 @@ def _within(spec: str, point: str) -> bool:
     return spec == point or spec.startswith(f"{point}/")
 
 
-def unmount(host: Host, target: Target) -> Plan:
+def _by_hand(line: Line) -> bool:
+    """Whether only somebody who asks for it mounts it."""
+    told = words(line.options)
+    return "noauto" in told and not any(word.startswith("x-systemd.automount") for word in told)
+
+
+def unmount(host: Host, target: Target, gone: bool = True) -> Plan:
     """What it takes to have a filesystem not mounted (a swap area not used), now and at each boot.
 
-    The fstab line goes last: what cannot be unmounted keeps it.
+    The fstab lines go last: what cannot be unmounted keeps its own. Unless it is going to be ``gone``, a line by which
+    nothing mounts it stays.
     """
     check_unmountable(host, str(target), target.device)
+    points = host.mounted(target.device)
+    kept = [
+        line
+        for line in lines(host)
+        if not gone and _is_about(host, line, target, None) and _by_hand(line) and place(host, line) not in points
+    ]
     steps: tuple[Step, ...] = ()
     if target.device in host.swaps:
         off = Command(("swapoff", target.device), timeout=3600)
@@ -474,8 +487,12 @@ def unmount(host: Host, target: Target) -> Plan:
         if _is_about(host, line, target, None):
             more, host = _disarm(host, target, line)
             steps += more
-    persisted, host = _write_fstab(host, target, None, None, f"no line in {FSTAB}")
-    return Plan(steps + persisted, host)
+    own = [place(host, line) for line in lines(host) if line not in kept and _is_about(host, line, target, None)]
+    for point in own if kept else (None,):
+        detail = f"no line in {FSTAB}" if point is None else f"{point} is not in {FSTAB}"
+        more, host = _write_fstab(host, target, point, None, detail)
+        steps += more
+    return Plan(steps, host)
 
 
 def check_mount_points(volumes: tuple[Volume, ...], drive: str) -> None:

@@ -25,6 +25,7 @@ _WORDS = {
     "dos": "an MBR partition table",
     "PMBR": "a protective MBR, which is what is left of a GPT partition table",
     "swap": "a swap area",
+    "swsuspend": "a swap area with the memory of a system that hibernates",
     "unseen": "what can only be seen once it runs",
 }
 
@@ -53,6 +54,19 @@ def _sectors(signature: Signature) -> str:
 
 def describe_content(content: Content) -> str:
     return " and ".join(describe(signature) for signature in content.signatures)
+
+
+def describe_held(host: Host, path: str, content: Content) -> str:
+    """As describe_content; of a btrfs on several devices, also what else it is on."""
+    said = describe_content(content)
+    one = next((signature for signature in content.signatures if signature.type == "btrfs"), None)
+    found = host.known_filesystems(path).get(path) if one and path in host.devices else None
+    if found is None or found.devices < 2:
+        return said
+    free = (device for device in host.devices.values() if device.size and not device.silent and not device.holders)
+    known = host.known_filesystems(*(device.path for device in free))
+    others = [other for other, carried in known.items() if carried and carried.uuid == found.uuid and other != path]
+    return f"{said}, which spans {found.devices} devices (also {' '.join(others) or 'some that are not here'})"
 
 
 def how_to_see(device: Device, content: Content) -> str:
@@ -248,13 +262,16 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     if kept:
         path, content = kept[-1]
         where = "it" if path == device.path else f"its partition {path}"
+        remedy = f", or name {host.stable(device.path)} in allow_destroy to destroy that."
+        if any(signature.type == "swsuspend" for signature in content.signatures):
+            remedy = ". Resume that system and shut it down, and its swap area is free again."
         raise Refused(
-            f"{refused}: {where} holds {describe_content(content)}.{how_to_see(host.devices[path], content)} "
-            f"Take it out of `{option}`, or name {host.stable(device.path)} in allow_destroy to destroy that."
+            f"{refused}: {where} holds {describe_held(host, path, content)}."
+            f"{how_to_see(host.devices[path], content)} Take it out of `{option}`{remedy}"
         )
     for path, content in held:
         check_boot(host, path, content, refused, remade=option == "filesystems")
-    return wipe_steps([(host.devices[path], content) for path, content in held])
+    return wipe_steps([(host.devices[path], content) for path, content in held], host=host)
 
 
 def check_boot(host: Host, path: str, content: Content, refused: str, remade: bool = False) -> None:
@@ -276,8 +293,11 @@ def check_boot(host: Host, path: str, content: Content, refused: str, remade: bo
             )
 
 
-def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True) -> tuple[Step, ...]:
-    """Erase what devices hold, in that order; ``lost``: that is data, and not what a crash left half made."""
+def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True, host: Host | None = None) -> tuple[Step, ...]:
+    """Erase what devices hold, in that order; ``lost``: that is data, and not what a crash left half made.
+
+    ``host``: what is lost with it on other devices is told too.
+    """
     return tuple(
         Step(
             verb="wipe",
@@ -290,7 +310,11 @@ def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True) -> tuple[S
             ),
             claims=(Claim(device.path, device.identity, content.signatures),),
             flush=(device.path,),
-            destroys=(f"{device.path}: {describe_content(content)}",) if lost else (),
+            destroys=(
+                (f"{device.path}: {describe_held(host, device.path, content) if host else describe_content(content)}",)
+                if lost
+                else ()
+            ),
         )
         for device, content in held
     )

@@ -279,6 +279,36 @@ def test_a_mount_point_that_only_the_kernel_can_make() -> None:
     assert outline(plan(host, type="ext4", mount_point="/run/x"))[-1] == "mount filesystem /dev/sdb"
 
 
+def test_a_line_that_mounts_nothing_by_itself_stays() -> None:
+    by_hand = f"UUID={UUID} /other ext4 noauto,nofail 0 2\n"
+    mounts = (Mount(SDB, "/srv", "ext4", "rw,relatime"),)
+    made = plan(full(files={FSTAB: LINE + by_hand}, mounts=mounts), mount_point="")
+    assert made.after.files[FSTAB] == by_hand
+    other = (mounts[0]._replace(mount_point="/other"),)
+    assert plan(full(files={FSTAB: by_hand}, mounts=other), mount_point="").after.files[FSTAB] == ""
+    for waits in ("noauto,x-systemd.automount", "nofail"):
+        line = f"UUID={UUID} /third ext4 {waits} 0 2\n"
+        assert plan(full(files={FSTAB: line + by_hand}), mount_point="").after.files[FSTAB] == by_hand
+    assert (
+        planner.plan(full(files={FSTAB: by_hand}), parse({"device": "sdb", "state": "absent"}), True).after.files[FSTAB]
+        == ""
+    )
+
+
+def test_swap_of_a_system_that_hibernates() -> None:
+    host = blank(contents={SDB: Content((Signature("swsuspend"),))})
+    refused(host, "memory of a system that hibernates.* Resume that system and shut it down", type="swap")
+
+
+@pytest.mark.parametrize("words", [{"type": "ext4"}, {"state": "absent"}])
+def test_one_device_of_a_btrfs_on_several(words: dict[str, Any]) -> None:
+    two = FOUND._replace(type="btrfs", devices=2)
+    host = full(two).with_device(disk("/dev/sdc"))._replace(filesystems={SDB: two, "/dev/sdc": two})
+    refused(host, "which spans 2 devices .also /dev/sdc.", **words)
+    (lost,) = destroyed(planner.plan(host, parse({"device": "sdb", **words}), True))
+    assert "which spans 2 devices (also /dev/sdc)" in lost
+
+
 @pytest.mark.parametrize("other", ["LVM2_member", "crypto_LUKS", "bcache"])
 def test_a_second_signature(other: str) -> None:
     host = full(contents={SDB: Content((EXT4, Signature(other)))})
