@@ -76,7 +76,8 @@ def _filesystems(host: Host) -> Iterator[Finding]:
             continue
         if found.size > device.size:
             yield _cut_off(device, path, f"its {found.type}", found.size)
-        if found.damaged:
+        # What a mounted one has counted is told with its mount.
+        if found.damaged and not any(mount.errors for mount in host.mounts if mount.device == path):
             meaning, remedy = (
                 "Something in it may be damaged.",
                 "Copy what it holds, and have it checked (e2fsck -f -n).",

@@ -268,6 +268,8 @@ def test_what_the_kernel_does_not_grow() -> None:
     damaged = full(small._replace(damaged=True))
     refused(damaged, "says that errors were found in it; the kernel grows it only once", mount_point="/srv")
     assert [found.problem for found in health(damaged, {})] == ["errors"]
+    counted = damaged._replace(mounts=(read_only[0]._replace(errors=("1 error",)),))
+    assert [found.problem for found in health(counted, {})].count("errors") == 1
 
 
 def test_a_mount_point_that_only_the_kernel_can_make() -> None:
