@@ -35,7 +35,7 @@ from .bcache_attach import (
 )
 from .bcache_health import of_backing, of_cache_set
 from .findings import of_devices, told
-from .safety import blank, check_boot, check_unused, describe_content, take, wipe_steps
+from .safety import blank, check_boot, check_unused, describe_content, is_own, take, wipe_steps
 from .state import Backing, CacheSet, Device, Host, Signature, replace_item
 from .unfinished import anew, begun, forget, same_uuid
 
@@ -94,6 +94,13 @@ def _find(host: Host, want: Bcache) -> Backing | None:
     labelled = [backing for backing in host.backings if backing.name == want.name]
     if len(labelled) > 1:
         paths = " and ".join(backing.device for backing in labelled)
+        if labelled[0].uuid and len({backing.uuid for backing in labelled}) == 1:
+            running = "".join(f"; {one.bcache} runs on {one.device} now" for one in labelled if one.bcache)
+            raise Refused(
+                f"bcache {want.name}: {paths} are copies of one backing device (UUID {labelled[0].uuid}){running}. "
+                "Their superblocks do not say which is newer, and a boot takes either; one was to be here. Find out "
+                "which is wanted, and disconnect the other"
+            )
         raise Refused(f"bcache {want.name}: {paths} both carry this label; give one of them another one")
     found = labelled[0] if labelled else None
     device = host.find(want.backing_device) if want.backing_device else None
@@ -151,6 +158,8 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
         )
         host = host.with_content(device.path, _SIGNATURE, held_by="bcache")
         host = host._replace(cache_sets=(*host.cache_sets, cache_set))
+    elif not cache_set.registered:
+        is_own(host, device, f"bcache {want.name}", allow=False)
     for option, wanted, found in (
         ("bucket_size", want.bucket_size, cache_set.bucket_size),
         ("block_size", want.block_size, cache_set.block_size),

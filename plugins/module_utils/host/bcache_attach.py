@@ -14,7 +14,7 @@ from ..document.sizes import show_size
 from .actions import Inspect, Release
 from .pause import Pause, pause
 from .read import BCACHE_LINKS
-from .safety import usage
+from .safety import is_own, usage
 from .state import BLANK, UNSEEN, Backing, CacheSet, Content, Device, Host, replace_item
 from .unfinished import begun, intent, look
 
@@ -49,6 +49,8 @@ def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[S
     own = set_of(host, backing)
     starts = not backing.bcache and bool(not backing.cache_set or (own and own.registered))
     if not backing.registered:
+        if not new:
+            is_own(host, device, f"bcache {want.name}", allow=False)
         steps += (_register_step(want, device, starts),)
         host, backing = replace_backing(host, backing, backing._replace(registered=True, tunables={}))
     if starts:

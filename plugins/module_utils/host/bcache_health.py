@@ -34,6 +34,17 @@ def of_backing(backing: Backing) -> Iterator[Finding]:
         yield found(NOTICE, "dirty", f"{backing.dirty_data} only in the cache", "It is written back by itself.")
 
 
+def of_copies(backings: tuple[Backing, ...]) -> Iterator[Finding]:
+    """Backing devices that are here twice."""
+    for backing in backings:
+        others = [other.device for other in backings if other.uuid == backing.uuid and other.device != backing.device]
+        if others and backing.uuid and (backing.bcache or not any(other.bcache for other in backings)):
+            detail = f"{backing.device} is here twice: {' and '.join(others)} has the same UUID, {backing.uuid}"
+            meaning = "A boot takes either of them, and nothing says which is newer."
+            remedy = "Find out which one is wanted, and disconnect the other."
+            yield Finding(WARNING, backing.bcache or backing.device, backing.name, "twice", detail, meaning, remedy)
+
+
 def of_cache_set(cache_set: CacheSet) -> Iterator[Finding]:
     remedy = f"Look at {cache_set.device}; a task with another cache_device moves what it serves."
 

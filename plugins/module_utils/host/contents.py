@@ -14,7 +14,7 @@ from ..document.sizes import show_size
 from . import mount
 from .actions import Grow, Relabel
 from .kinds import KINDS
-from .safety import blank, check_boot, check_unused, describe_content, wipe_steps
+from .safety import blank, check_boot, check_single, check_unused, describe_content, is_own, wipe_steps
 from .state import Filesystem, Host, Signature
 from .unfinished import about, ended, forget, half_made, on_device, same_uuid
 
@@ -61,12 +61,22 @@ def with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> H
     return host._replace(filesystems={**host.filesystems, device: filesystem})
 
 
+def without_membership(host: Host, path: str) -> Host:
+    """The host, once a device carries no superblock of an array any more."""
+    arrays = (
+        array._replace(members=tuple(member for member in array.members if member.device != path))
+        for array in host.arrays
+    )
+    return host._replace(arrays=tuple(array for array in arrays if array.members))
+
+
 def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host, Filesystem]:
     """A filesystem of the wanted kind; one that is there already stays."""
     filesystem = host.filesystem(place.device)
     left = half_made(host, "filesystem", place.device)
     recorded = about(host, "filesystem", place.device)
-    if filesystem and not left and filesystem.type == (want.filesystem or filesystem.type):
+    own = filesystem is None or is_own(host, host.devices[place.device], f"{place}", allow)
+    if filesystem and own and not left and filesystem.type == (want.filesystem or filesystem.type):
         _check_sectors(host, place, filesystem)
         # A kernel has worked with it: it was complete when the crash came.
         done = any(same_uuid(record.uuid, filesystem.uuid) for record in recorded)
@@ -100,7 +110,7 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     command = Command(KINDS[kind].make(place.path, made.uuid, label), timeout=600)
     intent = on_device(place.path, made.uuid)
     steps += (_step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
-    host = ended(host, *recorded)
+    host = without_membership(ended(host, *recorded), device.path)
     host = host.with_content(device.path, Signature(kind, made.uuid, label))
     return steps, with_filesystem(host, device.path, made), made
 
@@ -119,6 +129,12 @@ def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
 
 def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, spans: bool = True) -> tuple[Steps, Host]:
     """Mounted, named, and (``spans``) as large as its device."""
+    if want.mount_point != "" and filesystem.size > place.size:
+        raise Refused(
+            f"{place}: its {filesystem.type} spans {show_size(filesystem.size)}, and {place.path} has "
+            f"{show_size(place.size)}: it was made smaller below it. Nothing was changed; make it as large as "
+            "before, and what lay behind its end is there again unless something else was written there"
+        )
     if want.mount_point and filesystem.devices > 1:
         _check_together(host, place, want, filesystem)
     slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
@@ -134,9 +150,29 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, span
     more, host, filesystem = _relabel(host, place, want, filesystem)
     steps += more
     if grows:
+        _check_growable(host, place, filesystem)
         more, host = _grow(host, place, filesystem)
         steps += more
+    if steps and want.mount_point != "":
+        # What is to be done pays for a look by libblkid; what is as wanted needs none.
+        check_single(host, place.device, f"{place}")
     return steps, host
+
+
+def _check_growable(host: Host, place: Place, filesystem: Filesystem) -> None:
+    """Raises Refused for a filesystem that the kernel does not grow as it is mounted."""
+    grown = f"{place}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(place.size)}, and"
+    read_only = [one for one in host.mounts if one.device == place.device and "ro" in one.options.split(",")]
+    if read_only:
+        raise Refused(
+            f"{grown} is mounted read-only on {read_only[0].mount_point}, where it cannot grow. Have it writable first "
+            "(mount_options without ro, if nothing is wrong with it), or keep its size"
+        )
+    if filesystem.damaged:
+        raise Refused(
+            f"{grown} says that errors were found in it; the kernel grows it only once it is repaired. Copy what it "
+            "holds, unmount it, and look at what `e2fsck -f -n` says before e2fsck repairs it"
+        )
 
 
 def _check_together(host: Host, place: Place, want: Use, filesystem: Filesystem) -> None:

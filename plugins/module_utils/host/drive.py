@@ -218,7 +218,9 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
     left += [path for path in (record.devices if record else ()) if half_made(host, "drive", path) and path not in left]
     gone: tuple[str, ...] = ()
     things = [f"drive {want.name}"]
-    if group:
+    if group is None:
+        drive_past.check_gone(host, want.name)
+    else:
         ours = _wanted_volumes(want, group)
         foreign = [describe_volume(volume) for volume in group.volumes if volume not in ours]
         if foreign:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import re
+
 from ..core.errors import Refused
 from ..document.drive import Drive
+from ..document.sizes import show_size
 from .state import Device, Group, Host, StrayVolume
 
 
@@ -34,6 +37,13 @@ def check_whole(host: Host, group: Group) -> None:
                 "lies on it is as it was then. Have LVM count it again "
                 f"(vgextend --restoremissing {group.name} {volume.device}). For volumes of LVM's types raid and "
                 "mirror, bring it up to date then (lvchange --refresh)"
+            )
+        size = max(host.devices[volume.device].size, volume.device_size)
+        if 0 < size < volume.end:
+            raise Refused(
+                f"{what}: the group has {show_size(volume.end)} of {volume.device}, which has {show_size(size)}: it "
+                "was made smaller. Nothing was changed; make it as large as before, and what lay behind its end is "
+                "there again unless something else was written there"
             )
     for stray in strays(host, group):
         runs = bool(host.devices[stray.device].holders)
@@ -116,6 +126,20 @@ def how_to_show(host: Host, stray: StrayVolume) -> str:
     if stray.lock_type:
         return f"Start its locks first (vgchange --lockstart {stray.group})"
     return f"See what `pvs {stray.device}` says"
+
+
+def check_gone(host: Host, name: str) -> None:
+    """Raises Refused where a group is not to be seen, and lies on an array that does not run, by LVM's backup of it."""
+    stopped = [array for array in host.arrays if not array.running]
+    backup = f"/etc/lvm/backup/{name}"
+    for path in re.findall(r'\bdevice = "(/dev/md[^"]+)"', host.file(backup) or "") if stopped else ():
+        if not any(array.running and array.device == path for array in host.arrays):
+            which = " and ".join(f"{array.name or array.uuid} (UUID {array.uuid})" for array in stopped)
+            raise Refused(
+                f"drive {name}: no such volume group is to be seen, and by {backup} it lies on {path}, which does not "
+                f"run; RAID array {which} is stopped. Start it first, so that its volumes can be seen. Where the group "
+                f"is gone for good, remove {backup}"
+            )
 
 
 def strays(host: Host, group: Group) -> list[StrayVolume]:

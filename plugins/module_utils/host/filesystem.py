@@ -11,10 +11,10 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.filesystem import OnDevice
 from . import mount
-from .contents import Place, dump_use, make, put_to_use, target, with_filesystem
+from .contents import Place, dump_use, make, put_to_use, target, with_filesystem, without_membership
 from .findings import of_use, told
 from .kinds import KINDS
-from .safety import check_unused, describe_content, take, wipe_steps
+from .safety import check_unused, describe_held, is_own, take, wipe_steps
 from .state import Device, Filesystem, Host
 from .unfinished import forget, half_made
 
@@ -31,12 +31,13 @@ def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
     place = _place(host, want, device)
     found = host.filesystem(device.path)
     steps: tuple[Step, ...] = ()
-    if found is None or found.type != (want.use.filesystem or found.type):
+    own = found is None or is_own(host, device, what, allow)
+    if found is None or not own or found.type != (want.use.filesystem or found.type):
         if want.use.filesystem is None:
             raise StorageError(f"{what}: there is none, and to make one, say also: type")
         if not half_made(host, "filesystem", device.path):
             steps = take(host, device, f"a place for {want.use.filesystem}", "filesystems", allow)
-            host = with_filesystem(host.with_content(device.path), device.path, None)
+            host = without_membership(with_filesystem(host.with_content(device.path), device.path, None), device.path)
     made, host, filesystem = make(host, place, want.use, allow)
     used, host = put_to_use(host, place, want.use, filesystem)
     return Plan(steps + made + used, host, warnings=told(f"filesystem on {want.device}", *of_use(host, device.path)))
@@ -53,16 +54,19 @@ def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
     filesystem = host.filesystem(device.path) if device else None
     if device is None or filesystem is None:
         return Plan(*forget(host, paths=(device.path,) if device else ()))
-    content = host.content(device.path)[device.path]
     what = f"filesystem on {want.device} cannot be removed"
+    is_own(host, device, what, allow)
+    content = host.content(device.path)[device.path]
     if not host.may_lose(device.path, allow):
-        raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+        held = describe_held(host, device.path, content)
+        raise Refused(f"{what}: {device.path} holds {held}. Set allow_destroy to destroy that.")
+    before = host
     unmounted = mount.unmount(host, target(_place(host, want, device), filesystem))
     host = unmounted.after
     check_unused(host, device, what, "Take away what uses it first.")
     host = with_filesystem(host.with_content(device.path), device.path, None)
     forgotten, host = forget(host, paths=(device.path,))
-    return Plan(unmounted.steps + wipe_steps([(device, content)]) + forgotten, host)
+    return Plan(unmounted.steps + wipe_steps([(device, content)], host=before) + forgotten, host)
 
 
 def device_paths(_want: OnDevice) -> dict[str, str]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .bcache_health import of_backing, of_cache_set
+from ..document.sizes import show_size
+from .bcache_health import of_backing, of_cache_set, of_copies
 from .drive_past import how_to_show, what_is_hidden
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices, of_mount
+from .fstab import FSTAB, lines
 from .raid_health import of_array
-from .state import Group, Host, StrayVolume
+from .safety import shows_another, twins
+from .state import Device, Group, Host, StrayVolume
 
 _SEVERITIES = (CRITICAL, WARNING, NOTICE)
 #: Per cent of a filesystem from which on it is said to be nearly full.
@@ -25,6 +28,7 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
         found += of_array(host, array)
     for backing in host.backings:
         found += of_backing(backing)
+    found += of_copies(host.backings)
     for cache_set in host.cache_sets:
         found += of_cache_set(cache_set)
     for group in host.lvm.groups if host.lvm else ():
@@ -34,6 +38,7 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
     for mount in {mount.mount_point: mount for mount in reversed(host.mounts) if not mount.hidden}.values():
         found += of_mount(host, mount)
     found += _spaces(host)
+    found += _filesystems(host)
     found = [finding._replace(name=names.get(finding.name, finding.name)) for finding in found]
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))
 
@@ -73,6 +78,44 @@ def of_hidden(host: Host, stray: StrayVolume) -> Finding:
         "Its volumes cannot be used, and other programs may take the device for unused.",
         f"{how_to_show(host, stray)}.",
     )
+
+
+def _filesystems(host: Host) -> Iterator[Finding]:
+    """What those that were read say of themselves, and which mounted one a boot could take another for."""
+    for group in host.lvm.groups if host.lvm else ():
+        for volume in group.physical_volumes:
+            if volume.device in host.devices and host.devices[volume.device].size < volume.end and not volume.missing:
+                yield _cut_off(host.devices[volume.device], group.name, "the group", volume.end)
+    for path, found in host.filesystems.items():
+        device = host.devices.get(path)
+        if found is None or device is None or shows_another(host, device):
+            continue
+        if found.size > device.size:
+            yield _cut_off(device, path, f"its {found.type}", found.size)
+        # What a mounted one has counted is told with its mount.
+        if found.damaged and not any(mount.errors for mount in host.mounts if mount.device == path):
+            meaning, remedy = (
+                "Something in it may be damaged.",
+                "Copy what it holds, and have it checked (e2fsck -f -n).",
+            )
+            yield Finding(
+                WARNING, path, path, "errors", f"its {found.type} says that errors were found", meaning, remedy
+            )
+        point = next(iter(host.mounted(path)), "")
+        line = next((line for line in lines(host.files.get(FSTAB)) if line.place == point), None)
+        tag = line.tag if line and line.tag.startswith("LABEL=") else f"UUID={found.uuid}"
+        others = twins(host, path, tag) if point and found.devices == 1 else []
+        if others:
+            detail = f"{' and '.join(others)} has the same {tag}"
+            meaning = "A boot may mount either of them."
+            remedy = "Find out which one is wanted; disconnect the other, or give it a UUID and a label of its own."
+            yield Finding(WARNING, path, path, "twice", detail, meaning, remedy)
+
+
+def _cut_off(device: Device, name: str, what: str, size: int) -> Finding:
+    detail = f"{what} has {show_size(size)} of it, and it has only {show_size(device.size)}"
+    meaning, remedy = "It was made smaller below that.", "Make it as large as before; write nothing to it until then."
+    return Finding(CRITICAL, device.path, name, "cut off", detail, meaning, remedy)
 
 
 def _spaces(host: Host) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from .actions import ReloadMounts
 from .fstab import FSTAB, Line
 from .kinds import KINDS
 from .mount_options import flags, in_effect, kernel_words, shown, taking_back, words, words_of_filesystem
+from .safety import twins
 from .state import Host, Mount
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 #: A missing drive must not keep a host from booting, or from being reached. Nothing waits for one that is late, but
 #: systemd does not mount what comes after this time: too short for a slow host is a host without its data.
 _NOT_REQUIRED = ("nofail", "x-systemd.device-timeout=300s")
+#: What the kernel makes up, and nobody makes a directory in.
+_OF_THE_KERNEL = (
+    *("proc", "sysfs", "cgroup", "cgroup2", "devpts", "securityfs", "debugfs", "tracefs", "configfs", "bpf", "pstore"),
+    *("efivarfs", "mqueue", "fusectl", "binfmt_misc", "selinuxfs", "rpc_pipefs", "nfsd"),
+)
 #: The options of a new line where nobody says any.
 DEFAULTS = ",".join(("defaults", *_NOT_REQUIRED))
 
@@ -164,7 +170,7 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
     if want.mount_point is None:
         return Plan((), host)
     if not want.mount_point:
-        return unmount(host, target)
+        return unmount(host, target, gone=False)
     point = host.real_point(want.mount_point)
     steps, host = _leave(host, target, point)
     own = next((one for one in host.mounted_there(point) if one.device == target.device and not one.part), None)
@@ -182,12 +188,13 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
     before = host.files.get(FSTAB)
     persisted, host = _write_fstab(host, target, point, wanted, f"{point} in {FSTAB}, {options}")
     steps += persisted
-    # A line that does not work is worse than none: the next boot may wait for it.
-    undo = (Edit(FSTAB, host.files.get(FSTAB), before), ReloadMounts()) if persisted else ()
+    undo = _line_taken_back(host, before) if persisted else ()
+    if own is None or persisted:
+        _check_found(host, target, wanted)
     if own is None and (now or not waiting):
         # The kernel takes no second mount of it on top of the one that looking there brings about.
-        start = ("systemctl", "start", unit(point, "mount")) if waiting else ("mount", point)
-        steps += (Step("mount", target.kind, target.name, point, (Command(start),), undo=undo),)
+        start = Command(("systemctl", "start", unit(point, "mount"))) if waiting else _mount_on(target, point, options)
+        steps += (Step("mount", target.kind, target.name, point, (start,), undo=undo),)
         mounted = Mount(target.device, point, target.type, shown(options))
         host = host._replace(mounts=(*host.mounts, mounted), covered=(*host.covered, point))
     elif own is not None:
@@ -205,6 +212,34 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
                 )
             )
     return Plan(steps, host)
+
+
+def _line_taken_back(host: Host, before: str | None) -> tuple[Edit, ReloadMounts]:
+    """A line that does not work is worse than none: the next boot may wait for it."""
+    return (Edit(FSTAB, host.files.get(FSTAB), before), ReloadMounts())
+
+
+def _mount_on(target: Target, point: str, options: str) -> Command:
+    """What mounts that device and no other, as a boot does it with these options of fstab.
+
+    With ``nofail``, mount would say that all is well where nothing was mounted.
+    """
+    told = ",".join(word for word in words(options) if word != "nofail" and not word.startswith("x-systemd."))
+    told = told or "defaults"
+    return Command(("mount", "--types", target.type, "--options", told, target.path, point))
+
+
+def _check_found(host: Host, target: Target, line: Line) -> None:
+    """Raises Refused where a boot finds another device by the UUID or the label in a line."""
+    others = twins(host, target.device, line.tag)
+    if others:
+        what = line.tag.partition("=")[0]
+        raise Refused(
+            f"{target}: {target.device} and {' and '.join(others)} have one {what} ({line.tag}), by which {FSTAB} "
+            f"mounts {line.place}, so a boot may mount either; a {what} was to be there once. Nothing was changed: "
+            f"disconnect the copy that is not wanted, give it another {what}, or have a line of {FSTAB} that calls "
+            f"{target.device} by {host.stable(target.device)}"
+        )
 
 
 def _where_it_is(host: Host, want: Use, target: Target) -> Use:
@@ -232,6 +267,13 @@ def _check_point(host: Host, target: Target, point: str, own: Mount | None, line
         over = any(one.mount_point == point for one in elsewhere)
         remedy = "unmount that first, since it hides this one" if over else "choose another mount_point"
         raise Refused(f"{target}: {what} is mounted on {point}; {remedy}")
+    around = [one for one in (*host.mounts, *host.virtual) if point.startswith(f"{one.mount_point.rstrip('/')}/")]
+    inside = max(around, key=lambda one: len(one.mount_point), default=None)
+    if not own and inside and inside.type in _OF_THE_KERNEL:
+        raise Refused(
+            f"{target}: {point} is inside {inside.mount_point}, where the kernel shows what it has ({inside.type}), "
+            "and no directory can be made; choose another mount_point"
+        )
     if elsewhere and not own:
         points = " and ".join(one.mount_point for one in elsewhere)
         raise Refused(
@@ -363,9 +405,11 @@ def enable_swap(host: Host, want: Use, target: Target, _now: bool = False) -> Pl
     line = find_line(host, target)
     options = _options(want, line)
     wanted = line._replace(options=options) if line else Line(target.specs[0], "none", "swap", options)
+    before = host.files.get(FSTAB)
     steps, host = _write_fstab(host, target, None, wanted, f"swap in {FSTAB}, {options}")
+    undo = _line_taken_back(host, before) if steps else ()
     if target.device not in host.swaps:
-        steps += (Step("enable", "swap", target.name, target.device, (swap_on(target, options),)),)
+        steps += (Step("enable", "swap", target.name, target.device, (swap_on(target, options),), undo=undo),)
         host = host._replace(swaps=(*host.swaps, target.device))
     return Plan(steps, host)
 
@@ -412,12 +456,25 @@ def _within(spec: str, point: str) -> bool:
     return spec == point or spec.startswith(f"{point}/")
 
 
-def unmount(host: Host, target: Target) -> Plan:
+def _by_hand(line: Line) -> bool:
+    """Whether only somebody who asks for it mounts it."""
+    told = words(line.options)
+    return "noauto" in told and not any(word.startswith("x-systemd.automount") for word in told)
+
+
+def unmount(host: Host, target: Target, gone: bool = True) -> Plan:
     """What it takes to have a filesystem not mounted (a swap area not used), now and at each boot.
 
-    The fstab line goes last: what cannot be unmounted keeps it.
+    The fstab lines go last: what cannot be unmounted keeps its own. Unless it is going to be ``gone``, a line by which
+    nothing mounts it stays.
     """
     check_unmountable(host, str(target), target.device)
+    points = host.mounted(target.device)
+    kept = [
+        line
+        for line in lines(host)
+        if not gone and _is_about(host, line, target, None) and _by_hand(line) and place(host, line) not in points
+    ]
     steps: tuple[Step, ...] = ()
     if target.device in host.swaps:
         off = Command(("swapoff", target.device), timeout=3600)
@@ -430,8 +487,12 @@ def unmount(host: Host, target: Target) -> Plan:
         if _is_about(host, line, target, None):
             more, host = _disarm(host, target, line)
             steps += more
-    persisted, host = _write_fstab(host, target, None, None, f"no line in {FSTAB}")
-    return Plan(steps + persisted, host)
+    own = [place(host, line) for line in lines(host) if line not in kept and _is_about(host, line, target, None)]
+    for point in own if kept else (None,):
+        detail = f"no line in {FSTAB}" if point is None else f"{point} is not in {FSTAB}"
+        more, host = _write_fstab(host, target, point, None, detail)
+        steps += more
+    return Plan(steps, host)
 
 
 def check_mount_points(volumes: tuple[Volume, ...], drive: str) -> None:

@@ -10,7 +10,7 @@ from ..core.plan import Command, Step
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, lines
-from .state import Content, Device, Host, Signature
+from .state import Array, Content, Device, Host, Signature
 
 _WORDS = {
     "linux_raid_member": "membership of a RAID array",
@@ -25,10 +25,13 @@ _WORDS = {
     "dos": "an MBR partition table",
     "PMBR": "a protective MBR, which is what is left of a GPT partition table",
     "swap": "a swap area",
+    "swsuspend": "a swap area with the memory of a system that hibernates",
     "unseen": "what can only be seen once it runs",
 }
 
 
+#: Signatures of what lies below filesystems, beside those of a ``…_member``.
+_BELOW = ("bcache", "crypto_LUKS", "ceph_bluestore", "drbd", "DM_snapshot_cow", "DM_integrity", "DM_verity_hash")
 #: What libblkid does not see: ``gpt-`` and the bytes of the sectors that it was written for.
 _UNSEEN_TABLE = "gpt-"
 
@@ -51,6 +54,19 @@ def _sectors(signature: Signature) -> str:
 
 def describe_content(content: Content) -> str:
     return " and ".join(describe(signature) for signature in content.signatures)
+
+
+def describe_held(host: Host, path: str, content: Content) -> str:
+    """As describe_content; of a btrfs on several devices, also what else it is on."""
+    said = describe_content(content)
+    one = next((signature for signature in content.signatures if signature.type == "btrfs"), None)
+    found = host.known_filesystems(path).get(path) if one and path in host.devices else None
+    if found is None or found.devices < 2:
+        return said
+    free = (device for device in host.devices.values() if device.size and not device.silent and not device.holders)
+    known = host.known_filesystems(*(device.path for device in free))
+    others = [other for other, carried in known.items() if carried and carried.uuid == found.uuid and other != path]
+    return f"{said}, which spans {found.devices} devices (also {' '.join(others) or 'some that are not here'})"
 
 
 def how_to_see(device: Device, content: Content) -> str:
@@ -84,7 +100,7 @@ def _holder(host: Host, path: str) -> str:
     array = next((array for array in host.arrays if array.device == path), None)
     if array:
         return f"{path} (RAID array {array.name}, UUID {array.uuid})"
-    return path
+    return path if host.stable(path) == path else f"{path} ({host.stable(path)})"
 
 
 def check_unused(host: Host, device: Device, what: str, remedy: str) -> None:
@@ -92,6 +108,92 @@ def check_unused(host: Host, device: Device, what: str, remedy: str) -> None:
     found = usage(host, device)
     if found:
         raise Refused(f"{what}: {device.path} {found}. {remedy}")
+
+
+def array_of(host: Host, path: str) -> Array | None:
+    """The array whose superblock a device carries, whether it runs or not."""
+    return next((array for array in host.arrays for member in array.members if member.device == path), None)
+
+
+def shows_another(host: Host, device: Device) -> bool:
+    """Whether what can be read on a device is the content of something that it, or its disk, is a part of."""
+    below = [host.devices[path] for path in (device.path, device.disk) if path in host.devices]
+    return any(part.holders or array_of(host, part.path) for part in below)
+
+
+def twins(host: Host, path: str, tag: str) -> list[str]:
+    """The devices beside this one that a boot may find by a UUID or a label, as fstab writes it.
+
+    A snapshot of LVM has those of its volume, and udev prefers the volume. A btrfs has one UUID on all its devices.
+    """
+    if "<" in tag or not tag.startswith(("UUID=", "LABEL=")):
+        return []
+    snapshots = {
+        holder for device in host.devices.values() if device.link.endswith("-cow") for holder in device.holders
+    }
+    layers = {known for known, content in host.contents.items() if any(map(_is_below, content.signatures))}
+    others = host.known_filesystems(
+        *(
+            device.path
+            for device in host.devices.values()
+            if device.path not in (path, *snapshots, *layers)
+            and device.kernel
+            and device.size
+            and not device.silent
+            and not device.partitions
+            and not shows_another(host, device)
+        )
+    )
+    return [
+        other
+        for other, found in others.items()
+        if found and found.devices == 1 and tag in (f"UUID={found.uuid}", f"LABEL={found.label}")
+    ]
+
+
+def is_own(host: Host, device: Device, what: str, allow: bool) -> bool:
+    """Whether the content that a device shows is its own, and not that of something that the device is a part of.
+
+    A partition is a part of what its disk is a part of. Raises Refused where it is a part and may not be given up;
+    nothing that runs may be.
+    """
+    own = True
+    for path in filter(None, (device.path, device.disk)):
+        where = path if path == device.path else f"its disk {path}"
+        holders = host.devices[path].holders if path in host.devices else ()
+        if holders:
+            raise Refused(
+                f"{what}: {where} is held by {_holder(host, holders[0])}, and a filesystem, swap area or bcache that "
+                f"can be read on {device.path} is of that, or changes below it. Name what lies on top instead of "
+                f"{device.path}"
+            )
+        array = array_of(host, path)
+        if array and not host.may_lose(path, allow):
+            others = " ".join(member.device for member in array.members if member.device != path)
+            state = f"which is {array.device}" if array.device else "which does not run"
+            raise Refused(
+                f"{what}: {where} has a superblock of RAID array {array.name or array.uuid} (UUID {array.uuid}, also "
+                f"on {others or 'no other device here'}), {state}; what can be read on {device.path} belongs to the "
+                f"array, and its members would differ. Start the array if it does not run, and name its device "
+                f"instead of {device.path}"
+            )
+        own = own and array is None
+    return own
+
+
+def _is_below(signature: Signature) -> bool:
+    return signature.type in _BELOW or signature.type.endswith("_member")
+
+
+def check_single(host: Host, path: str, what: str) -> None:
+    """Raises Refused where a device with a filesystem also carries the signature of what lies below filesystems."""
+    for signature in host.content(path)[path].signatures:
+        if _is_below(signature):
+            raise Refused(
+                f"{what}: {path} holds {describe(signature)} beside what is wanted, and nobody can tell which of them "
+                f"is in use; it was to hold one thing. Nothing was changed: see what each leads to before one is "
+                f"given up (`wipefs {path}` lists them)"
+            )
 
 
 def check_once(devices: list[Device], what: str) -> None:
@@ -160,13 +262,16 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     if kept:
         path, content = kept[-1]
         where = "it" if path == device.path else f"its partition {path}"
+        remedy = f", or name {host.stable(device.path)} in allow_destroy to destroy that."
+        if any(signature.type == "swsuspend" for signature in content.signatures):
+            remedy = ". Resume that system and shut it down, and its swap area is free again."
         raise Refused(
-            f"{refused}: {where} holds {describe_content(content)}.{how_to_see(host.devices[path], content)} "
-            f"Take it out of `{option}`, or name {host.stable(device.path)} in allow_destroy to destroy that."
+            f"{refused}: {where} holds {describe_held(host, path, content)}."
+            f"{how_to_see(host.devices[path], content)} Take it out of `{option}`{remedy}"
         )
     for path, content in held:
         check_boot(host, path, content, refused, remade=option == "filesystems")
-    return wipe_steps([(host.devices[path], content) for path, content in held])
+    return wipe_steps([(host.devices[path], content) for path, content in held], host=host)
 
 
 def check_boot(host: Host, path: str, content: Content, refused: str, remade: bool = False) -> None:
@@ -188,8 +293,11 @@ def check_boot(host: Host, path: str, content: Content, refused: str, remade: bo
             )
 
 
-def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True) -> tuple[Step, ...]:
-    """Erase what devices hold, in that order; ``lost``: that is data, and not what a crash left half made."""
+def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True, host: Host | None = None) -> tuple[Step, ...]:
+    """Erase what devices hold, in that order; ``lost``: that is data, and not what a crash left half made.
+
+    ``host``: what is lost with it on other devices is told too.
+    """
     return tuple(
         Step(
             verb="wipe",
@@ -202,7 +310,11 @@ def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True) -> tuple[S
             ),
             claims=(Claim(device.path, device.identity, content.signatures),),
             flush=(device.path,),
-            destroys=(f"{device.path}: {describe_content(content)}",) if lost else (),
+            destroys=(
+                (f"{device.path}: {describe_held(host, device.path, content) if host else describe_content(content)}",)
+                if lost
+                else ()
+            ),
         )
         for device, content in held
     )

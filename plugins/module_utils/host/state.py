@@ -284,6 +284,11 @@ class PhysicalVolume(NamedTuple):
     missing: bool = False
     closed: bool = False
 
+    @property
+    def end(self) -> int:
+        """How large its device has to be."""
+        return self.start + self.size
+
 
 class LogicalVolume(NamedTuple):
     """``device`` is empty while it is not active.
@@ -388,6 +393,7 @@ class Filesystem(NamedTuple):
     ``sector`` is the largest sector size of a device on which it mounts, in bytes. ``unused``: no kernel has worked
     with it since it was made. It is read only where a record is about the device. ``devices`` is how many it spans, and
     ``generation`` how often it was written to: what was away from a btrfs of several devices has an older one.
+    ``damaged``: by itself, errors were found in it and nobody has repaired it.
     """
 
     type: str
@@ -398,6 +404,7 @@ class Filesystem(NamedTuple):
     unused: bool = False
     devices: int = 1
     generation: int = 0
+    damaged: bool = False
 
 
 class Unfinished(NamedTuple):

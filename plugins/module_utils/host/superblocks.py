@@ -108,9 +108,10 @@ def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock 
     return (
         _md(head[4096:], "1.2", 4096)
         or _md(head, "1.1", 0)
-        or _bcache(head[4096:])
         or _md(_read(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
         or _md_0_90(_read(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
+        # Last: below one of these it is seen through a member, and is the array's.
+        or _bcache(head[4096:])
     )
 
 
@@ -419,6 +420,7 @@ def _ext(block: bytes) -> Filesystem | None:
         label=block[120:136].rstrip(b"\0").decode(errors="replace"),
         size=(low | (high << 32 if wide else 0)) << (10 + log_size),
         sector=1024 << log_size,
+        damaged=bool(struct.unpack_from("<H", block, 58)[0] & 2),
     )
 
 

@@ -17,7 +17,7 @@ from ..document.raid import Raid
 from . import bcache, drive, filesystem, partition, raid
 from .health import health
 from .kinds import KINDS
-from .safety import usage
+from .safety import shows_another, usage
 from .state import Host
 from .tree import names_of, tree
 
@@ -131,7 +131,7 @@ def _carriers(host: Host) -> list[str]:
     plain = [
         device.path
         for device in host.devices.values()
-        if device.path not in volumes and not device.holders and not device.partitions and device.size
+        if device.path not in volumes and not shows_another(host, device) and not device.partitions and device.size
     ]
     held = host.readable(*plain)
     carrying = [path for path in held if any(signature.type in KINDS for signature in held[path].signatures)]

@@ -284,6 +284,12 @@ CACHE2 = CacheSet(OTHER, SDE, 512 << 10, 512, registered=True)
         pytest.param(
             built(BACKING, BACKING._replace(device=SDD, bcache="")),
             {},
+            r"/dev/sdb and /dev/sdd are copies of one backing device \(UUID b\); /dev/bcache0 runs on /dev/sdb now",
+            id="copy",
+        ),
+        pytest.param(
+            built(BACKING, BACKING._replace(device=SDD, uuid="d", bcache="")),
+            {},
             "/dev/sdb and /dev/sdd both carry",
             id="label twice",
         ),

@@ -14,9 +14,16 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Pl
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import parse
 from ansible_collections.strata.storage.plugins.module_utils.host import filesystem as planner
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Filesystem, Host, Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.health import health
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Content,
+    Filesystem,
+    Host,
+    Mount,
+    Signature,
+)
 
-from .hosts import EXT4, MEMBER, GiB, a_host, commands, destroyed, disk, outline
+from .hosts import EXT4, MEMBER, UUID as RAID, GiB, a_host, an_array, commands, destroyed, disk, outline
 
 SDB = "/dev/sdb"
 UUID = EXT4.uuid
@@ -29,13 +36,8 @@ def blank(**more: Any) -> Host:
 
 
 def full(found: Filesystem = FOUND, **more: Any) -> Host:
-    return a_host(
-        SDB,
-        contents={SDB: Content((EXT4._replace(type=found.type),))},
-        filesystems={SDB: found},
-        directories={"/srv": True},
-        **more,
-    )
+    parts: dict[str, Any] = {"contents": {SDB: Content((EXT4._replace(type=found.type),))}, **more}
+    return a_host(SDB, filesystems={SDB: found}, directories={"/srv": True}, **parts)
 
 
 def plan(host: Host, allow: bool = False, **words: Any) -> Plan:
@@ -194,6 +196,127 @@ def test_none() -> None:
 )
 def test_what_cannot_be(host: Host, words: dict[str, Any], said: str) -> None:
     refused(host, said, True, **words) if "membership" not in said else refused(host, said, **words)
+
+
+WISHES: tuple[dict[str, Any], ...] = (
+    {},
+    {"type": "ext4"},
+    {"label": "evil"},
+    {"mount_point": "/srv"},
+    {"type": "xfs"},
+    {"state": "absent"},
+)
+
+
+@pytest.mark.parametrize("words", WISHES)
+def test_content_of_an_array_seen_through_its_member(words: dict[str, Any]) -> None:
+    stopped = full()._replace(arrays=(an_array(SDB, "/dev/sdc", device=""),))
+    refused(stopped, f"has a superblock of RAID array .*UUID {RAID}, also on /dev/sdc.*does not run", **words)
+    held = full()._replace(devices={SDB: disk(SDB, holders=("/dev/md0",))})
+    refused(held, "/dev/sdb is held by /dev/md0", True, **words)
+    if words.get("type"):
+        made = plan(stopped, True, **words)
+        assert outline(made)[:2] == ["wipe device /dev/sdb", "format filesystem /dev/sdb"]
+    part = full()._replace(devices={SDB: disk(SDB, disk="/dev/sda"), "/dev/sda": disk("/dev/sda")})
+    refused(part._replace(arrays=(an_array("/dev/sda", device=""),)), "its disk /dev/sda has a superblock", **words)
+
+
+def twice(other: Filesystem = FOUND, **more: Any) -> Host:
+    """The same UUID and label on a second disk."""
+    host = full(**more).with_device(disk("/dev/sdc"))
+    return host._replace(filesystems={**host.filesystems, "/dev/sdc": other})
+
+
+def test_a_filesystem_that_is_here_twice() -> None:
+    said = f"/dev/sdb and /dev/sdc have one UUID .UUID={UUID}.*a boot may mount either.*disconnect the copy"
+    required: dict[str, Any] = {"mount_point": "/srv", "type": "ext4", "boot_required": True}
+    for words in ({"mount_point": "/srv"}, required):
+        refused(twice(), said, True, **words)
+    labelled = LINE.replace(f"UUID={UUID}", "LABEL=backup")
+    other = FOUND._replace(uuid="other")
+    refused(twice(other, files={FSTAB: labelled}), "have one LABEL .LABEL=backup.", mount_point="/srv")
+    # By its path, or by what only it has, a boot finds it.
+    for line, found in ((LINE.replace(f"UUID={UUID}", "/dev/disk/by-id/sdb"), FOUND), (LINE, other)):
+        made = plan(twice(found, files={FSTAB: line}), mount_point="/srv")
+        assert commands(made) == ["mount --types ext4 --options defaults /dev/sdb /srv"]
+    mounted = twice(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))
+    assert plan(mounted, mount_point="/srv").steps == ()
+    assert [(found.problem, found.device) for found in health(mounted, {})] == [("twice", SDB)]
+
+
+def test_layers_and_snapshots_are_no_copies() -> None:
+    below = twice()._replace(arrays=(an_array("/dev/sdc", device=""),))
+    cow = disk("/dev/dm-1", link="/dev/mapper/data-s-cow", holders=("/dev/sdc",))
+    for host in (below, twice().with_device(cow)._replace(filesystems={**twice().filesystems, "/dev/dm-1": None})):
+        assert outline(plan(host, mount_point="/srv"))[-1] == "mount filesystem /dev/sdb"
+
+
+def test_a_filesystem_that_is_larger_than_its_device() -> None:
+    host = full(FOUND._replace(size=20 * GiB))
+    wishes: tuple[dict[str, Any], ...] = ({}, {"type": "ext4"}, {"mount_point": "/srv"}, {"label": "new"})
+    for words in wishes:
+        refused(host, "its ext4 spans 20 GiB, and /dev/sdb has 10 GiB: it was made smaller", **words)
+    assert plan(host, mount_point="").steps == ()
+    assert [found.problem for found in health(host, {})] == ["cut off"]
+
+
+def test_what_the_kernel_does_not_grow() -> None:
+    small = FOUND._replace(size=GiB)
+    read_only = (Mount(SDB, "/srv", "ext4", "ro,relatime"),)
+    refused(full(small, mounts=read_only, files={FSTAB: LINE}), "is mounted read-only on /srv", mount_point="/srv")
+    refused(full(small), "is mounted read-only on /srv", mount_point="/srv", mount_options="ro")
+    damaged = full(small._replace(damaged=True))
+    refused(damaged, "says that errors were found in it; the kernel grows it only once", mount_point="/srv")
+    assert [found.problem for found in health(damaged, {})] == ["errors"]
+    counted = damaged._replace(mounts=(read_only[0]._replace(errors=("1 error",)),))
+    assert [found.problem for found in health(counted, {})].count("errors") == 1
+
+
+def test_a_mount_point_that_only_the_kernel_can_make() -> None:
+    host = blank(virtual=(Mount("proc", "/proc", "proc", "rw"), Mount("tmpfs", "/run", "tmpfs", "rw")))
+    host = host._replace(directories={"/proc/x": None, "/run/x": None})
+    refused(
+        host, "/proc/x is inside /proc, where the kernel shows what it has .proc.", type="ext4", mount_point="/proc/x"
+    )
+    assert outline(plan(host, type="ext4", mount_point="/run/x"))[-1] == "mount filesystem /dev/sdb"
+
+
+def test_a_line_that_mounts_nothing_by_itself_stays() -> None:
+    by_hand = f"UUID={UUID} /other ext4 noauto,nofail 0 2\n"
+    mounts = (Mount(SDB, "/srv", "ext4", "rw,relatime"),)
+    made = plan(full(files={FSTAB: LINE + by_hand}, mounts=mounts), mount_point="")
+    assert made.after.files[FSTAB] == by_hand
+    other = (mounts[0]._replace(mount_point="/other"),)
+    assert plan(full(files={FSTAB: by_hand}, mounts=other), mount_point="").after.files[FSTAB] == ""
+    for waits in ("noauto,x-systemd.automount", "nofail"):
+        line = f"UUID={UUID} /third ext4 {waits} 0 2\n"
+        assert plan(full(files={FSTAB: line + by_hand}), mount_point="").after.files[FSTAB] == by_hand
+    assert (
+        planner.plan(full(files={FSTAB: by_hand}), parse({"device": "sdb", "state": "absent"}), True).after.files[FSTAB]
+        == ""
+    )
+
+
+def test_swap_of_a_system_that_hibernates() -> None:
+    host = blank(contents={SDB: Content((Signature("swsuspend"),))})
+    refused(host, "memory of a system that hibernates.* Resume that system and shut it down", type="swap")
+
+
+@pytest.mark.parametrize("words", [{"type": "ext4"}, {"state": "absent"}])
+def test_one_device_of_a_btrfs_on_several(words: dict[str, Any]) -> None:
+    two = FOUND._replace(type="btrfs", devices=2)
+    host = full(two).with_device(disk("/dev/sdc"))._replace(filesystems={SDB: two, "/dev/sdc": two})
+    refused(host, "which spans 2 devices .also /dev/sdc.", **words)
+    (lost,) = destroyed(planner.plan(host, parse({"device": "sdb", **words}), True))
+    assert "which spans 2 devices (also /dev/sdc)" in lost
+
+
+@pytest.mark.parametrize("other", ["LVM2_member", "crypto_LUKS", "bcache"])
+def test_a_second_signature(other: str) -> None:
+    host = full(contents={SDB: Content((EXT4, Signature(other)))})
+    assert plan(host, type="ext4").steps == ()
+    for words in ({"label": "new"}, {"mount_point": "/srv"}):
+        refused(host, "beside what is wanted", True, **words)
 
 
 @pytest.mark.parametrize(

@@ -287,3 +287,8 @@ def test_a_task_warns_of_what_does_not_go_on_by_itself() -> None:
         "array md0: the kernel says that it is offline. What is on it cannot be reached. Look at the kernel's log, its "
         "cable and its controller.",
     )
+
+
+def test_a_backing_device_that_is_here_twice() -> None:
+    host = a_host("/dev/sdd", "/dev/sde", backings=(BACKING, BACKING._replace(device="/dev/sde", bcache="")))
+    assert [(found.problem, found.device) for found in health(host, {})] == [("twice", "/dev/bcache0")]

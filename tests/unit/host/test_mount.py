@@ -55,7 +55,7 @@ def test_a_new_mount() -> None:
     assert [step.actions for step in plan.steps] == [
         (MakeDirectory("/srv"),),
         (Edit(FSTAB, ROOT, ROOT + line), ReloadMounts()),
-        (run("mount", "/srv"),),
+        (run("mount", "--types", "xfs", "--options", "defaults", DEVICE, "/srv"),),
     ]
     assert outline(plan) == ["create directory /srv", "persist mount data/srv", "mount volume data/srv"]
     assert plan.steps[-1].undo == (Edit(FSTAB, ROOT + line, ROOT), ReloadMounts())
@@ -203,7 +203,7 @@ def test_the_directory_is_looked_at_only_when_it_matters() -> None:
 def test_a_mount_point_behind_a_link_is_what_it_leads_to() -> None:
     host = a_mount_host(real={"/srv": "/big"})._replace(directories={"/big": True})
     plan = mounting(host)
-    assert commands(plan) == [f"edit {FSTAB}", "mount /big"]
+    assert commands(plan) == [f"edit {FSTAB}", f"mount --types xfs --options defaults {DEVICE} /big"]
     assert plan.after.files[FSTAB] == f"UUID=1234 /big xfs {OURS} 0 0\n"
     mounted = MOUNTED._replace(mount_point="/big")
     by_link = a_mount_host("UUID=1234 /srv/ xfs noauto 0 0\n", mounted, real={"/srv": "/big"})
@@ -419,15 +419,16 @@ def test_two_volumes_with_one_mount_point() -> None:
     mount.check_mount_points((Volume("a"), Volume("b")), "data")
 
 
+MOUNTING = f"mount --types xfs --options noatime {DEVICE} /srv"
 OLD = "UUID=1234 /old/ xfs noatime 0 0\n"
 
 
 @pytest.mark.parametrize(
     ("mounts", "steps"),
     [
-        ((MOUNTED._replace(mount_point="/old"),), ["umount /old", f"edit {FSTAB}", "mount /srv"]),
+        ((MOUNTED._replace(mount_point="/old"),), ["umount /old", f"edit {FSTAB}", MOUNTING]),
         # Where a crash came after the first step, or nobody mounted it since the boot.
-        ((), [f"edit {FSTAB}", "mount /srv"]),
+        ((), [f"edit {FSTAB}", MOUNTING]),
     ],
 )
 def test_another_mount_point_moves(mounts: tuple[Mount, ...], steps: list[str]) -> None:
@@ -440,7 +441,7 @@ def test_another_mount_point_moves(mounts: tuple[Mount, ...], steps: list[str]) 
 def test_it_moves_to_a_line_of_its_own() -> None:
     there = "UUID=1234 /srv xfs ro 0 0\n"
     plan = mounting(a_mount_host(OLD + there, MOUNTED._replace(mount_point="/old")))
-    assert commands(plan) == ["umount /old", f"edit {FSTAB}", "mount /srv"]
+    assert commands(plan) == ["umount /old", f"edit {FSTAB}", MOUNTING.replace("noatime", "ro")]
     assert plan.after.files[FSTAB] == there
 
 

@@ -1,0 +1,217 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Devices that show the content of what they are a part of, that are here twice, or that hold more than they can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .node import Node
+
+
+def parts(node: Node, **sizes: str) -> list[str]:
+    """A partition of each of these disks."""
+    for serial, size in sizes.items():
+        node.run(f"printf 'label: gpt\\nsize={size}\\n' | sfdisk --quiet {node.disk(serial)}")
+    node.run("udevadm settle")
+    return [f"{node.disk(serial)}-part1" for serial in sizes]
+
+
+def refused(node: Node, *words: str, module: str = "layout", **arguments: Any) -> str:
+    """Why a task is refused, with these words in it; not a byte on any disk, and no file, has changed."""
+    look = "sync; cat /etc/fstab /proc/mounts /proc/swaps; ls -a / /srv; md5sum /dev/sd?1"
+    node.run("mkdir -p /srv")
+    before = node.run(look)
+    said = node.refusal(module, **arguments)
+    assert node.run(look) == before
+    assert [word for word in words if word not in said] == [], said
+    return said
+
+
+def mirror(metadata: str, *members: str) -> str:
+    return (
+        f"mdadm --create /dev/md0 --run --quiet --level=1 --metadata={metadata} --assume-clean "
+        f"--raid-devices={len(members)} {' '.join(members)}; udevadm settle; "
+    )
+
+
+@pytest.mark.parametrize("metadata", ["1.0", "0.90"])
+def test_content_seen_through_a_member_of_an_array(node: Node, metadata: str) -> None:
+    one, two = parts(node, HDD1="60M", HDD2="80M")
+    for kind, make in (("ext4", "mkfs.ext4 -q -L good"), ("swap", "mkswap -q -L good")):
+        node.run(f"{mirror(metadata, one, two)} {make} /dev/md0; udevadm settle")
+        item = {"device": two, "type": kind}
+        put = {} if kind == "swap" else {"mount_point": "/srv"}
+        refused(node, "is held by /dev/md0", filesystems=[item | put], allow_destroy=[two])
+        refused(node, "is held by /dev/md0", filesystems=[item | {"label": "evil"}])
+        node.run("mdadm --stop /dev/md0; udevadm settle")
+        uuid = node.run(f"mdadm --examine --export {one} | sed -n s/MD_UUID=//p").replace(":", "")
+        first = node.run(f"readlink -f {one}")
+        for words in (put, {"label": "evil"}):
+            refused(node, f"UUID {uuid}, also on {first}", "Start the array", filesystems=[item | words])
+        assert node.module("layout_info")["layout"]["filesystems"] == []
+        node.run(f"wipefs -qa {one} {two}")
+
+
+def test_bcache_seen_through_a_member_of_a_stopped_array(node: Node) -> None:
+    one, two = parts(node, HDD1="60M", HDD2="60M")
+    node.run(f"{mirror('1.0', one, two)} modprobe bcache; make-bcache -B /dev/md0; udevadm settle")
+    node.run("echo 1 > /sys/block/md0/bcache/stop; udevadm settle")
+    node.guest.until("[ ! -e /sys/block/bcache0 ] && mdadm --stop /dev/md0")
+    node.run("udevadm settle")
+    refused(node, "membership of a RAID array", module="bcache", name="cached", backing_device=one)
+    assert node.module("layout_info")["layout"]["bcaches"] == []
+    node.run(f"mdadm --assemble /dev/md0 {one} {two}; udevadm settle")
+    node.converge("bcache", name="cached", backing_device="/dev/md0")
+
+
+def test_partitions_of_a_member_of_a_stopped_array(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    table = "printf 'label: gpt\\nsize=60M,name=inner\\n' | sfdisk --quiet /dev/md0"
+    node.run(f"{mirror('1.0', one, two)} {table}; udevadm settle; mkfs.ext4 -q /dev/md0p1")
+    node.run(f"mdadm --stop /dev/md0; udevadm settle; partx -a {one}; udevadm settle")
+    item = {"device": f"{one}-part1", "type": "ext4"}
+    for words in ({"label": "evil"}, {"mount_point": "/srv"}):
+        refused(node, "its disk /dev/sd", "has a superblock of RAID array", filesystems=[item | words])
+
+
+def test_what_lies_below_a_snapshot(node: Node) -> None:
+    (one,) = parts(node, HDD1="120M")
+    node.run(f"vgcreate data {one}; lvcreate -y -L 20M -n o data; mkfs.ext4 -q /dev/data/o")
+    node.run("lvcreate -y -L 20M -s -n s data/o; udevadm settle")
+    for label in ("evil", "worse"):
+        item = {"device": "/dev/mapper/data-o-real", "label": label}
+        refused(node, "is held by /dev/dm-", filesystems=[item], allow_destroy=[one])
+    node.converge("layout", filesystems=[{"device": "/dev/data/o", "label": "good", "mount_point": "/srv"}])
+
+
+def test_a_second_signature_beside_a_filesystem(node: Node) -> None:
+    (one,) = parts(node, HDD1="120M")
+    node.run(f"mkfs.btrfs -q {one}; dd if={one} of=/root/btrfs bs=1M count=50 status=none; wipefs -qa {one}")
+    node.run(
+        f"pvcreate -q {one}; dd if=/root/btrfs of={one} bs=64K skip=1 seek=1 status=none conv=fsync; udevadm settle"
+    )
+    assert set(node.signatures(one)[0].split()) == {"LVM2_member", "btrfs"}
+    for words in ({"label": "evil"}, {"mount_point": "/srv"}):
+        refused(node, "an LVM2 physical volume", "beside", filesystems=[{"device": one, "type": "btrfs"} | words])
+
+
+def copied(node: Node, make: str, *names: str) -> list[str]:
+    """Two partitions with one filesystem, of which the second says that it is stale, and is what udev links to."""
+    one, two = parts(node, **dict.fromkeys(names, "320M" if "xfs" in make else "40M"))
+    node.run(
+        f"{make} {one}; mount {one} /mnt; echo good > /mnt/file; umount /mnt; dd if={one} of={two} bs=4M status=none"
+    )
+    node.run(f"mount {two} /mnt; echo stale > /mnt/file; umount /mnt; sync; udevadm settle")
+    node.run(f"udevadm trigger --settle {node.run(f'readlink -f {two}')}")
+    return [one, two]
+
+
+@pytest.mark.parametrize("make", ["mkfs.ext4 -q -L L", "mkfs.xfs -q"])
+def test_a_filesystem_that_is_here_twice(node: Node, make: str) -> None:
+    one, two = copied(node, make, "HDD1", "HDD2")
+    item = {"device": one, "type": make[len("mkfs.") :].partition(" ")[0], "mount_point": "/srv"}
+    both = [node.run(f"readlink -f {part}") for part in (one, two)]
+    refused(node, f"{both[0]} and {both[1]} have one UUID", filesystems=[item | {"boot_required": True}])
+    if "ext4" in make:
+        node.run(f"tune2fs -U random {two}; echo 'LABEL=L /srv ext4 nofail 0 2' >> /etc/fstab; udevadm settle")
+        refused(node, f"{both[0]} and {both[1]} have one LABEL", filesystems=[item])
+        # What a boot finds by its path is mounted, and is what was asked for.
+        node.run(f"sed -i 's,^LABEL=L,{one},' /etc/fstab")
+        node.converge("layout", filesystems=[item])
+        assert node.run("cat /srv/file") == "good"
+        node.run(f"umount /srv; tune2fs -U $(blkid -o value -s UUID {one}) {two}; mount /srv; udevadm settle")
+        node.unchanged("layout", filesystems=[item])
+        told = [(found["problem"], found["device"]) for found in node.module("layout_info")["health"]]
+        assert told == [("twice", both[0])]
+
+
+def test_a_filesystem_or_a_group_that_is_larger_than_its_device(node: Node) -> None:
+    one, two = parts(node, HDD1="80M", HDD2="80M")
+    node.run(f"mkfs.ext4 -q {one}; vgcreate data {two}; lvcreate -y -n v -l 100%FREE data; vgchange -an data")
+    for serial in ("HDD1", "HDD2"):
+        smaller = "sfdisk --quiet --wipe never --wipe-partitions never"
+        node.run(f"printf 'label: gpt\\nsize=50M\\n' | {smaller} {node.disk(serial)}; udevadm settle")
+    refused(node, "its ext4 spans 80 MiB, and", filesystems=[{"device": one, "type": "ext4", "mount_point": "/srv"}])
+    words = {"name": "data", "volumes": [{"name": "w", "size": "20M", "filesystem": "ext4"}]}
+    refused(node, "it was made smaller", module="lvm_drive", devices=[two, node.disk("HDD3")], **words)
+    told = [found["problem"] for found in node.module("layout_info")["health"]]
+    assert told == ["cut off", "cut off"]
+
+
+def test_what_the_kernel_does_not_grow(node: Node) -> None:
+    (one,) = parts(node, HDD1="120M")
+    words: dict[str, Any] = {"name": "data", "filesystem": "ext4", "mount_point": "/srv"}
+    node.module("lvm_drive", **words, size="32M", devices=[one])
+    node.run("mount -o remount,ro /srv")
+    refused(node, "is mounted read-only on /srv", module="lvm_drive", **words, size="64M")
+    node.run("mount -o remount,rw /srv")
+    refused(node, "is mounted read-only", module="lvm_drive", **words, size="64M", mount_options="ro")
+    node.run("umount /srv; debugfs -w -R 'ssv state 2' /dev/data/data; mount /dev/data/data /srv")
+    refused(node, "says that errors were found in it", module="lvm_drive", **words, size="64M")
+    assert [found["problem"] for found in node.module("layout_info")["health"]] == ["errors"]
+    node.run("umount /srv; e2fsck -f -y /dev/data/data || true")
+    node.converge("lvm_drive", **words, size="64M")
+
+
+def test_a_mount_point_that_only_the_kernel_can_make(node: Node) -> None:
+    (one,) = parts(node, HDD1="40M")
+    for point in ("/proc/x", "/sys/x", "/sys/fs/cgroup/x"):
+        item = {"device": one, "type": "ext4", "mount_point": point}
+        refused(node, f"{point} is inside /", filesystems=[item])
+
+
+def test_a_copy_of_a_backing_device(node: Node) -> None:
+    one, two = parts(node, HDD1="40M", HDD2="40M")
+    node.module("bcache", name="cached", backing_device=one)
+    node.run(f"dd if={one} of={two} bs=4M status=none conv=fsync; udevadm settle")
+    both = " and ".join(node.run(f"readlink -f {part}") for part in (one, two))
+    refused(node, f"{both} are copies of one backing device", module="bcache", name="cached")
+    # udev has the kernel run the copy as well.
+    assert {found["problem"] for found in node.module("layout_info")["health"]} == {"twice"}
+
+
+def test_swap_of_a_system_that_hibernates(node: Node) -> None:
+    (one,) = parts(node, HDD1="40M")
+    image = f"dd of={one} bs=1 seek=4086 conv=notrunc,fsync status=none"
+    node.run(f"mkswap -q {one}; printf 'S1SUSPEND\\0' | {image}; udevadm settle")
+    said = refused(node, "memory of a system that hibernates", filesystems=[{"device": one, "type": "swap"}])
+    assert "allow_destroy" not in said
+
+
+def test_a_second_line_that_mounts_nothing_by_itself_stays(node: Node) -> None:
+    (one,) = parts(node, HDD1="40M")
+    node.module("layout", filesystems=[{"device": one, "type": "ext4", "mount_point": "/srv"}])
+    uuid = node.run(f"blkid --output value --match-tag UUID {one}")
+    node.run(f"echo 'UUID={uuid} /other ext4 noauto 0 2' >> /etc/fstab")
+    node.converge("layout", filesystems=[{"device": one, "mount_point": ""}])
+    assert node.run(f"grep {uuid} /etc/fstab") == f"UUID={uuid} /other ext4 noauto 0 2"
+
+
+def test_a_drive_whose_array_does_not_run(node: Node) -> None:
+    one, two = parts(node, HDD1="60M", HDD2="60M")
+    node.module("raid", name="md0", level="1", devices=[one, two])
+    node.guest.until("[ $(cat /sys/block/md0/md/sync_action) = idle ]")
+    words: dict[str, Any] = {"name": "data", "filesystem": "ext4", "size": "32M", "mount_point": "/srv"}
+    node.module("lvm_drive", **words, devices=["/dev/md0"])
+    node.run("umount /srv; vgchange -an data; mdadm --stop /dev/md0; udevadm settle")
+    refused(node, "it lies on /dev/md0, which does not run", module="lvm_drive", name="data", state="absent")
+    node.module("raid", name="md0")
+    node.run("vgchange -ay data")
+    node.module("lvm_drive", name="data", state="absent", allow_destroy=True)
+    node.module("raid", name="md0", state="stopped")
+    node.unchanged("lvm_drive", name="data", state="absent")
+
+
+def test_one_device_of_a_btrfs_on_several(node: Node) -> None:
+    one, two = parts(node, HDD1="120M", HDD2="120M")
+    node.run(f"mkfs.btrfs -q {one} {two}; udevadm settle")
+    other = node.run(f"readlink -f {two}")
+    item = {"device": one, "state": "absent"}
+    refused(node, f"which spans 2 devices (also {other})", filesystems=[item])
+    checked = node.check("layout", filesystems=[item], allow_destroy=[one])
+    assert f"which spans 2 devices (also {other})" in str([step["destroys"] for step in checked["plan"]])
