@@ -10,7 +10,7 @@ from ..core.plan import Command, Step
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, lines
-from .state import Content, Device, Host, Signature
+from .state import SUPERBLOCK_FIRST, Content, Device, Host, Signature
 
 _WORDS = {
     "linux_raid_member": "membership of a RAID array",
@@ -31,6 +31,8 @@ _WORDS = {
 
 #: What libblkid does not see: ``gpt-`` and the bytes of the sectors that it was written for.
 _UNSEEN_TABLE = "gpt-"
+#: How libblkid calls the members of what a controller's firmware makes (ddf, isw, …), all with metadata at the end.
+_FIRMWARE = "_raid_member"
 
 
 def describe(signature: Signature) -> str:
@@ -38,6 +40,9 @@ def describe(signature: Signature) -> str:
     if signature.type.startswith(_UNSEEN_TABLE):
         return f"a GPT partition table written for sectors of {_sectors(signature)} bytes"
     words = _WORDS.get(signature.type)
+    if words is None and signature.type.endswith(_FIRMWARE):
+        # What libblkid gives as a UUID there is any bytes.
+        return f"membership of a RAID set of the firmware's ({signature.type[: -len(_FIRMWARE)]})"
     if words is None:
         article = "an" if signature.type[0] in "aeioux" else "a"
         words = f"{article} {signature.type} filesystem"
@@ -92,6 +97,31 @@ def check_unused(host: Host, device: Device, what: str, remedy: str) -> None:
     found = usage(host, device)
     if found:
         raise Refused(f"{what}: {device.path} {found}. {remedy}")
+
+
+def check_may_grow(host: Host, device: Device, what: str) -> None:
+    """Raises Refused where what a device holds is found by its distance from the end, and would be lost to a start.
+
+    What is not found there any more looks blank, or like what the array holds.
+    """
+    array = next((one for one in host.arrays if device.path in [member.device for member in one.members]), None)
+    if array and array.metadata in SUPERBLOCK_FIRST:
+        return
+    if array:
+        raise Refused(
+            f"{what}: {device.path} carries the superblock of a RAID array ({array.name or array.uuid}) at its "
+            f"end (metadata {array.metadata}), and at the end of a larger device no start finds it. Nothing was "
+            "changed. Have a larger device beside it, and list that in its place in `devices` of the array; or leave "
+            "the size as it is"
+        )
+    content = host.content(device.path)[device.path]
+    at_end = Content(tuple(one for one in content.signatures if one.type.endswith(_FIRMWARE) or one.type == "drbd"))
+    if at_end.signatures:
+        raise Refused(
+            f"{what}: {device.path} holds {describe_content(at_end)}, whose metadata is found by its distance from the "
+            "end of the device. Nothing was changed. Have a larger device beside it, and copy to that; or leave the "
+            "size as it is"
+        )
 
 
 def check_once(devices: list[Device], what: str) -> None:
