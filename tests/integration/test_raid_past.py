@@ -410,3 +410,32 @@ def test_a_member_that_shows_other_sectors_now(node: Node) -> None:
     (second,) = paths(node, [two])
     assert f"has logical sectors of 4096 bytes: {second} shows such sectors" in str(started["warnings"])
     assert node.run("head -c 1M /dev/md0 | md5sum") == before
+
+
+def test_an_array_of_external_metadata(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2")
+    node.run(
+        f"mdadm --create /dev/md/ddf0 --run --quiet --metadata=ddf --raid-devices=2 {' '.join(parts)}; "
+        "mdadm --create /dev/md0 --run --quiet --level=1 --raid-devices=2 --size=60M /dev/md/ddf0; udevadm settle; "
+        "mkfs.ext4 -q /dev/md0; udevadm settle"
+    )
+    conf = node.run("md5sum < /etc/mdadm/mdadm.conf; cat /proc/mdstat")
+    states: list[dict[str, Any]] = [
+        {},
+        {"state": "stopped"},
+        {"state": "absent", "allow_destroy": True},
+        {"level": "1", "devices": parts},
+    ]
+    for words in states:
+        assert "only md's own is managed" in node.refusal("raid", name="md0", **words)
+        assert "only md's own is managed" in node.refusal("raid", name="ddf0", **words)
+    assert "only md's own is managed" in node.refusal("layout", raids=[{"name": "md0"}])
+    assert node.run("md5sum < /etc/mdadm/mdadm.conf; cat /proc/mdstat") == conf
+    found = node.module("layout_info")
+    assert found["health"] == []
+    assert found["layout"]["raids"] == []
+    node.unchanged("layout", **found["layout"])
+    # Taken apart, the members are nobody's, and not blank.
+    node.run("mdadm --quiet --stop /dev/md0; udevadm settle; mdadm --quiet --stop /dev/md/ddf0; udevadm settle")
+    refused = node.refusal("raid", name="md1", level="1", devices=parts)
+    assert "membership of a RAID set of the firmware's (ddf)" in refused

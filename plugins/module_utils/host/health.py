@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .bcache_health import of_backing, of_cache_set
+from .boot import gone_lines
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices, of_mount
-from .raid_health import of_array
+from .raid_health import not_found, of_array
 from .state import Group, Host
 
 _SEVERITIES = (CRITICAL, WARNING, NOTICE)
@@ -22,6 +23,7 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
     found = of_devices(host, *host.devices)
     for array in host.arrays:
         found += of_array(host, array)
+    found += [not_found(host, line) for line in gone_lines(host)]
     for backing in host.backings:
         found += of_backing(backing)
     for cache_set in host.cache_sets:

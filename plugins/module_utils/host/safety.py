@@ -87,7 +87,7 @@ def usage(host: Host, device: Device) -> str:
 
 def _holder(host: Host, path: str) -> str:
     array = next((array for array in host.arrays if array.device == path), None)
-    if array:
+    if array and array.uuid:
         return f"{path} (RAID array {array.name}, UUID {array.uuid})"
     return path
 
@@ -105,7 +105,7 @@ def check_may_grow(host: Host, device: Device, what: str) -> None:
     What is not found there any more looks blank, or like what the array holds.
     """
     array = next((one for one in host.arrays if device.path in [member.device for member in one.members]), None)
-    if array and array.metadata in SUPERBLOCK_FIRST:
+    if array and array.metadata in (*SUPERBLOCK_FIRST, "none"):
         return
     if array:
         raise Refused(

@@ -199,8 +199,7 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
     active = _works(state)
     disks = [words[first : first + 5] for first in range(128, 128 + 27 * 32, 32)]
     return MdSuperblock(
-        # Its words were written in the host's order; mdadm prints them as numbers.
-        uuid=b"".join(set_uuid[i : i + 4][::-1] for i in range(0, 16, 4)).hex(),
+        uuid=uuid_0_90(set_uuid.hex()),
         name="",
         level=level,
         raid_devices=words[10],
@@ -219,6 +218,11 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
         unsynced=not words[33] & 1,
         reshaping=words[2] > 90 and words[44] | words[45] << 32 != _NEVER,
     )
+
+
+def uuid_0_90(digits: str) -> str:
+    """The UUID of metadata 0.90 as mdadm prints it: words, which the superblock and the kernel keep in bytes."""
+    return b"".join(bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, 32, 8)).hex()
 
 
 def _works(state: int) -> bool:

@@ -12,8 +12,16 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run
-from ansible_collections.strata.storage.plugins.module_utils.host import raid, raid_roles, raid_space, read
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Array, Content, Host, Member, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host import raid, raid_health, raid_roles, raid_space, read
+from ansible_collections.strata.storage.plugins.module_utils.host.boot import gone_lines
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Array,
+    Content,
+    Host,
+    Member,
+    Signature,
+    Unfinished,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import MdSuperblock
 
 from .hosts import (
@@ -437,3 +445,83 @@ def test_what_waits_in_an_array_with_another_shape_comes_back_once_that_is_start
     host = with_array(a_host(*(disk(f"/dev/sd{x}") for x in "bcd"), files={CONF: mdadm_line("/dev/md0")}), waits)
     made = plan(host, devices=(SDB, SDC, SDD))
     assert outline(made) == ["stop raid md0", "assemble raid md0", "add raid md0"]
+
+
+# Superblocks that no start finds
+
+
+def lost(metadata: str = "1.0", level: str = "1", **more: Any) -> Host:
+    members = tuple(Member(path, "active", slot, lost=True) for slot, path in enumerate((SDB, SDC, SDD)))
+    array = an_array(SDB, SDC, SDD, level=level, metadata=metadata, members=members, **more)
+    return with_array(a_host(SDB, SDC, SDD, files={CONF: mdadm_line("/dev/md0")}), array)
+
+
+def test_superblocks_move_with_the_size() -> None:
+    """Also where the array has no more room than it uses."""
+    host = lost(component_size=GiB, room=GiB)
+    made = settle(raid, host, Raid("md0", largest=True))
+    assert outline(made) == ["grow raid md0"]
+    assert not any(member.lost for member in made.after.arrays[0].members)
+    with pytest.raises(Refused, match=r"beside a bitmap md does not move the superblock of metadata 1.0"):
+        raid.plan(lost(component_size=GiB, room=GiB, bitmap="internal"), Raid("md0", largest=True), False)
+    both_at_once = lost(component_size=GiB, room=GiB, bitmap="internal")
+    made = settle(raid, both_at_once, Raid("md0", largest=True, bitmap="none"))
+    assert [step.detail[:12] for step in made.steps] == ["without a bi", "to all of it"]
+
+
+def test_what_would_not_start_again_is_not_stopped() -> None:
+    with pytest.raises(Refused, match="cannot be stopped: /dev/sdb /dev/sdc /dev/sdd grew"):
+        raid.plan(lost(), Raid("md0", state="stopped"), True)
+    other = lost(device="/dev/md127", name="md0")
+    assert raid.plan(other, Raid("md0"), False).steps == ()
+
+
+def test_a_name_whose_array_is_not_found() -> None:
+    host = a_host(SDB, SDC, files={CONF: mdadm_line("/dev/md0")})
+    words: dict[str, Any] = {"level": "1", "devices": ("sdb", "sdc")}
+    for want in (Raid("md0"), Raid("md0", state="stopped"), Raid("md0", **words), Raid("md0", uuid=UUID, **words)):
+        with pytest.raises(StorageError, match="no device here carries its superblock"):
+            raid.plan(host, want, True)
+    with pytest.raises(Refused, match="no device here carries its superblock"):
+        raid.announce(host, [Raid("md0", **words)])
+    made = settle(raid, host, Raid("md1", **words))
+    assert "names md0" in made.warnings[0]
+    gone = settle(raid, host, Raid("md0", state="absent"))
+    assert outline(gone) == ["persist raid md0"]
+    assert "no device here carries its superblock" in gone.warnings[0]
+    # What a crash interrupted before it was made is no array.
+    begun = host._replace(unfinished=(Unfinished("file", "a step", "raid md0", UUID),))
+    assert settle(raid, begun, Raid("md0", **words)).steps
+    # In a whole document, its line is written before.
+    steps, announced = raid.announce(a_host(SDB, SDC), [Raid("md0", uuid=UUID, **words)])
+    assert [step.verb for step in steps] == ["persist"]
+    assert raid.plan(announced, Raid("md0", uuid=UUID, **words), False).after.unfinished == ()
+
+
+@pytest.mark.parametrize("words", ["metadata=ddf", "metadata=imsm", "container=/dev/md/ddf0 member=0"])
+def test_lines_of_external_metadata_name_no_superblock(words: str) -> None:
+    line = mdadm_line("/dev/md0").replace(" UUID", f" {words} UUID")
+    assert gone_lines(a_host(SDB, files={CONF: line})) == ()
+
+
+def external(**more: Any) -> Host:
+    """A mirror in a container, as newer kernels show them: neither has a UUID that md knows."""
+    container = an_array(SDB, SDC, uuid="", name="", metadata="external:ddf", device="/dev/md127", state="inactive")
+    host = with_array(a_host(SDB, SDC, **more), container, 0, "/dev/md/ddf0")
+    return with_array(host, an_array(SDB, SDC, uuid="", name="", metadata="external:/md127/0", device="/dev/md0"))
+
+
+@pytest.mark.parametrize("name", ["md0", "ddf0"])
+@pytest.mark.parametrize("words", [{}, {"state": "stopped"}, {"state": "absent"}, {"devices": ("sdb", "sdc")}])
+def test_metadata_of_others_is_refused(name: str, words: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"has metadata external:.*only md's own is managed"):
+        raid.plan(external(), Raid(name, level="1", **words), True)
+
+
+def test_metadata_of_others_is_no_item() -> None:
+    host = external(files={CONF: "ARRAY /dev/md/other metadata=ddf UUID=1:2:3:4\n"})
+    assert raid.survey(host) == []
+    assert raid.name_of(host, host.arrays[0]) == "md127"
+    assert [finding for array in host.arrays for finding in raid_health.of_array(host, array)] == []
+    less = host.arrays[1]._replace(degraded=1)
+    assert [finding.problem for finding in raid_health.of_array(host, less)] == ["degraded"]
