@@ -12,7 +12,17 @@ from ..core.plan import Command, Plan, Step, Wait, kernel_name, new_uuid, placeh
 from ..document.partition import TYPES, Partition, can_be_named
 from ..document.sizes import Percent, show_size, whole_mib
 from .actions import Claim, Inspect
-from .safety import blank, check_boot, check_may_grow, check_unused, describe_content, take, usage, wipe_steps
+from .safety import (
+    blank,
+    check_boot,
+    check_may_grow,
+    check_no_version,
+    check_unused,
+    describe_content,
+    take,
+    usage,
+    wipe_steps,
+)
 from .state import BLANK, Content, Device, Host, Part, Signature, Table, partition_number, replace_item
 from .unfinished import about, anew, begun, ended, forget, half_made, intent, look
 
@@ -389,6 +399,7 @@ def _absent(host: Host, want: Partition, disk: Device, there: Device, allow: boo
     """With the last one goes the table, so that the device is blank."""
     what = f"partition {want.name} cannot be removed"
     check_unused(host, there, what, "Take away what uses it first.")
+    check_no_version(host, there, what)
     content = host.content(there.path)[there.path]
     if content.signatures and not host.may_lose(there.path, allow):
         raise Refused(

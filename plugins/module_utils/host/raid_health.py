@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..document.raid import redundancy
+from ..document.raid import can_run, redundancy
 from ..document.sizes import show_size
 from .boot import ArrayLine, array_lines, array_name, colons
 from .findings import CRITICAL, NOTICE, WARNING, Finding
@@ -19,6 +19,7 @@ _OUTSIDE = {
     "former": "The array has all that is on it, and what came after.",
     "apart": "What was written to it is nowhere else.",
     "copy": "Nothing tells them apart.",
+    "cut": "The array does not start with it.",
 }
 _MDMON = "Add a disk to its container (mdadm --add), or by its firmware."
 _REPLACE = "List another disk in its place in `devices`; this one is read until that has the data."
@@ -39,9 +40,9 @@ def of_array(host: Host, array: Array) -> Iterator[Finding]:
         for severity, problem, *rest in _of_member(host, array, member):
             yield found(severity, problem, *rest, device=member.device)
     if not array.running:
-        here = len({member.slot for member in array.members if member.slot is not None and member.side == 0})
+        here = len(_slots(array))
         yield found(
-            CRITICAL if array.device else WARNING,
+            CRITICAL if array.device or not _is_whole(array) else WARNING,
             "inactive" if array.device else "stopped",
             f"it does not run, and {here} of its {array.raid_devices} members are here",
             "What is on it cannot be reached.",
@@ -65,6 +66,16 @@ def of_array(host: Host, array: Array) -> Iterator[Finding]:
     waiting = _waiting(array)
     if waiting:
         yield found(WARNING, "waits", waiting, "Until then it lacks redundancy, or the shape that was asked for.")
+
+
+def _slots(array: Array) -> set[int]:
+    """The places whose members have all that they should."""
+    return {member.slot for member in array.members if member.role in ("active", "copy") and member.slot is not None}
+
+
+def _is_whole(array: Array) -> bool:
+    """Whether the members that are here have all the data."""
+    return can_run(array.level, array.raid_devices, _slots(array), array.layout)
 
 
 def not_found(host: Host, line: ArrayLine) -> Finding:
@@ -116,14 +127,11 @@ def _of_member(host: Host, array: Array, member: Member) -> Iterator[tuple[str, 
         )
     elif member.role in OUTSIDE:
         severity = CRITICAL if member.role == "apart" else WARNING
-        meaning = _OUTSIDE[member.role]
-        yield (
-            severity,
-            member.role,
-            f"{path} {describe(host, array, member)}",
-            meaning,
-            f"{advice(member)[:1].upper()}{advice(member)[1:]}.",
-        )
+        meaning, remedy = _OUTSIDE[member.role], f"{advice(member)[:1].upper()}{advice(member)[1:]}."
+        if member.role == "former" and not _is_whole(array):
+            severity, meaning = CRITICAL, "The array cannot be read without it, so this may be the last state there is."
+            remedy = "Keep it as it is, and connect the members that are missing."
+        yield severity, member.role, f"{path} {describe(host, array, member)}", meaning, remedy
     if "write_error" in member.flags:
         yield (
             WARNING,

@@ -26,6 +26,7 @@ from .fstab import FSTAB, Line
 from .partition_table import read_gpt, read_table, unseen_tables
 from .raid_space import METADATA, SUPERBLOCK_LAST, usable
 from .state import (
+    OUTSIDE,
     Array,
     Backing,
     Boot,
@@ -549,7 +550,20 @@ def _arrays(
         if path not in taken:
             parts.setdefault(block.uuid, {})[path] = block
     known = {array.uuid for array in assembled}
-    return tuple(assembled) + tuple(_stopped(blocks) for uuid, blocks in parts.items() if uuid not in known)
+    sizes = {device.path: device.size for device in by_kernel.values()}
+    found = tuple(assembled) + tuple(_stopped(blocks) for uuid, blocks in parts.items() if uuid not in known)
+    cut = {path for path, block in members.items() if sizes[path] < block.least_size}
+    return tuple(_without(array, cut) for array in found) if cut else found
+
+
+def _without(array: Array, cut: set[str]) -> Array:
+    """An array some of whose devices became smaller: md starts none with them."""
+
+    def seen(member: Member) -> Member:
+        own = member.role not in ("apart", "copy") and (not array.running or member.role in OUTSIDE)
+        return member._replace(role="cut") if own and member.device in cut else member
+
+    return array._replace(members=tuple(map(seen, array.members)))
 
 
 def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: Mapping[str, Device]) -> Array:

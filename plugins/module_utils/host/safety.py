@@ -124,6 +124,20 @@ def check_may_grow(host: Host, device: Device, what: str) -> None:
         )
 
 
+def check_no_version(host: Host, device: Device, what: str) -> None:
+    """Raises Refused, also with permission to destroy, for a version of an array's data that is nowhere else."""
+    for array in host.arrays:
+        for member in array.members:
+            if member.role == "apart" and member.device in (device.path, *device.partitions):
+                from .raid_versions import describe
+
+                raise Refused(
+                    f"{what}: {member.device} {describe(host, array, member)} (RAID array {array.name or array.uuid}). "
+                    f"Nothing was changed. Leave {member.device} out of this task. Which version is given up, only a "
+                    "raid task with that array says, in `discard_devices`"
+                )
+
+
 def check_once(devices: list[Device], what: str) -> None:
     """Raises StorageError where two references mean one device."""
     for device in devices:
@@ -185,6 +199,7 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     """
     refused = f"{device.path}: refused as {role}"
     contents = check_free(host, device, role, option)
+    check_no_version(host, device, refused)
     held = [(path, content) for path, content in contents.items() if content.signatures]
     kept = [(path, content) for path, content in held if not host.may_lose(path, allow)]
     if kept:

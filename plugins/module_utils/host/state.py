@@ -169,8 +169,9 @@ class Member(NamedTuple):
 
 
 #: Roles of devices that carry an array's superblock and are no part of it: ``former`` is an older state of it,
-#: ``apart`` was written to without the others, and holds a version of its own, ``copy`` is a device that is here twice.
-OUTSIDE = ("former", "apart", "copy")
+#: ``apart`` was written to without the others, and holds a version of its own, ``copy`` is a device that is here twice,
+#: ``cut`` became smaller than its superblock says.
+OUTSIDE = ("former", "apart", "copy", "cut")
 
 
 #: Versions of md's superblock that lie before the data, whose start may then move in a reshape.

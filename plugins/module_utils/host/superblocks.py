@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..document.raid import PARITY_LAYOUTS
-from .state import Device, Filesystem, StrayVolume
+from .state import SUPERBLOCK_FIRST, Device, Filesystem, StrayVolume
 
 _MD_MAGIC = 0xA92B4EFC
 _BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
@@ -47,6 +47,7 @@ class MdSuperblock(NamedTuple):
     ``role``: active, rebuilding, replacing, spare, faulty or journal. ``slots`` are the places of the array's working
     devices, by the number that each has in it (this one's own is ``number``), as they were when the superblock was
     written (``updated``, seconds since the epoch). ``device_uuid`` is empty in metadata 0.90.
+    ``least_size`` is how large md wants the device to be (0: wherever the superblock is found, it is large enough).
     """
 
     uuid: str
@@ -69,6 +70,7 @@ class MdSuperblock(NamedTuple):
     unsynced: bool = False
     reshaping: bool = False
     needs_backup: bool = False
+    least_size: int = 0
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -150,7 +152,7 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         return None
     level, layout, used, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
     (delta_disks,) = struct.unpack_from("<i", block, 112)
-    (data_offset,) = struct.unpack_from("<Q", block, 128)
+    data_offset, data_size = struct.unpack_from("<QQ", block, 128)
     (number,) = struct.unpack_from("<I", block, 160)
     updated, events, resynced = struct.unpack_from("<QQQ", block, 192)
     (most,) = struct.unpack_from("<I", block, 220)
@@ -183,6 +185,7 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         unsynced=resynced != _NEVER,
         reshaping=reshaping,
         needs_backup=reshaping and delta_disks <= 0 and not features & _NEW_OFFSET,
+        least_size=data_offset + data_size << 9 if metadata in SUPERBLOCK_FIRST else 0,
     )
 
 

@@ -12,7 +12,14 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run
-from ansible_collections.strata.storage.plugins.module_utils.host import raid, raid_health, raid_roles, raid_space, read
+from ansible_collections.strata.storage.plugins.module_utils.host import (
+    raid,
+    raid_health,
+    raid_roles,
+    raid_space,
+    read,
+    safety,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.boot import gone_lines
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
@@ -525,3 +532,85 @@ def test_metadata_of_others_is_no_item() -> None:
     assert [finding for array in host.arrays for finding in raid_health.of_array(host, array)] == []
     less = host.arrays[1]._replace(degraded=1)
     assert [finding.problem for finding in raid_health.of_array(host, less)] == ["degraded"]
+
+
+def test_a_side_has_older_states_of_its_own() -> None:
+    """One and three ran, two ran, and three ran alone."""
+    blocks = {"b": block(0, "A.A", 25), "c": block(1, ".A.", 30), "d": block(2, "..A", 28)}
+    members = {member.device: member for member in raid_roles.stopped(blocks)}
+    assert {path: (member.role, member.side, member.slot) for path, member in members.items()} == {
+        "b": ("apart", 1, None),
+        "c": ("active", 0, 1),
+        "d": ("apart", 1, 2),
+    }
+    three = tuple(members[path]._replace(device=device) for path, device in zip("bcd", (SDB, SDC, SDD)))
+    host = stopped(*three, raid_devices=3)
+    said = refused(host, "its devices ran apart")
+    assert SDB not in said
+    made = plan(host, devices=(SDB, SDD))
+    assert [step.detail[:25] for step in made.steps[:2]] == ["from /dev/sdd, 2 missing", "/dev/sdb back again"]
+    # To the other side it is no older state.
+    refused(host, "ran apart", devices=(SDB, SDC), discard_devices=(SDD,))
+
+
+def test_a_replacement_is_not_the_member_that_it_replaces() -> None:
+    new = Member(SDD, "replacing", 1)
+    refused(stopped(new), "needs 1 of its 2 active members, and only these are here: none")
+    made = plan(stopped(Member(SDB, "active", 0), new))
+    assert made.steps[0].detail == "from /dev/sdb /dev/sdd, 1 missing"
+    assert made.after.arrays[0].devices("rebuilding") == (SDD,)
+    whole = plan(stopped(Member(SDB, "active", 0), Member(SDC, "active", 1), new))
+    assert whole.after.arrays[0].devices("replacing") == (SDD,)
+
+
+def test_a_replacement_that_goes_on_is_not_begun_beside() -> None:
+    array = an_array(SDB, SDC, sync_action="recover")
+    host = running(array._replace(members=(*array.members, Member(SDD, "replacing", 1))))
+    made = plan(host, devices=(SDB, SDE))
+    assert made.steps == ()
+    assert [sentence[:34] for sentence in made.pending[:3]] == [
+        "md0: remove /dev/sdc, which failed",
+        "md0: add /dev/sde as a spare, once",
+        "md0: replace /dev/sdd by /dev/sde,",
+    ]
+
+
+def test_which_members_of_a_raid_10_are_needed() -> None:
+    pair = (Member(SDD, "active", 2), Member(SDE, "active", 3))
+    said = refused(stopped(*pair, level="10", raid_devices=4, layout="n2"), "without its members number 0 1")
+    assert "needs 3" not in said
+
+
+def test_a_member_that_became_smaller() -> None:
+    host = stopped(Member(SDB, "active", 0), Member(SDC, "cut"))
+    made = plan(host)
+    assert made.steps[0].detail == "from /dev/sdb, 1 missing"
+    assert "smaller than it was" in made.warnings[0]
+    assert "comes back" not in str(made.warnings)
+
+
+@pytest.mark.parametrize("given_up", [(SDB,), (SDB, SDC)])
+def test_the_version_that_runs_is_not_given_up(given_up: tuple[str, ...]) -> None:
+    array = an_array(SDB, raid_devices=2, degraded=1, sync_action="idle")
+    host = running(array._replace(members=(*array.members, Member(SDC, "apart", 1, side=1, updated=5))))
+    refused(host, "it runs with /dev/sdb, and `discard_devices` gives up", discard_devices=given_up)
+    # What was given up has become a member since.
+    assert plan(running(an_array(SDB, SDC)), discard_devices=(SDC,)).steps == ()
+
+
+def test_a_last_state_is_not_called_older_data_only() -> None:
+    host = stopped(
+        Member(SDB, "active", 0), Member(SDD, "former"), Member(SDE, "rebuilding", 2), level="5", raid_devices=3
+    )
+    told = {finding.problem: finding for finding in raid_health.of_array(host, host.arrays[0])}
+    assert "the last state there is" in str(told["former"])
+    assert "comes back" not in str(told["former"])
+    assert told["stopped"].severity == "critical"
+    assert "1 of its 3 members" in told["stopped"].detail
+
+
+def test_nothing_else_takes_a_version_of_its_own() -> None:
+    device = SPLIT.devices[SDC]
+    for host in (SPLIT, running(SPLIT.arrays[0]._replace(device="/dev/md0", state="clean"))):
+        with pytest.raises(Refused, match="/dev/sdc was written to without the array"):
+            safety.take(host.with_content(SDC, Signature("linux_raid_member")), device, "a place", "devices", True)
