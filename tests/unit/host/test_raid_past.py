@@ -614,3 +614,12 @@ def test_nothing_else_takes_a_version_of_its_own() -> None:
     for host in (SPLIT, running(SPLIT.arrays[0]._replace(device="/dev/md0", state="clean"))):
         with pytest.raises(Refused, match="/dev/sdc was written to without the array"):
             safety.take(host.with_content(SDC, Signature("linux_raid_member")), device, "a place", "devices", True)
+
+
+def test_an_array_does_not_grow_away_from_a_superblock_on_it() -> None:
+    lower = an_array(SDB, SDC, component_size=GiB, room=2 * GiB, sync_action="idle")
+    upper = an_array("/dev/md0", metadata="1.0", device="/dev/md1")._replace(uuid=UUID[::-1])
+    host = with_array(running(lower), upper)
+    refused(host, "array md0: /dev/md0 carries the superblock of a RAID array \\(md1\\)", largest=True)
+    settled = with_array(running(lower), upper._replace(metadata="1.2"))
+    assert outline(plan(settled, largest=True)) == ["grow raid md0"]
