@@ -145,3 +145,21 @@ def test_an_array_that_no_start_finds(node: Node) -> None:
     assert "which is not found here" in details(gone)[0]
     assert found(node) == []
     node.check("raid", name="md0", level="1", devices=[two, node.disk("HDD5")])
+
+
+def test_a_bcache_on_an_array_is_not_its_members(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", size="60M")
+    create(node, parts, "1.0")
+    node.module("raid", name="md0")
+    bcache = {"name": "cached", "backing_device": "/dev/md0"}
+    node.module("bcache", **bcache)
+    assert found(node) == []
+    node.unchanged("raid", name="md0", level="1", devices=parts)
+    node.unchanged("bcache", **bcache)
+    node.run("udevadm settle; echo 1 > /sys/block/bcache0/bcache/stop")
+    node.guest.until("[ ! -e /sys/block/bcache0 ]")
+    stop(node)
+    assert "membership of a RAID array" in node.refusal("bcache", name="other", backing_device=parts[0])
+    assert node.module("bcache_info")["bcaches"] == []
+    node.module("raid", name="md0")
+    node.unchanged("bcache", **bcache)

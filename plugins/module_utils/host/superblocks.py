@@ -103,9 +103,10 @@ def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock 
     return (
         _md(head[4096:], "1.2", 4096)
         or _md(head, "1.1", 0)
-        or _bcache(head[4096:])
         or _md(_read(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
         or _md_0_90(_read(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
+        # Beside a superblock at the end it is that of what lies on the array.
+        or _bcache(head[4096:])
     )
 
 

@@ -234,6 +234,13 @@ def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -
     )
 
 
+def test_a_bcache_on_an_array_is_not_its_members(image: Image) -> None:
+    image.put(4096, bcache(1))
+    assert isinstance(image.members(), BcacheSuperblock)
+    image.put(V1_0, md1(V1_0))
+    assert isinstance(image.members(), MdSuperblock)
+
+
 @pytest.mark.parametrize("version", [1, 4, 6])
 @pytest.mark.parametrize(
     ("flags", "mode", "state"),
