@@ -151,7 +151,7 @@ def test_a_bcache_on_an_array_is_not_its_members(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", size="60M")
     create(node, parts, "1.0")
     node.module("raid", name="md0")
-    bcache = {"name": "cached", "backing_device": "/dev/md0"}
+    bcache: dict[str, Any] = {"name": "cached", "backing_device": "/dev/md0"}
     node.module("bcache", **bcache)
     assert found(node) == []
     node.unchanged("raid", name="md0", level="1", devices=parts)
