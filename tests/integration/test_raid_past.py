@@ -410,3 +410,150 @@ def test_a_member_that_shows_other_sectors_now(node: Node) -> None:
     (second,) = paths(node, [two])
     assert f"has logical sectors of 4096 bytes: {second} shows such sectors" in str(started["warnings"])
     assert node.run("head -c 1M /dev/md0 | md5sum") == before
+
+
+def test_an_array_of_external_metadata(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2")
+    node.run(
+        f"mdadm --create /dev/md/ddf0 --run --quiet --metadata=ddf --raid-devices=2 {' '.join(parts)}; "
+        "mdadm --create /dev/md0 --run --quiet --level=1 --raid-devices=2 --size=60M /dev/md/ddf0; udevadm settle; "
+        "mkfs.ext4 -q /dev/md0; udevadm settle"
+    )
+    conf = node.run("md5sum < /etc/mdadm/mdadm.conf; cat /proc/mdstat")
+    states: list[dict[str, Any]] = [
+        {},
+        {"state": "stopped"},
+        {"state": "absent", "allow_destroy": True},
+        {"level": "1", "devices": parts},
+    ]
+    for words in states:
+        assert "only md's own is managed" in node.refusal("raid", name="md0", **words)
+        assert "only md's own is managed" in node.refusal("raid", name="ddf0", **words)
+    assert "only md's own is managed" in node.refusal("layout", raids=[{"name": "md0"}])
+    assert node.run("md5sum < /etc/mdadm/mdadm.conf; cat /proc/mdstat") == conf
+    found = node.module("layout_info")
+    assert found["health"] == []
+    assert found["layout"]["raids"] == []
+    node.unchanged("layout", **found["layout"])
+    # Taken apart, the members are nobody's, and not blank.
+    node.run("mdadm --quiet --stop /dev/md0; udevadm settle; mdadm --quiet --stop /dev/md/ddf0; udevadm settle")
+    refused = node.refusal("raid", name="md1", level="1", devices=parts)
+    assert "membership of a RAID set of the firmware's (ddf)" in refused
+
+
+@pytest.mark.parametrize("level", ["1", "5"])
+def test_a_replacement_does_not_stand_in_for_the_member(node: Node, level: str) -> None:
+    one, two, three, four = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
+    members = [one, two] if level == "1" else [one, two, three]
+    array: dict[str, Any] = {"name": "md0", "level": level, "devices": members}
+    node.module("raid", **array, wait=True)
+    fill(node)
+    expected = node.run(SUM)
+    node.run(
+        f"{SLOW}; mdadm --quiet /dev/md0 --add {four}; mdadm --quiet /dev/md0 --replace {two} --with {four}; sleep 1"
+    )
+    # While it goes on, another device in that place waits for its turn.
+    other = node.disk("HDD5")
+    waiting = node.unchanged("raid", **array | {"devices": [one, other, *members[2:]]})
+    assert "replace" in str(waiting["pending"])
+    stop(node)
+    # The member that was being replaced is gone: what is left runs, and the replacement is rebuilt.
+    node.run(f"mdadm --zero-superblock {two}")
+    if level == "1":
+        started = node.module("raid", name="md0")
+        assert "1 missing" in details(started)[0]
+        assert node.run(SUM) == expected
+        node.unchanged("raid", name="md0")
+        stop(node)
+    node.run(f"mdadm --zero-superblock {one if level == '1' else three}")
+    refused = node.refusal("raid", name="md0")
+    assert "cannot start: it needs" in refused
+    assert paths(node, [four])[0] not in refused
+    node.run(FAST)
+
+
+def test_a_member_whose_partition_became_smaller(node: Node) -> None:
+    one, two = parts = small(node, "HDD1", "HDD2", size="90M")
+    array: dict[str, Any] = {"name": "md0", "level": "1", "devices": parts}
+    node.module("raid", **array, wait=True)
+    fill(node)
+    expected = node.run(SUM)
+    stop(node)
+    disk = node.disk("HDD1")
+    node.run(f"echo ',60M' | sfdisk --quiet -N 1 {disk}; udevadm settle; mdadm --quiet --stop /dev/md0 || true")
+    cut = paths(node, [one])[0]
+    assert "smaller" in str([item for item in node.module("layout_info")["health"] if item["device"] == cut])
+    assert "a member needs" in node.refusal("raid", **array)
+    # As health says: with its former size it is a member like before.
+    node.run(f"echo ',90M' | sfdisk --quiet -N 1 {disk}; udevadm settle; mdadm --quiet --stop /dev/md0 || true")
+    started = node.converge("raid", **array)
+    assert f"assemble from {' '.join(paths(node, parts))}" in details(started)
+    assert node.run(SUM) == expected
+    # Without it the array runs as well, and the member that became smaller is told.
+    stop(node)
+    node.run(f"echo ',60M' | sfdisk --quiet -N 1 {disk}; udevadm settle; mdadm --quiet --stop /dev/md0 || true")
+    assert f"assemble from {paths(node, [two])[0]}, 1 missing" in details(node.converge("raid", name="md0"))
+
+
+def test_three_ways_to_run_apart(node: Node) -> None:
+    one, two, three = parts = small(node, "HDD1", "HDD2", "HDD3", size="60M")
+    node.run(
+        f"mdadm --create /dev/md0 --run --quiet --level=1 --metadata=1.0 --raid-devices=3 {' '.join(parts)}; "
+        "mdadm --quiet --wait /dev/md0 || true"
+    )
+    node.module("raid", name="md0")
+    stop(node)
+    alone(node, [one, three], much(10))
+    alone(node, [two], SMALL)
+    alone(node, [three], much(20))
+    expected = node.run(f"dd if={RANDOM} bs=1M skip=20 count=20 iflag=fullblock status=none | md5sum")
+    refused = node.refusal("raid", name="md0")
+    assert "ran apart" in refused
+    assert paths(node, [one])[0] not in refused
+    # The older one of a version follows it; the other version stays.
+    started = node.converge("raid", name="md0", devices=[one, three])
+    assert "back again" in str(details(started))
+    assert node.run("blockdev --flushbufs /dev/md0; head -c 20M /dev/md0 | md5sum") == expected
+
+    before = superblocks(node, two)
+    told = "was written to without the array, and holds a version of its own"
+    disk, spare = node.disk("HDD2"), node.disk("HDD5")
+    refusals = [
+        node.refusal("lvm_drive", name="data", devices=[two], allow_destroy=True),
+        node.refusal("bcache", name="cached", backing_device=two, allow_destroy=True),
+        node.refusal("bcache", name="cached", backing_device=spare, cache_device=two, allow_destroy=True),
+        node.refusal("layout", filesystems=[{"device": two, "type": "xfs"}], allow_destroy=[two]),
+        node.refusal(
+            "layout",
+            partitions=[{"name": "x", "device": disk, "number": 1, "state": "absent"}],
+            allow_destroy=["x"],
+        ),
+        node.refusal("lvm_drive", name="data", devices=[disk], allow_destroy=[disk]),
+    ]
+    assert [refusal for refusal in refusals if told not in refusal] == []
+    assert superblocks(node, two) == before
+    # What runs is not given up for it.
+    assert "gives up" in node.refusal("raid", name="md0", discard_devices=[one, three])
+    gone = node.converge("raid", name="md0", state="absent", discard_devices=[two])
+    assert told in str([step["destroys"] for step in gone["plan"]])
+
+
+def test_a_raid_10_without_a_pair(node: Node) -> None:
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="60M")
+    node.module("raid", name="md0", level="10", devices=parts, wait=True)
+    stop(node)
+    node.run(f"mdadm --zero-superblock {parts[0]}; mdadm --zero-superblock {parts[1]}")
+    assert "without its members number 0 1 there is none of some" in node.refusal("raid", name="md0")
+
+
+def test_the_last_state_of_an_array_that_cannot_start(node: Node) -> None:
+    one, two, three = parts = small(node, "HDD1", "HDD2", "HDD3", size="60M")
+    node.module("raid", name="md0", level="5", devices=parts, wait=True)
+    fill(node)
+    stop(node)
+    alone(node, [one, two], SMALL)
+    node.run(f"mdadm --zero-superblock {two}")
+    (former,) = [item for item in node.module("layout_info")["health"] if item["problem"] == "former"]
+    assert (former["severity"], former["device"]) == ("critical", paths(node, [three])[0])
+    assert "Keep it as it is" in former["remedy"]
+    assert "comes back" not in str(former)

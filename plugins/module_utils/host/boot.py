@@ -18,6 +18,8 @@ _REBUILD = {
 }
 
 
+#: What a line of external metadata says beside its UUID, which no superblock of md's has.
+_EXTERNAL = ("metadata=ddf", "metadata=imsm", "container=")
 _NUMBERED = re.compile(r"md\d+")
 
 
@@ -52,6 +54,8 @@ def _array_line(entry: str) -> ArrayLine | None:
         return None
     device = words[1] if len(words) > 1 and "=" not in words[1] else ""
     uuid = next((word[5:] for word in words if word[:5].upper() == "UUID="), "")
+    if any(word.lower().startswith(_EXTERNAL) for word in words):
+        uuid = ""
     return ArrayLine(device, uuid if uuid.startswith("<") else re.sub("[^0-9a-f]", "", uuid.lower()))
 
 
@@ -66,10 +70,24 @@ def _array_lines(text: str) -> tuple[ArrayLine, ...]:
     return tuple(line for line in found if line)
 
 
+def gone_lines(host: Host) -> tuple[ArrayLine, ...]:
+    """Those of which no device here carries the UUID."""
+    found = {"", *(array.uuid for array in host.arrays)}
+    return tuple(line for line in array_lines(host) if line.uuid not in found and not line.uuid.startswith("<"))
+
+
+def gone_line(host: Host, path: str) -> ArrayLine | None:
+    return next((line for line in gone_lines(host) if line.device == path), None)
+
+
 def array_name(lines: tuple[ArrayLine, ...], array: Array) -> str:
     """What the document calls an array: as mdadm.conf does, else as its superblock, else as the kernel."""
     return next(
-        (line.device.rsplit("/", 1)[1] for line in lines if line.uuid == array.uuid and "/" in line.device),
+        (
+            line.device.rsplit("/", 1)[1]
+            for line in lines
+            if array.uuid and line.uuid == array.uuid and "/" in line.device
+        ),
         array.name or array.device.rsplit("/", 1)[-1],
     )
 

@@ -12,7 +12,17 @@ from ..core.plan import Command, Plan, Step, Wait, kernel_name, new_uuid, placeh
 from ..document.partition import TYPES, Partition, can_be_named
 from ..document.sizes import Percent, show_size, whole_mib
 from .actions import Claim, Inspect
-from .safety import blank, check_boot, check_unused, describe_content, take, usage, wipe_steps
+from .safety import (
+    blank,
+    check_boot,
+    check_may_grow,
+    check_no_version,
+    check_unused,
+    describe_content,
+    take,
+    usage,
+    wipe_steps,
+)
 from .state import BLANK, Content, Device, Host, Part, Signature, Table, partition_number, replace_item
 from .unfinished import about, anew, begun, ended, forget, half_made, intent, look
 
@@ -323,6 +333,7 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
         # Of an extended one the kernel shows a KiB.
         if part.size == there.size or part.type in _EXTENDED:
             return (), host
+        check_may_grow(host, there, f"partition {want.name}: its table gives it {show_size(part.size)} by now")
         # Whoever wrote it was cut short, and did not come to tell the kernel.
         detail, tell = f"{there.path} with {show_size(part.size)}", _tell(disk, part.number)
         told = _step(want, "announce", detail, *tell, flush=(disk.path,))
@@ -338,6 +349,8 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
             f"partition {want.name}: {show_size(wanted)} is wanted, and up to what follows it there is room for "
             f"{show_size(room)}"
         )
+    if part.type not in _EXTENDED:
+        check_may_grow(host, there, f"partition {want.name}: it has {show_size(part.size)}, not {show_size(wanted)}")
     steps, host, table = _fitted(host, disk, table)
     # What is not said, sfdisk sets anew, the name included.
     words = (f"start={part.start // table.sector}", f"size={wanted // table.sector}", f"type={part.type}", *part.words)
@@ -386,6 +399,7 @@ def _absent(host: Host, want: Partition, disk: Device, there: Device, allow: boo
     """With the last one goes the table, so that the device is blank."""
     what = f"partition {want.name} cannot be removed"
     check_unused(host, there, what, "Take away what uses it first.")
+    check_no_version(host, there, what)
     content = host.content(there.path)[there.path]
     if content.signatures and not host.may_lose(there.path, allow):
         raise Refused(

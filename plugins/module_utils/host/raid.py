@@ -13,12 +13,12 @@ from ..document.raid import LEAST_DEVICES, Raid, can_run, data_members, redundan
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
-from .boot import ArrayLine, array_lines, array_name, array_path, persist
+from .boot import ArrayLine, array_lines, array_name, array_path, gone_line, gone_lines, persist
 from .findings import of_devices, told
-from .raid_health import of_array
+from .raid_health import not_found, of_array
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
 from .raid_space import new_offset, usable
-from .raid_versions import check_removable, describe, meant
+from .raid_versions import check_removable, describe, meant, paths
 from .safety import blank, check_boot, check_free, check_once, check_unused, describe_content, take, wipe_steps
 from .state import OUTSIDE, UNSEEN, Array, Device, Host, Member, Signature, Unfinished, replace_item
 from .unfinished import anew, begun, forget, intent, look, same_uuid
@@ -53,7 +53,7 @@ def plan(host: Host, want: Raid, allow: bool) -> Plan:
         return _absent(host, want, array, allow)
     if array is None:
         if want.state == "stopped":
-            raise StorageError(f"array {want.name} does not exist, so it cannot be stopped")
+            raise StorageError(f"array {want.name} does not exist, so it cannot be stopped{_gone(host, want)}")
         return _create(host, want, allow)
     if want.state == "stopped":
         return _stopped(host, want, array)
@@ -98,8 +98,11 @@ def _find(host: Host, want: Raid) -> Array | None:
     known = want.uuid or next((line.uuid for line in array_lines(host) if line.device == path), None)
     by_uuid = next((array for array in host.arrays if known and array.uuid == known), None)
     found = by_path or by_uuid
-    if by_path and not by_path.uuid:
-        raise Refused(f"array {want.name}: {path} has no UUID that can be read; only mdadm's own metadata is managed")
+    if by_path and (by_path.foreign or not by_path.uuid):
+        raise Refused(
+            f"array {want.name}: {path} has metadata {by_path.metadata or 'that cannot be read'}, and only md's own is "
+            "managed, not that of DDF, IMSM or none. Nothing was changed. Use mdadm for it"
+        )
     if found and (want.uuid or by_uuid) and found.uuid != known:
         raise Refused(
             f"array {want.name}: {path} has UUID {found.uuid}, and "
@@ -152,7 +155,9 @@ def _is_ours(host: Host, array: Array, want: Raid, nameless: bool) -> bool:
 def _create(host: Host, want: Raid, allow: bool) -> Plan:
     missing = [option for option in ("level", "devices") if getattr(want, option) is None]
     if missing or want.level is None or want.devices is None:
-        raise StorageError(f"array {want.name} does not exist, and to create it, say also: {', '.join(missing)}")
+        raise StorageError(
+            f"array {want.name} does not exist, and to create it, say also: {', '.join(missing)}{_gone(host, want)}"
+        )
     least = LEAST_DEVICES[want.level]
     if len(want.devices) < least:
         raise StorageError(
@@ -173,7 +178,8 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
 
     uuid = _new_uuid(want)
     bitmap = want.bitmap or ("internal" if want.level != "0" and smallest >= _BITMAP_FROM else "none")
-    persisted, host = _persist_path(host, want, uuid)
+    others = tuple(not_found(host, line) for line in gone_lines(host) if line.device != path)
+    persisted, host = _announce(host, want, uuid)
     used = smallest if want.size is None else want.size
     size = int(used * data_members(want.level, len(members), want.layout or ""))
     argv = [
@@ -195,6 +201,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         f", spare {' '.join(device.path for device in spares)}" if spares else ""
     )
     recorded = intent(_thing(want), uuid, *(device.path for device in members + spares))
+    unknown, _host = persist(host._replace(boot=host.boot._replace(tool="")), want.name, path, uuid, None, "")
     host = anew(host, _thing(want))
     create = Step(
         verb="create",
@@ -216,6 +223,7 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         undo=(
             Vacate(path, ("mdadm", "--stop", path)),
             *(Command(("mdadm", "--zero-superblock", device.path)) for device in members + spares),
+            *(action for one in unknown for action in one.actions),
         ),
         intent=recorded,
     )
@@ -237,7 +245,12 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
     host = host.with_device(_made(host, array, size), path)._replace(arrays=(*host.arrays, array))
     marked, host, _array = mark(host, want, array)
-    return Plan(steps + persisted + (create, inspect) + marked, host, warnings=_sectors_differ(host, want.name, array))
+    return Plan(
+        steps + persisted + (create, inspect) + marked,
+        host,
+        # What looks blank may be a device of these.
+        warnings=(*_sectors_differ(host, want.name, array), *told(f"array {want.name} is new", *others)),
+    )
 
 
 def _check_room(want: Raid, metadata: str, devices: list[Device]) -> None:
@@ -268,11 +281,14 @@ def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
         steps += more
     elif host.links.get(path) != array.device:
         device = host.devices[array.device]
+        # What would not start again is left running.
+        lost = any(member.lost for member in array.members)
         if device.holders or host.mounted(device.path) or device.path in host.swaps or device.partitions:
             at_boot += (f"{want.name} runs as {array.device} and is in use: it gets its name with the next boot",)
-        else:
+        elif not lost:
             more, host, array = _assemble(host, want, array)
             steps += more
+    _check_given_up(host, want, array)
     read_only = array.state == "readonly"
     record = begun(host, _thing(want))
     if record and same_uuid(array.uuid, record.uuid):
@@ -295,6 +311,19 @@ def _present(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
         waits=(Idle(array.device),) if going else (),
         pending=_pending(host, want.settled() if scrubbing else want, array, allow),
     )
+
+
+def _check_given_up(host: Host, want: Raid, array: Array) -> None:
+    """Raises Refused where the version that runs is given up for another one."""
+    given_up = paths(host, want.discard_devices, want.name)
+    working = set(array.devices("active"))
+    others = [member.device for member in array.members if member.role in ("apart", "copy")]
+    if working and others and working <= given_up:
+        raise Refused(
+            f"array {want.name}: it runs with {' '.join(sorted(working))}, and `discard_devices` gives up what that "
+            f"holds for the version of {' '.join(others)}. Nothing was changed. Stop the array first (state: stopped); "
+            "then the task starts the other version. Or name only the devices whose version is not the one that runs"
+        )
 
 
 def _change(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
@@ -374,7 +403,7 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
         device = host.devices[member]
         if device.holders != (array.device,):
             check_free(host, device, f"a member of {want.name}", "devices")
-    slots = {member.slot for member in array.members if member.role in ("active", "replacing")}
+    slots = {member.slot for member in array.members if member.role == "active"}
     missing = array.raid_devices - len(slots)
     members = array.devices("active", "rebuilding", "replacing", "spare")
     steps: tuple[Step, ...] = ()
@@ -398,7 +427,16 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     )
     used = array.component_size or min(host.devices[member].size for member in members)
     size = int(used * data_members(array.level, array.raid_devices, array.layout))
-    started = array._replace(device=path, state="read-auto", sync_action="", degraded=missing)
+    started = array._replace(
+        device=path,
+        state="read-auto",
+        sync_action="",
+        degraded=missing,
+        members=tuple(
+            member._replace(role="rebuilding") if member.role == "replacing" and member.slot not in slots else member
+            for member in array.members
+        ),
+    )
     more, started = raid_reshape.resume(want, started, may_run=True)
     started = started._replace(state="clean")
     host = host.with_device(_made(host, started, size), path, content=UNSEEN)
@@ -408,10 +446,15 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
 
 def _cannot_start(host: Host, array: Array) -> str:
     """Why md or mdadm would not start an array; empty where they would."""
-    active = array.devices("active", "replacing")
+    # md makes a rebuilding member of a replacement whose original is not here.
+    active = array.devices("active")
     slots = {member.slot for member in array.members if member.device in active and member.slot is not None}
     if not can_run(array.level, array.raid_devices, slots, array.layout):
         least = array.raid_devices - redundancy(array.level, array.raid_devices, array.layout)
+        needed = f"{least} of its {array.raid_devices} active members"
+        if array.level == "10":
+            gone = " ".join(str(slot) for slot in range(array.raid_devices) if slot not in slots)
+            needed = f"a copy of each part of its data, and without its members number {gone} there is none of some"
         others = [member for member in array.members if member.role in OUTSIDE]
         newest = max((member.events for member in array.members if member.device in active), default=0)
         if any(member.role == "former" and newest and member.events + 1 >= newest for member in others):
@@ -423,7 +466,7 @@ def _cannot_start(host: Host, array: Array) -> str:
                 "--create; ask those who maintain md (linux-raid@vger.kernel.org)"
             )
         return (
-            f"it needs {least} of its {array.raid_devices} active members, and only these are here: "
+            f"it needs {needed}, and only these are here: "
             f"{' '.join(active) or 'none'}. "
             + "".join(f"{member.device} {describe(host, array, member)}. " for member in others)
             + "Nothing was changed. Connect the members that are missing"
@@ -480,6 +523,13 @@ def _stopped(host: Host, want: Raid, array: Array) -> Plan:
         check_unused(
             host, host.devices[array.device], f"array {want.name} cannot be stopped", "Take away what uses it first."
         )
+    lost = [member.device for member in array.members if member.lost]
+    if lost:
+        raise Refused(
+            f"array {want.name} cannot be stopped: {' '.join(lost)} grew, and no start would find the superblock there "
+            f"(metadata {array.metadata}). Nothing was changed. Leave it running, and have a task with `size: max` "
+            "move the superblocks first (and `bitmap: none`, where it has a bitmap)"
+        )
     line = ArrayLine(_IGNORE, array.uuid)
     steps, host = persist(host, want.name, array_path(want.name), array.uuid, line, "not to be assembled at boot")
     if array.device:
@@ -526,9 +576,12 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
             host = host.with_content(member.device)
         host = host._replace(arrays=replace_item(host.arrays, array))
     uuid = array.uuid if array else ""
-    persisted, host = persist(host, want.name, path, uuid, None, f"no ARRAY line for {path}")
+    gone = None if array else gone_line(host, path)
+    warned = told(f"array {want.name}", not_found(host, gone)) if gone else ()
+    detail = f"no ARRAY line for {path}" + (f" (UUID {gone.uuid}), which is not found here" if gone else "")
+    persisted, host = persist(host, want.name, path, uuid, None, detail)
     forgotten, host = forget(host, _thing(want), (array.device,) if array else ())
-    return Plan(steps + persisted + forgotten, host)
+    return Plan(steps + persisted + forgotten, host, warnings=warned)
 
 
 def _erase_stopped(host: Host, want: Raid, array: Array) -> tuple[Step, ...]:
@@ -575,6 +628,32 @@ def _new_uuid(want: Raid) -> str:
     return want.uuid or placeholder("colons", new_uuid(f"raid/{want.name}"))
 
 
+def _gone(host: Host, want: Raid) -> str:
+    """What there is to know of an array of this name that is not here, as sentences after another."""
+    line = gone_line(host, array_path(want.name))
+    return f". {not_found(host, line)}" if line else ""
+
+
+def _announce(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host]:
+    """What makes the next boot know a new array. It is on record from here on: its line alone could be another's.
+
+    Raises Refused where the name is that of an array that is not found, and may be on what looks blank.
+    """
+    line = gone_line(host, array_path(want.name))
+    begun_here = line and any(
+        record.thing == _thing(want) and same_uuid(record.uuid, line.uuid) for record in host.unfinished
+    )
+    if line and not begun_here:
+        raise Refused(
+            f"array {want.name}: refused to create it: there is one of this name already. {not_found(host, line)} "
+            "Nothing was changed. Choose another name; or give up the old one first (state: absent takes its line out)"
+        )
+    steps, host = _persist_path(host, want, uuid)
+    recorded = intent(_thing(want), uuid, last=False)
+    steps = tuple(one._replace(intent=recorded) if one.verb == "persist" else one for one in steps)
+    return steps, host._replace(unfinished=(*host.unfinished, Unfinished("", thing=recorded.thing, uuid=uuid)))
+
+
 def announce(host: Host, wanted: list[Raid]) -> tuple[tuple[Step, ...], Host]:
     """What makes the next boot know all the new ones among these arrays: one initramfs for all of them."""
     new = [want for want in wanted if want.state == "present" and _find(host, want) is None]
@@ -582,7 +661,7 @@ def announce(host: Host, wanted: list[Raid]) -> tuple[tuple[Step, ...], Host]:
     boot = host.boot
     for want in new:
         tool = boot.tool if want is new[-1] else ""
-        more, host = _persist_path(host._replace(boot=host.boot._replace(tool=tool)), want, _new_uuid(want))
+        more, host = _announce(host._replace(boot=host.boot._replace(tool=tool)), want, _new_uuid(want))
         steps += more
     return steps, host._replace(boot=host.boot._replace(tool=boot.tool))
 
@@ -715,4 +794,4 @@ def facts(host: Host, want: Raid) -> dict[str, Any]:
 
 def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """All that there are, each as an item of the document and how it does."""
-    return [(dump(host, array), status(host, array)) for array in host.arrays]
+    return [(dump(host, array), status(host, array)) for array in host.arrays if not array.foreign]

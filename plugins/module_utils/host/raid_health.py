@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..document.raid import redundancy
+from ..document.raid import can_run, redundancy
 from ..document.sizes import show_size
-from .boot import array_lines, array_name
+from .boot import ArrayLine, array_lines, array_name, colons
 from .findings import CRITICAL, NOTICE, WARNING, Finding
 from .raid_versions import advice, describe
 from .state import OUTSIDE, Array, Host, Member
@@ -19,7 +19,9 @@ _OUTSIDE = {
     "former": "The array has all that is on it, and what came after.",
     "apart": "What was written to it is nowhere else.",
     "copy": "Nothing tells them apart.",
+    "cut": "The array does not start with it.",
 }
+_MDMON = "Add a disk to its container (mdadm --add), or by its firmware."
 _REPLACE = "List another disk in its place in `devices`; this one is read until that has the data."
 
 
@@ -29,13 +31,18 @@ def of_array(host: Host, array: Array) -> Iterator[Finding]:
     def found(severity: str, problem: str, *rest: str, device: str = array.device) -> Finding:
         return Finding(severity, device, name, problem, *rest)
 
+    if array.foreign:
+        # A container never runs, and what mdmon does is not known here.
+        if array.degraded:
+            yield found(CRITICAL, "degraded", f"{array.degraded} members missing", "It lacks redundancy.", _MDMON)
+        return
     for member in array.members:
         for severity, problem, *rest in _of_member(host, array, member):
             yield found(severity, problem, *rest, device=member.device)
     if not array.running:
-        here = len({member.slot for member in array.members if member.slot is not None and member.side == 0})
+        here = len(_slots(array))
         yield found(
-            CRITICAL if array.device else WARNING,
+            CRITICAL if array.device or not _is_whole(array) else WARNING,
             "inactive" if array.device else "stopped",
             f"it does not run, and {here} of its {array.raid_devices} members are here",
             "What is on it cannot be reached.",
@@ -61,6 +68,31 @@ def of_array(host: Host, array: Array) -> Iterator[Finding]:
         yield found(WARNING, "waits", waiting, "Until then it lacks redundancy, or the shape that was asked for.")
 
 
+def _slots(array: Array) -> set[int]:
+    """The places whose members have all that they should."""
+    return {member.slot for member in array.members if member.role in ("active", "copy") and member.slot is not None}
+
+
+def _is_whole(array: Array) -> bool:
+    """Whether the members that are here have all the data."""
+    return can_run(array.level, array.raid_devices, _slots(array), array.layout)
+
+
+def not_found(host: Host, line: ArrayLine) -> Finding:
+    """An array that is not here, by its ARRAY line."""
+    name = line.device.rsplit("/", 1)[1] if "/" in line.device else "an array"
+    return Finding(
+        WARNING,
+        "",
+        name,
+        "not found",
+        f"{host.boot.conf} names {name} (UUID {colons(line.uuid)}), and no device here carries its superblock",
+        "Its devices are not connected, or they grew, or were overwritten. What is left of them may look blank, or "
+        "like what the array held: a device that looks so may still be one of them.",
+        "Connect them; where they grew, show them with their former size (dmsetup).",
+    )
+
+
 def _degraded(array: Array) -> tuple[str, ...]:
     left = redundancy(array.level, array.raid_devices, array.layout) - array.degraded
     return (
@@ -76,6 +108,15 @@ def _degraded(array: Array) -> tuple[str, ...]:
 
 def _of_member(host: Host, array: Array, member: Member) -> Iterator[tuple[str, ...]]:
     path = member.device
+    if member.lost:
+        yield (
+            CRITICAL,
+            "lost superblock",
+            f"{path} grew, and its superblock (metadata {array.metadata}) is not at its new end",
+            "The array runs until it is stopped. Then no start finds this member, and it looks blank, or like what the "
+            "array holds.",
+            _moved(array),
+        )
     if member.role == "faulty":
         yield (
             WARNING,
@@ -86,14 +127,11 @@ def _of_member(host: Host, array: Array, member: Member) -> Iterator[tuple[str, 
         )
     elif member.role in OUTSIDE:
         severity = CRITICAL if member.role == "apart" else WARNING
-        meaning = _OUTSIDE[member.role]
-        yield (
-            severity,
-            member.role,
-            f"{path} {describe(host, array, member)}",
-            meaning,
-            f"{advice(member)[:1].upper()}{advice(member)[1:]}.",
-        )
+        meaning, remedy = _OUTSIDE[member.role], f"{advice(member)[:1].upper()}{advice(member)[1:]}."
+        if member.role == "former" and not _is_whole(array):
+            severity, meaning = CRITICAL, "The array cannot be read without it, so this may be the last state there is."
+            remedy = "Keep it as it is, and connect the members that are missing."
+        yield severity, member.role, f"{path} {describe(host, array, member)}", meaning, remedy
     if "write_error" in member.flags:
         yield (
             WARNING,
@@ -115,6 +153,14 @@ def _of_member(host: Host, array: Array, member: Member) -> Iterator[tuple[str, 
             meaning,
             f"Look at its own log: smartctl -a {path}.",
         )
+
+
+def _moved(array: Array) -> str:
+    """How the superblocks get to where the next start looks for them, or what is left to do."""
+    if array.level == "0":
+        return "Leave it running, and copy what it holds to another device."
+    bitmap = " with `bitmap: none` (which can be set again afterwards)" if array.bitmap != "none" else ""
+    return f"Leave it running: a task with `size: max`{bitmap} moves the superblocks, and what it holds stays."
 
 
 def _waiting(array: Array) -> str:

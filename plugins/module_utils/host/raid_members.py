@@ -144,6 +144,9 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
     for path in dropped:
         slot = next(member.slot for member in array.members if member.device == path)
         begun = [device for device in new if adopted.get(device.path, -1) == slot]
+        if slot in adopted.values() and not begun:
+            # Another device is taking its place already: it is replaced in its turn.
+            continue
         fresh = [device for device in new if device.path not in adopted]
         if not begun and not fresh:
             if want.level in (None, array.level) and not shrinks(want, array):

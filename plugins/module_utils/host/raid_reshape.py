@@ -16,6 +16,7 @@ from . import raid_shrink
 from .boot import array_path
 from .raid_members import Change, Steps, enter, reshape, shrinks, step
 from .raid_space import spanning_offset, to_span
+from .safety import check_may_grow
 from .state import SUPERBLOCK_FIRST, Array, Device, Host, Member
 
 #: mdadm rounds what it uses of a member, and keeps room for its bitmap.
@@ -131,8 +132,16 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
     if size is None or not array.component_size:
         return (), host, array
     slack = max(_SLACK, array.chunk_size)
-    if abs(size - array.component_size) < slack or (want.largest and size < array.component_size):
+    lost = [member.device for member in array.members if member.lost]
+    moves = bool(lost) and want.largest
+    if not moves and (abs(size - array.component_size) < slack or (want.largest and size < array.component_size)):
         return (), host, array
+    if lost and array.bitmap != "none":
+        raise Refused(
+            f"array {want.name}: {lost[0]} grew, and beside a bitmap md does not move the superblock of metadata "
+            f"{array.metadata} to the new end. Nothing was changed. Say `bitmap: none` and `size: max`; once that is "
+            "done, `bitmap: internal` sets it again. Leave the array running until then"
+        )
     if array.level == "0":
         raise Refused(f"array {want.name}: what a RAID 0 uses of its members cannot be changed in place")
     if size < array.component_size:
@@ -141,9 +150,13 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
         raise Refused(
             f"array {want.name}: size is {show_size(size)}, and its smallest member has {show_size(array.room)}"
         )
+    check_may_grow(host, host.devices[array.device], f"array {want.name}")
     if want.largest:
         detail = f"to all of its members, {show_size(array.room)} of each"
-        return _grow(host, want, array, detail, ("--size=max",), component_size=array.room)
+        if lost:
+            detail += f", with the superblocks at the new ends of {' '.join(lost)}"
+        found = tuple(member._replace(lost=False) for member in array.members)
+        return _grow(host, want, array, detail, ("--size=max",), component_size=array.room, members=found)
     detail = f"to {show_size(size)} of each member"
     return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
 
@@ -225,6 +238,7 @@ def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...],
             f"array {want.name}: {newcomers[0].path} is not a member of it, and a RAID 0 does not grow here: data was "
             f"lost on the way when this was tried ({_TRIED}). Copy what it holds to a new array"
         )
+    check_may_grow(host, host.devices[array.device], f"array {want.name}")
     count = array.raid_devices + len(newcomers)
     detail = f"to {count} devices"
     arguments: tuple[str, ...] = (f"--raid-devices={count}",)

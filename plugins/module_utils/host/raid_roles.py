@@ -46,6 +46,10 @@ def stopped(blocks: Mapping[str, MdSuperblock]) -> list[Member]:
         group = _group(left, head(left))
         found += [member(path, block, "apart", side) for path, block in group.items()]
         left = {path: block for path, block in left.items() if path not in group}
+        # An older state of that side, and of it only, has no place.
+        older = {path: block for path, block in left.items() if _outside(block, group) == "former"}
+        found += [member(path, block, "apart", side)._replace(slot=None) for path, block in older.items()]
+        left = {path: block for path, block in left.items() if path not in older}
     return found
 
 

@@ -9,7 +9,9 @@ from math import gcd
 
 from .state import SUPERBLOCK_FIRST
 
-METADATA = ("0.90", "1.0", *SUPERBLOCK_FIRST)
+#: Versions whose superblock is found by its distance from the end.
+SUPERBLOCK_LAST = ("0.90", "1.0")
+METADATA = (*SUPERBLOCK_LAST, *SUPERBLOCK_FIRST)
 
 _KiB, _MiB, _GiB = 1 << 10, 1 << 20, 1 << 30
 _BLOCK = 4 * _KiB

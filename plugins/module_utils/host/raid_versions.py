@@ -14,6 +14,7 @@ import time
 
 from ..core.errors import Refused
 from ..document.raid import Raid
+from ..document.sizes import show_size
 from .state import OUTSIDE, Array, Host, Member
 
 
@@ -48,9 +49,9 @@ def _of_side(array: Array, side: int) -> Array:
         return array
 
     def seen(member: Member) -> Member:
-        if member.side == side:
+        if member.side == side and member.slot is not None:
             return member._replace(role="active", side=0)
-        if member.slot is None:
+        if member.slot is None and (member.role != "apart" or member.side == side):
             return member._replace(role="former")
         return member._replace(role="apart", side=member.side or side)
 
@@ -88,7 +89,7 @@ def check_no_version_is_lost(host: Host, want: Raid, array: Array, member: Membe
     twin = _twin(array, member)
     if member.role == "copy" and twin and _one_disk(host, member.device, twin.device):
         raise Refused(f"{refused}: it is another path to {twin.device}, which is a member. Take it out of `devices`")
-    if member.device in given_up or member.role == "former":
+    if member.device in given_up or member.role in ("former", "cut"):
         return
     if member.role == "apart":
         raise Refused(_apart(want, array))
@@ -104,6 +105,9 @@ def describe(host: Host, array: Array, member: Member) -> str:
     if member.role == "copy":
         what = "another path to" if twin and _one_disk(host, member.device, twin.device) else "a copy of"
         return f"is {what} {twin.device if twin else 'another member'}"
+    if member.role == "cut":
+        size = show_size(host.devices[member.device].size) if member.device in host.devices else "less"
+        return f"is smaller than it was as a member of the array ({size}), and md does not take it so"
     dated = f", last updated {when(member.updated)}" if member.updated else ""
     if member.role == "apart":
         return f"was written to without the array, and holds a version of its own{dated}"
@@ -114,6 +118,8 @@ def advice(member: Member) -> str:
     """What to do about such a device without losing what may be wanted."""
     if member.role == "copy":
         return "disconnect one of the two, since a boot may start the array with either"
+    if member.role == "cut":
+        return "make it as large as it was, and nothing is lost that was not written over behind its end"
     if member.role == "apart":
         return "to have it back loses that version: copy what is wanted from it first"
     return "listed in `devices` it comes back, and takes over what the array holds now"
@@ -123,7 +129,7 @@ def check_removable(host: Host, want: Raid, array: Array, allow: bool) -> None:
     """Raises Refused where removing an array would clear devices that are no part of it and hold what it does not."""
     given_up = paths(host, want.discard_devices, want.name)
     for member in array.members:
-        if member.role not in OUTSIDE or member.device in given_up or (allow and member.role == "former"):
+        if member.role not in OUTSIDE or member.device in given_up or (allow and member.role in ("former", "cut")):
             continue
         raise Refused(
             f"array {want.name} cannot be removed: its superblock is also on {member.device}, which "
@@ -148,7 +154,9 @@ def _apart(want: Raid, array: Array) -> str:
     """What is on which device, which is newer, and what to do without losing anything."""
     groups: dict[int, list[Member]] = {}
     for member in array.members:
-        if member.role == "apart" or (member.side == 0 and member.role in ("active", "rebuilding")):
+        if (member.role == "apart" and member.slot is not None) or (
+            member.side == 0 and member.role in ("active", "rebuilding")
+        ):
             groups.setdefault(member.side, []).append(member)
     told = [f"{_names(group)} (last updated {when(_updated(group))})" for _side, group in sorted(groups.items())]
     return (

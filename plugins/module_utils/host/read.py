@@ -25,8 +25,9 @@ from . import fstab, raid_roles
 from .boot import array_lines, array_name, array_path
 from .fstab import FSTAB, Line
 from .partition_table import read_gpt, read_table, unseen_tables
-from .raid_space import METADATA, usable
+from .raid_space import METADATA, SUPERBLOCK_LAST, usable
 from .state import (
+    OUTSIDE,
     Array,
     Backing,
     Boot,
@@ -58,6 +59,7 @@ from .superblocks import (
     read_filesystem,
     read_members,
     read_physical_volume,
+    uuid_0_90,
 )
 
 SYS = "/sys/class/block"
@@ -552,11 +554,25 @@ def _arrays(
         if path not in taken:
             parts.setdefault(block.uuid, {})[path] = block
     known = {array.uuid for array in assembled}
-    return tuple(assembled) + tuple(_stopped(blocks) for uuid, blocks in parts.items() if uuid not in known)
+    sizes = {device.path: device.size for device in by_kernel.values()}
+    found = tuple(assembled) + tuple(_stopped(blocks) for uuid, blocks in parts.items() if uuid not in known)
+    cut = {path for path, block in members.items() if sizes[path] < block.least_size}
+    return tuple(_without(array, cut) for array in found) if cut else found
+
+
+def _without(array: Array, cut: set[str]) -> Array:
+    """An array some of whose devices became smaller: md starts none with them."""
+
+    def seen(member: Member) -> Member:
+        own = member.role not in ("apart", "copy") and (not array.running or member.role in OUTSIDE)
+        return member._replace(role="cut") if own and member.device in cut else member
+
+    return array._replace(members=tuple(map(seen, array.members)))
 
 
 def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: Mapping[str, Device]) -> Array:
     base = f"{SYS}/{kernel}/md"
+    devices = {device.path: device for device in by_kernel.values()}
     # First: while this says no, what is read after it is not half of what was, and half of what is.
     reshaping = is_reshaping(base)
     members = []
@@ -588,7 +604,13 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         here = {path: other for path, other in blocks.items() if path in inside or path not in running}
         # What md started by superblocks of two shapes has not been written to yet, and is as good as not started.
         return _stopped(here)._replace(device=by_kernel[kernel].path, state="inactive")
+    metadata = read_text(f"{base}/metadata_version")
     members = [_dated(member, inside.get(member.device)) for member in members]
+    if metadata in SUPERBLOCK_LAST:
+        members = [
+            member if member.device in inside else member._replace(lost=_is_lost(devices[member.device]))
+            for member in members
+        ]
     faulty = {member.device for member in members if member.role == "faulty"}
     working = {path: other for path, other in inside.items() if path not in faulty}
     members += raid_roles.outside(blocks, working, faulty)
@@ -601,12 +623,10 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     if coded.isdigit() and state != "inactive":
         layout = layout_word(level, int(coded))
     completed = read_text(f"{base}/sync_completed").partition(" / ")
-    metadata = read_text(f"{base}/metadata_version")
     offsets = _offsets(base, by_kernel) if metadata in METADATA else {}
-    sizes = {device.path: device.size for device in by_kernel.values()}
+    sizes = {path: device.size for path, device in devices.items()}
     return Array(
-        # Where no superblock can be read any more (metadata 1.0 on disks that grew), newer kernels still know it.
-        uuid=block.uuid if block else read_text(f"{base}/uuid").replace("-", ""),
+        uuid=block.uuid if block else _known_uuid(base, metadata),
         name=block.name if block else "",
         level=level,
         raid_devices=int(read_text(f"{base}/raid_disks").split(" ")[0] or 0) or (block.raid_devices if block else 0),
@@ -633,6 +653,22 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         unsynced=read_text(f"{base}/resync_start") not in ("", "none"),
         unused=state == "inactive" and _never_written(inside.values()),
     )
+
+
+def _is_lost(device: Device) -> bool:
+    """Whether a device has no superblock of md's, as far as that can be read: it may also be seen as another's."""
+    try:
+        return not device.silent and not isinstance(_superblock(device.path, device.size), MdSuperblock)
+    except OSError:
+        return False
+
+
+def _known_uuid(base: str, metadata: str) -> str:
+    """The UUID by which newer kernels still know an array none of whose superblocks is found, since its disks grew."""
+    digits = read_text(f"{base}/uuid").replace("-", "")
+    if not digits.strip("0"):
+        return ""
+    return uuid_0_90(digits) if metadata == "0.90" else digits
 
 
 def _dated(member: Member, block: MdSuperblock | None) -> Member:

@@ -10,7 +10,7 @@ from ..core.plan import Command, Step
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, lines
-from .state import Array, Content, Device, Host, Signature
+from .state import SUPERBLOCK_FIRST, Array, Content, Device, Host, Signature
 
 _WORDS = {
     "linux_raid_member": "membership of a RAID array",
@@ -34,6 +34,8 @@ _WORDS = {
 _BELOW = ("bcache", "crypto_LUKS", "ceph_bluestore", "drbd", "DM_snapshot_cow", "DM_integrity", "DM_verity_hash")
 #: What libblkid does not see: ``gpt-`` and the bytes of the sectors that it was written for.
 _UNSEEN_TABLE = "gpt-"
+#: How libblkid calls the members of what a controller's firmware makes (ddf, isw, …), all with metadata at the end.
+_FIRMWARE = "_raid_member"
 
 
 def describe(signature: Signature) -> str:
@@ -41,6 +43,9 @@ def describe(signature: Signature) -> str:
     if signature.type.startswith(_UNSEEN_TABLE):
         return f"a GPT partition table written for sectors of {_sectors(signature)} bytes"
     words = _WORDS.get(signature.type)
+    if words is None and signature.type.endswith(_FIRMWARE):
+        # What libblkid gives as a UUID there is any bytes.
+        return f"membership of a RAID set of the firmware's ({signature.type[: -len(_FIRMWARE)]})"
     if words is None:
         article = "an" if signature.type[0] in "aeioux" else "a"
         words = f"{article} {signature.type} filesystem"
@@ -98,7 +103,7 @@ def usage(host: Host, device: Device) -> str:
 
 def _holder(host: Host, path: str) -> str:
     array = next((array for array in host.arrays if array.device == path), None)
-    if array:
+    if array and array.uuid:
         return f"{path} (RAID array {array.name}, UUID {array.uuid})"
     return path if host.stable(path) == path else f"{path} ({host.stable(path)})"
 
@@ -196,6 +201,45 @@ def check_single(host: Host, path: str, what: str) -> None:
             )
 
 
+def check_may_grow(host: Host, device: Device, what: str) -> None:
+    """Raises Refused where what a device holds is found by its distance from the end, and would be lost to a start.
+
+    What is not found there any more looks blank, or like what the array holds.
+    """
+    array = array_of(host, device.path)
+    if array and array.metadata in (*SUPERBLOCK_FIRST, "none"):
+        return
+    if array:
+        raise Refused(
+            f"{what}: {device.path} carries the superblock of a RAID array ({array.name or array.uuid}) at its "
+            f"end (metadata {array.metadata}), and at the end of a larger device no start finds it. Nothing was "
+            "changed. Have a larger device beside it, and list that in its place in `devices` of the array; or leave "
+            "the size as it is"
+        )
+    content = host.content(device.path)[device.path]
+    at_end = Content(tuple(one for one in content.signatures if one.type.endswith(_FIRMWARE) or one.type == "drbd"))
+    if at_end.signatures:
+        raise Refused(
+            f"{what}: {device.path} holds {describe_content(at_end)}, whose metadata is found by its distance from the "
+            "end of the device. Nothing was changed. Have a larger device beside it, and copy to that; or leave the "
+            "size as it is"
+        )
+
+
+def check_no_version(host: Host, device: Device, what: str) -> None:
+    """Raises Refused, also with permission to destroy, for a version of an array's data that is nowhere else."""
+    for array in host.arrays:
+        for member in array.members:
+            if member.role == "apart" and member.device in (device.path, *device.partitions):
+                from .raid_versions import describe
+
+                raise Refused(
+                    f"{what}: {member.device} {describe(host, array, member)} (RAID array {array.name or array.uuid}). "
+                    f"Nothing was changed. Leave {member.device} out of this task. Which version is given up, only a "
+                    "raid task with that array says, in `discard_devices`"
+                )
+
+
 def check_once(devices: list[Device], what: str) -> None:
     """Raises StorageError where two references mean one device."""
     for device in devices:
@@ -257,6 +301,7 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     """
     refused = f"{device.path}: refused as {role}"
     contents = check_free(host, device, role, option)
+    check_no_version(host, device, refused)
     held = [(path, content) for path, content in contents.items() if content.signatures]
     kept = [(path, content) for path, content in held if not host.may_lose(path, allow)]
     if kept:

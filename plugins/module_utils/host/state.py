@@ -151,7 +151,8 @@ class Member(NamedTuple):
     ``side`` numbers the groups of devices that ran apart, from 0 (the array's own, or the newest); ``events`` and
     ``updated`` (seconds since the epoch) are those of its superblock. ``flags`` are what md says of it beside its role
     (``write_error``, ``want_replacement``), ``errors`` how many reads it failed at and another member answered,
-    ``bad_blocks`` how many sectors md no longer uses.
+    ``bad_blocks`` how many sectors md no longer uses. ``lost``: the array runs, and the superblock is not where the
+    next start looks for it, since the device grew.
     """
 
     device: str
@@ -164,11 +165,13 @@ class Member(NamedTuple):
     flags: tuple[str, ...] = ()
     errors: int = 0
     bad_blocks: int = 0
+    lost: bool = False
 
 
 #: Roles of devices that carry an array's superblock and are no part of it: ``former`` is an older state of it,
-#: ``apart`` was written to without the others, and holds a version of its own, ``copy`` is a device that is here twice.
-OUTSIDE = ("former", "apart", "copy")
+#: ``apart`` was written to without the others, and holds a version of its own, ``copy`` is a device that is here twice,
+#: ``cut`` became smaller than its superblock says.
+OUTSIDE = ("former", "apart", "copy", "cut")
 
 
 #: Versions of md's superblock that lie before the data, whose start may then move in a reshape.
@@ -217,6 +220,11 @@ class Array(NamedTuple):
     @property
     def running(self) -> bool:
         return bool(self.device) and self.state not in ("inactive", "clear")
+
+    @property
+    def foreign(self) -> bool:
+        """Whether something else than md itself keeps its metadata (mdmon for DDF and IMSM), or nothing does."""
+        return self.metadata.startswith(("external", "none"))
 
     def devices(self, *roles: str) -> tuple[str, ...]:
         return tuple(member.device for member in self.members if member.role in roles)

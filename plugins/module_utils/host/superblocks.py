@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..document.raid import PARITY_LAYOUTS
-from .state import Device, Filesystem, StrayVolume
+from .state import SUPERBLOCK_FIRST, Device, Filesystem, StrayVolume
 
 _MD_MAGIC = 0xA92B4EFC
 _BCACHE_MAGIC = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
@@ -50,6 +50,7 @@ class MdSuperblock(NamedTuple):
     ``role``: active, rebuilding, replacing, spare, faulty or journal. ``slots`` are the places of the array's working
     devices, by the number that each has in it (this one's own is ``number``), as they were when the superblock was
     written (``updated``, seconds since the epoch). ``device_uuid`` is empty in metadata 0.90.
+    ``least_size`` is how large md wants the device to be (0: wherever the superblock is found, it is large enough).
     """
 
     uuid: str
@@ -72,6 +73,7 @@ class MdSuperblock(NamedTuple):
     unsynced: bool = False
     reshaping: bool = False
     needs_backup: bool = False
+    least_size: int = 0
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -110,7 +112,7 @@ def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock 
         or _md(head, "1.1", 0)
         or _md(_read(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
         or _md_0_90(_read(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
-        # Last: below one of these it is seen through a member, and is the array's.
+        # Beside a superblock at the end it is that of what lies on the array.
         or _bcache(head[4096:])
     )
 
@@ -158,7 +160,7 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         return None
     level, layout, used, chunk, raid_disks = struct.unpack_from("<iIQII", block, 72)
     (delta_disks,) = struct.unpack_from("<i", block, 112)
-    (data_offset,) = struct.unpack_from("<Q", block, 128)
+    data_offset, data_size = struct.unpack_from("<QQ", block, 128)
     (number,) = struct.unpack_from("<I", block, 160)
     updated, events, resynced = struct.unpack_from("<QQQ", block, 192)
     (most,) = struct.unpack_from("<I", block, 220)
@@ -191,6 +193,7 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         unsynced=resynced != _NEVER,
         reshaping=reshaping,
         needs_backup=reshaping and delta_disks <= 0 and not features & _NEW_OFFSET,
+        least_size=data_offset + data_size << 9 if metadata in SUPERBLOCK_FIRST else 0,
     )
 
 
@@ -207,8 +210,7 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
     active = _works(state)
     disks = [words[first : first + 5] for first in range(128, 128 + 27 * 32, 32)]
     return MdSuperblock(
-        # Its words were written in the host's order; mdadm prints them as numbers.
-        uuid=b"".join(set_uuid[i : i + 4][::-1] for i in range(0, 16, 4)).hex(),
+        uuid=uuid_0_90(set_uuid.hex()),
         name="",
         level=level,
         raid_devices=words[10],
@@ -227,6 +229,11 @@ def _md_0_90(block: bytes) -> MdSuperblock | None:
         unsynced=not words[33] & 1,
         reshaping=words[2] > 90 and words[44] | words[45] << 32 != _NEVER,
     )
+
+
+def uuid_0_90(digits: str) -> str:
+    """The UUID of metadata 0.90 as mdadm prints it: words, which the superblock and the kernel keep in bytes."""
+    return b"".join(bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, 32, 8)).hex()
 
 
 def _works(state: int) -> bool:

@@ -51,6 +51,8 @@ def found(host: Host) -> list[Found]:
     ]
     raids = []
     for array in host.arrays:
+        if array.foreign:
+            continue
         name = raid.name_of(host, array)
         raids.append(Found("raids", name, Raid(name, uuid=array.uuid, state="absent"), (array.device,)))
     partitions = [

@@ -141,7 +141,7 @@ def forget(host: Host, thing: str = "", paths: tuple[str, ...] = ()) -> tuple[tu
 
 def warnings(host: Host) -> tuple[str, ...]:
     """What to say of records that the plan does not act on."""
-    return tuple(map(_warning, host.unfinished))
+    return tuple(_warning(record) for record in host.unfinished if record.file)
 
 
 def _warning(record: Unfinished) -> str:
@@ -149,6 +149,11 @@ def _warning(record: Unfinished) -> str:
         return f"{record.file}: this is no record of intent that can be read; remove it"
     gone = [named for named, path in zip(record.named, record.devices) if not path]
     where = " ".join(path or named for named, path in zip(record.named, record.devices))
+    if not where:
+        return (
+            f"{record.file}: the step «{record.step}» was the last that was done for {record.thing}, which is not "
+            "there yet. Run the task that does it again; or remove this file to keep things as they are"
+        )
     found = (
         f"{' '.join(gone)} of then is not here now"
         if gone

@@ -23,7 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Table,
 )
 
-from .hosts import EXT4, GiB, MiB, a_host, commands, destroyed, disk, outline
+from .hosts import EXT4, GiB, MiB, a_host, an_array, commands, destroyed, disk, outline, with_array
 
 SDB = "/dev/sdb"
 ONE, TWO = "/dev/sdb1", "/dev/sdb2"
@@ -302,3 +302,30 @@ def test_facts() -> None:
     assert [item["name"] for item, _status in planner.survey(host)] == ["p1", "p2"]
     twins = host._replace(devices={path: device._replace(part_name="primary") for path, device in host.devices.items()})
     assert planner.survey(twins) == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [("1.0", "a RAID array \\(md0\\) at its end \\(metadata 1.0\\)"), ("0.90", "0.90"), ("1.2", "")],
+)
+@pytest.mark.parametrize("device", ["/dev/md0", ""])
+def test_a_member_does_not_grow_away_from_its_superblock(metadata: str, said: str, device: str) -> None:
+    host = with_array(parted(Part(1, MiB, GiB)), an_array(ONE, metadata=metadata, device=device, name="md0"))
+    if said:
+        refused(host, said, size="2G", allow=True)
+        refused(host, said, size="100%")
+        assert plan(host, size="1G").steps == ()
+    else:
+        assert outline(plan(host, size="2G")) == ["grow partition p1"]
+
+
+@pytest.mark.parametrize("kind", ["ddf_raid_member", "isw_raid_member", "drbd"])
+def test_metadata_of_others_at_the_end(kind: str) -> None:
+    host = parted(Part(1, MiB, GiB), contents={ONE: Content((Signature(kind),))})
+    refused(host, "found by its distance from the end", size="2G", allow=True)
+
+
+def test_growth_that_the_kernel_does_not_know_of_yet() -> None:
+    host = with_array(parted(Part(1, MiB, GiB)), an_array(ONE, metadata="1.0"))
+    host = host._replace(tables={SDB: Table("gpt", MiB, 10 * GiB - MiB, (Part(1, MiB, 2 * GiB),))})
+    refused(host, "its table gives it 2 GiB by now: /dev/sdb1 carries", size="2G")

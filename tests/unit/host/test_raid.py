@@ -83,6 +83,7 @@ def test_create_from_first_to_last() -> None:
     made = plan(BLANK._replace(boot=DEBIAN), level="5", devices=("sdb", "sdc", SDD), spare_devices=("sde",), uuid=UUID)
     keep, rebuild, create, inspect = made.steps
     assert keep.actions == (Edit(CONF, "", mdadm_line("/dev/md0")),)
+    assert keep.intent == intent("raid md0", UUID, last=False)
     assert rebuild.verb == "rebuild"
     assert create == Step(
         verb="create",
@@ -110,6 +111,7 @@ def test_create_from_first_to_last() -> None:
         undo=(
             Vacate("/dev/md0", ("mdadm", "--stop", "/dev/md0")),
             *(run("mdadm", "--zero-superblock", path) for path in (SDB, SDC, SDD, SDE)),
+            Edit(CONF, mdadm_line("/dev/md0"), ""),
         ),
         intent=intent("raid md0", UUID, SDB, SDC, SDD, SDE),
     )

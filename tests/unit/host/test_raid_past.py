@@ -12,8 +12,23 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run
-from ansible_collections.strata.storage.plugins.module_utils.host import raid, raid_roles, raid_space, read
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Array, Content, Host, Member, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host import (
+    raid,
+    raid_health,
+    raid_roles,
+    raid_space,
+    read,
+    safety,
+)
+from ansible_collections.strata.storage.plugins.module_utils.host.boot import gone_lines
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Array,
+    Content,
+    Host,
+    Member,
+    Signature,
+    Unfinished,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import MdSuperblock
 
 from .hosts import (
@@ -453,3 +468,174 @@ def test_what_waits_in_an_array_with_another_shape_comes_back_once_that_is_start
     host = with_array(a_host(*(disk(f"/dev/sd{x}") for x in "bcd"), files={CONF: mdadm_line("/dev/md0")}), waits)
     made = plan(host, devices=(SDB, SDC, SDD))
     assert outline(made) == ["stop raid md0", "assemble raid md0", "add raid md0"]
+
+
+# Superblocks that no start finds
+
+
+def lost(metadata: str = "1.0", level: str = "1", **more: Any) -> Host:
+    members = tuple(Member(path, "active", slot, lost=True) for slot, path in enumerate((SDB, SDC, SDD)))
+    array = an_array(SDB, SDC, SDD, level=level, metadata=metadata, members=members, **more)
+    return with_array(a_host(SDB, SDC, SDD, files={CONF: mdadm_line("/dev/md0")}), array)
+
+
+def test_superblocks_move_with_the_size() -> None:
+    """Also where the array has no more room than it uses."""
+    host = lost(component_size=GiB, room=GiB)
+    made = settle(raid, host, Raid("md0", largest=True))
+    assert outline(made) == ["grow raid md0"]
+    assert not any(member.lost for member in made.after.arrays[0].members)
+    with pytest.raises(Refused, match=r"beside a bitmap md does not move the superblock of metadata 1.0"):
+        raid.plan(lost(component_size=GiB, room=GiB, bitmap="internal"), Raid("md0", largest=True), False)
+    both_at_once = lost(component_size=GiB, room=GiB, bitmap="internal")
+    made = settle(raid, both_at_once, Raid("md0", largest=True, bitmap="none"))
+    assert [step.detail[:12] for step in made.steps] == ["without a bi", "to all of it"]
+
+
+def test_what_would_not_start_again_is_not_stopped() -> None:
+    with pytest.raises(Refused, match="cannot be stopped: /dev/sdb /dev/sdc /dev/sdd grew"):
+        raid.plan(lost(), Raid("md0", state="stopped"), True)
+    other = lost(device="/dev/md127", name="md0")
+    assert raid.plan(other, Raid("md0"), False).steps == ()
+
+
+def test_a_name_whose_array_is_not_found() -> None:
+    host = a_host(SDB, SDC, files={CONF: mdadm_line("/dev/md0")})
+    words: dict[str, Any] = {"level": "1", "devices": ("sdb", "sdc")}
+    for want in (Raid("md0"), Raid("md0", state="stopped"), Raid("md0", **words), Raid("md0", uuid=UUID, **words)):
+        with pytest.raises(StorageError, match="no device here carries its superblock"):
+            raid.plan(host, want, True)
+    with pytest.raises(Refused, match="no device here carries its superblock"):
+        raid.announce(host, [Raid("md0", **words)])
+    made = settle(raid, host, Raid("md1", **words))
+    assert "names md0" in made.warnings[0]
+    gone = settle(raid, host, Raid("md0", state="absent"))
+    assert outline(gone) == ["persist raid md0"]
+    assert "no device here carries its superblock" in gone.warnings[0]
+    # What a crash interrupted before it was made is no array.
+    begun = host._replace(unfinished=(Unfinished("file", "a step", "raid md0", UUID),))
+    assert settle(raid, begun, Raid("md0", **words)).steps
+    # In a whole document, its line is written before.
+    steps, announced = raid.announce(a_host(SDB, SDC), [Raid("md0", uuid=UUID, **words)])
+    assert [step.verb for step in steps] == ["persist"]
+    assert raid.plan(announced, Raid("md0", uuid=UUID, **words), False).after.unfinished == ()
+
+
+@pytest.mark.parametrize("words", ["metadata=ddf", "metadata=imsm", "container=/dev/md/ddf0 member=0"])
+def test_lines_of_external_metadata_name_no_superblock(words: str) -> None:
+    line = mdadm_line("/dev/md0").replace(" UUID", f" {words} UUID")
+    assert gone_lines(a_host(SDB, files={CONF: line})) == ()
+
+
+def external(**more: Any) -> Host:
+    """A mirror in a container, as newer kernels show them: neither has a UUID that md knows."""
+    container = an_array(SDB, SDC, uuid="", name="", metadata="external:ddf", device="/dev/md127", state="inactive")
+    host = with_array(a_host(SDB, SDC, **more), container, 0, "/dev/md/ddf0")
+    return with_array(host, an_array(SDB, SDC, uuid="", name="", metadata="external:/md127/0", device="/dev/md0"))
+
+
+@pytest.mark.parametrize("name", ["md0", "ddf0"])
+@pytest.mark.parametrize("words", [{}, {"state": "stopped"}, {"state": "absent"}, {"devices": ("sdb", "sdc")}])
+def test_metadata_of_others_is_refused(name: str, words: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"has metadata external:.*only md's own is managed"):
+        raid.plan(external(), Raid(name, level="1", **words), True)
+
+
+def test_metadata_of_others_is_no_item() -> None:
+    host = external(files={CONF: "ARRAY /dev/md/other metadata=ddf UUID=1:2:3:4\n"})
+    assert raid.survey(host) == []
+    assert raid.name_of(host, host.arrays[0]) == "md127"
+    assert [finding for array in host.arrays for finding in raid_health.of_array(host, array)] == []
+    less = host.arrays[1]._replace(degraded=1)
+    assert [finding.problem for finding in raid_health.of_array(host, less)] == ["degraded"]
+
+
+def test_a_side_has_older_states_of_its_own() -> None:
+    """One and three ran, two ran, and three ran alone."""
+    blocks = {"b": block(0, "A.A", 25), "c": block(1, ".A.", 30), "d": block(2, "..A", 28)}
+    members = {member.device: member for member in raid_roles.stopped(blocks)}
+    assert {path: (member.role, member.side, member.slot) for path, member in members.items()} == {
+        "b": ("apart", 1, None),
+        "c": ("active", 0, 1),
+        "d": ("apart", 1, 2),
+    }
+    three = tuple(members[path]._replace(device=device) for path, device in zip("bcd", (SDB, SDC, SDD)))
+    host = stopped(*three, raid_devices=3)
+    said = refused(host, "its devices ran apart")
+    assert SDB not in said
+    made = plan(host, devices=(SDB, SDD))
+    assert [step.detail[:25] for step in made.steps[:2]] == ["from /dev/sdd, 2 missing", "/dev/sdb back again"]
+    # To the other side it is no older state.
+    refused(host, "ran apart", devices=(SDB, SDC), discard_devices=(SDD,))
+
+
+def test_a_replacement_is_not_the_member_that_it_replaces() -> None:
+    new = Member(SDD, "replacing", 1)
+    refused(stopped(new), "needs 1 of its 2 active members, and only these are here: none")
+    made = plan(stopped(Member(SDB, "active", 0), new))
+    assert made.steps[0].detail == "from /dev/sdb /dev/sdd, 1 missing"
+    assert made.after.arrays[0].devices("rebuilding") == (SDD,)
+    whole = plan(stopped(Member(SDB, "active", 0), Member(SDC, "active", 1), new))
+    assert whole.after.arrays[0].devices("replacing") == (SDD,)
+
+
+def test_a_replacement_that_goes_on_is_not_begun_beside() -> None:
+    array = an_array(SDB, SDC, sync_action="recover")
+    host = running(array._replace(members=(*array.members, Member(SDD, "replacing", 1))))
+    made = plan(host, devices=(SDB, SDE))
+    assert made.steps == ()
+    assert [sentence[:34] for sentence in made.pending[:3]] == [
+        "md0: remove /dev/sdc, which failed",
+        "md0: add /dev/sde as a spare, once",
+        "md0: replace /dev/sdd by /dev/sde,",
+    ]
+
+
+def test_which_members_of_a_raid_10_are_needed() -> None:
+    pair = (Member(SDD, "active", 2), Member(SDE, "active", 3))
+    said = refused(stopped(*pair, level="10", raid_devices=4, layout="n2"), "without its members number 0 1")
+    assert "needs 3" not in said
+
+
+def test_a_member_that_became_smaller() -> None:
+    host = stopped(Member(SDB, "active", 0), Member(SDC, "cut"))
+    made = plan(host)
+    assert made.steps[0].detail == "from /dev/sdb, 1 missing"
+    assert "smaller than it was" in made.warnings[0]
+    assert "comes back" not in str(made.warnings)
+
+
+@pytest.mark.parametrize("given_up", [(SDB,), (SDB, SDC)])
+def test_the_version_that_runs_is_not_given_up(given_up: tuple[str, ...]) -> None:
+    array = an_array(SDB, raid_devices=2, degraded=1, sync_action="idle")
+    host = running(array._replace(members=(*array.members, Member(SDC, "apart", 1, side=1, updated=5))))
+    refused(host, "it runs with /dev/sdb, and `discard_devices` gives up", discard_devices=given_up)
+    # What was given up has become a member since.
+    assert plan(running(an_array(SDB, SDC)), discard_devices=(SDC,)).steps == ()
+
+
+def test_a_last_state_is_not_called_older_data_only() -> None:
+    host = stopped(
+        Member(SDB, "active", 0), Member(SDD, "former"), Member(SDE, "rebuilding", 2), level="5", raid_devices=3
+    )
+    told = {finding.problem: finding for finding in raid_health.of_array(host, host.arrays[0])}
+    assert "the last state there is" in str(told["former"])
+    assert "comes back" not in str(told["former"])
+    assert told["stopped"].severity == "critical"
+    assert "1 of its 3 members" in told["stopped"].detail
+
+
+def test_nothing_else_takes_a_version_of_its_own() -> None:
+    device = SPLIT.devices[SDC]
+    for host in (SPLIT, running(SPLIT.arrays[0]._replace(device="/dev/md0", state="clean"))):
+        with pytest.raises(Refused, match="/dev/sdc was written to without the array"):
+            safety.take(host.with_content(SDC, Signature("linux_raid_member")), device, "a place", "devices", True)
+
+
+def test_an_array_does_not_grow_away_from_a_superblock_on_it() -> None:
+    lower = an_array(SDB, SDC, component_size=GiB, room=2 * GiB, sync_action="idle")
+    upper = an_array("/dev/md0", metadata="1.0", device="/dev/md1")._replace(uuid=UUID[::-1])
+    host = with_array(running(lower), upper)
+    refused(host, "array md0: /dev/md0 carries the superblock of a RAID array \\(md1\\)", largest=True)
+    settled = with_array(running(lower), upper._replace(metadata="1.2"))
+    assert outline(plan(settled, largest=True)) == ["grow raid md0"]

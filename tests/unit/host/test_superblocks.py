@@ -25,6 +25,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.superblocks im
     read_filesystem,
     read_members,
     read_physical_volume,
+    uuid_0_90,
 )
 
 MiB = 1 << 20
@@ -89,6 +90,7 @@ def md1(
         (112, "<i", more_devices),
         (80, "<Q", 4096),
         (128, "<Q", 2048),
+        (136, "<Q", 8192),
         (144, "<Q", offset >> 9),
         (160, "<I", 2),
         (168, "16s", RAW[::-1]),
@@ -121,6 +123,7 @@ MD = MdSuperblock(
     slots={0: 0, 2: 1},
     component_size=2 * MiB,
     data_offset=1 * MiB,
+    least_size=5 * MiB,
 )
 V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
 
@@ -128,7 +131,8 @@ V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
 @pytest.mark.parametrize(("metadata", "offset"), [("1.2", 4096), ("1.1", 0), ("1.0", V1_0)])
 def test_md_wherever_it_is(image: Image, metadata: str, offset: int) -> None:
     image.put(offset, md1(offset))
-    assert image.members() == MD._replace(metadata=metadata)
+    # At the end it is only found where the device is as large as it was.
+    assert image.members() == MD._replace(metadata=metadata, least_size=0 if metadata == "1.0" else MD.least_size)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +214,10 @@ def test_md_0_90_bitmap_whenever_it_was_written(image: Image, bitmap: bool, utim
     assert image.members() == MD0_90._replace(bitmap="internal" if bitmap else "none", updated=utime)
 
 
+def test_the_uuid_of_md_0_90_in_the_kernels_bytes() -> None:
+    assert uuid_0_90(bytes(range(16)).hex()) == MD0_90.uuid
+
+
 def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -> bytes:
     return fields(
         4096,
@@ -224,6 +232,13 @@ def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -
         (192, "<H", 8),
         (194, "<H", buckets),
     )
+
+
+def test_a_bcache_on_an_array_is_not_its_members(image: Image) -> None:
+    image.put(4096, bcache(1))
+    assert isinstance(image.members(), BcacheSuperblock)
+    image.put(V1_0, md1(V1_0))
+    assert isinstance(image.members(), MdSuperblock)
 
 
 @pytest.mark.parametrize("version", [1, 4, 6])
