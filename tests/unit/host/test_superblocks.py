@@ -260,11 +260,10 @@ def test_a_backing_device(image: Image, version: int, flags: int, mode: str, sta
     )
 
 
-@pytest.mark.parametrize(("offset", "block", "found"), [(V1_0, md1(V1_0), MD._replace(metadata="1.0"))])
-def test_a_backing_device_seen_through_a_member(image: Image, offset: int, block: bytes, found: MdSuperblock) -> None:
+def test_a_backing_device_seen_through_a_member(image: Image) -> None:
     image.put(4096, bcache(4, 0, b"cached"))
-    image.put(offset, block)
-    assert image.members() == found
+    image.put(V1_0, md1(V1_0))
+    assert image.members() == MD._replace(metadata="1.0", least_size=0)
 
 
 @pytest.mark.parametrize("version", [0, 3, 5])
