@@ -10,6 +10,7 @@ from ..core.plan import Command, Step
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, lines
+from .raid_versions import describe as describe_member
 from .state import SUPERBLOCK_FIRST, Array, Content, Device, Host, Signature
 
 _WORDS = {
@@ -231,11 +232,9 @@ def check_no_version(host: Host, device: Device, what: str) -> None:
     for array in host.arrays:
         for member in array.members:
             if member.role == "apart" and member.device in (device.path, *device.partitions):
-                from .raid_versions import describe
-
                 raise Refused(
-                    f"{what}: {member.device} {describe(host, array, member)} (RAID array {array.name or array.uuid}). "
-                    f"Nothing was changed. Leave {member.device} out of this task. Which version is given up, only a "
+                    f"{what}: {member.device} {describe_member(host, array, member)} (RAID array "
+                    f"{array.name or array.uuid}). Nothing was changed. Leave {member.device} out of this task. Which version is given up, only a "
                     "raid task with that array says, in `discard_devices`"
                 )
 

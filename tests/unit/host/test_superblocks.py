@@ -260,12 +260,6 @@ def test_a_backing_device(image: Image, version: int, flags: int, mode: str, sta
     )
 
 
-def test_a_backing_device_seen_through_a_member(image: Image) -> None:
-    image.put(4096, bcache(4, 0, b"cached"))
-    image.put(V1_0, md1(V1_0))
-    assert image.members() == MD._replace(metadata="1.0", least_size=0)
-
-
 @pytest.mark.parametrize("version", [0, 3, 5])
 def test_a_cache(image: Image, version: int) -> None:
     image.put(4096, bcache(version, buckets=1024))
