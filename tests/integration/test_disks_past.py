@@ -282,7 +282,7 @@ start=200704, size=800000, type=5\n
 start=202752, size=100000, type=83\n
 start=400000, size=100000, type=8e\n' | sfdisk --quiet --wipe always {disk}
 udevadm settle
-mkfs.ext4 -q -L root {disk}-part1; mkfs.xfs -q -f {large}-part1; mkfs.ext4 -q -L logical {disk}-part6
+mkfs.ext4 -q -L system {disk}-part1; mkfs.xfs -q -f {large}-part1; mkfs.ext4 -q -L logical {disk}-part6
 """
 
 

@@ -121,6 +121,7 @@ def test_old_bytes_that_surface_are_refused_or_erased(node: Node) -> None:
     node.run("vgcreate old /dev/md0 && lvcreate -y -n lv -l 100%FREE old && vgchange -an old && mdadm --stop /dev/md0")
     node.run(f"mdadm --zero-superblock {' '.join(disks)}")
     assert node.signatures(*disks) == ["", ""]
+    node.module("raid", name="md0", state="absent")
     with pytest.raises(ModuleFailed, match="old bytes inside the new /dev/md0 form this: LVM2_member"):
         node.module("raid", **array)
     assert arrays(node) == []

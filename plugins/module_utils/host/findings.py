@@ -28,6 +28,7 @@ _PARTS = {
     "superblocks": "superblock of an array or a bcache",
     "contents": "signatures",
     "filesystems": "filesystem",
+    "compared": "filesystem",
     "tables": "partition table",
     "spaces": "space of what is mounted there",
     "lvm": "volume groups",

@@ -900,6 +900,7 @@ def _space(point: str) -> tuple[int, int]:
 _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "contents": lambda _host, path: _content(path),
     "filesystems": _filesystem,
+    "compared": _filesystem,
     "tables": lambda _host, path: read_table(path),
     "rejections": lambda _host, path: _rejection(path),
 }

@@ -138,7 +138,7 @@ def twins(host: Host, path: str, tag: str) -> list[str]:
         holder for device in host.devices.values() if device.link.endswith("-cow") for holder in device.holders
     }
     layers = {known for known, content in host.contents.items() if any(map(_is_below, content.signatures))}
-    others = host.known_filesystems(
+    others = host.compared_filesystems(
         *(
             device.path
             for device in host.devices.values()
@@ -229,14 +229,18 @@ def check_may_grow(host: Host, device: Device, what: str) -> None:
 
 def check_no_version(host: Host, device: Device, what: str) -> None:
     """Raises Refused, also with permission to destroy, for a version of an array's data that is nowhere else."""
-    for array in host.arrays:
-        for member in array.members:
-            if member.role == "apart" and member.device in (device.path, *device.partitions):
-                raise Refused(
-                    f"{what}: {member.device} {describe_member(host, array, member)} (RAID array "
-                    f"{array.name or array.uuid}). Nothing was changed. Leave {member.device} out of this task. Which version is given up, only a "
-                    "raid task with that array says, in `discard_devices`"
-                )
+    for path in (device.path, *device.partitions):
+        content = host.contents.get(path)
+        if content is not None and not content.signatures:
+            continue
+        array = array_of(host, path)
+        member = next((one for one in array.members if one.device == path), None) if array else None
+        if array and member and member.role == "apart":
+            raise Refused(
+                f"{what}: {path} {describe_member(host, array, member)} (RAID array {array.name or array.uuid}). "
+                f"Nothing was changed. Leave {path} out of this task. Which version is given up, only a raid task "
+                "with that array says, in `discard_devices`"
+            )
 
 
 def check_once(devices: list[Device], what: str) -> None:

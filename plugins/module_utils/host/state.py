@@ -478,7 +478,8 @@ class Host(NamedTuple):
     hold. ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts of no block device (tmpfs,
     NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories that they are. ``users`` are
     what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a mount option of a filesystem.
-    ``rejections`` are what LVM has against a device.
+    ``rejections`` are what LVM has against a device, ``compared`` the filesystems that were read to be compared with
+    another one: no diff shows these.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -514,6 +515,7 @@ class Host(NamedTuple):
     users: Mapping[str, str] = {}
     refusals: Mapping[tuple[str, ...], str] = {}
     rejections: Mapping[str, str] = {}
+    compared: Mapping[str, Filesystem | None] = {}
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
@@ -608,6 +610,18 @@ class Host(NamedTuple):
         if self.lvm is None:
             raise Unread("lvm")
         return self.lvm
+
+    def compared_filesystems(self, *paths: str) -> dict[str, Filesystem | None]:
+        """As known_filesystems, of devices that are nothing to the task but what others might be taken for."""
+        known = {**self.compared, **self.filesystems}
+        missing = tuple(
+            path
+            for path in paths
+            if path not in known and self.contents.get(path) != BLANK and ("compared", path) not in self.unreadable
+        )
+        if missing:
+            raise Unread("compared", missing)
+        return {path: known[path] for path in paths if path in known}
 
     def rejection(self, path: str) -> str:
         """Why LVM does not use a device, in its words; empty where it would, or where the device is only planned."""
