@@ -63,8 +63,8 @@ class Recorded:
     def places(self, flushes: int, others: int, seed: int) -> list[int]:
         """So many of the flushes, and of each action so many of its other writes, chosen by chance; and the end.
 
-        Of each action, for one of them may write a hundred times as much as all others. The last writes are all tried:
-        there the superblocks of the members are told one after the other.
+        Of each action, for one of them may write a hundred times as much as all others. The last writes to the disks are
+        all tried: there the superblocks of the members are told one after the other.
         """
         chance = random.Random(f"{self.crash.operation.name} {seed}")
         boundaries = self.flushes()
@@ -78,7 +78,8 @@ class Recorded:
         chosen = chance.sample(boundaries, min(flushes, len(boundaries)))
         for written in between:
             chosen += chance.sample(written, min(others, len(written)))
-        chosen += [place for written in between for place in written][-_LAST:]
+        disks = [place for written in between for place in written if self.entries[place - 1].file.startswith("disks/")]
+        chosen += disks[-_LAST:]
         return sorted({*chosen, len(self.entries)})
 
     def failures(self, places: list[int]) -> Iterator[str]:
