@@ -63,7 +63,7 @@ class Recorded:
     def places(self, flushes: int, others: int, seed: int) -> list[int]:
         """So many of the flushes, and of each action so many of its other writes, chosen by chance; and the end.
 
-        Of each action, for one of them may write a hundred times as much as all others. The last writes to the disks are
+        Of each action, for one of them may write a hundred times as much as all others. The last writes to disks are
         all tried: there the superblocks of the members are told one after the other.
         """
         chance = random.Random(f"{self.crash.operation.name} {seed}")
