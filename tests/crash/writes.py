@@ -78,7 +78,7 @@ class Recorded:
         for written in between:
             chosen += chance.sample(written, min(others, len(written)))
         disks = [place for written in between for place in written if self.entries[place - 1].file.startswith("disks/")]
-        chosen += disks[len(disks) - last :] if last else []
+        chosen += disks[-last:] if last else []
         return sorted({*chosen, len(self.entries)})
 
     def failures(self, places: list[int]) -> Iterator[str]:
