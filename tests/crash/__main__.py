@@ -29,6 +29,7 @@ from .interrupt import Crash
 from .operations import OPERATIONS, Operation
 from .writes import Recorded
 
+_LAST = 10
 _ORDER = [operation.name for operation in OPERATIONS]
 
 
@@ -115,7 +116,7 @@ def writes(index: int, again: bool, flushes: int, others: int, seed: int) -> Out
         return Outcome(name, 0, 0, 0)
     with prepared(index, "uml") as (crash, kernel):
         recorded = Recorded(crash)
-        chosen = recorded.places(flushes, others, seed)
+        chosen = recorded.places(flushes, others, seed, _LAST)
         failures = []
         for failure in recorded.failures(chosen):
             failures.append(failure)

@@ -19,7 +19,6 @@ from tests.lab.write_log import Recorder, replay
 from .interrupt import RUN, Crash
 
 _CUT = "cut"
-_LAST = 8
 _BEFORE = "before-operation"
 _MARK = "/run/lab-disks/mark"
 
@@ -60,11 +59,11 @@ class Recorded:
             last[entry.file] = entry.kind
         return found
 
-    def places(self, flushes: int, others: int, seed: int) -> list[int]:
+    def places(self, flushes: int, others: int, seed: int, last: int = 0) -> list[int]:
         """So many of the flushes, and of each action so many of its other writes, chosen by chance; and the end.
 
-        Of each action, for one of them may write a hundred times as much as all others. The last writes are all tried:
-        there the superblocks of the members are told one after the other.
+        Of each action, for one of them may write a hundred times as much as all others. ``last``: so many of the last
+        writes to disks as well, where the superblocks of members are told something one after the other.
         """
         chance = random.Random(f"{self.crash.operation.name} {seed}")
         boundaries = self.flushes()
@@ -78,7 +77,8 @@ class Recorded:
         chosen = chance.sample(boundaries, min(flushes, len(boundaries)))
         for written in between:
             chosen += chance.sample(written, min(others, len(written)))
-        chosen += [place for written in between for place in written][-_LAST:]
+        disks = [place for written in between for place in written if self.entries[place - 1].file.startswith("disks/")]
+        chosen += disks[-last:] if last else []
         return sorted({*chosen, len(self.entries)})
 
     def failures(self, places: list[int]) -> Iterator[str]:

@@ -300,7 +300,7 @@ def test_what_a_resync_defers_is_said_and_judged(node: Node) -> None:
 def test_a_reshape_asked_for_while_a_resync_runs(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     node.run(SLOW)
-    node.module("raid", name="md0", level="5", devices=parts[:3])
+    node.module("raid", name="md0", level="5", chunk_size="64K", devices=parts[:3])
     stop(node)
     # Once it is started for this, the resync goes on.
     wish: dict[str, Any] = {"name": "md0", "devices": parts, "bitmap": "internal"}

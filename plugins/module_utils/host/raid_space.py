@@ -57,8 +57,8 @@ def to_span(before: int, after: int, chunk_size: int) -> int:
     """By how much the start of the data has to move, so that no crash loses any while a RAID 4, 5 or 6 spans more.
 
     ``before``, ``after``: how many members' worth of data. A reshape that is begun on a running array records no place
-    until it writes two chunks behind where it reads, and after a crash begins anew (Linux 6.1 to 7.2): what it wrote by
-    then must lie before what it read. mdadm takes no less than it needs for itself, and by itself no more.
+    until it writes two chunks behind where it reads, and after a crash begins anew (seen with Linux 7.2): what it wrote
+    by then must lie before what it read. mdadm takes no less than it needs for itself, and by itself no more.
     """
     unrecorded = 2 * before // (after - before) + 1
     return chunk_size * max(unrecorded, after // gcd(before, after))
