@@ -14,7 +14,7 @@ from ..document.sizes import show_size
 from . import mount
 from .actions import Grow, Relabel
 from .kinds import KINDS
-from .safety import blank, check_boot, check_single, check_unused, describe_content, is_own, wipe_steps
+from .safety import array_of, blank, check_boot, check_single, check_unused, describe_content, is_own, wipe_steps
 from .state import Filesystem, Host, Signature
 from .unfinished import about, ended, forget, half_made, on_device, same_uuid
 
@@ -63,10 +63,11 @@ def with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> H
 
 def without_membership(host: Host, path: str) -> Host:
     """The host, once a device carries no superblock of an array any more."""
-    arrays = (
-        array._replace(members=tuple(member for member in array.members if member.device != path))
-        for array in host.arrays
-    )
+    left = array_of(host, path)
+    if left is None:
+        return host
+    kept = left._replace(members=tuple(member for member in left.members if member.device != path))
+    arrays = (kept if array is left else array for array in host.arrays)
     return host._replace(arrays=tuple(array for array in arrays if array.members))
 
 

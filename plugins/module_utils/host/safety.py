@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step
 from ..document.names import plain_wwn
@@ -118,7 +120,13 @@ def check_unused(host: Host, device: Device, what: str, remedy: str) -> None:
 
 def array_of(host: Host, path: str) -> Array | None:
     """The array whose superblock a device carries, whether it runs or not."""
-    return next((array for array in host.arrays for member in array.members if member.device == path), None)
+    return _by_member(host.arrays).get(path)
+
+
+@lru_cache(maxsize=1)
+def _by_member(arrays: tuple[Array, ...]) -> dict[str, Array]:
+    """The arrays by the paths of their members, found once for all the devices of a document."""
+    return {member.device: array for array in reversed(arrays) for member in array.members}
 
 
 def shows_another(host: Host, device: Device) -> bool:
@@ -230,9 +238,6 @@ def check_may_grow(host: Host, device: Device, what: str) -> None:
 def check_no_version(host: Host, device: Device, what: str) -> None:
     """Raises Refused, also with permission to destroy, for a version of an array's data that is nowhere else."""
     for path in (device.path, *device.partitions):
-        content = host.contents.get(path)
-        if content is not None and not content.signatures:
-            continue
         array = array_of(host, path)
         member = next((one for one in array.members if one.device == path), None) if array else None
         if array and member and member.role == "apart":
