@@ -456,13 +456,12 @@ def _cannot_start(host: Host, array: Array) -> str:
             gone = " ".join(str(slot) for slot in range(array.raid_devices) if slot not in slots)
             needed = f"a copy of each part of its data, and without its members number {gone} there is none of some"
         others = [member for member in array.members if member.role in OUTSIDE]
-        newest = max((member.events for member in array.members if member.device in active), default=0)
-        if any(member.role == "former" and newest and member.events + 1 >= newest for member in others):
+        untold = [member.device for member in others if member.other_shape]
+        if untold:
             return (
                 "a crash came while the superblocks of its members were told of the beginning or the end of a reshape: "
-                f"those of {' '.join(active)} agree, and those of "
-                f"{' '.join(member.device for member in others if member.role == 'former')} tell something else. md "
-                "needs more of one kind. All of the data is there. Nothing was changed. Keep it so: no --force, and no "
+                f"those of {' '.join(active)} agree, and those of {' '.join(untold)} tell something else. md "
+                "needs more of one kind. Nothing was changed. Keep all of them as they are: no --force, and no "
                 "--create; ask those who maintain md (linux-raid@vger.kernel.org)"
             )
         return (

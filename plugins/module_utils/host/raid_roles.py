@@ -36,9 +36,14 @@ def stopped(blocks: Mapping[str, MdSuperblock]) -> list[Member]:
 
     Two devices that say the same of themselves, and are as new as the rest, are both copies.
     """
-    group = _group(blocks, head(blocks))
+    first = head(blocks)
+    group = _group(blocks, first)
     roles = {path: _role(path, block, group) for path, block in blocks.items()}
-    found = [member(path, blocks[path], role) for path, role in roles.items() if role != "apart"]
+    found = [
+        member(path, blocks[path], role)._replace(other_shape=_other_shape(blocks[path], first))
+        for path, role in roles.items()
+        if role != "apart"
+    ]
     left = {path: blocks[path] for path, role in roles.items() if role == "apart"}
     side = 0
     while left:
@@ -67,11 +72,17 @@ def head(blocks: Mapping[str, MdSuperblock]) -> MdSuperblock:
     first = best = newest(blocks)
     most = _worth(_group(blocks, first))
     for block in blocks.values():
-        if block.shape != first.shape and _trusts(first, block) and first.events <= block.events + _MARGIN:
+        if _other_shape(block, first) and _trusts(first, block):
             worth = _worth(_group(blocks, block))
             if worth > most:
                 best, most = block, worth
     return best
+
+
+def _other_shape(block: MdSuperblock, first: MdSuperblock) -> bool:
+    """Whether a member was not told yet, or was told already, of a reshape: it was never away."""
+    known = _trusts(first, block) or _trusts(block, first)
+    return block.shape != first.shape and known and abs(first.events - block.events) <= _MARGIN
 
 
 def _worth(group: Mapping[str, MdSuperblock]) -> tuple[bool, int]:

@@ -152,7 +152,8 @@ class Member(NamedTuple):
     ``updated`` (seconds since the epoch) are those of its superblock. ``flags`` are what md says of it beside its role
     (``write_error``, ``want_replacement``), ``errors`` how many reads it failed at and another member answered,
     ``bad_blocks`` how many sectors md no longer uses. ``lost``: the array runs, and the superblock is not where the
-    next start looks for it, since the device grew.
+    next start looks for it, since the device grew. ``other_shape``: it tells of the array before or after a reshape,
+    since a crash came while the superblocks of the members were written.
     """
 
     device: str
@@ -166,6 +167,7 @@ class Member(NamedTuple):
     errors: int = 0
     bad_blocks: int = 0
     lost: bool = False
+    other_shape: bool = False
 
 
 #: Roles of devices that carry an array's superblock and are no part of it: ``former`` is an older state of it,
