@@ -55,11 +55,8 @@ def default_directory(name: str) -> Path:
 
 
 # sshd answers while systemd is still mounting: whether a test finds a drive mounted would be a matter of luck. What
-# waits for a disk that is missing is not waited for. In user mode the page cache has what is on the disks twice, and
-# soon all of the memory: bcache then finds no 256 KiB in one piece for a new cache set, and Linux 7.2 does not survive
-# that.
+# waits for a disk that is missing is not waited for.
 BOOTED = """
-echo 65536 > /proc/sys/vm/min_free_kbytes
 udevadm settle
 while systemctl list-jobs --no-legend | grep -q 'mount .*running'; do sleep 0.1; done
 """
