@@ -13,7 +13,7 @@ from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, lines
 from .raid_versions import describe as describe_member
-from .state import SUPERBLOCK_FIRST, Array, Content, Device, Host, Signature
+from .state import OUTSIDE, SUPERBLOCK_FIRST, Array, Content, Device, Host, Signature
 
 _WORDS = {
     "linux_raid_member": "membership of a RAID array",
@@ -315,16 +315,40 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     if kept:
         path, content = kept[-1]
         where = "it" if path == device.path else f"its partition {path}"
-        remedy = f", or name {host.stable(device.path)} in allow_destroy to destroy that."
-        if any(signature.type == "swsuspend" for signature in content.signatures):
-            remedy = ". Resume that system and shut it down, and its swap area is free again."
         raise Refused(
-            f"{refused}: {where} holds {describe_held(host, path, content)}."
-            f"{how_to_see(host.devices[path], content)} Take it out of `{option}`{remedy}"
+            f"{refused}: {where} holds {describe_held(host, path, content)}{_part_of(host, path, content)}."
+            f"{how_to_see(host.devices[path], content)} Take it out of `{option}`{_remedy(host, device, path, content)}"
         )
     for path, content in held:
         check_boot(host, path, content, refused, remade=option == "filesystems")
     return wipe_steps([(host.devices[path], content) for path, content in held], host=host)
+
+
+def _part_of(host: Host, path: str, content: Content) -> str:
+    """What a device is a part of, as far as nobody has said that yet."""
+    if not any(signature.type == "LVM2_member" for signature in content.signatures):
+        return ""
+    known = host.known_groups()
+    for group in known.groups:
+        if any(volume.device == path for volume in group.physical_volumes):
+            return f" of volume group {group.name}"
+    hidden = next((stray for stray in known.hidden if stray.device == path and stray.group), None)
+    return f" of volume group {hidden.group}, which LVM does not show here" if hidden else ""
+
+
+def _remedy(host: Host, device: Device, path: str, content: Content) -> str:
+    """How to have a device for something else: by allow_destroy, unless data is lost with it that is here only."""
+    if any(signature.type == "swsuspend" for signature in content.signatures):
+        return ". Resume that system and shut it down, and its swap area is free again."
+    array = array_of(host, path)
+    if array and not array.running and any(one.device == path and one.role not in OUTSIDE for one in array.members):
+        others = [member.device for member in array.members if member.device != path and member.role not in OUTSIDE]
+        return (
+            f". It is a member of RAID array {array.name or array.uuid} (also on {' '.join(others) or 'nothing else'} "
+            "here), which does not run. A raid task with "
+            f"`uuid: {array.uuid}` starts it, so that you see what it holds, or removes it (`state: absent`)."
+        )
+    return f", or name {host.stable(device.path)} in allow_destroy to destroy that."
 
 
 def check_boot(host: Host, path: str, content: Content, refused: str, remade: bool = False) -> None:

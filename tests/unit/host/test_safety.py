@@ -17,9 +17,13 @@ from ansible_collections.strata.storage.plugins.module_utils.host.safety import 
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Content,
     DiskFacts,
+    Group,
     Host,
+    Lvm,
     Mount,
+    PhysicalVolume,
     Signature,
+    StrayVolume,
 )
 
 from .hosts import EXT4, UUID, a_host, an_array, claim, disk, run, with_array
@@ -52,6 +56,34 @@ def test_a_blank_device_is_simply_taken(allow: bool) -> None:
     host = a_host(SDB)
     assert taking(host, allow) == ()
     assert blank(host.devices[SDB]) == claim(SDB)
+
+
+def test_a_member_of_an_array_that_does_not_run_may_be_the_only_copy() -> None:
+    stopped = with_array(a_host(SDB, "/dev/sdc"), an_array(SDB, "/dev/sdc", device="", name="md9"))
+    with pytest.raises(Refused) as caught:
+        taking(stopped)
+    assert f"member of RAID array md9 (also on /dev/sdc here), which does not run. A raid task with `uuid: {UUID}`" in (
+        str(caught.value)
+    )
+    assert "allow_destroy" not in str(caught.value)
+    assert [step.verb for step in taking(stopped, True)] == ["wipe"]
+    older = an_array(SDB, "/dev/sdc", device="", name="md9")
+    older = older._replace(members=(older.members[0]._replace(role="former"), older.members[1]))
+    with pytest.raises(Refused, match="name /dev/disk/by-id/sdb in allow_destroy"):
+        taking(with_array(a_host(SDB, "/dev/sdc"), older))
+
+
+def test_a_physical_volume_is_told_with_its_group() -> None:
+    found = Content((Signature("LVM2_member", "P-1"),))
+    shown = Lvm((Group("data", physical_volumes=(PhysicalVolume(SDB),)),))
+    hidden = Lvm(hidden=(StrayVolume(SDB, "P-1", "data", "V-1", 5),))
+    for known, said in (
+        (shown, "of volume group data. Take"),
+        (hidden, "of volume group data, which LVM does not show here. Take"),
+        (Lvm(orphans=(SDB,)), r"\(UUID P-1\). Take"),
+    ):
+        with pytest.raises(Refused, match=said):
+            taking(a_host(SDB, contents={SDB: found}, lvm=known))
 
 
 IN_USE: list[Any] = [
