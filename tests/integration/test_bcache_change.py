@@ -139,6 +139,29 @@ def test_a_cache_that_is_lost_with_data(node: Node) -> None:
     assert given_up["status"]["state"] == "clean"
 
 
+def test_a_cache_set_with_data_of_a_device_that_is_away(node: Node) -> None:
+    """What a cache set caches is in its journal alone; with the last bcache that is here it would go unseen."""
+    bcache = cached(node, cache_mode="writeback")
+    other = bcache | {"name": "other", "backing_device": node.disk("HDD2")}
+    node.module("bcache", **other)
+    written = write(node)
+    node.module("bcache", **bcache)
+    node.lab.pull_disk("HDD2")
+    node.lab.power_cut()
+    away = 'also caches "other" (UUID '
+    assert away in node.refusal("bcache", name="cached", state="absent")
+    assert away in node.refusal("bcache", name="cached", cache_device="")
+    told = node.check("bcache", name="cached", state="absent", allow_destroy=True)
+    assert 'dirty data of "other"' in str(told["plan"])
+    node.lab.insert_disk("HDD2")
+    node.lab.power_cut()
+    gone = node.converge("bcache", name="cached", state="absent")
+    assert "unregister" not in actions(gone)
+    node.module("bcache", **other)
+    assert read(node) == written
+    assert "unregister" in actions(node.converge("bcache", name="other", state="absent", allow_destroy=True))
+
+
 def test_a_larger_backing_device_below_a_drive(node: Node) -> None:
     """On a logical volume, with a partition as the cache."""
     node.run(f"printf 'label: gpt\\nsize=200M\\n' | sfdisk --quiet {node.disk('SSD1')}; udevadm settle")

@@ -77,10 +77,10 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     more, host, backing = bind(host, want, backing, cache_set, allow)
     steps += more
     if old and not any(other.cache_set == old.uuid for other in host.backings):
-        more, host = _remove_cache_set(host, want, old, backing, unseen=False)
+        more, host = _remove_cache_set(host, want, old, backing, _check_others(host, want, old, allow))
         steps += more
     left = _left_behind(host, want, backing)
-    more, host = _remove_cache_set(host, want, left, backing, unseen=False) if left else forget(host, leaving(want))
+    more, host = _remove_cache_set(host, want, left, backing) if left else forget(host, leaving(want))
     steps += more
     more, host, backing = grow(host, want, backing)
     steps += more
@@ -298,13 +298,11 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
             more, host = _shut_down(host, want, backing, cache_set)
             steps += more
     if cache_set:
-        flushed = cache_set is left or bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
-        if not flushed and not allow:
-            raise Refused(
-                f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
-                "data of a backing device that is not here. Set allow_destroy to give that up."
-            )
-        more, host = _remove_cache_set(host, want, cache_set, backing, unseen=not flushed)
+        lost = ""
+        if cache_set is not left:
+            known = bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
+            lost = _check_others(host, want, cache_set, allow, known)
+        more, host = _remove_cache_set(host, want, cache_set, backing, lost)
         steps += more
     if backing:
         device = host.devices[backing.device]
@@ -379,9 +377,33 @@ def _shut_down(host: Host, want: Bcache, backing: Backing, goes: CacheSet | None
     return steps, host.without_device(backing.bcache) if backing.bcache else host
 
 
+def _check_others(host: Host, want: Bcache, cache_set: CacheSet, allow: bool, known: bool = True) -> str:
+    """What may be lost of backing devices that are not here. Raises Refused where that is not permitted.
+
+    ``known`` False: nobody can see what the set holds, since it does not run.
+    """
+    attached = host.attached_to(cache_set.device) if known else None
+    here = {other.uuid for other in host.backings}
+    away = [f'"{label}" (UUID {uuid})' for uuid, label in (attached or {}).items() if uuid not in here]
+    if attached is not None and not away:
+        return ""
+    whose = " and ".join(away)
+    if not allow:
+        raise Refused(
+            f"bcache {want.name}: the cache set on {cache_set.device} would be removed with it, and also caches "
+            f"{whose}, which is not here: dirty data of that would be lost. Bring its backing device back, or set "
+            "allow_destroy to give that data up."
+            if away
+            else f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
+            "data of a backing device that is not here. Set allow_destroy to give that up."
+        )
+    return f"dirty data of {whose or 'backing devices'}, not here, if there is any"
+
+
 def _remove_cache_set(
-    host: Host, want: Bcache, cache_set: CacheSet, backing: Backing | None, unseen: bool
+    host: Host, want: Bcache, cache_set: CacheSet, backing: Backing | None, unseen: str = ""
 ) -> tuple[Steps, Host]:
+    """``unseen`` is what may be lost with it, though nobody can see that."""
     device = host.devices[cache_set.device]
     recorded = removal(want, cache_set, backing) if backing else None
     directory = f"/sys/fs/bcache/{cache_set.uuid}"
@@ -390,7 +412,7 @@ def _remove_cache_set(
         release = Release(device.path, f"{directory}/unregister")
         begin = recorded._replace(last=False) if recorded else None
         steps += (step("unregister", want, f"cache set on {device.path}", release, intent=begin),)
-    lost = (f"{device.path}: dirty data of backing devices that are not here, if there is any",) if unseen else ()
+    lost = (f"{device.path}: {unseen}",) if unseen else ()
     steps += (_wipe_step(want, device, "cache")._replace(destroys=lost, intent=recorded),)
     host = anew(host, leaving(want))
     more, host = tunables.forget(host, want.name, tunables.cache_rules(cache_set.uuid))

@@ -121,7 +121,7 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
     named = {device.path for device in wanted + spares}
     steps: Steps = ()
     for path in array.devices("faulty"):
-        more, host, array = _remove(host, want, array, path, "which failed")
+        more, host, array = _remove(host, want, array, path, "which is faulty")
         steps += more
     standing = {*array.devices("spare"), *array.devices("replacing")}
     new = [device for device in wanted if device.path in standing or device.path not in _inside(array)]

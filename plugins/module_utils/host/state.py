@@ -481,7 +481,7 @@ class Host(NamedTuple):
     NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories that they are. ``users`` are
     what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a mount option of a filesystem.
     ``rejections`` are what LVM has against a device, ``compared`` the filesystems that were read to be compared with
-    another one: no diff shows these.
+    another one, ``attached`` what cache sets cache by their journals (see bcache_journal.py): no diff shows these.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -518,6 +518,7 @@ class Host(NamedTuple):
     refusals: Mapping[tuple[str, ...], str] = {}
     rejections: Mapping[str, str] = {}
     compared: Mapping[str, Filesystem | None] = {}
+    attached: Mapping[str, Mapping[str, str] | None] = {}
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
@@ -624,6 +625,12 @@ class Host(NamedTuple):
         if missing:
             raise Unread("compared", missing)
         return {path: known[path] for path in paths if path in known}
+
+    def attached_to(self, path: str) -> Mapping[str, str] | None:
+        """What the cache set on a device caches, here or not: UUIDs, with labels. None where nobody can tell."""
+        if path not in self.attached and ("attached", path) not in self.unreadable:
+            raise Unread("attached", (path,))
+        return self.attached.get(path)
 
     def rejection(self, path: str) -> str:
         """Why LVM does not use a device, in its words; empty where it would, or where the device is only planned."""

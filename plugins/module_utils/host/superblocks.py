@@ -106,18 +106,18 @@ def open_device(path: str, direct: bool = False) -> int:
 
 def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock | None:
     """The md or bcache superblock of a device of that size, if it has one."""
-    head = _read(descriptor, 8192, 0)
+    head = read_aligned(descriptor, 8192, 0)
     return (
         _md(head[4096:], "1.2", 4096)
         or _md(head, "1.1", 0)
-        or _md(_read(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
-        or _md_0_90(_read(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
+        or _md(read_aligned(descriptor, 4096, _md_1_0_offset(size)), "1.0", _md_1_0_offset(size))
+        or _md_0_90(read_aligned(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
         # Beside a superblock at the end it is that of what lies on the array.
         or _bcache(head[4096:])
     )
 
 
-def _read(descriptor: int, length: int, offset: int) -> bytes:
+def read_aligned(descriptor: int, length: int, offset: int) -> bytes:
     """Read into memory that is aligned as direct reading needs it."""
     with mmap.mmap(-1, length) as buffer:
         return buffer[: os.preadv(descriptor, [buffer], offset)]

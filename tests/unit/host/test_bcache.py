@@ -523,6 +523,22 @@ def test_a_cache_set_stays_while_others_use_it() -> None:
     assert made.after.cache_sets == (CACHE,)
 
 
+AWAY = {"b": "cached", "d": "other"}
+
+
+def test_a_cache_set_with_data_of_a_device_that_is_away() -> None:
+    host = CACHED._replace(attached={SDC: AWAY})
+    said = r'the cache set on /dev/sdc would be removed with it, and also caches "other" \(UUID d\), which is not here'
+    for words in ({"state": "absent"}, {"cache_device": ""}):
+        refused(host, said, **words)
+        made = plan(host, allow=True, **words)
+        assert destroyed(made) == ['/dev/sdc: dirty data of "other" (UUID d), not here, if there is any']
+    unknown = CACHED._replace(attached={SDC: None})
+    refused(unknown, "nobody can see whether the cache set on /dev/sdc still holds dirty data", state="absent")
+    here = built(BACKING, BACK2._replace(uuid="d", cache_set=""), attached={SDC: AWAY})
+    assert destroyed(plan(here, state="absent")) == []
+
+
 def test_without_a_cache_there_is_nothing_to_write_back() -> None:
     made = plan(built(PLAIN, sets=()), state="absent")
     assert [step.verb for step in made.steps] == ["stop", "wipe"]

@@ -438,7 +438,7 @@ def test_a_missing_member_is_replaced() -> None:
     degraded = MIRROR._replace(members=(*MIRROR.members[:1], Member(SDC, "faulty")), degraded=1)
     made = plan(with_array(a_host(*disks("bcdef"), files=LINE), degraded), devices=(SDB, SDD))
     assert [str(step) for step in made.steps] == [
-        "remove raid md0: /dev/sdc, which failed",
+        "remove raid md0: /dev/sdc, which is faulty",
         "add raid md0: /dev/sdd in place of a missing member",
     ]
     assert made.in_progress == ("md0: recover",)

@@ -120,7 +120,7 @@ def test_a_failed_member_that_is_listed_comes_back() -> None:
     failed = FIVE._replace(members=(*FIVE.members[:2], Member(SDD, "faulty")), degraded=1)
     with_member = host(failed)
     made = settle(raid, with_member, Raid("md0", devices=(SDB, SDC, SDD)))
-    assert sentences(made) == ["remove raid md0: /dev/sdd, which failed", "add raid md0: /dev/sdd back again"]
+    assert sentences(made) == ["remove raid md0: /dev/sdd, which is faulty", "add raid md0: /dev/sdd back again"]
     assert made.steps[1].actions == (DropStripes("/dev/md0"), Rejoin("/dev/md0", SDD))
     assert made.steps[1].claims == (Claim(SDD, "serial sdd", None),)
     assert made.in_progress == ("md0: recover",)

@@ -583,10 +583,10 @@ def test_a_replacement_that_goes_on_is_not_begun_beside() -> None:
     host = running(array._replace(members=(*array.members, Member(SDD, "replacing", 1))))
     made = plan(host, devices=(SDB, SDE))
     assert made.steps == ()
-    assert [sentence[:34] for sentence in made.pending[:3]] == [
-        "md0: remove /dev/sdc, which failed",
-        "md0: add /dev/sde as a spare, once",
-        "md0: replace /dev/sdd by /dev/sde,",
+    assert [sentence[:37] for sentence in made.pending[:3]] == [
+        "md0: remove /dev/sdc, which is faulty",
+        "md0: add /dev/sde as a spare, once it",
+        "md0: replace /dev/sdd by /dev/sde, on",
     ]
 
 
