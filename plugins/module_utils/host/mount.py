@@ -190,7 +190,7 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
     steps += persisted
     undo = _line_taken_back(host, before) if persisted else ()
     if own is None or persisted:
-        _check_found(host, target, wanted)
+        check_found(host, f"{target}", target.device, wanted)
     if own is None and (now or not waiting):
         # The kernel takes no second mount of it on top of the one that looking there brings about.
         start = Command(("systemctl", "start", unit(point, "mount"))) if waiting else _mount_on(target, point, options)
@@ -229,16 +229,16 @@ def _mount_on(target: Target, point: str, options: str) -> Command:
     return Command(("mount", "--types", target.type, "--options", told, target.path, point))
 
 
-def _check_found(host: Host, target: Target, line: Line) -> None:
-    """Raises Refused where a boot finds another device by the UUID or the label in a line."""
-    others = twins(host, target.device, line.tag)
+def check_found(host: Host, what: str, device: str, line: Line) -> None:
+    """Raises Refused where a boot, or mount, finds another device by the UUID or the label in a line."""
+    others = twins(host, device, line.tag)
     if others:
-        what = line.tag.partition("=")[0]
+        tag = line.tag.partition("=")[0]
         raise Refused(
-            f"{target}: {target.device} and {' and '.join(others)} have one {what} ({line.tag}), by which {FSTAB} "
-            f"mounts {line.place}, so a boot may mount either; a {what} was to be there once. Nothing was changed: "
-            f"disconnect the copy that is not wanted, give it another {what}, or have a line of {FSTAB} that calls "
-            f"{target.device} by {host.stable(target.device)}"
+            f"{what}: {device} and {' and '.join(others)} have one {tag} ({line.tag}), by which {FSTAB} "
+            f"mounts {line.place}, so a boot may mount either; a {tag} was to be there once. Nothing was changed: "
+            f"disconnect the copy that is not wanted, give it another {tag}, or have a line of {FSTAB} that calls "
+            f"{device} by {host.stable(device)}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..core.errors import Refused
 from ..core.plan import Command, Step
 from .fstab import FSTAB
-from .mount import check_unmountable, lines, place
+from .mount import check_found, check_unmountable, lines, place
 from .state import Device, Host
 
 
@@ -48,11 +48,12 @@ def pause(host: Host, device: Device, what: str) -> Pause:
     for path in devices:
         check_unmountable(host, what, path, *devices)
     # In the order of the kernel, what is mounted inside another comes after it.
-    points = [mount.mount_point for mount in host.mounts if mount.device in devices]
-    known = [place(host, line) for line in lines(host)]
-    for point in reversed(points):
+    known = {place(host, line): line for line in lines(host)}
+    for mount in reversed([mount for mount in host.mounts if mount.device in devices]):
+        point = mount.mount_point
         if point not in known:
             raise Refused(f"{what}: {point} is not in {FSTAB}, so it could not be mounted again as it was")
+        check_found(host, what, mount.device, known[point])
         down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
         up = (Step("mount", "mount", point, "again", (Command(("mount", point)),)), *up)
     for path in sorted(devices & set(host.swaps)):

@@ -10,11 +10,12 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.pause import pause
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Host, Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Filesystem, Host, Mount
 
-from .hosts import a_host
+from .hosts import a_host, disk
 
-SDB = "/dev/sdb"
+SDB, SDC = "/dev/sdb", "/dev/sdc"
+FOUND = Filesystem("btrfs", "f0")
 #: In the order of the kernel, which is no alphabetical one.
 MOUNTS = (
     Mount(SDB, "/usual", "btrfs", "rw"),
@@ -45,6 +46,12 @@ def test_down_and_up_again_in_the_order_of_the_mounts() -> None:
         (
             used(*MOUNTS)._replace(virtual=(Mount("tmpfs", "/again/b", "tmpfs", "rw"),)),
             "tmpfs is mounted on /again/b, ins",
+        ),
+        (
+            used(MOUNTS[1], fstab=f"UUID={FOUND.uuid} /again btrfs noatime 0 0\n")._replace(
+                devices={SDB: disk(SDB), SDC: disk(SDC)}, compared={SDB: FOUND, SDC: FOUND}
+            ),
+            f"it: {SDB} and {SDC} have one UUID",
         ),
     ],
 )
