@@ -84,6 +84,14 @@ class Image:
         return self.directory / "kernel"
 
     @property
+    def kernel_version(self) -> str:
+        """What its kernel says of itself, such as `6.1.0-28-amd64`: where, Linux' x86 boot protocol tells."""
+        with self.kernel.open("rb") as file:
+            file.seek(0x20E)
+            file.seek(0x200 + int.from_bytes(file.read(2), "little"))
+            return file.read(80).split(b" ")[0].decode()
+
+    @property
     def initrd(self) -> Path:
         """Initramfs of the first boot."""
         return self.directory / "initrd"

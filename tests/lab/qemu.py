@@ -157,7 +157,7 @@ class Qemu:
 
     def describe(self) -> str:
         how = "KVM" if self.accelerator == "kvm" else "software emulation"
-        return f"QEMU {qemu_version()} with {how}, and the kernel of Debian {self.image.suite}"
+        return f"QEMU {qemu_version()} with {how}, and Linux {self.image.kernel_version} of Debian {self.image.suite}"
 
     def key(self) -> str:
         return snapshot_key(self.image.key, self.hardware, self.accelerator, qemu_version())
