@@ -226,7 +226,7 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
         "label": filesystem.label if filesystem and filesystem.label else None,
         "mount_point": line.mount_point if line and not swap else None,
         "mount_options": line.options if line else None,
-        "boot_required": "nofail" not in line.options.split(",") if line else None,
+        "boot_required": line.is_required if line else None,
     }
     return {word: value for word, value in words.items() if value is not None}
 

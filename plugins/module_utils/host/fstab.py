@@ -49,6 +49,11 @@ class Line(NamedTuple):
         return f"{tag}={_decode(link.group(2))}"
 
     @property
+    def is_required(self) -> bool:
+        """Whether a boot waits for it, and ends in an emergency shell without it."""
+        return not {"nofail", "noauto"}.intersection(self.options.split(","))
+
+    @property
     def is_bind(self) -> bool:
         """Whether it shows a directory in another place."""
         return any(word in ("bind", "rbind") for word in self.options.split(","))

@@ -76,42 +76,56 @@ def _is_about(host: Host, line: Line, target: Target, point: str | None) -> bool
     if point is not None and place(host, line) != point:
         return False
     if line.spec in target.specs or line.tag in target.specs:
-        return True
+        return not _is_of_a_copy(host, line, target)
     leads_to = host.links.get(line.device)
     if line.tag.startswith(("UUID=", "LABEL=")):
         return target.type.startswith("<") and point is not None and leads_to is None
     return leads_to is not None and leads_to == target.device
 
 
+def _is_of_a_copy(host: Host, line: Line, target: Target) -> bool:
+    """Whether a line that fits two devices is the other one's: that which it has in use, or which udev finds by it."""
+    used = host.swaps if line.type == "swap" else [one.device for one in host.mounted_there(place(host, line))]
+    others = {*used, host.links.get(line.device)} - {None, target.device}
+    return target.device not in used and bool(others) and not others.isdisjoint(twins(host, target.device, line.tag))
+
+
+def line_of(host: Host, mounted: Mount) -> Line | None:
+    """The fstab line of what is mounted somewhere, for that place."""
+    found = host.filesystem(mounted.device)
+    tags = (f"UUID={found.uuid}", f"LABEL={found.label}") if found else ()
+    target = Target("mount", mounted.mount_point, mounted.device, mounted.device, mounted.type, tags)
+    return find_line(host, target, mounted.mount_point)
+
+
 def _options(want: Use, line: Line | None) -> str:
     """The options that the line should have: omitted means unchanged, for a new line defaults, and not required."""
-    if (
-        line
-        and want.mount_options == line.options
-        and want.boot_required in (None, "nofail" not in line.options.split(","))
-    ):
+    if line and want.mount_options == line.options and want.boot_required in (None, line.is_required):
         return line.options
     base = (line.options if line else "defaults") if want.mount_options is None else want.mount_options
     kept = list(words(base))
     required = want.boot_required
     if required is None:
-        required = bool(line) and "nofail" not in (line.options.split(",") if line else ())
+        required = line is not None and line.is_required
     if required:
         kept = [word for word in kept if word not in _NOT_REQUIRED] if "nofail" in kept else kept
-    elif want.boot_required is not None or line is None or want.mount_options is not None:
+    elif "noauto" not in kept and (want.boot_required is not None or line is None or want.mount_options is not None):
         known = [word.partition("=")[0] for word in kept]
         kept += [word for word in _NOT_REQUIRED if word.partition("=")[0] not in known]
     return ",".join(kept) or "defaults"
 
 
 def _write_fstab(
-    host: Host, target: Target, point: str | None, line: Line | None, detail: str
+    host: Host, target: Target, point: str | None, line: Line | None, detail: str, seen: Host | None = None
 ) -> tuple[tuple[Step, ...], Host]:
-    """The step after which the target has that line (None: no line) in fstab for a mount point (None: for any)."""
+    """The step after which the target has that line (None: no line) in fstab for a mount point (None: for any).
+
+    ``seen`` is the host before the target was unmounted: whose line it is may be told by what is mounted.
+    """
     before = host.files.get(FSTAB)
     after = place_line(
         (
-            (raw, found is not None and _is_about(host, found, target, point), found == line)
+            (raw, found is not None and _is_about(seen or host, found, target, point), found == line)
             for raw, found in fstab.parse(before)
         ),
         str(line) if line else None,
@@ -193,7 +207,11 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
         check_found(host, f"{target}", target.device, wanted)
     if own is None and (now or not waiting):
         # The kernel takes no second mount of it on top of the one that looking there brings about.
-        start = Command(("systemctl", "start", unit(point, "mount"))) if waiting else _mount_on(target, point, options)
+        start = (
+            Command(("systemctl", "start", unit(point, "mount")))
+            if waiting
+            else mount_on(target.path, target.type, point, options)
+        )
         steps += (Step("mount", target.kind, target.name, point, (start,), undo=undo),)
         mounted = Mount(target.device, point, target.type, shown(options))
         host = host._replace(mounts=(*host.mounts, mounted), covered=(*host.covered, point))
@@ -219,14 +237,14 @@ def _line_taken_back(host: Host, before: str | None) -> tuple[Edit, ReloadMounts
     return (Edit(FSTAB, host.files.get(FSTAB), before), ReloadMounts())
 
 
-def _mount_on(target: Target, point: str, options: str) -> Command:
-    """What mounts that device and no other, as a boot does it with these options of fstab.
+def mount_on(source: str, kind: str, point: str, options: str) -> Command:
+    """What mounts that device (a path or a tag) and no other, as a boot does it with these options of fstab.
 
     With ``nofail``, mount would say that all is well where nothing was mounted.
     """
     told = ",".join(word for word in words(options) if word != "nofail" and not word.startswith("x-systemd."))
     told = told or "defaults"
-    return Command(("mount", "--types", target.type, "--options", told, target.path, point))
+    return Command(("mount", "--types", kind, "--options", told, source, point))
 
 
 def check_found(host: Host, what: str, device: str, line: Line) -> None:
@@ -281,7 +299,9 @@ def _check_point(host: Host, target: Target, point: str, own: Mount | None, line
             "where it is not wanted, and take out its fstab line there"
         )
     for known in lines(host):
-        if place(host, known) == point and not _is_about(host, known, target, point):
+        # Disks that take turns have a line each, and whoever connects one mounts it.
+        taking_turns = line is not None and _by_hand(known)
+        if place(host, known) == point and not taking_turns and not _is_about(host, known, target, point):
             raise Refused(f"{target}: {FSTAB} already mounts {known.spec} on {point}; take that line out first")
 
 
@@ -372,6 +392,7 @@ def _leave(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Ho
     if len(here) > 1 or (len(known) > 1 and not here) or old in ("", point) or (there and not here):
         return (), host
     check_unmountable(host, str(target), target.device)
+    seen = host
     steps: tuple[Step, ...] = ()
     for one in here:
         more, host = _unmount(host, target, one)
@@ -380,7 +401,7 @@ def _leave(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Ho
         more, host = _disarm(host, target, line)
         steps += more
         moved = None if there else line._replace(mount_point=point)
-        more, host = _write_fstab(host, target, old, moved, f"{old} in {FSTAB} becomes {point}")
+        more, host = _write_fstab(host, target, old, moved, f"{old} in {FSTAB} becomes {point}", seen)
         steps += more
     return steps, host
 
@@ -469,12 +490,10 @@ def unmount(host: Host, target: Target, gone: bool = True) -> Plan:
     nothing mounts it stays.
     """
     check_unmountable(host, str(target), target.device)
+    seen = host
     points = host.mounted(target.device)
-    kept = [
-        line
-        for line in lines(host)
-        if not gone and _is_about(host, line, target, None) and _by_hand(line) and place(host, line) not in points
-    ]
+    own = [line for line in lines(host) if _is_about(host, line, target, None)]
+    kept = [line for line in own if not gone and _by_hand(line) and place(host, line) not in points]
     steps: tuple[Step, ...] = ()
     if target.device in host.swaps:
         off = Command(("swapoff", target.device), timeout=3600)
@@ -483,14 +502,12 @@ def unmount(host: Host, target: Target, gone: bool = True) -> Plan:
     for mounted in reversed([one for one in host.mounts if one.device == target.device]):
         more, host = _unmount(host, target, mounted)
         steps += more
-    for line in lines(host):
-        if _is_about(host, line, target, None):
-            more, host = _disarm(host, target, line)
-            steps += more
-    own = [place(host, line) for line in lines(host) if line not in kept and _is_about(host, line, target, None)]
-    for point in own if kept else (None,):
+    for line in own:
+        more, host = _disarm(host, target, line)
+        steps += more
+    for point in [place(host, line) for line in own if line not in kept] if kept else (None,):
         detail = f"no line in {FSTAB}" if point is None else f"{point} is not in {FSTAB}"
-        more, host = _write_fstab(host, target, point, None, detail)
+        more, host = _write_fstab(host, target, point, None, detail, seen)
         steps += more
     return Plan(steps, host)
 

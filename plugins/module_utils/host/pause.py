@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..core.errors import Refused
 from ..core.plan import Command, Step
 from .fstab import FSTAB
-from .mount import check_found, check_unmountable, lines, place
+from .mount import check_found, check_unmountable, line_of, mount_on
 from .state import Device, Host
 
 
@@ -48,14 +48,18 @@ def pause(host: Host, device: Device, what: str) -> Pause:
     for path in devices:
         check_unmountable(host, what, path, *devices)
     # In the order of the kernel, what is mounted inside another comes after it.
-    known = {place(host, line): line for line in lines(host)}
-    for mount in reversed([mount for mount in host.mounts if mount.device in devices]):
-        point = mount.mount_point
-        if point not in known:
-            raise Refused(f"{what}: {point} is not in {FSTAB}, so it could not be mounted again as it was")
-        check_found(host, what, mount.device, known[point])
+    for mounted in reversed([mounted for mounted in host.mounts if mounted.device in devices]):
+        point, line = mounted.mount_point, line_of(host, mounted)
+        if line is None:
+            raise Refused(
+                f"{what}: {FSTAB} has no line by which {mounted.device} is mounted on {point}, so it could not be "
+                "mounted again as it was"
+            )
+        check_found(host, what, mounted.device, line)
+        # A line for another disk may come before it. The device may get another kernel name meanwhile.
+        again = mount_on(line.tag or line.device, mounted.type, point, line.options)
         down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
-        up = (Step("mount", "mount", point, "again", (Command(("mount", point)),)), *up)
+        up = (Step("mount", "mount", point, "again", (again,)), *up)
     for path in sorted(devices & set(host.swaps)):
         down += (Step("disable", "swap", path, "for a moment", (Command(("swapoff", path), timeout=3600),)),)
         up = (Step("enable", "swap", path, "again", (Command(("swapon", path)),)), *up)

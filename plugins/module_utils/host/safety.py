@@ -360,10 +360,11 @@ def check_boot(host: Host, path: str, content: Content, refused: str, remade: bo
         f"{tag}={value}" for one in content.signatures for tag, value in (("UUID", one.uuid), ("LABEL", one.label))
     ]
     for line in lines(host.files.get(FSTAB)):
-        if {"nofail", "noauto"}.intersection(line.options.split(",")):
+        if not line.is_required:
             continue
         by_device = not line.tag.startswith(("UUID=", "LABEL=")) and host.links.get(line.device) == path
-        if line.tag in names or (by_device and not remade):
+        by_tag = line.tag in names and not twins(host, path, line.tag)
+        if by_tag or (by_device and not remade):
             raise Refused(
                 f"{refused}: {path} is what {FSTAB} mounts on {line.mount_point} as {line.spec}, and the next boot "
                 "would wait for that in vain; take that line out first, or add nofail to its options"

@@ -471,7 +471,7 @@ def test_a_backing_device_that_grew() -> None:
     refused(used, "/dev/sdb grew to 10 GiB, which cached gets when .* but it is mounted on /srv. Set allow_offline")
     made = plan(used, allow_offline=True)
     assert [step.verb for step in made.steps] == ["unmount", "stop", "register", "mount"]
-    refused(used._replace(files={}), "/srv is not in /etc/fstab", allow_offline=True)
+    refused(used._replace(files={}), "has no line by which /dev/bcache0 is mounted on /srv", allow_offline=True)
 
 
 # Absent

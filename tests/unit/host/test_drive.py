@@ -899,7 +899,7 @@ def test_ext4_shrinks_while_it_is_not_mounted() -> None:
         f"resize2fs /dev/data/data {GiB >> 10}K",
         f"check that what is on /dev/data/data spans {GiB} bytes at most",
         f"lvreduce --yes --force --size {GiB}b data/data",
-        "mount /srv",
+        "mount --types xfs --options defaults UUID=f5 /srv",
     ]
 
 

@@ -34,25 +34,35 @@ def test_down_and_up_again_in_the_order_of_the_mounts() -> None:
     host = used(*MOUNTS)
     found = pause(host, host.devices[SDB], "it")
     assert [str(step.actions[0]) for step in found.down] == ["umount /again/a", "umount /again", "umount /usual"]
-    assert [str(step.actions[0]) for step in found.up] == ["mount /usual", "mount /again", "mount /again/a"]
+    again = f"mount --types btrfs --options noatime {SDB}"
+    assert [str(step.actions[0]) for step in found.up] == [
+        f"{again} {place}" for place in ("/usual", "/again", "/again/a")
+    ]
+
+
+def test_disks_that_take_turns_on_one_mount_point() -> None:
+    """mount itself would take the first line."""
+    turns = f"UUID=other /again ext4 noauto 0 0\nUUID={FOUND.uuid} /again btrfs noauto,noatime 0 0\n"
+    host = used(MOUNTS[1], fstab=turns)._replace(filesystems={SDB: FOUND})
+    assert [str(step.actions[0]) for step in pause(host, host.devices[SDB], "it").up] == [
+        f"mount --types btrfs --options noauto,noatime UUID={FOUND.uuid} /again"
+    ]
+    copied = host._replace(devices={SDB: disk(SDB), SDC: disk(SDC)}, compared={SDC: FOUND})
+    with pytest.raises(Refused, match=f"it: {SDB} and {SDC} have one UUID"):
+        pause(copied, host.devices[SDB], "it")
 
 
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        (used(*MOUNTS, fstab=""), f"it: /again/a is not in {FSTAB}, so it could not be mounted again as it was"),
+        (used(*MOUNTS, fstab=""), f"it: {FSTAB} has no line by which {SDB} is mounted on /again/a, so"),
         (used(*MOUNTS, users="process 7 (sleep)"), r"it: /usual is in use by process 7 \(sleep\)"),
         (used(MOUNTS[0]._replace(part=True)), "it: a directory of it is shown on /usual as well"),
         (
             used(*MOUNTS)._replace(virtual=(Mount("tmpfs", "/again/b", "tmpfs", "rw"),)),
             "tmpfs is mounted on /again/b, ins",
         ),
-        (
-            used(MOUNTS[1], fstab=f"UUID={FOUND.uuid} /again btrfs noatime 0 0\n")._replace(
-                devices={SDB: disk(SDB), SDC: disk(SDC)}, compared={SDB: FOUND, SDC: FOUND}
-            ),
-            f"it: {SDB} and {SDC} have one UUID",
-        ),
+        (used(MOUNTS[1], fstab=f"{SDC} /again btrfs noauto 0 0\n"), f"no line by which {SDB} is mounted on /again"),
     ],
 )
 def test_what_cannot_be_put_out_of_use(host: Host, said: str) -> None:
