@@ -118,7 +118,9 @@ def test_a_filesystem_that_is_here_twice(node: Node, make: str) -> None:
     both = [node.run(f"readlink -f {part}") for part in (one, two)]
     refused(node, f"{both[0]} and {both[1]} have one UUID", filesystems=[item | {"boot_required": True}])
     if "ext4" in make:
-        node.run(f"tune2fs -U random {two}; echo 'LABEL=L /srv ext4 nofail 0 2' >> /etc/fstab; udevadm settle")
+        node.run(
+            f"e2fsck -f -p {two} && tune2fs -U random {two} && echo 'LABEL=L /srv ext4 nofail 0 2' >> /etc/fstab; udevadm settle"
+        )
         refused(node, f"{both[0]} and {both[1]} have one LABEL", filesystems=[item])
         # What a boot finds by its path is mounted, and is what was asked for.
         node.run(f"sed -i 's,^LABEL=L,{one},' /etc/fstab")
@@ -128,6 +130,54 @@ def test_a_filesystem_that_is_here_twice(node: Node, make: str) -> None:
         node.unchanged("layout", filesystems=[item])
         told = [(found["problem"], found["device"]) for found in node.module("layout_info")["health"]]
         assert told == [("twice", both[0])]
+
+
+def test_the_line_of_a_copys_original_stays(node: Node) -> None:
+    """What is done to a copy is done to the copy: the line that finds both is of what is mounted."""
+    good, copy = copied(node, "mkfs.ext4 -q -L L", "HDD1", "HDD2")
+    node.run(f"e2fsck -f -p {copy} && tune2fs -U random {copy} && udevadm settle")
+    node.run(f"mkdir /d; echo 'LABEL=L /d ext4 defaults,nofail 0 2' >> /etc/fstab; mount {good} /d")
+    fstab = node.run("cat /etc/fstab")
+    node.unchanged("layout", filesystems=[{"device": copy, "mount_point": ""}])
+    node.converge("layout", filesystems=[{"device": copy, "label": "new"}])
+    refused(node, "a boot could not tell the two", filesystems=[{"device": copy, "label": "L"}])
+    node.run(f"tune2fs -L L {copy} && udevadm trigger --settle")
+    node.converge("layout", filesystems=[{"device": copy, "mount_point": "/d2"}])
+    assert node.run("cat /d/file /d2/file") == "good\nstale"
+    node.converge("layout", filesystems=[{"device": copy, "mount_point": ""}])
+    node.converge("layout", filesystems=[{"device": copy, "state": "absent"}], allow_destroy=[copy])
+    assert node.run("cat /etc/fstab") == fstab
+    node.lab.reboot()
+    assert node.run("cat /d/file") == "good"
+
+
+def test_swap_with_a_priority_and_a_copy_of_it(node: Node) -> None:
+    one, two = parts(node, HDD1="40M", HDD2="40M")
+    item = {"device": one, "type": "swap", "mount_options": "pri=5"}
+    node.converge("layout", filesystems=[item])
+    assert node.run("swapon --show=PRIO --noheadings") == "5"
+    node.run(f"dd if={one} of={two} bs=1M status=none; udevadm settle")
+    refused(node, "have one UUID", "has swap", filesystems=[{"device": two, "type": "swap"}])
+    fstab = node.run("cat /etc/fstab")
+    node.converge("layout", filesystems=[{"device": two, "state": "absent"}], allow_destroy=[two])
+    assert node.run("cat /etc/fstab") == fstab
+    node.unchanged("layout", filesystems=[item])
+
+
+def test_what_was_mounted_by_hand_comes_back_as_it_was(node: Node) -> None:
+    one, two = parts(node, HDD1="160M", HDD2="40M")
+    node.run(f"vgcreate data {one}; lvcreate -y -n v -L 100M data; mkfs.ext4 -q /dev/data/v; mkfs.ext4 -q {two}")
+    node.run("mkdir /usb; mount /dev/data/v /usb; echo own > /usb/file")
+    words = {"name": "data", "volumes": [{"name": "v", "size": "60M"}], "allow_shrink": True, "allow_offline": True}
+    other = f"UUID={node.run(f'blkid -o value -s UUID {two}')} /usb ext4 noauto 0 0"
+    node.run(f"cp /etc/fstab /root/fstab; echo '{other}' >> /etc/fstab")
+    refused(node, "has no line by which", "is mounted on /usb", module="lvm_drive", **words)
+    own = f"UUID={node.run('blkid -o value -s UUID /dev/data/v')} /usb ext4 noauto,noatime 0 0"
+    node.run(f"echo '{own}' >> /etc/fstab")
+    node.converge("lvm_drive", **words)
+    assert node.run("cat /usb/file") == "own"
+    assert "noatime" in node.run("findmnt -no OPTIONS /usb")
+    node.unchanged("layout", **node.module("layout_info")["layout"])
 
 
 def test_a_filesystem_or_a_group_that_is_larger_than_its_device(node: Node) -> None:

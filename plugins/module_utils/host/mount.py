@@ -254,7 +254,7 @@ def check_found(host: Host, what: str, device: str, line: Line) -> None:
         tag = line.tag.partition("=")[0]
         raise Refused(
             f"{what}: {device} and {' and '.join(others)} have one {tag} ({line.tag}), by which {FSTAB} "
-            f"mounts {line.place}, so a boot may mount either; a {tag} was to be there once. Nothing was changed: "
+            f"{'has swap' if line.type == 'swap' else 'mounts ' + line.place}, so a boot may take either; a {tag} was to be there once. Nothing was changed: "
             f"disconnect the copy that is not wanted, give it another {tag}, or have a line of {FSTAB} that calls "
             f"{device} by {host.stable(device)}"
         )
@@ -302,6 +302,8 @@ def _check_point(host: Host, target: Target, point: str, own: Mount | None, line
         # Disks that take turns have a line each, and whoever connects one mounts it.
         taking_turns = line is not None and _by_hand(known)
         if place(host, known) == point and not taking_turns and not _is_about(host, known, target, point):
+            if known.tag in target.specs:
+                check_found(host, f"{target}", target.device, known)
             raise Refused(f"{target}: {FSTAB} already mounts {known.spec} on {point}; take that line out first")
 
 
@@ -429,6 +431,8 @@ def enable_swap(host: Host, want: Use, target: Target, _now: bool = False) -> Pl
     before = host.files.get(FSTAB)
     steps, host = _write_fstab(host, target, None, wanted, f"swap in {FSTAB}, {options}")
     undo = _line_taken_back(host, before) if steps else ()
+    if steps or target.device not in host.swaps:
+        check_found(host, f"{target}", target.device, wanted)
     if target.device not in host.swaps:
         steps += (Step("enable", "swap", target.name, target.device, (swap_on(target, options),), undo=undo),)
         host = host._replace(swaps=(*host.swaps, target.device))
@@ -438,7 +442,7 @@ def enable_swap(host: Host, want: Use, target: Target, _now: bool = False) -> Pl
 def swap_on(target: Target, options: str) -> Command:
     """What puts a swap area in use, as a boot does it with these options of fstab."""
     told = ",".join(word for word in words(options) if word.partition("=")[0] in ("discard", "pri"))
-    return Command(("swapon", *(("--options", told) if told else ()), target.path))
+    return Command(("swapon", *((f"--options={told}",) if told else ()), target.path))
 
 
 def check_unmountable(host: Host, what: str, device: str, *also: str) -> None:

@@ -113,7 +113,7 @@ def test_the_label_of_swap() -> None:
         "swapon /dev/sdb",
     ]
     on = plan(swap, mount_options="pri=5,discard=once,nofail").steps[-1].actions[0]
-    assert str(on) == "swapon --options pri=5,discard=once /dev/sdb"
+    assert str(on) == "swapon --options=pri=5,discard=once /dev/sdb"
     assert plan(swap._replace(swaps=(SDB,)), mount_options="pri=5").after.files[FSTAB].split()[3] == "pri=5"
 
 
@@ -228,7 +228,7 @@ def twice(other: Filesystem = FOUND, **more: Any) -> Host:
 
 
 def test_a_filesystem_that_is_here_twice() -> None:
-    said = f"/dev/sdb and /dev/sdc have one UUID .UUID={UUID}.*a boot may mount either.*disconnect the copy"
+    said = f"/dev/sdb and /dev/sdc have one UUID .UUID={UUID}.*a boot may take either.*disconnect the copy"
     required: dict[str, Any] = {"mount_point": "/srv", "type": "ext4", "boot_required": True}
     for words in ({"mount_point": "/srv"}, required):
         refused(twice(), said, True, **words)
@@ -242,6 +242,50 @@ def test_a_filesystem_that_is_here_twice() -> None:
     mounted = twice(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))
     assert plan(mounted, mount_point="/srv").steps == ()
     assert [(found.problem, found.device) for found in health(mounted, {})] == [("twice", SDB)]
+
+
+def original(line: str, **more: Any) -> Host:
+    """The copy of what is mounted by that line: with a UUID of its own, but the same label."""
+    good = FOUND._replace(uuid="good")
+    mounts = (Mount("/dev/sdc", "/d", "ext4", "rw"),)
+    return twice(good, files={FSTAB: line}, mounts=mounts, **more)
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_the_line_of_a_copys_original_stays(mounted: bool) -> None:
+    line = "LABEL=backup /d ext4 defaults 0 2\n"
+    host = original(line)
+    if not mounted:
+        host = host._replace(mounts=(), links={**host.links, "/dev/disk/by-label/backup": "/dev/sdc"})
+    wishes: tuple[dict[str, Any], ...] = ({"label": "new"}, {"state": "absent"}, {"mount_point": ""})
+    for words in wishes:
+        made = plan(host, True, **words)
+        assert made.after.files[FSTAB] == line
+        assert {step.kind for step in made.steps} <= {"filesystem", "device"}
+    made = plan(host, mount_point="/srv")
+    assert made.after.files[FSTAB].splitlines()[1].startswith(f"UUID={UUID} /srv ext4 ")
+    there = host._replace(directories={"/d": True})
+    refused(there, "is mounted on /d;" if mounted else "have one LABEL .LABEL=backup.", mount_point="/d")
+    own = host._replace(mounts=(Mount(SDB, "/d", "ext4", "rw"),), users={"/d": ""})
+    assert plan(own, mount_point="").after.files[FSTAB] == ""
+
+
+def test_a_copy_of_swap() -> None:
+    line = f"UUID={UUID} none swap sw 0 0\n"
+    swap = FOUND._replace(type="swap", label="")
+    host = full(swap, files={FSTAB: line}, swaps=("/dev/sdc",)).with_device(disk("/dev/sdc"))
+    host = host._replace(filesystems={SDB: swap, "/dev/sdc": swap})
+    refused(host, r"/dev/sdb and /dev/sdc have one UUID .* has swap", type="swap")
+    assert plan(host, True, state="absent").after.files[FSTAB] == line
+
+
+def test_disks_that_take_turns_on_one_mount_point() -> None:
+    turns = f"UUID=other /srv ext4 noauto 0 2\nUUID={UUID} /srv ext4 noauto 0 2\n"
+    host = full(files={FSTAB: turns}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))
+    for words in ({}, {"boot_required": False}, {"mount_options": "noauto"}):
+        assert plan(host, mount_point="/srv", **words).steps == ()
+    without = full(files={FSTAB: turns.splitlines(keepends=True)[0]})
+    refused(without, "already mounts UUID=other on /srv", mount_point="/srv")
 
 
 def test_layers_and_snapshots_are_no_copies() -> None:
