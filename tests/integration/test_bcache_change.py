@@ -26,8 +26,8 @@ def write(node: Node, mebibytes: int = 20) -> str:
     return node.run("md5sum < /root/data")
 
 
-def read(node: Node, mebibytes: int = 20) -> str:
-    return node.run(f"dd if={DEVICE} bs=16k count={mebibytes * 64} iflag=direct status=none | md5sum")
+def read(node: Node, mebibytes: int = 20, device: str = DEVICE) -> str:
+    return node.run(f"dd if={device} bs=16k count={mebibytes * 64} iflag=direct status=none | md5sum")
 
 
 def cached(node: Node, **more: Any) -> dict[str, Any]:
@@ -157,9 +157,24 @@ def test_a_cache_set_with_data_of_a_device_that_is_away(node: Node) -> None:
     node.lab.power_cut()
     gone = node.converge("bcache", name="cached", state="absent")
     assert "unregister" not in actions(gone)
-    node.module("bcache", **other)
-    assert read(node) == written
+    found = node.module("bcache", **other)["status"]["device"]
+    assert read(node, device=found) == written
     assert "unregister" in actions(node.converge("bcache", name="other", state="absent", allow_destroy=True))
+
+
+def test_a_cache_set_with_a_volume_of_its_own_stays(node: Node) -> None:
+    bcache = cached(node, cache_mode="writeback")
+    node.module("bcache", **bcache)
+    node.run("echo 32M > $(echo /sys/fs/bcache/*-*)/flash_vol_create; udevadm settle")
+    node.run("mkfs.ext4 -q /dev/bcache1; mkdir /fl; mount /dev/bcache1 /fl; echo kept > /fl/file; sync")
+    without = node.converge("bcache", **bcache | {"cache_device": ""})
+    assert actions(without) == ["detach"]
+    node.converge("bcache", **bcache)
+    gone = node.converge("bcache", name="cached", state="absent", allow_destroy=True)
+    assert "unregister" not in actions(gone)
+    node.lab.power_cut()
+    node.run("mount $(echo /dev/bcache*[0-9]) /fl")
+    assert node.run("cat /fl/file") == "kept"
 
 
 def test_a_larger_backing_device_below_a_drive(node: Node) -> None:

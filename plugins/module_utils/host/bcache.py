@@ -25,6 +25,7 @@ from .bcache_attach import (
     detach_step,
     device_path,
     grow,
+    is_for_others,
     leaving,
     register,
     removal,
@@ -76,7 +77,7 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     old = set_of(host, backing)
     more, host, backing = bind(host, want, backing, cache_set, allow)
     steps += more
-    if old and not any(other.cache_set == old.uuid for other in host.backings):
+    if old and not is_for_others(host, old):
         more, host = _remove_cache_set(host, want, old, backing, _check_others(host, want, old, allow))
         steps += more
     left = _left_behind(host, want, backing)
@@ -328,8 +329,7 @@ def _own_cache_set(host: Host, want: Bcache, backing: Backing | None) -> CacheSe
             f"bcache {want.name}: its cache set is the one on {found.device if found else '-'}, not the one on "
             f"{named.device} as said"
         )
-    others = [other for other in host.backings if found and other.cache_set == found.uuid and other is not backing]
-    return None if others else found
+    return None if found is None or is_for_others(host, found, backing) else found
 
 
 def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Steps, Host]:
@@ -384,7 +384,7 @@ def _check_others(host: Host, want: Bcache, cache_set: CacheSet, allow: bool, kn
     """
     attached = host.attached_to(cache_set.device) if known else None
     here = {other.uuid for other in host.backings}
-    away = [f'"{label}" (UUID {uuid})' for uuid, label in (attached or {}).items() if uuid not in here]
+    away = [f'"{other.label}" (UUID {other.uuid})' for other in attached or () if other.uuid not in here]
     if attached is not None and not away:
         return ""
     whose = " and ".join(away)

@@ -41,6 +41,13 @@ def set_of(host: Host, backing: Backing) -> CacheSet | None:
     return next((known for known in host.cache_sets if known.uuid == backing.cache_set), None)
 
 
+def is_for_others(host: Host, cache_set: CacheSet, backing: Backing | None = None) -> bool:
+    """Whether a cache set stays without this bcache: for another one, or for a volume that it holds itself."""
+    if any(other.cache_set == cache_set.uuid and other is not backing for other in host.backings):
+        return True
+    return any(attached.own_volume for attached in host.attached_to(cache_set.device) or ())
+
+
 def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Steps, Host, Backing]:
     """The kernel knows the backing device, and runs it unless it waits for its cache set."""
     steps: Steps = ()
@@ -111,8 +118,8 @@ def bind(
     steps: Steps = ()
     old = set_of(host, backing)
     if backing.attached:
-        shared = any(other.cache_set == backing.cache_set for other in host.backings if other is not backing)
-        steps += (detach_step(host, want, backing, None if shared else old),)
+        goes = old if old and not is_for_others(host, old, backing) else None
+        steps += (detach_step(host, want, backing, goes),)
         host, backing = _without_cache(host, backing, "no cache")
     elif old and not backing.bcache:
         raise Refused(

@@ -12,19 +12,22 @@ import os
 import struct
 import uuid
 
+from .state import Attached
 from .superblocks import open_device, read_aligned
 
 #: Of a journal entry: what its magic is the set's own combined with, how long its head is.
 _JOURNAL_MAGIC = 0x245235C1A3625032
 _JOURNAL_HEAD = 240
 _ENTRY = 128
+#: Of a volume in the cache set itself (flash_vol_create).
+_OWN_VOLUME = 1
 #: What an entry becomes when its device is detached.
 _DETACHED = uuid.UUID("a03ef8ed-3ee1-b878-c850-fc5ecb16cd99")
 _PAGE = 4096
 
 
-def cached_by(path: str) -> dict[str, str] | None:
-    """The UUIDs of what is attached to the cache set on a device, with their labels; None where that cannot be found.
+def attached_to(path: str) -> tuple[Attached, ...] | None:
+    """What is attached to the cache set on a device; None where that cannot be found.
 
     Raises OSError. Read past the page cache, since the kernel writes to a cache device past that as well.
     """
@@ -67,11 +70,12 @@ def _sequence(journal: bytes, place: int, magic: int) -> int:
     return number
 
 
-def _attached(table: bytes) -> dict[str, str]:
-    found = {}
+def _attached(table: bytes) -> tuple[Attached, ...]:
+    found = []
     for place in range(0, len(table) - _ENTRY + 1, _ENTRY):
         entry = uuid.UUID(bytes=table[place : place + 16])
-        (invalidated,) = struct.unpack_from("<I", table, place + 56)
+        invalidated, flags = struct.unpack_from("<II", table, place + 56)
         if entry.int and entry != _DETACHED and not invalidated:
-            found[str(entry)] = table[place + 16 : place + 48].split(b"\0", 1)[0].decode(errors="replace")
-    return found
+            label = table[place + 16 : place + 48].split(b"\0", 1)[0].decode(errors="replace")
+            found.append(Attached(str(entry), label, bool(flags & _OWN_VOLUME)))
+    return tuple(found)

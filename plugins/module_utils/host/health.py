@@ -116,7 +116,8 @@ def _filesystems(host: Host) -> Iterator[Finding]:
 
 def _cut_off(device: Device, name: str, what: str, size: int) -> Finding:
     detail = f"{what} has {show_size(size)} of it, and it has only {show_size(device.size)}"
-    meaning, remedy = "It was made smaller below that.", "Make it as large as before; write nothing to it until then."
+    meaning = "It was made smaller below that, or is a part of something that does not run (an array, for instance)."
+    remedy = "Write nothing to it. Start what it is a part of, or make it as large as before."
     return Finding(CRITICAL, device.path, name, "cut off", detail, meaning, remedy)
 
 

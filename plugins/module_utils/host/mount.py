@@ -252,11 +252,11 @@ def check_found(host: Host, what: str, device: str, line: Line) -> None:
     others = twins(host, device, line.tag)
     if others:
         tag = line.tag.partition("=")[0]
+        use = "has swap" if line.type == "swap" else f"mounts {line.place}"
         raise Refused(
-            f"{what}: {device} and {' and '.join(others)} have one {tag} ({line.tag}), by which {FSTAB} "
-            f"{'has swap' if line.type == 'swap' else 'mounts ' + line.place}, so a boot may take either; a {tag} was to be there once. Nothing was changed: "
-            f"disconnect the copy that is not wanted, give it another {tag}, or have a line of {FSTAB} that calls "
-            f"{device} by {host.stable(device)}"
+            f"{what}: {device} and {' and '.join(others)} have one {tag} ({line.tag}), by which {FSTAB} {use}, so a "
+            f"boot may take either; a {tag} was to be there once. Nothing was changed: disconnect the copy that is not "
+            f"wanted, give it another {tag}, or have a line of {FSTAB} that calls {device} by {host.stable(device)}"
         )
 
 

@@ -22,7 +22,7 @@ from ..core.files import check_writable, read_file
 from ..core.record import Record, read_records
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
 from . import fstab, raid_roles
-from .bcache_journal import cached_by
+from .bcache_journal import attached_to
 from .boot import array_lines, array_name, array_path
 from .fstab import FSTAB, Line
 from .partition_table import read_gpt, read_table, unseen_tables
@@ -903,7 +903,7 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "compared": _filesystem,
     "tables": lambda _host, path: read_table(path),
     "rejections": lambda _host, path: _rejection(path),
-    "attached": lambda _host, path: cached_by(path),
+    "attached": lambda _host, path: attached_to(path),
 }
 
 

@@ -278,6 +278,14 @@ class CacheSet(NamedTuple):
     disabled: bool = False
 
 
+class Attached(NamedTuple):
+    """What a cache set is for, by its journal: a backing device, here or not, or a volume that it holds itself."""
+
+    uuid: str
+    label: str = ""
+    own_volume: bool = False
+
+
 class PhysicalVolume(NamedTuple):
     """``size`` is what the group has of it, from ``start`` on, ``used`` how much of that holds volumes.
 
@@ -518,7 +526,7 @@ class Host(NamedTuple):
     refusals: Mapping[tuple[str, ...], str] = {}
     rejections: Mapping[str, str] = {}
     compared: Mapping[str, Filesystem | None] = {}
-    attached: Mapping[str, Mapping[str, str] | None] = {}
+    attached: Mapping[str, tuple[Attached, ...] | None] = {}
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
@@ -626,8 +634,8 @@ class Host(NamedTuple):
             raise Unread("compared", missing)
         return {path: known[path] for path in paths if path in known}
 
-    def attached_to(self, path: str) -> Mapping[str, str] | None:
-        """What the cache set on a device caches, here or not: UUIDs, with labels. None where nobody can tell."""
+    def attached_to(self, path: str) -> tuple[Attached, ...] | None:
+        """What the cache set on a device caches, here or not; None where nobody can tell."""
         if path not in self.attached and ("attached", path) not in self.unreadable:
             raise Unread("attached", (path,))
         return self.attached.get(path)

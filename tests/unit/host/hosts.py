@@ -52,7 +52,7 @@ def a_host(*devices: Device | str, **more: Any) -> Host:
         "files": {FSTAB: "", CONF: "", **more.get("files", {})},
         "users": {**{mount.mount_point: "" for mount in more.get("mounts", ())}, **more.get("users", {})},
         "contents": {**{device.path: Content() for device in disks}, **more.get("contents", {})},
-        "attached": {**{device.path: {} for device in disks}, **more.get("attached", {})},
+        "attached": {**{device.path: () for device in disks}, **more.get("attached", {})},
         "rejections": {**{device.path: "" for device in disks}, **more.get("rejections", {})},
     }
     return Host(devices={device.path: device for device in disks}, **parts)

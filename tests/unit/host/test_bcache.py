@@ -18,6 +18,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
+    Attached,
     Backing,
     CacheSet,
     Content,
@@ -523,7 +524,7 @@ def test_a_cache_set_stays_while_others_use_it() -> None:
     assert made.after.cache_sets == (CACHE,)
 
 
-AWAY = {"b": "cached", "d": "other"}
+AWAY = (Attached("b", "cached"), Attached("d", "other"))
 
 
 def test_a_cache_set_with_data_of_a_device_that_is_away() -> None:
@@ -537,6 +538,14 @@ def test_a_cache_set_with_data_of_a_device_that_is_away() -> None:
     refused(unknown, "nobody can see whether the cache set on /dev/sdc still holds dirty data", state="absent")
     here = built(BACKING, BACK2._replace(uuid="d", cache_set=""), attached={SDC: AWAY})
     assert destroyed(plan(here, state="absent")) == []
+
+
+def test_a_cache_set_with_a_volume_of_its_own_stays() -> None:
+    host = CACHED._replace(attached={SDC: (Attached("b", "cached"), Attached("f", own_volume=True))})
+    for words, verbs in (({"state": "absent"}, ["detach", "stop", "wipe"]), ({"cache_device": ""}, ["detach"])):
+        made = plan(host, True, **words)
+        assert [step.verb for step in made.steps] == verbs
+        assert made.after.cache_sets == (CACHE,)
 
 
 def test_without_a_cache_there_is_nothing_to_write_back() -> None:
