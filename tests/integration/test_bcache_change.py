@@ -148,7 +148,7 @@ def test_a_cache_set_with_data_of_a_device_that_is_away(node: Node) -> None:
     node.module("bcache", **bcache)
     node.lab.pull_disk("HDD2")
     node.lab.power_cut()
-    away = 'also caches "other" (UUID '
+    away = 'is also for "other" (UUID '
     assert away in node.refusal("bcache", name="cached", state="absent")
     assert away in node.refusal("bcache", name="cached", cache_device="")
     told = node.check("bcache", name="cached", state="absent", allow_destroy=True)

@@ -81,7 +81,10 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
         more, host = _remove_cache_set(host, want, old, backing, _check_others(host, want, old, allow))
         steps += more
     left = _left_behind(host, want, backing)
-    more, host = _remove_cache_set(host, want, left, backing) if left else forget(host, leaving(want))
+    if left:
+        more, host = _remove_cache_set(host, want, left, backing, _check_others(host, want, left, allow))
+    else:
+        more, host = forget(host, leaving(want))
     steps += more
     more, host, backing = grow(host, want, backing)
     steps += more
@@ -299,10 +302,8 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
             more, host = _shut_down(host, want, backing, cache_set)
             steps += more
     if cache_set:
-        lost = ""
-        if cache_set is not left:
-            known = bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
-            lost = _check_others(host, want, cache_set, allow, known)
+        runs = cache_set is left or bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
+        lost = _check_others(host, want, cache_set, allow, runs)
         more, host = _remove_cache_set(host, want, cache_set, backing, lost)
         steps += more
     if backing:
@@ -363,7 +364,7 @@ def _left_behind(host: Host, want: Bcache, backing: Backing | None) -> CacheSet 
             known
             for known in host.cache_sets
             if record and record.devices == (known.device, backing.device) and same_uuid(record.uuid, known.uuid)
-            if known.uuid not in used
+            if known.uuid not in used and not is_for_others(host, known, backing)
         ),
         None,
     )
@@ -377,25 +378,25 @@ def _shut_down(host: Host, want: Bcache, backing: Backing, goes: CacheSet | None
     return steps, host.without_device(backing.bcache) if backing.bcache else host
 
 
-def _check_others(host: Host, want: Bcache, cache_set: CacheSet, allow: bool, known: bool = True) -> str:
-    """What may be lost of backing devices that are not here. Raises Refused where that is not permitted.
+def _check_others(host: Host, want: Bcache, cache_set: CacheSet, allow: bool, runs: bool = True) -> str:
+    """What may be lost with a cache set. Raises Refused where that is not permitted.
 
-    ``known`` False: nobody can see what the set holds, since it does not run.
+    ``runs``: what is dirty of the backing devices that are here has been written back before.
     """
-    attached = host.attached_to(cache_set.device) if known else None
-    here = {other.uuid for other in host.backings}
-    away = [f'"{other.label}" (UUID {other.uuid})' for other in attached or () if other.uuid not in here]
-    if attached is not None and not away:
+    attached = host.attached_to(cache_set.device)
+    clean = {other.uuid for other in host.backings} if runs else set()
+    whose = " and ".join(f'"{one.label.strip()}" (UUID {one.uuid})' for one in attached or () if one.uuid not in clean)
+    if attached is not None and not whose:
         return ""
-    whose = " and ".join(away)
-    if not allow:
+    if not host.may_lose(cache_set.device, allow):
+        told = f"the cache set on {cache_set.device} would be removed, and is also for"
+        remedy = f"set allow_destroy, or name {host.stable(cache_set.device)} in it, to give that data up."
         raise Refused(
-            f"bcache {want.name}: the cache set on {cache_set.device} would be removed with it, and also caches "
-            f"{whose}, which is not here: dirty data of that would be lost. Bring its backing device back, or set "
-            "allow_destroy to give that data up."
-            if away
+            f"bcache {want.name}: {told} {whose}, which is not here: dirty data of that would be lost. Bring its backing "
+            f"device back, or {remedy}"
+            if whose and runs
             else f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
-            "data of a backing device that is not here. Set allow_destroy to give that up."
+            f"data of {whose or 'a backing device that is not here'}. Start what it is for, or {remedy}"
         )
     return f"dirty data of {whose or 'backing devices'}, not here, if there is any"
 

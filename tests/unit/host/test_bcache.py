@@ -529,7 +529,7 @@ AWAY = (Attached("b", "cached"), Attached("d", "other"))
 
 def test_a_cache_set_with_data_of_a_device_that_is_away() -> None:
     host = CACHED._replace(attached={SDC: AWAY})
-    said = r'the cache set on /dev/sdc would be removed with it, and also caches "other" \(UUID d\), which is not here'
+    said = r'the cache set on /dev/sdc would be removed, and is also for "other" \(UUID d\), which is not here'
     for words in ({"state": "absent"}, {"cache_device": ""}):
         refused(host, said, **words)
         made = plan(host, allow=True, **words)
@@ -569,11 +569,15 @@ def test_one_that_does_not_run_needs_permission() -> None:
 
 
 def test_a_cache_set_that_is_left_over_needs_permission_and_says_what_goes() -> None:
-    host = built()
-    refused(host, "whether the cache set on /dev/sdc still holds dirty data", state="absent", cache_device=SDC)
-    made = plan(host, allow=True, state="absent", cache_device=SDC)
-    assert [step.verb for step in made.steps] == ["unregister", "wipe"]
-    assert [sentence.split(":")[0] for sentence in destroyed(made)] == [SDC]
+    for attached in (None, (Attached("b", "cached"),)):
+        host = built(attached={SDC: attached})
+        refused(host, "whether the cache set on /dev/sdc still holds dirty data", state="absent", cache_device=SDC)
+        for given in (host, host._replace(expendable=(SDC,))):
+            made = plan(given, allow=given is host, state="absent", cache_device=SDC)
+            assert [step.verb for step in made.steps] == ["unregister", "wipe"]
+            assert [sentence.split(":")[0] for sentence in destroyed(made)] == [SDC]
+    # Its journal says that all was written back.
+    assert destroyed(plan(built(attached={SDC: ()}), state="absent", cache_device=SDC)) == []
 
 
 def test_absent_already() -> None:

@@ -19,6 +19,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.raid impor
 from ansible_collections.strata.storage.plugins.module_utils.host import bcache, drive, filesystem, partition, raid
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
+    Attached,
     Backing,
     CacheSet,
     Content,
@@ -269,9 +270,18 @@ def test_no_other_cache_is_removed(host: Host) -> None:
     assert "wipe" not in [step.verb for step in made.steps]
 
 
+def test_a_cache_that_got_another_device_since_is_not_removed() -> None:
+    host = let_go()._replace(attached={SDC: (Attached("d", "other"),)})
+    for words in ({"state": "absent"}, {"cache_device": ""}):
+        with pytest.raises(StorageError, match='is also for "other"'):
+            bcache.plan(host, Bcache("cached", **words), False)
+    own = let_go()._replace(attached={SDC: (Attached("f", own_volume=True),)})
+    assert "wipe" not in [step.verb for step in bcache.plan(own, Bcache("cached", cache_device=""), False).steps]
+
+
 def test_a_cache_whose_backing_device_is_not_here_is_not_removed() -> None:
     """The record began before the last dirty data was written back."""
-    host = let_go()._replace(backings=())
+    host = let_go()._replace(backings=(), attached={SDC: (Attached("b", "cached"),)})
     with pytest.raises(StorageError, match="nobody can see whether the cache set on /dev/sdc still holds dirty data"):
         bcache.plan(host, Bcache("cached", cache_device=SDC, state="absent"), False)
 
