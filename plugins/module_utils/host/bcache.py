@@ -392,8 +392,8 @@ def _check_others(host: Host, want: Bcache, cache_set: CacheSet, allow: bool, ru
         told = f"the cache set on {cache_set.device} would be removed, and is also for"
         remedy = f"set allow_destroy, or name {host.stable(cache_set.device)} in it, to give that data up."
         raise Refused(
-            f"bcache {want.name}: {told} {whose}, which is not here: dirty data of that would be lost. Bring its backing "
-            f"device back, or {remedy}"
+            f"bcache {want.name}: {told} {whose}, which is not here: dirty data of that would be lost. Bring its "
+            f"backing device back, or {remedy}"
             if whose and runs
             else f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
             f"data of {whose or 'a backing device that is not here'}. Start what it is for, or {remedy}"
