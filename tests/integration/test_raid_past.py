@@ -220,13 +220,35 @@ def test_a_clone_of_a_member(node: Node) -> None:
     assert superblocks(node, three) == clone
 
 
-def test_another_path_to_a_member(node: Node) -> None:
-    one, two = node.disks("HDD1", "HDD2")
+def test_another_path_to_a_disk(node: Node) -> None:
+    """Whatever leads to either of them leads to the disk, which is here once."""
+    one, two, three, four = node.disks("HDD1", "HDD2", "HDD3", "HDD5")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": [one, two]}
     node.module("raid", **array)
-    node.lab.add_path("HDD2")
+    node.run(f"printf 'label: gpt\\nsize=60M\\n' | sfdisk --quiet {three}; udevadm settle")
+    mounted = {"device": f"{three}-part1", "type": "ext4", "mount_point": "/srv", "label": "data"}
+    node.module("layout", filesystems=[mounted])
+    unused = len(node.module("layout_info")["unused"])
+    for serial in ("HDD2", "HDD3", "HDD4"):
+        node.lab.add_path(serial)
     node.run("udevadm settle")
-    assert "is another path to" in str(node.module("raid", name="md0")["warnings"])
+    node.unchanged("raid", **array)
+    node.converge("layout", filesystems=[mounted | {"mount_options": "noatime,nofail"}])
+    found = node.module("layout_info")
+    assert len(found["unused"]) == unused
+    assert [item["problem"] for item in found["health"]] == ["paths"] * 3
+    node.unchanged("layout", **found["layout"])
+    spare = node.run("lsblk --noheadings --nodeps --output NAME,SERIAL | sed -n 's/ *HDD4$//p'").split()
+    said = node.refusal("raid", name="md1", level="1", devices=[f"/dev/{name}" for name in spare])
+    assert "is named twice" in said
+    node.lab.power_cut()
+    node.unchanged("raid", **array)
+    node.unchanged("layout", filesystems=[mounted])
+    # LVM waits for multipathd, and hides what has several paths.
+    node.module("lvm_drive", name="data", devices=[four])
+    node.lab.add_path("HDD5")
+    node.run("udevadm settle")
+    assert "its disk has several paths" in node.refusal("lvm_drive", name="data", size="10M")
 
 
 def test_a_member_that_was_removed_before_the_stop(node: Node) -> None:

@@ -237,6 +237,8 @@ def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tup
     kind = KINDS.get(filesystem.type)
     if kind and len(want.label) > kind.longest:
         raise StorageError(_too_long(place, want.label, filesystem.type))
+    if host.devices[place.device].read_only:
+        raise StorageError(f"{place}: {place.path} is read-only, and its label cannot change")
     known = target(place, filesystem)
     mount.check_label(host, known, filesystem.label, want.label)
     steps, host = mount.name_by_uuid(host, known, filesystem.uuid)
@@ -254,7 +256,7 @@ def _out_of_use(host: Host, place: Place, filesystem: Filesystem) -> tuple[tuple
         return (), ()
     known = target(place, filesystem)
     line = mount.find_line(host, known)
-    return (Command(("swapoff", place.path), timeout=3600),), (mount.swap_on(known, line.options if line else ""),)
+    return (Command(("swapoff", place.path), timeout=3600),), (mount.swap_on(place.path, line.options if line else ""),)
 
 
 def _too_long(place: Place, label: str, kind: str) -> str:

@@ -109,6 +109,8 @@ def what_is_hidden(host: Host, stray: StrayVolume) -> str:
             reason = f"it belongs to the host with the system ID {stray.system_id}"
         elif stray.lock_type:
             reason = f"hosts share it, by locks of type {stray.lock_type}"
+        elif _has_paths(host, stray):
+            reason = "its disk has several paths, and LVM uses none of them before multipathd has joined them"
         else:
             reason = "LVM does not say why"
     return f"a physical volume of {group}, which LVM does not show here: {reason}"
@@ -125,7 +127,13 @@ def how_to_show(host: Host, stray: StrayVolume) -> str:
         return "Leave it to that host. A host takes it over only once no other one uses it (lvmsystemid(7))"
     if stray.lock_type:
         return f"Start its locks first (vgchange --lockstart {stray.group})"
+    if _has_paths(host, stray):
+        return "Have multipathd join them"
     return f"See what `pvs {stray.device}` says"
+
+
+def _has_paths(host: Host, stray: StrayVolume) -> bool:
+    return (host.devices[stray.device].disk or stray.device) in host.paths.values()
 
 
 def check_gone(host: Host, name: str) -> None:

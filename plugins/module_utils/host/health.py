@@ -24,7 +24,7 @@ _NEARLY_FULL = 90
 
 def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
     """All that is wrong, what is worst first. ``names`` are what the document calls devices."""
-    found = of_devices(host, *host.devices)
+    found = [*of_devices(host, *host.devices), *_paths(host)]
     for array in host.arrays:
         found += of_array(host, array)
     found += [not_found(host, line) for line in gone_lines(host)]
@@ -43,6 +43,18 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
     found += _filesystems(host)
     found = [finding._replace(name=names.get(finding.name, finding.name)) for finding in found]
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))
+
+
+def _paths(host: Host) -> Iterator[Finding]:
+    """Disks with several paths that nothing puts together."""
+    for path, first in host.paths.items():
+        device = host.devices[first]
+        if device.disk or any("mpath-" in host.devices[holder].identity for holder in device.holders):
+            continue
+        meaning = "Nothing goes on by the other path where the one that is in use fails."
+        yield Finding(
+            NOTICE, first, first, "paths", f"{path} is another path to it", meaning, "Have multipathd join them."
+        )
 
 
 def of_group(group: Group) -> Iterator[Finding]:

@@ -90,12 +90,11 @@ def _is_of_a_copy(host: Host, line: Line, target: Target) -> bool:
     return target.device not in used and bool(others) and not others.isdisjoint(twins(host, target.device, line.tag))
 
 
-def line_of(host: Host, mounted: Mount) -> Line | None:
-    """The fstab line of what is mounted somewhere, for that place."""
-    found = host.filesystem(mounted.device)
+def line_of(host: Host, device: str, point: str | None = None) -> Line | None:
+    """The fstab line of a device that is in use, for that place."""
+    found = host.filesystem(device)
     tags = (f"UUID={found.uuid}", f"LABEL={found.label}") if found else ()
-    target = Target("mount", mounted.mount_point, mounted.device, mounted.device, mounted.type, tags)
-    return find_line(host, target, mounted.mount_point)
+    return find_line(host, Target("device", device, device, device, found.type if found else "", tags), point)
 
 
 def _options(want: Use, line: Line | None) -> str:
@@ -434,15 +433,15 @@ def enable_swap(host: Host, want: Use, target: Target, _now: bool = False) -> Pl
     if steps or target.device not in host.swaps:
         check_found(host, f"{target}", target.device, wanted)
     if target.device not in host.swaps:
-        steps += (Step("enable", "swap", target.name, target.device, (swap_on(target, options),), undo=undo),)
+        steps += (Step("enable", "swap", target.name, target.device, (swap_on(target.path, options),), undo=undo),)
         host = host._replace(swaps=(*host.swaps, target.device))
     return Plan(steps, host)
 
 
-def swap_on(target: Target, options: str) -> Command:
+def swap_on(path: str, options: str) -> Command:
     """What puts a swap area in use, as a boot does it with these options of fstab."""
     told = ",".join(word for word in words(options) if word.partition("=")[0] in ("discard", "pri"))
-    return Command(("swapon", *((f"--options={told}",) if told else ()), target.path))
+    return Command(("swapon", *((f"--options={told}",) if told else ()), path))
 
 
 def check_unmountable(host: Host, what: str, device: str, *also: str) -> None:

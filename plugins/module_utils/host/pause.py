@@ -13,7 +13,8 @@ from typing import NamedTuple
 from ..core.errors import Refused
 from ..core.plan import Command, Step
 from .fstab import FSTAB
-from .mount import check_found, check_unmountable, line_of, mount_on
+from .mount import check_found, check_unmountable, line_of, mount_on, swap_on
+from .mount_options import words
 from .state import Device, Host
 
 
@@ -49,7 +50,8 @@ def pause(host: Host, device: Device, what: str) -> Pause:
         check_unmountable(host, what, path, *devices)
     # In the order of the kernel, what is mounted inside another comes after it.
     for mounted in reversed([mounted for mounted in host.mounts if mounted.device in devices]):
-        point, line = mounted.mount_point, line_of(host, mounted)
+        point = mounted.mount_point
+        line = line_of(host, mounted.device, point)
         if line is None:
             raise Refused(
                 f"{what}: {FSTAB} has no line by which {mounted.device} is mounted on {point}, so it could not be "
@@ -57,12 +59,13 @@ def pause(host: Host, device: Device, what: str) -> Pause:
             )
         check_found(host, what, mounted.device, line)
         # A line for another disk may come before it. The device may get another kernel name meanwhile.
-        again = mount_on(line.tag or line.device, mounted.type, point, line.options)
+        again = mount_on(line.tag or line.device, mounted.type, point, _as_it_is(line.options, mounted.options))
         down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
         up = (Step("mount", "mount", point, "again", (again,)), *up)
     for path in sorted(devices & set(host.swaps)):
+        line = line_of(host, path)
         down += (Step("disable", "swap", path, "for a moment", (Command(("swapoff", path), timeout=3600),)),)
-        up = (Step("enable", "swap", path, "again", (Command(("swapon", path)),)), *up)
+        up = (Step("enable", "swap", path, "again", (swap_on(path, line.options if line else ""),)), *up)
     for group, volume in volumes:
         name = f"{group.name}/{volume.name}"
         off = Command(("lvchange", "--activate", "n", name))
@@ -70,3 +73,10 @@ def pause(host: Host, device: Device, what: str) -> Pause:
         down += (Step("deactivate", "volume", name, "for a moment", (off,)),)
         up = (Step("activate", "volume", name, "again", (on,)), *up)
     return Pause(down, up)
+
+
+def _as_it_is(options: str, in_effect: str) -> str:
+    """The options of a line, and read-only or not as somebody mounted it by hand."""
+    told = [word for word in words(options) if word in ("ro", "rw")]
+    mode = "ro" if "ro" in words(in_effect) else "rw"
+    return options if mode == (told or ["rw"])[-1] else f"{options},{mode}"

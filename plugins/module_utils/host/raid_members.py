@@ -177,7 +177,7 @@ def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow
     as_what = "in place of a missing member" if role == "rebuilding" else "as a spare"
     if known:
         given_up = paths(host, want.discard_devices, want.name)
-        check_no_version_is_lost(host, want, array, known, given_up)
+        check_no_version_is_lost(want, array, known, given_up)
         check_free(host, device, what, option)
         if device.path in given_up:
             lost = f"its own version of what array {want.name} holds, last updated {when(known.updated)}"

@@ -9,7 +9,6 @@ the task has to say it, by the devices that it lists or by those that it gives u
 
 from __future__ import annotations
 
-import re
 import time
 
 from ..core.errors import Refused
@@ -80,15 +79,13 @@ def _without_copies(want: Raid, array: Array, named: set[str], given_up: set[str
     )
 
 
-def check_no_version_is_lost(host: Host, want: Raid, array: Array, member: Member, given_up: set[str]) -> None:
+def check_no_version_is_lost(want: Raid, array: Array, member: Member, given_up: set[str]) -> None:
     """Raises Refused for a device that is to come in, and would lose a version of its own, or is here twice.
 
     With an older state of the array nothing is lost that the array does not have.
     """
     refused = f"{member.device}: refused as a member of {want.name}"
     twin = _twin(array, member)
-    if member.role == "copy" and twin and _one_disk(host, member.device, twin.device):
-        raise Refused(f"{refused}: it is another path to {twin.device}, which is a member. Take it out of `devices`")
     if member.device in given_up or member.role in ("former", "cut"):
         return
     if member.role == "apart":
@@ -103,8 +100,7 @@ def describe(host: Host, array: Array, member: Member) -> str:
     """What a device is to an array that it is no part of, as a predicate."""
     twin = _twin(array, member)
     if member.role == "copy":
-        what = "another path to" if twin and _one_disk(host, member.device, twin.device) else "a copy of"
-        return f"is {what} {twin.device if twin else 'another member'}"
+        return f"is a copy of {twin.device if twin else 'another member'}"
     if member.role == "cut":
         size = show_size(host.devices[member.device].size) if member.device in host.devices else "less"
         return f"is smaller than it was as a member of the array ({size}), and md does not take it so"
@@ -142,12 +138,6 @@ def _twin(array: Array, member: Member) -> Member | None:
     """The member whose superblock a copy carries too."""
     inside = (other for other in array.members if other.role not in OUTSIDE and other.slot == member.slot)
     return next(inside, None) if member.role == "copy" else None
-
-
-def _one_disk(host: Host, first: str, second: str) -> bool:
-    """Whether two devices are paths to one disk: all that they are is the same, but what the kernel counts."""
-    one, other = (re.sub(r" ?#\d+", "", host.devices[path].identity) for path in (first, second))
-    return bool(one) and one == other
 
 
 def _apart(want: Raid, array: Array) -> str:

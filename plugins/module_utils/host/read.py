@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Callable
 
 from ..core.command import ask_command, read_text, run_command
@@ -103,8 +104,14 @@ def read(references: Iterable[str] = ()) -> Host:
     """The state of this host, and which devices the references mean."""
     devices = _named(_devices())
     by_kernel = {device.kernel: device for device in devices.values()}
-    superblocks, unreadable = _superblocks(devices)
     mounts, virtual, swaps = _mounts(devices, by_kernel)
+    paths = _other_paths(devices, {mount.device for mount in mounts}.union(swaps))
+    if paths:
+        devices = _once(devices, paths)
+        standing = {device.kernel: paths.get(device.path, device.path) for device in by_kernel.values()}
+        by_kernel = {kernel: devices[path] for kernel, path in standing.items() if path in devices}
+        mounts, virtual, swaps = _mounts(devices, by_kernel)
+    superblocks, unreadable = _superblocks(devices)
     backings = _backings(superblocks, by_kernel)
     files = {path: read_file(path) for path in (mdadm_conf(), FSTAB, *glob.glob(f"{UDEV_RULES}*"))}
     host = Host(
@@ -121,23 +128,25 @@ def read(references: Iterable[str] = ()) -> Host:
         unfinished=_unfinished(devices),
         virtual=virtual,
         unreadable=unreadable,
+        paths=paths,
     )
     lines = array_lines(host)
     known = [line.device for line in lines if line.device.startswith("/")]
     named = [line for line in fstab.lines(files[FSTAB]) if line.device.startswith("/")]
     return host._replace(
         links={
-            **{line.device: _leads_to(line, devices) for line in named},
-            **{reference: resolve(reference, devices, backings) for reference in (*known, *references)},
+            **{line.device: _leads_to(line, devices, paths) for line in named},
+            **{reference: resolve(reference, devices, backings, paths) for reference in (*known, *references)},
         },
         real=_real_points(host, named),
         called=_called([(array_path(array_name(lines, array)), array.device) for array in host.arrays if array.device]),
     )
 
 
-def _leads_to(line: Line, devices: Mapping[str, Device]) -> str | None:
+def _leads_to(line: Line, devices: Mapping[str, Device], paths: Mapping[str, str]) -> str | None:
     """The device of a line of fstab, as those find it who mount it."""
     path = os.path.realpath(line.device)
+    path = paths.get(path, path)
     return path if path in devices else None
 
 
@@ -212,13 +221,19 @@ def _each(
     return found, failed
 
 
-def resolve(reference: str, devices: Mapping[str, Device], backings: Iterable[Backing] = ()) -> str | None:
+def resolve(
+    reference: str,
+    devices: Mapping[str, Device],
+    backings: Iterable[Backing] = (),
+    other_paths: Mapping[str, str] = MappingProxyType({}),
+) -> str | None:
     """The device that an item's name, a path (any link) or a kernel's name means. Raises StorageError for two at once.
 
     A bcache is looked up by its label itself, a partition by its name: udev's links are often late, or missing.
     """
     paths = [reference] if reference.startswith("/") else [f"/dev/{reference}", f"/dev/md/{reference}"]
-    found = {path for path in map(os.path.realpath, paths) if path in devices}
+    real = [other_paths.get(path, path) for path in map(os.path.realpath, paths)]
+    found = {path for path in real if path in devices}
     found |= {
         path
         for path, device in devices.items()
@@ -327,6 +342,49 @@ def _devices() -> dict[str, Device]:
             worn=_WORN.get(read_text(f"{base}/device/pre_eol_info"), "") if kernel.startswith("mmc") else "",
         )
     return devices
+
+
+def _other_paths(devices: Mapping[str, Device], used: set[str]) -> dict[str, str]:
+    """The other paths to disks that have several, each with the one that stands for all of them: one that is in use.
+
+    By the disk's WWN, serial number and size. Bridges of USB have been seen with one WWN for all of a kind.
+    """
+    disks: dict[tuple[str, int], list[Device]] = {}
+    for device in devices.values():
+        if not device.disk and device.identity.startswith(("naa.", "eui.")):
+            disks.setdefault((_uncounted(device), device.size), []).append(device)
+    found = {}
+    for same in disks.values():
+        if len(same) < 2 or any(_transport(os.path.realpath(f"{SYS}/{one.kernel}")) == "usb" for one in same):
+            continue
+        first = next((one for one in same if _is_used(one, devices, used)), same[0])
+        parts = {_uncounted(devices[path]): path for path in first.partitions if path in devices}
+        for other in same:
+            if other is not first:
+                found[other.path] = first.path
+                numbered = {path: parts.get(_uncounted(devices[path])) for path in other.partitions if path in devices}
+                found.update({path: part for path, part in numbered.items() if part})
+    return found
+
+
+def _uncounted(device: Device) -> str:
+    """What a device is, without what the kernel counts."""
+    return re.sub(r" ?#\d+", "", device.identity)
+
+
+def _is_used(disk: Device, devices: Mapping[str, Device], used: set[str]) -> bool:
+    parts = [devices[path] for path in (disk.path, *disk.partitions) if path in devices]
+    return any(part.path in used or part.holders for part in parts)
+
+
+def _once(devices: Mapping[str, Device], paths: Mapping[str, str]) -> dict[str, Device]:
+    """Each disk by one of its paths: udev's link to it may lead to another one."""
+    links = {first: devices[path].link for path, first in paths.items()}
+    return {
+        path: device._replace(link=device.link or links.get(path, ""))
+        for path, device in devices.items()
+        if path not in paths and device.disk not in paths
+    }
 
 
 def _named(devices: dict[str, Device]) -> dict[str, Device]:
@@ -483,13 +541,18 @@ def _mounts(
     mounts, virtual = [], []
     rows = [line.split(" ") for line in (read_file("/proc/self/mountinfo") or "").splitlines()]
     places = {fields[0]: fields[4] for fields in rows}
+
+    def known(path: str) -> str:
+        device = by_kernel.get(path[len("/dev/") :].replace("/", "!"))
+        return device.path if device else path
+
     hidden = {fields[1] for fields in rows if fields[1] != fields[0] and places.get(fields[1]) == fields[4]}
     for fields in rows:
         kind, source, options = fields[fields.index("-") + 1 :][:3]
-        device = os.path.realpath(_unescape(source))
+        device = known(os.path.realpath(_unescape(source)))
         if device not in devices:
             # Such as /dev/root, which the kernel calls a root that it mounted without an initramfs.
-            device = os.path.realpath(f"/dev/block/{fields[2]}")
+            device = known(os.path.realpath(f"/dev/block/{fields[2]}"))
         part = fields[3] != "/" and f"subvol={fields[3]}" not in options.split(",")
         errors = _ext_errors(device) if kind in ("ext2", "ext3", "ext4") and device in devices else ()
         mount = Mount(device, _unescape(fields[4]), kind, fields[5], options, part, fields[0] in hidden, errors)
@@ -497,8 +560,8 @@ def _mounts(
             virtual.append(mount._replace(device=_unescape(source)))
             continue
         mounts += _btrfs(mount, by_kernel) if kind == "btrfs" else [mount]
-    swaps = tuple(os.path.realpath(_unescape(line.split()[0])) for line in read_text("/proc/swaps").splitlines()[1:])
-    return tuple(mounts), tuple(virtual), swaps
+    swaps = [os.path.realpath(_unescape(line.split()[0])) for line in read_text("/proc/swaps").splitlines()[1:]]
+    return tuple(mounts), tuple(virtual), tuple(map(known, swaps))
 
 
 def _ext_errors(device: str) -> tuple[str, ...]:
@@ -956,7 +1019,7 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
         if code and "lv" not in report:
             # The report of a group at which LVM failed ends where it did.
             continue
-        volumes = [(_path(entry["pv_name"]), entry) for entry in report.get("pv", ())]
+        volumes = [(_path(host, entry["pv_name"]), entry) for entry in report.get("pv", ())]
         if not report.get("vg") or not report["vg"][0].get("vg_name"):
             orphans += [path for path, _entry in volumes]
             continue
@@ -990,9 +1053,7 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
                     for entry in report.get("lv", ())
                     if entry["lv_name"][:1] != "["
                 ),
-                moving=tuple(
-                    os.path.realpath(entry["move_pv"]) for entry in report.get("lv", ()) if entry.get("move_pv")
-                ),
+                moving=tuple(_path(host, entry["move_pv"]) for entry in report.get("lv", ()) if entry.get("move_pv")),
                 uuid=group["vg_uuid"],
                 sequence=int(group["vg_seqno"]),
                 exported=bool(group["vg_exported"]),
@@ -1042,9 +1103,10 @@ def _room(name: str, policy: str, group: Mapping[str, str], places: _Places) -> 
     return extents * int(group["vg_extent_size"])
 
 
-def _path(volume: str) -> str:
+def _path(host: Host, volume: str) -> str:
     """The device of a physical volume; LVM calls one that is not here [unknown]."""
-    return os.path.realpath(volume) if volume.startswith("/") else volume
+    path = os.path.realpath(volume) if volume.startswith("/") else volume
+    return host.paths.get(path, path)
 
 
 def _rejection(path: str) -> str:
@@ -1086,7 +1148,7 @@ def _labelled(
     if not found:
         return (), concealed
     report = json.loads(run_command((*_DUPLICATES_REPORT.split(), *_NO_BACKUP)))["report"]
-    twice = {os.path.realpath(entry["pv_name"]) for entry in report[0]["pv"] if entry["pv_duplicate"]}
+    twice = {_path(host, entry["pv_name"]) for entry in report[0]["pv"] if entry["pv_duplicate"]}
     return tuple(stray._replace(duplicate=stray.device in twice) for stray in found), concealed
 
 

@@ -152,6 +152,8 @@ def twins(host: Host, path: str, tag: str) -> list[str]:
             for device in host.devices.values()
             if device.path not in (path, *snapshots, *layers)
             and device.kernel
+            # A boot makes no loop devices, of images or of other devices, before it mounts.
+            and not device.kernel.startswith("loop")
             and device.size
             and not device.silent
             and not device.partitions
@@ -376,6 +378,9 @@ def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True, host: Host
 
     ``host``: what is lost with it on other devices is told too.
     """
+    for device, content in held:
+        if device.read_only:
+            raise StorageError(f"{device.path} is read-only, and {describe_content(content)} cannot be erased from it")
     return tuple(
         Step(
             verb="wipe",

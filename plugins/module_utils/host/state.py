@@ -485,7 +485,8 @@ class Host(NamedTuple):
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
     and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
     nobody can see before. ``expendable`` are the devices (paths) that the user named as those that may lose what they
-    hold. ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts of no block device (tmpfs,
+    hold. ``paths`` are further paths to disks that have several, each with the device that stands for the disk.
+    ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts of no block device (tmpfs,
     NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories that they are. ``users`` are
     what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a mount option of a filesystem.
     ``rejections`` are what LVM has against a device, ``compared`` the filesystems that were read to be compared with
@@ -520,6 +521,7 @@ class Host(NamedTuple):
     expendable: tuple[str, ...] = ()
     called: Mapping[str, str] = {}
     unfinished: tuple[Unfinished, ...] = ()
+    paths: Mapping[str, str] = {}
     virtual: tuple[Mount, ...] = ()
     real: Mapping[str, str] = {}
     users: Mapping[str, str] = {}

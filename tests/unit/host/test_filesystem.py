@@ -244,6 +244,20 @@ def test_a_filesystem_that_is_here_twice() -> None:
     assert [(found.problem, found.device) for found in health(mounted, {})] == [("twice", SDB)]
 
 
+def test_a_loop_device_is_no_copy_that_a_boot_finds() -> None:
+    host = twice(files={FSTAB: LINE})
+    loop = disk("/dev/sdc")._replace(kernel="loop0")
+    assert outline(plan(host._replace(devices={**host.devices, "/dev/sdc": loop}), mount_point="/srv"))
+
+
+def test_what_is_read_only_is_neither_labelled_nor_erased() -> None:
+    host = full()
+    host = host._replace(devices={SDB: host.devices[SDB]._replace(read_only=True)})
+    wishes: tuple[dict[str, Any], ...] = ({"label": "new"}, {"state": "absent"}, {"type": "xfs"})
+    for words in wishes:
+        refused(host, "is read-only", True, **words)
+
+
 def original(line: str, **more: Any) -> Host:
     """The copy of what is mounted by that line: with a UUID of its own, but the same label."""
     good = FOUND._replace(uuid="good")

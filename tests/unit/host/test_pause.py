@@ -47,6 +47,8 @@ def test_disks_that_take_turns_on_one_mount_point() -> None:
     assert [str(step.actions[0]) for step in pause(host, host.devices[SDB], "it").up] == [
         f"mount --types btrfs --options noauto,noatime UUID={FOUND.uuid} /again"
     ]
+    written = host._replace(files={FSTAB: turns.replace("noauto,noatime", "noauto,ro")})
+    assert "--options noauto,ro,rw " in str(pause(written, host.devices[SDB], "it").up[0].actions[0])
     copied = host._replace(devices={SDB: disk(SDB), SDC: disk(SDC)}, compared={SDC: FOUND})
     with pytest.raises(Refused, match=f"it: {SDB} and {SDC} have one UUID"):
         pause(copied, host.devices[SDB], "it")
@@ -68,3 +70,12 @@ def test_disks_that_take_turns_on_one_mount_point() -> None:
 def test_what_cannot_be_put_out_of_use(host: Host, said: str) -> None:
     with pytest.raises(Refused, match=said):
         pause(host, host.devices[SDB], "it")
+
+
+def test_swap_comes_back_with_its_priority() -> None:
+    host = a_host(SDB, files={FSTAB: f"{SDB} none swap sw,pri=5 0 0\n"}, swaps=(SDB,))
+    found = pause(host, host.devices[SDB], "it")
+    assert [str(step.actions[0]) for step in (*found.down, *found.up)] == [
+        f"swapoff {SDB}",
+        f"swapon --options=pri=5 {SDB}",
+    ]

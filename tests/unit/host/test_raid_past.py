@@ -269,18 +269,6 @@ def test_of_two_copies_the_one_that_is_listed_starts() -> None:
     assert [step.detail for step in given_up.steps] == ["from /dev/sdd /dev/sdc"]
 
 
-def test_another_path_to_a_member_is_called_that() -> None:
-    host = running(
-        an_array(SDB, SDC, members=(Member(SDB, "active", 0), Member(SDC, "active", 1), Member(SDD, "copy", 0)))
-    )
-    twice = {path: host.devices[path]._replace(identity=f"naa.5 serial x #{path}") for path in (SDB, SDD)}
-    for number, path in enumerate(twice):
-        twice[path] = twice[path]._replace(identity=f"naa.5 serial x #{number}")
-    host = host._replace(devices={**host.devices, **twice})
-    assert "/dev/sdd is another path to /dev/sdb" in plan(host).warnings[0]
-    refused(host, "it is another path to /dev/sdb", devices=(SDB, SDC, SDD), discard_devices=(SDD,))
-
-
 def test_a_former_member_may_hold_what_the_removed_array_did_not() -> None:
     array = an_array(SDB, SDC)
     host = running(array._replace(members=(*array.members, Member(SDD, "former", updated=1_700_000_000))))
