@@ -80,6 +80,20 @@ def test_partitions_of_a_member_of_a_stopped_array(node: Node) -> None:
         refused(node, "its disk /dev/sd", "has a superblock of RAID array", filesystems=[item | words])
 
 
+def test_a_superblock_of_a_former_life_below_partitions_in_use(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(f"mdadm --create /dev/md9 --run --level=1 --metadata=1.2 --raid-devices=2 {one} {two} 2>&1")
+    node.run("mdadm --detail --scan | sed 's,ARRAY [^ ]*,ARRAY <ignore>,' >> /etc/mdadm/mdadm.conf")
+    node.run("udevadm settle; mdadm --stop /dev/md9; udevadm settle")
+    node.run(f"printf 'label: dos\\nsize=40M\\nsize=40M\\n' | sfdisk --quiet --wipe never {one}; udevadm settle")
+    name = node.run(f"readlink -f {one}")
+    node.run(f"blockdev --rereadpt {one}; udevadm settle; mkfs.ext4 -q {name}1; mkdir /p; mount {name}1 /p")
+    node.run(f"echo '{name}1 /p ext4 defaults,nofail 0 2' >> /etc/fstab")
+    new = {"device": f"{name}2", "type": "ext4", "mount_point": "/n"}
+    node.converge("layout", filesystems=[{"device": f"{name}1", "mount_options": "noatime,nofail"}, new])
+    assert {item.get("mount_point") for item in node.module("layout_info")["layout"]["filesystems"]} >= {"/p", "/n"}
+
+
 def test_what_lies_below_a_snapshot(node: Node) -> None:
     (one,) = parts(node, HDD1="120M")
     node.run(f"vgcreate data {one}; lvcreate -y -L 20M -n o data; mkfs.ext4 -q /dev/data/o")
@@ -151,6 +165,23 @@ def test_the_line_of_a_copys_original_stays(node: Node) -> None:
     assert node.run("cat /etc/fstab") == fstab
     node.lab.reboot()
     assert node.run("cat /d/file") == "good"
+
+
+@pytest.mark.parametrize("table", ["gpt", "dos"])
+def test_a_cloned_disk_whose_partitions_have_one_uuid(node: Node, table: str) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(f"printf 'label: {table}\\nsize=40M\\n' | sfdisk --quiet {one}; udevadm settle; mkfs.ext4 -q {one}-part1")
+    node.run(f"dd if={one} of={two} bs=4M count=16 status=none; blockdev --rereadpt {two}; udevadm settle")
+    node.run(f"tune2fs -U random {two}-part1 && udevadm trigger --settle $(readlink -f {two}-part1)")
+    tag = node.run(f"blkid -o value -s PARTUUID {one}-part1")
+    node.run(f"echo 'PARTUUID={tag} /p ext4 defaults,nofail 0 2' >> /etc/fstab; mkdir /p; mount {one}-part1 /p")
+    fstab = node.run("cat /etc/fstab")
+    found = node.module("layout_info")
+    assert {item["problem"] for item in found["health"]} == {"twice"}
+    there = [item["device"] for item in found["layout"]["filesystems"] if item.get("mount_point") == "/p"]
+    assert [node.run(f"readlink -f {path}") for path in there] == [node.run(f"readlink -f {one}-part1")]
+    node.converge("layout", filesystems=[{"device": f"{two}-part1", "state": "absent"}], allow_destroy=[f"{two}-part1"])
+    assert node.run("cat /etc/fstab") == fstab
 
 
 def test_swap_with_a_priority_and_a_copy_of_it(node: Node) -> None:

@@ -126,8 +126,10 @@ def of_mount(host: Host, mount: Mount) -> Iterator[Finding]:
         meaning = "Something in it may be damaged."
         remedy = "Look at the kernel's log; have it checked when it can be unmounted."
         yield found(WARNING, "errors", f"{point} counts {'; '.join(mount.errors)}", meaning, remedy)
-    line = next((line for line in lines(host.files.get(FSTAB)) if line.place == point), None)
-    differing = _differing(mount, line) if line else ""
+    # Disks that take turns have a line each; what shows a directory in another place has the options of that.
+    own = (line for line in lines(host.files.get(FSTAB)) if line.place == point and not line.is_bind)
+    line = next((line for line in own if host.links.get(line.device) in (None, device)), None)
+    differing = _differing(mount, line) if line and not mount.part else ""
     if differing:
         meaning = "It changes with the next mount."
         yield found(WARNING, "options", f"{point} {differing}, other than by {FSTAB}", meaning, _REMOUNT)

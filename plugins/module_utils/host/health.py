@@ -117,7 +117,7 @@ def _filesystems(host: Host) -> Iterator[Finding]:
             )
         point = next(iter(host.mounted(path)), "")
         line = next((line for line in lines(host.files.get(FSTAB)) if line.place == point), None)
-        tag = line.tag if line and line.tag.startswith("LABEL=") else f"UUID={found.uuid}"
+        tag = line.tag if line and line.tag else f"UUID={found.uuid}"
         others = twins(host, path, tag) if point and found.devices == 1 else []
         if others:
             detail = f"{' and '.join(others)} has the same {tag}"
@@ -134,9 +134,13 @@ def _cut_off(device: Device, name: str, what: str, size: int) -> Finding:
 
 
 def _spaces(host: Host) -> Iterator[Finding]:
+    told = set()
     for point, (size, free) in (host.spaces or {}).items():
         used = round(100 * (size - free) / size) if size else 0
-        device = next((mount.device for mount in host.mounts if mount.mount_point == point), "")
-        if used >= _NEARLY_FULL:
+        mount = next((mount for mount in host.mounts if mount.mount_point == point), None)
+        device = mount.device if mount else ""
+        written = not mount or "rw" in mount.options.split(",")
+        if used >= _NEARLY_FULL and written and device not in told:
+            told.add(device)
             meaning, remedy = "Writes fail when it is full.", "Make it larger, or remove what is not needed."
             yield Finding(WARNING, device, device, "nearly full", f"{point} is {used} % full", meaning, remedy)

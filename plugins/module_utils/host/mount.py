@@ -75,12 +75,18 @@ def _is_about(host: Host, line: Line, target: Target, point: str | None) -> bool
     """
     if point is not None and place(host, line) != point:
         return False
-    if line.spec in target.specs or line.tag in target.specs:
+    if line.spec in target.specs or _fits(host, line, target):
         return not _is_of_a_copy(host, line, target)
     leads_to = host.links.get(line.device)
     if line.tag.startswith(("UUID=", "LABEL=")):
         return target.type.startswith("<") and point is not None and leads_to is None
     return leads_to is not None and leads_to == target.device
+
+
+def _fits(host: Host, line: Line, target: Target) -> bool:
+    """Whether a line calls a target by a UUID or a label that it has; a copy of it may have that too."""
+    device = host.devices.get(target.device)
+    return line.tag in (*target.specs, *(device.part_tags if device else ()))
 
 
 def _is_of_a_copy(host: Host, line: Line, target: Target) -> bool:
@@ -301,7 +307,7 @@ def _check_point(host: Host, target: Target, point: str, own: Mount | None, line
         # Disks that take turns have a line each, and whoever connects one mounts it.
         taking_turns = line is not None and _by_hand(known)
         if place(host, known) == point and not taking_turns and not _is_about(host, known, target, point):
-            if known.tag in target.specs:
+            if _fits(host, known, target):
                 check_found(host, f"{target}", target.device, known)
             raise Refused(f"{target}: {FSTAB} already mounts {known.spec} on {point}; take that line out first")
 

@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import struct
+import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ _TYPES = {
 
 class Gpt(NamedTuple):
     """What sfdisk does not say of a GPT: the byte at which the copy of its header is, and what a copy holds.
+    ``uuids`` are those of its partitions, by number.
 
     The kernel tells only those names that it read from the table itself, and not those that it was told of later.
     """
@@ -51,6 +53,7 @@ class Gpt(NamedTuple):
     copy: int
     slots: int
     names: Mapping[int, str]
+    uuids: Mapping[int, str]
 
 
 def read_gpt(descriptor: int, sector: int, size: int) -> Gpt | None:
@@ -63,13 +66,21 @@ def read_gpt(descriptor: int, sector: int, size: int) -> Gpt | None:
         if length < _ENTRY or count > 1024:
             continue
         entries = os.pread(descriptor, count * length, first * sector)
-        names = {
-            index + 1: entries[start + 56 : start + _ENTRY].decode("utf-16-le", "replace").partition("\0")[0]
+        used = {
+            index + 1: entries[start : start + _ENTRY]
             for index, start in enumerate(range(0, len(entries) - length + 1, length))
             if any(entries[start : start + 16])
         }
-        return Gpt(other * sector if place == sector else place, count, names)
+        names = {number: entry[56:].decode("utf-16-le", "replace").partition("\0")[0] for number, entry in used.items()}
+        uuids = {number: str(uuid.UUID(bytes_le=entry[16:32])) for number, entry in used.items()}
+        return Gpt(other * sector if place == sector else place, count, names, uuids)
     return None
+
+
+def mbr_identifier(descriptor: int) -> str:
+    """What a disk with an MBR is called in the PARTUUID of its partitions; empty where it has none."""
+    (found,) = struct.unpack("<I", os.pread(descriptor, 4, 440))
+    return f"{found:08x}" if found else ""
 
 
 def headers(descriptor: int, size: int) -> list[tuple[int, int]]:

@@ -26,7 +26,7 @@ from . import fstab, raid_roles
 from .bcache_journal import attached_to
 from .boot import array_lines, array_name, array_path
 from .fstab import FSTAB, Line
-from .partition_table import read_gpt, read_table, unseen_tables
+from .partition_table import mbr_identifier, read_gpt, read_table, unseen_tables
 from .raid_space import METADATA, SUPERBLOCK_LAST, usable
 from .state import (
     OUTSIDE,
@@ -388,7 +388,7 @@ def _once(devices: Mapping[str, Device], paths: Mapping[str, str]) -> dict[str, 
 
 
 def _named(devices: dict[str, Device]) -> dict[str, Device]:
-    """The devices, with the names that partitions have in a GPT."""
+    """The devices, with what partitions are called in their tables."""
     named = dict(devices)
     for disk in devices.values():
         if not disk.partitions or disk.silent:
@@ -399,13 +399,18 @@ def _named(devices: dict[str, Device]) -> dict[str, Device]:
             continue
         try:
             gpt = read_gpt(descriptor, disk.sector, disk.size)
+            disk_id = "" if gpt else mbr_identifier(descriptor)
         except OSError:
             continue
         finally:
             os.close(descriptor)
         for path in disk.partitions:
+            number = partition_number(path)
             if gpt and path in named:
-                named[path] = named[path]._replace(part_name=gpt.names.get(partition_number(path), ""))
+                name, uuid = gpt.names.get(number, ""), gpt.uuids.get(number, "")
+                named[path] = named[path]._replace(part_name=name, part_uuid=uuid)
+            elif disk_id and path in named:
+                named[path] = named[path]._replace(part_uuid=f"{disk_id}-{number:02x}")
     return named
 
 

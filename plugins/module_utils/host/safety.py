@@ -132,15 +132,27 @@ def _by_member(arrays: tuple[Array, ...]) -> dict[str, Array]:
 def shows_another(host: Host, device: Device) -> bool:
     """Whether what can be read on a device is the content of something that it, or its disk, is a part of."""
     below = [host.devices[path] for path in (device.path, device.disk) if path in host.devices]
-    return any(part.holders or array_of(host, part.path) for part in below)
+    return any(part.holders or (array_of(host, part.path) and not _is_left_over(host, part)) for part in below)
+
+
+def _is_left_over(host: Host, disk: Device) -> bool:
+    """Whether the superblock of an array on a disk is one of a former life: partitions of the disk itself are in use.
+
+    Content of an array is seen through a disk only where the superblock is at the end.
+    """
+    array = array_of(host, disk.path)
+    at_beginning = array is not None and not array.running and array.metadata in SUPERBLOCK_FIRST
+    return at_beginning and any(usage(host, host.devices[path]) for path in disk.partitions if path in host.devices)
 
 
 def twins(host: Host, path: str, tag: str) -> list[str]:
-    """The devices beside this one that a boot may find by a UUID or a label, as fstab writes it.
+    """The devices beside this one that a boot may find by a UUID or a label, of a filesystem or of a partition.
 
     A snapshot of LVM has those of its volume, and udev prefers the volume. A btrfs has one UUID on all its devices.
     """
-    if "<" in tag or not tag.startswith(("UUID=", "LABEL=")):
+    if tag.startswith("PART"):
+        return [device.path for device in host.devices.values() if tag in device.part_tags and device.path != path]
+    if "<" in tag or not tag:
         return []
     snapshots = {
         holder for device in host.devices.values() if device.link.endswith("-cow") for holder in device.holders
@@ -184,6 +196,8 @@ def is_own(host: Host, device: Device, what: str, allow: bool) -> bool:
                 f"{device.path}"
             )
         array = array_of(host, path)
+        if array and path == device.disk and _is_left_over(host, host.devices[path]):
+            continue
         if array and not host.may_lose(path, allow):
             others = " ".join(member.device for member in array.members if member.device != path)
             state = f"which is {array.device}" if array.device else "which does not run"

@@ -18,8 +18,9 @@ class Device(NamedTuple):
     ``identity`` is what does not move with the kernel's name: WWN or serial number, and the kernel's diskseq.
     ``discards``: it can be told that blocks are not used any more (TRIM). ``suspended``: the device mapper has stopped
     it, and whoever reads it waits for as long.
-    ``link`` is a path that survives a reboot, for people and documents. ``part_name`` is a partition's name in its GPT.
-    ``sector`` is the smallest that it can be asked for, ``physical`` the smallest that it can write as it is, in bytes.
+    ``link`` is a path that survives a reboot, for people and documents. ``part_name`` is a partition's name in its GPT,
+    ``part_uuid`` its UUID there. ``sector`` is the smallest that it can be asked for, ``physical`` the smallest that it
+    can write as it is, in bytes.
     ``partitionable``: the kernel shows partitions of it.
     ``fault`` is the kernel's word for a disk that does not work (``offline``; empty: it does, or the kernel does not
     say), ``worn`` what the disk says of its wear, where that is much.
@@ -37,6 +38,7 @@ class Device(NamedTuple):
     discards: bool = False
     suspended: bool = False
     part_name: str = ""
+    part_uuid: str = ""
     sector: int = 512
     optimal_io: int = 0
     physical: int = 512
@@ -53,6 +55,12 @@ class Device(NamedTuple):
         if self.suspended:
             return "it is suspended (dmsetup resume)"
         return f"the kernel says that it is {self.fault}" if self.fault else ""
+
+    @property
+    def part_tags(self) -> tuple[str, ...]:
+        """How fstab calls a partition by its table."""
+        named = (("PARTUUID", self.part_uuid), ("PARTLABEL", self.part_name))
+        return tuple(f"{tag}={value}" for tag, value in named if value)
 
     def sysfs(self, attribute: str) -> str:
         """The path of one of its attributes, for steps: also of a device that does not exist yet."""

@@ -284,6 +284,20 @@ def test_the_line_of_a_copys_original_stays(mounted: bool) -> None:
     assert plan(own, mount_point="").after.files[FSTAB] == ""
 
 
+def test_a_partition_and_its_clone() -> None:
+    """The clone's filesystem has a UUID of its own, and udev finds the clone by the partition's."""
+    line = "PARTUUID=p /srv ext4 defaults 0 2\n"
+    host = twice(FOUND._replace(uuid="other"), files={FSTAB: line}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))
+    devices = {path: device._replace(part_uuid="p") for path, device in host.devices.items()}
+    host = host._replace(devices=devices, links={**host.links, "/dev/disk/by-partuuid/p": "/dev/sdc"})
+    assert plan(host, mount_point="/srv").steps == ()
+    assert planner.dump(host, host.devices[SDB], FOUND)["mount_point"] == "/srv"
+    assert [(found.problem, found.device) for found in health(host, {})] == [("twice", SDB)]
+    clone = planner.plan(host, parse({"device": "/dev/sdc", "state": "absent"}), True)
+    assert clone.after.files[FSTAB] == line
+    refused(host._replace(mounts=()), "have one PARTUUID .PARTUUID=p.", mount_point="/srv")
+
+
 def test_a_copy_of_swap() -> None:
     line = f"UUID={UUID} none swap sw 0 0\n"
     swap = FOUND._replace(type="swap", label="")
