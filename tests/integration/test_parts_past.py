@@ -94,6 +94,20 @@ def test_a_superblock_of_a_former_life_below_partitions_in_use(node: Node) -> No
     assert {item.get("mount_point") for item in node.module("layout_info")["layout"]["filesystems"]} >= {"/p", "/n"}
 
 
+def test_what_a_disk_was_before_it_got_a_table(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(f"vgcreate -q data {one}; lvcreate -qy -n v -L 8M data; vgchange -qan data")
+    node.run(f"printf 'label: dos\\nsize=60M\\nsize=40M\\n' | sfdisk --quiet --wipe never {one}; udevadm settle")
+    assert "LVM2_member" in node.signatures(one)[0]
+    refused(
+        node, "take the other's signature away", partitions=[{"name": "x", "device": one, "number": 2, "size": "80M"}]
+    )
+    node.run(f"mkfs.ext4 -q {one}-part1; mkdir /p; mount {one}-part1 /p")
+    assert [item["problem"] for item in node.module("layout_info")["health"]] == []
+    node.converge("layout", partitions=[{"name": "x", "device": one, "number": 2, "size": "80M"}])
+    node.converge("lvm_drive", name="data", devices=[two], mount_point="/srv", filesystem="ext4")
+
+
 def test_what_lies_below_a_snapshot(node: Node) -> None:
     (one,) = parts(node, HDD1="120M")
     node.run(f"vgcreate data {one}; lvcreate -y -L 20M -n o data; mkfs.ext4 -q /dev/data/o")

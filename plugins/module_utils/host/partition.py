@@ -108,11 +108,13 @@ def _check_table(host: Host, want: Partition, disk: Device, table: Table) -> Non
         raise Refused(f"{what}: {disk.path} {used}, as a whole, and its partition table is not changed behind that")
     content = host.content(disk.path)[disk.path]
     others = Content(tuple(one for one in content.signatures if one.type not in _TABLES))
-    if others.signatures:
+    # What partitions that are in use lie over was lost with a former life of the disk.
+    if others.signatures and not usage(host, disk):
         raise Refused(
             f"{what}: beside a partition table {disk.path} holds {describe_content(others)}, as a whole; what is "
-            "written to the one may destroy the other. Copy what you need of either to another device first; nothing "
-            "was changed"
+            "written to the one may destroy the other. Nothing was changed. Copy what you need of either to another "
+            f"device; if the partitions are what counts, take the other's signature away (`wipefs {disk.path}` shows "
+            "where it is, `wipefs --offset` erases it there)"
         )
     if table.limit and table.limit < table.end:
         raise Refused(

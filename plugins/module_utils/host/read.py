@@ -1128,8 +1128,10 @@ def _labelled(
     LVM hides.
 
     What lies below a physical volume shows its label too (a member of an array, a path of a multipath device). What is
-    inside a logical volume is a guest's, and LVM does not look there.
+    inside a logical volume is a guest's, and LVM does not look there. What partitions that are in use lie over was lost
+    with a former life of the disk.
     """
+    in_use = {mount.device for mount in host.mounts}.union(host.swaps)
     used = {volume.device for group in groups for volume in group.physical_volumes}.union(orphans)
     members = {member.device for array in host.arrays for member in array.members}
     volumes = [volume for group in groups for volume in group.physical_volumes]
@@ -1138,6 +1140,8 @@ def _labelled(
     found, hidden = [], {}
     for device in host.devices.values():
         if device.silent or not device.size or device.path in used | members or used.intersection(device.holders):
+            continue
+        if device.partitions and _is_used(device, host.devices, in_use):
             continue
         try:
             stray = read_physical_volume(device.path)
