@@ -71,9 +71,10 @@ def _array_lines(text: str) -> tuple[ArrayLine, ...]:
 
 
 def gone_lines(host: Host) -> tuple[ArrayLine, ...]:
-    """Those of which no device here carries the UUID."""
+    """Those of which no device here carries the UUID; nobody waits for one that is to be ignored."""
     found = {"", *(array.uuid for array in host.arrays)}
-    return tuple(line for line in array_lines(host) if line.uuid not in found and not line.uuid.startswith("<"))
+    lines = (line for line in array_lines(host) if line.device != "<ignore>")
+    return tuple(line for line in lines if line.uuid not in found and not line.uuid.startswith("<"))
 
 
 def gone_line(host: Host, path: str) -> ArrayLine | None:

@@ -17,6 +17,7 @@ from .safety import (
     check_boot,
     check_may_grow,
     check_no_version,
+    check_reserved,
     check_unused,
     describe_content,
     take,
@@ -402,6 +403,7 @@ def _absent(host: Host, want: Partition, disk: Device, there: Device, allow: boo
     what = f"partition {want.name} cannot be removed"
     check_unused(host, there, what, "Take away what uses it first.")
     check_no_version(host, there, what)
+    check_reserved(host, there.path, what, allow)
     content = host.content(there.path)[there.path]
     if content.signatures and not host.may_lose(there.path, allow):
         raise Refused(

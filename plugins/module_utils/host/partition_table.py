@@ -43,9 +43,21 @@ _TYPES = {
 }
 
 
+#: What partitions of these types are for. They look blank, and are needed to boot, or hold data.
+RESERVED = {
+    "21686148-6449-6e6f-744e-656564454649": "BIOS boot",
+    "9e1a2d38-c612-4316-aa26-8b49521e5a8b": "PReP boot",
+    "e3c9e316-0b5c-4db8-817d-f92df00215ae": "Microsoft reserved",
+    "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3": "Windows' logical disk manager",
+    "af9b60a0-1431-4f62-bc68-3311714a69ad": "Windows' logical disk manager",
+    "41": "PReP boot",
+    "42": "Windows' logical disk manager",
+}
+
+
 class Gpt(NamedTuple):
     """What sfdisk does not say of a GPT: the byte at which the copy of its header is, and what a copy holds.
-    ``uuids`` are those of its partitions, by number.
+    ``uuids`` are those of its partitions, by number, and ``types`` the UUIDs of what these are for.
 
     The kernel tells only those names that it read from the table itself, and not those that it was told of later.
     """
@@ -54,6 +66,7 @@ class Gpt(NamedTuple):
     slots: int
     names: Mapping[int, str]
     uuids: Mapping[int, str]
+    types: Mapping[int, str]
 
 
 def read_gpt(descriptor: int, sector: int, size: int) -> Gpt | None:
@@ -72,15 +85,24 @@ def read_gpt(descriptor: int, sector: int, size: int) -> Gpt | None:
             if any(entries[start : start + 16])
         }
         names = {number: entry[56:].decode("utf-16-le", "replace").partition("\0")[0] for number, entry in used.items()}
+        types = {number: str(uuid.UUID(bytes_le=entry[:16])) for number, entry in used.items()}
         uuids = {number: str(uuid.UUID(bytes_le=entry[16:32])) for number, entry in used.items()}
-        return Gpt(other * sector if place == sector else place, count, names, uuids)
+        return Gpt(other * sector if place == sector else place, count, names, uuids, types)
     return None
 
 
-def mbr_identifier(descriptor: int) -> str:
-    """What a disk with an MBR is called in the PARTUUID of its partitions; empty where it has none."""
-    (found,) = struct.unpack("<I", os.pread(descriptor, 4, 440))
-    return f"{found:08x}" if found else ""
+class Mbr(NamedTuple):
+    """What the PARTUUID of the partitions begins with (empty: nothing), and the types of the primary ones by number."""
+
+    identifier: str
+    types: Mapping[int, str]
+
+
+def read_mbr(descriptor: int) -> Mbr:
+    sector = os.pread(descriptor, 512, 0).ljust(512, b"\0")
+    (identifier,) = struct.unpack_from("<I", sector, 440)
+    types = {number: f"{sector[446 + 16 * (number - 1) + 4]:02x}" for number in range(1, 5)}
+    return Mbr(f"{identifier:08x}" if identifier else "", types)
 
 
 def headers(descriptor: int, size: int) -> list[tuple[int, int]]:

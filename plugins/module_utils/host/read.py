@@ -26,7 +26,7 @@ from . import fstab, raid_roles
 from .bcache_journal import attached_to
 from .boot import array_lines, array_name, array_path
 from .fstab import FSTAB, Line
-from .partition_table import mbr_identifier, read_gpt, read_table, unseen_tables
+from .partition_table import RESERVED, read_gpt, read_mbr, read_table, unseen_tables
 from .raid_space import METADATA, SUPERBLOCK_LAST, usable
 from .state import (
     OUTSIDE,
@@ -399,18 +399,22 @@ def _named(devices: dict[str, Device]) -> dict[str, Device]:
             continue
         try:
             gpt = read_gpt(descriptor, disk.sector, disk.size)
-            disk_id = "" if gpt else mbr_identifier(descriptor)
+            mbr = None if gpt else read_mbr(descriptor)
         except OSError:
             continue
         finally:
             os.close(descriptor)
         for path in disk.partitions:
-            number = partition_number(path)
-            if gpt and path in named:
-                name, uuid = gpt.names.get(number, ""), gpt.uuids.get(number, "")
-                named[path] = named[path]._replace(part_name=name, part_uuid=uuid)
-            elif disk_id and path in named:
-                named[path] = named[path]._replace(part_uuid=f"{disk_id}-{number:02x}")
+            if path not in named:
+                continue
+            number, part = partition_number(path), named[path]
+            if gpt:
+                part = part._replace(part_name=gpt.names.get(number, ""), part_uuid=gpt.uuids.get(number, ""))
+                part = part._replace(reserved=RESERVED.get(gpt.types.get(number, ""), ""))
+            elif mbr:
+                part = part._replace(part_uuid=f"{mbr.identifier}-{number:02x}" if mbr.identifier else "")
+                part = part._replace(reserved=RESERVED.get(mbr.types.get(number, ""), ""))
+            named[path] = part
     return named
 
 

@@ -286,6 +286,8 @@ def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
             wwn = plain_wwn(name)
             facts = host.disk_facts()
             paths = [path for path, disk in facts.items() if name == disk.serial or wwn == plain_wwn(disk.wwn)]
+            if len(paths) > 1:
+                raise StorageError(f"allow_destroy: {name} is what {' and '.join(paths)} say; name the one by its path")
             if known and not paths:
                 raise StorageError(
                     f"allow_destroy: {name} is no item of the document, no path, and no disk's serial number or WWN"
@@ -326,6 +328,8 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     refused = f"{device.path}: refused as {role}"
     contents = check_free(host, device, role, option)
     check_no_version(host, device, refused)
+    for path in contents:
+        check_reserved(host, path, refused, allow)
     held = [(path, content) for path, content in contents.items() if content.signatures]
     kept = [(path, content) for path, content in held if not host.may_lose(path, allow)]
     if kept:
@@ -338,6 +342,16 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     for path, content in held:
         check_boot(host, path, content, refused, remade=option == "filesystems")
     return wipe_steps([(host.devices[path], content) for path, content in held], host=host)
+
+
+def check_reserved(host: Host, path: str, refused: str, allow: bool) -> None:
+    """Raises Refused for a partition whose type says that it is needed, though it looks blank."""
+    reserved = host.devices[path].reserved
+    if reserved and not host.may_lose(path, allow):
+        raise Refused(
+            f"{refused}: {path} looks blank, and is a partition of the type {reserved}, which shows nothing of what it "
+            f"is for. Leave it out, or name {host.stable(path)} in allow_destroy to have it overwritten"
+        )
 
 
 def _part_of(host: Host, path: str, content: Content) -> str:

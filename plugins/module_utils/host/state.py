@@ -19,8 +19,8 @@ class Device(NamedTuple):
     ``discards``: it can be told that blocks are not used any more (TRIM). ``suspended``: the device mapper has stopped
     it, and whoever reads it waits for as long.
     ``link`` is a path that survives a reboot, for people and documents. ``part_name`` is a partition's name in its GPT,
-    ``part_uuid`` its UUID there. ``sector`` is the smallest that it can be asked for, ``physical`` the smallest that it
-    can write as it is, in bytes.
+    ``part_uuid`` its UUID there, ``reserved`` what its type is for that shows no signature. ``sector`` is the smallest
+    that it can be asked for, ``physical`` the smallest that it can write as it is, in bytes.
     ``partitionable``: the kernel shows partitions of it.
     ``fault`` is the kernel's word for a disk that does not work (``offline``; empty: it does, or the kernel does not
     say), ``worn`` what the disk says of its wear, where that is much.
@@ -39,6 +39,7 @@ class Device(NamedTuple):
     suspended: bool = False
     part_name: str = ""
     part_uuid: str = ""
+    reserved: str = ""
     sector: int = 512
     optimal_io: int = 0
     physical: int = 512

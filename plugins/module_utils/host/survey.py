@@ -148,7 +148,7 @@ def unused(host: Host) -> list[dict[str, Any]]:
         device.path: facts[device.disk or device.path]
         for device in host.devices.values()
         if (device.disk or device.path) in facts
-        and not (not device.size or device.read_only or device.partitions or usage(host, device))
+        and not (not device.size or device.read_only or device.partitions or device.reserved or usage(host, device))
     }
     held = host.readable(*free)
     return [

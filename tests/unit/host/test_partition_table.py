@@ -49,14 +49,16 @@ def descriptor(image: Path) -> Iterator[int]:
 UUIDS = {number: f"{number:08x}-0000-4000-8000-000000000000" for number in NAMES}
 
 
+TYPES = dict.fromkeys(NAMES, "21686148-6449-6e6f-744e-656564454649")
+
+
 def put_gpt(descriptor: int, sector: int, place: int, entries: int, other: int, length: int = 128) -> None:
     """A header at a byte, its entries at another, and in it where the other header is."""
     header = b"EFI PART" + bytes(24) + struct.pack("<Q", other // sector) + bytes(32)
     os.pwrite(descriptor, header + struct.pack("<QII", entries // sector, 128, length), place)
     for number, name in NAMES.items():
-        entry = (
-            bytes(range(16)) + uuid.UUID(UUIDS[number]).bytes_le + bytes(24) + name.encode("utf-16-le").ljust(72, b"\0")
-        )
+        uuids = uuid.UUID(TYPES[number]).bytes_le + uuid.UUID(UUIDS[number]).bytes_le
+        entry = uuids + bytes(24) + name.encode("utf-16-le").ljust(72, b"\0")
         os.pwrite(descriptor, entry, entries + (number - 1) * length)
 
 
@@ -65,14 +67,14 @@ def put_gpt(descriptor: int, sector: int, place: int, entries: int, other: int, 
 def test_the_names_of_partitions(descriptor: int, sector: int, length: int) -> None:
     """Of another sector size there is nothing to be seen."""
     put_gpt(descriptor, sector, sector, 2 * sector, SIZE - sector, length)
-    assert read_gpt(descriptor, sector, SIZE) == Gpt(SIZE - sector, 128, NAMES, UUIDS)
+    assert read_gpt(descriptor, sector, SIZE) == Gpt(SIZE - sector, 128, NAMES, UUIDS, TYPES)
     assert read_gpt(descriptor, 4608 - sector, SIZE) is None
 
 
 @pytest.mark.parametrize("sector", [512, 4096])
 def test_a_table_of_which_only_the_copy_is_left(descriptor: int, sector: int) -> None:
     put_gpt(descriptor, sector, SIZE - sector, SIZE - sector - (16 << 10), sector)
-    assert read_gpt(descriptor, sector, SIZE) == Gpt(SIZE - sector, 128, NAMES, UUIDS)
+    assert read_gpt(descriptor, sector, SIZE) == Gpt(SIZE - sector, 128, NAMES, UUIDS, TYPES)
 
 
 def test_a_table_that_is_none(descriptor: int) -> None:

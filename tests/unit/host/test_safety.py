@@ -73,6 +73,19 @@ def test_a_member_of_an_array_that_does_not_run_may_be_the_only_copy() -> None:
         taking(with_array(a_host(SDB, "/dev/sdc"), older))
 
 
+def test_a_partition_that_looks_blank_and_is_needed_to_boot() -> None:
+    host = a_host(disk(SDB, reserved="BIOS boot"))
+    with pytest.raises(Refused, match="looks blank, and is a partition of the type BIOS boot"):
+        taking(host)
+    assert taking(host, True) == ()
+
+
+def test_a_serial_number_that_two_disks_have() -> None:
+    host = a_host(SDB, "/dev/sdc", disks={path: DiskFacts(serial="0123") for path in (SDB, "/dev/sdc")})
+    with pytest.raises(StorageError, match="0123 is what /dev/sdb and /dev/sdc say"):
+        permit(host, ("0123",))
+
+
 def test_a_physical_volume_is_told_with_its_group() -> None:
     found = Content((Signature("LVM2_member", "P-1"),))
     shown = Lvm((Group("data", physical_volumes=(PhysicalVolume(SDB),)),))
