@@ -1145,6 +1145,10 @@ def _labelled(
     for device in host.devices.values():
         if device.silent or not device.size or device.path in used | members or used.intersection(device.holders):
             continue
+        whole = host.devices.get(device.disk, device)
+        # A partition of a path of a multipath device is seen as a partition of that as well.
+        if whole is not device and whole.holders:
+            continue
         if device.partitions and _is_used(device, host.devices, in_use):
             continue
         try:
