@@ -530,7 +530,8 @@ AWAY = (Attached("b", "cached"), Attached("d", "other"))
 def test_a_cache_set_with_data_of_a_device_that_is_away() -> None:
     host = CACHED._replace(attached={SDC: AWAY})
     said = r'the cache set on /dev/sdc would be removed, and is also for "other" \(UUID d\), which is not here'
-    for words in ({"state": "absent"}, {"cache_device": ""}):
+    wishes: tuple[dict[str, Any], ...] = ({"state": "absent"}, {"cache_device": ""})
+    for words in wishes:
         refused(host, said, **words)
         made = plan(host, allow=True, **words)
         assert destroyed(made) == ['/dev/sdc: dirty data of "other" (UUID d), not here, if there is any']

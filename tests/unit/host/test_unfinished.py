@@ -272,9 +272,9 @@ def test_no_other_cache_is_removed(host: Host) -> None:
 
 def test_a_cache_that_got_another_device_since_is_not_removed() -> None:
     host = let_go()._replace(attached={SDC: (Attached("d", "other"),)})
-    for words in ({"state": "absent"}, {"cache_device": ""}):
+    for want in (Bcache("cached", state="absent"), Bcache("cached", cache_device="")):
         with pytest.raises(StorageError, match='is also for "other"'):
-            bcache.plan(host, Bcache("cached", **words), False)
+            bcache.plan(host, want, False)
     own = let_go()._replace(attached={SDC: (Attached("f", own_volume=True),)})
     assert "wipe" not in [step.verb for step in bcache.plan(own, Bcache("cached", cache_device=""), False).steps]
 
