@@ -193,6 +193,8 @@ size:
 filesystem:
   description:
     - What to format a new volume with. New ones get V(btrfs). One that is there already stays.
+    - Omitted, a volume that exists keeps what it holds, whatever that is. It is never formatted then, also where it
+      looks blank.
     - V(swap) is a swap area, in use now and after each boot.
   type: str
   choices: [btrfs, ext4, xfs, swap]

@@ -207,3 +207,57 @@ def test_a_step_that_lvm_refuses_leaves_no_record(node: Node) -> None:
     node.run("mv /root/vgextend /root/lvcreate /sbin/")
     assert "crash" not in str(node.unchanged("lvm_drive", **_DRIVE))
     node.converge("lvm_drive", **_DRIVE, devices=[one, two])
+
+
+#: Volumes of an old host, and what they hold.
+_HELD = {
+    "luks": "cryptsetup luksFormat -q --pbkdf pbkdf2 /dev/data/luks /root/key",
+    "open": "cryptsetup luksFormat -q --pbkdf pbkdf2 /dev/data/open /root/key; "
+    "cryptsetup open --key-file /root/key /dev/data/open inner; mkfs.ext4 -q /dev/mapper/inner; "
+    "mkdir /inner; mount /dev/mapper/inner /inner; echo '/dev/mapper/inner /inner ext4 defaults 0 2' >> /etc/fstab",
+    "fat": "mkfs.vfat /dev/data/fat; mkdir /fat; echo '/dev/data/fat /fat vfat defaults 0 0' >> /etc/fstab; mount /fat",
+    "ext2": "mkfs.ext2 -q /dev/data/ext2; mkdir /ext2; echo '/dev/data/ext2 /ext2 auto noatime 0 2' >> /etc/fstab; "
+    "mount /ext2",
+    "ext3": "mkfs.ext3 -q /dev/data/ext3; mkdir /ext3; mount -t ext4 /dev/data/ext3 /ext3; "
+    "echo UUID=$(blkid -o value -s UUID /dev/data/ext3) /ext3 ext4 defaults 0 2 >> /etc/fstab",
+    "guest": "printf 'label: gpt\\nsize=8M\\n' | sfdisk --quiet /dev/data/guest",
+    "small": "mkfs.ext4 -q /dev/data/small 12M",
+    "swap": "mkswap -q /dev/data/swap",
+    "raw": "dd if=/usr/local/lib/strata/random of=/dev/data/raw bs=1M count=4 status=none conv=fsync",
+    "blank": "true",
+}
+
+
+def test_volumes_keep_what_they_hold(node: Node) -> None:
+    """What layout_info tells of them can be applied, and changes nothing; they grow as they are."""
+    disk = node.disk("HDD1")
+    node.run(f"modprobe -a dm_crypt vfat ext4; echo secret > /root/key; vgcreate data {disk}")
+    for name, make in _HELD.items():
+        node.run(f"lvcreate -qy -L 24M -n {name} data; {make}")
+    node.run("udevadm settle; sync")
+    look = "sync; cat /etc/fstab /proc/mounts; for v in /dev/data/*; do echo $v $(head -c 4M $v | md5sum); done"
+    before = node.run(look)
+    layout = node.module("layout_info")["layout"]
+    node.unchanged("layout", **layout)
+    node.unchanged("layout", mode="exact", **layout)
+    node.unchanged("layout", **layout, allow_destroy=["data"])
+    grown = [{"name": name, "size": "28M"} for name in _HELD if name != "small"]
+    node.converge("lvm_drive", name="data", volumes=grown, allow_destroy=True)
+    # What filled its volume still does, by its own superblock.
+    after = node.run(look).splitlines()
+    changed = [line.split()[0] for line in before.splitlines() if line not in after]
+    assert changed == ["/dev/data/ext2", "/dev/data/ext3", "/dev/data/swap"]
+    for name, said in (("luks", "holds a LUKS container"), ("raw", "which may be data in a form of its own")):
+        volume = {"name": name, "mount_point": "/srv"}
+        untouched(node, f"{said}", name="data", volumes=[volume], allow_destroy=True)
+    device = {"device": "/dev/data/luks", "label": "x"}
+    assert "That is kept as it is: leave this item out" in node.refusal("layout", filesystems=[device])
+
+
+def test_a_btrfs_that_the_kernel_does_not_grow(node: Node) -> None:
+    node.run(f"vgcreate data {node.disk('HDD1')}; lvcreate -qy -L 160M -n b data; mkfs.btrfs -q /dev/data/b")
+    node.run("mkdir /b; mount /dev/data/b /b")
+    untouched(node, "no new size below 256 MiB", name="data", volumes=[{"name": "b", "size": "200M"}])
+    node.run("lvextend -qL 200M data/b")
+    node.unchanged("layout", drives=node.module("layout_info")["layout"]["drives"])
+    node.converge("lvm_drive", name="data", volumes=[{"name": "b", "size": "260M"}])

@@ -100,13 +100,15 @@ class Intent(NamedTuple):
 
     ``thing`` names what the step makes, in a way that is the same after a reboot; ``uuid`` is the number that was drawn
     for it (empty: it has none), ``devices`` are where it works: each a path, and what the device is, whatever its path.
-    ``last``: false where a later step of the same thing takes the record off.
+    ``last``: false where a later step of the same thing takes the record off. ``replaces`` is a thing whose record this
+    one takes the place of (empty: none).
     """
 
     thing: str
     uuid: str
     devices: tuple[tuple[str, str], ...]
     last: bool = True
+    replaces: str = ""
 
 
 class Step(NamedTuple):

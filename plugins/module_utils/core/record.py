@@ -31,9 +31,11 @@ def put_on_record(directory: str, step: str, intent: Intent) -> None:
     path = _path(directory, intent)
     known = _read(path)
     # The next step of the same intent has nothing to add.
-    if known is None or known.intent != intent._replace(last=True):
+    if known is None or known.intent != intent._replace(last=True, replaces=""):
         words = {"step": step, "thing": intent.thing, "uuid": intent.uuid, "devices": intent.devices}
         replace_file(path, read_file(path), json.dumps(words, indent=2) + "\n")
+    if intent.replaces:
+        take_off_record(directory, intent._replace(thing=intent.replaces))
 
 
 def take_off_record(directory: str, intent: Intent) -> None:

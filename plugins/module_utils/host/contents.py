@@ -9,16 +9,28 @@ from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step, new_uuid
-from ..document.filesystem import Use
+from ..document.filesystem import TYPES, Use
 from ..document.sizes import show_size
 from . import mount
 from .actions import Grow, Relabel
 from .kinds import KINDS
-from .safety import array_of, blank, check_boot, check_single, check_unused, describe_content, is_own, wipe_steps
-from .state import Filesystem, Host, Signature
+from .safety import (
+    array_of,
+    blank,
+    check_boot,
+    check_single,
+    check_unused,
+    describe_content,
+    is_own,
+    shows_another,
+    wipe_steps,
+)
+from .state import Content, Filesystem, Host, Signature
 from .unfinished import about, ended, forget, half_made, on_device, same_uuid
 
 Steps = tuple[Step, ...]
+#: What a new volume gets where nobody says a kind.
+DEFAULT = "btrfs"
 
 
 class Place(NamedTuple):
@@ -71,8 +83,14 @@ def without_membership(host: Host, path: str) -> Host:
     return host._replace(arrays=tuple(array for array in arrays if array.members))
 
 
-def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host, Filesystem]:
-    """A filesystem of the wanted kind; one that is there already stays."""
+def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -> tuple[Steps, Host, Filesystem | None]:
+    """A filesystem of the wanted kind; one that is there already stays.
+
+    Without a kind, whatever the device holds stays, and may be none (None), unless a crash left it half made.
+    ``replaces`` is the thing whose record ends when that of the filesystem begins.
+    """
+    if want == Use() and shows_another(host, host.devices[place.device]):
+        return (), host, None
     filesystem = host.filesystem(place.device)
     left = half_made(host, "filesystem", place.device)
     recorded = about(host, "filesystem", place.device)
@@ -83,16 +101,23 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
         done = any(same_uuid(record.uuid, filesystem.uuid) for record in recorded)
         return *forget(host, paths=(place.device,) if done else ()), filesystem
     steps: Steps = ()
-    kind = want.filesystem or "btrfs"
+    kind = want.filesystem
     device = host.devices[place.device]
+    if kind is None and want == Use() and not recorded:
+        return (), host, None
+    content = host.content(device.path)[device.path]
+    if kind is None:
+        if not left and (content.signatures or content.busy or not recorded):
+            _check_kept(place, want, content)
+            return (), host, None
+        kind = DEFAULT
     if device.read_only:
         raise StorageError(f"{place}: {place.path} is read-only, and holds no {kind}")
-    content = host.content(device.path)[device.path]
     if content.signatures:
         if not left and not host.may_lose(device.path, allow):
             raise Refused(
                 f"{place}: {place.path} holds {describe_content(content)}, and {kind} is wanted. "
-                "Set allow_destroy to destroy that."
+                "Leave filesystem out to keep it. Set allow_destroy to destroy that."
             )
         check_unused(host, device, f"{place}", "Put it out of use first.")
         check_boot(host, device.path, content, f"{place}", remade=True)
@@ -109,11 +134,28 @@ def make(host: Host, place: Place, want: Use, allow: bool) -> tuple[Steps, Host,
     made = Filesystem(kind, uuid, label, size=place.size)
     mount.check_label(host, target(place, made), "", label)
     command = Command(KINDS[kind].make(place.path, made.uuid, label), timeout=600)
-    intent = on_device(place.path, made.uuid)
+    intent = on_device(place.path, made.uuid, replaces)
     steps += (_step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
     host = without_membership(ended(host, *recorded), device.path)
     host = host.with_content(device.path, Signature(kind, made.uuid, label))
     return steps, with_filesystem(host, device.path, made), made
+
+
+def _check_kept(place: Place, want: Use, content: Content) -> None:
+    """Raises Refused where something is wanted of a filesystem, and what is kept is none that can be managed."""
+    words = [word for word in ("label", "mount_point", "mount_options", "boot_required") if getattr(want, word)]
+    if not words:
+        return
+    what = f"{place}: {', '.join(words)} needs a filesystem that can be managed ({', '.join(TYPES)}), and {place.path} "
+    if content.signatures:
+        raise Refused(
+            f"{what}holds {describe_content(content)}. That is kept as it is: leave {', '.join(words)} out. What lies "
+            "on top of it, once it is unlocked or started, is an item of its own, by its own device"
+        )
+    raise Refused(
+        f"{what}holds nothing that is known here, which may be data in a form of its own. It is kept as it is: leave "
+        f"{', '.join(words)} out. If nothing on it is needed, say also filesystem to have one made"
+    )
 
 
 def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
@@ -138,8 +180,9 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, span
         )
     if want.mount_point and filesystem.devices > 1:
         _check_together(host, place, want, filesystem)
-    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
-    grows = spans and place.size - filesystem.size >= max(place.slack, slack)
+    kind = KINDS.get(filesystem.type)
+    slack, least = (kind.slack, kind.grows_to) if kind else (0, 0)
+    grows = spans and place.size >= least and place.size - filesystem.size >= max(place.slack, slack)
     told = want.mount_options is not None or want.boot_required is not None
     swap = want.filesystem == "swap" or (filesystem.type == "swap" and want.mount_point is None and told)
     steps: Steps = ()
@@ -212,8 +255,11 @@ def _check_together(host: Host, place: Place, want: Use, filesystem: Filesystem)
 def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[str, Any]:
     """The words about it, without those that there is nothing to say for.
 
-    Mounted is what is so now and after a boot, or will be once it is online. The root's own mount nobody may change.
+    Mounted is what is so now and after a boot, or will be once it is online. The root's own mount is never changed.
+    What can be seen and is no filesystem of the device's own, or none that can be managed, is kept without a word.
     """
+    if place.device and (filesystem is None or shows_another(host, host.devices[place.device])):
+        return {}
     points = host.mounted(place.device) if place.device else ()
     line = mount.find_line(host, target(place, filesystem), points[0] if points else None)
     swap = filesystem is not None and filesystem.type == "swap"
@@ -222,7 +268,7 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
     if "/" in points or (place.device and unused):
         line = None
     words = {
-        "filesystem": filesystem.type if filesystem and (line or not swap) else None,
+        "filesystem": filesystem.type if filesystem and filesystem.type in TYPES and (line or not swap) else None,
         "label": filesystem.label if filesystem and filesystem.label else None,
         "mount_point": line.mount_point if line and not swap else None,
         "mount_options": line.options if line else None,

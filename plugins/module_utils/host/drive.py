@@ -122,8 +122,9 @@ def _online(host: Host, want: Drive, present: tuple[Volume, ...], devices: list[
     up = [volume for volume in volumes if volume not in down]
     for volume in (*down, *sorted(up, key=lambda volume: volume.mount_point or "")):
         one = made[volume.name]
-        more, host = put_to_use(host, one.place, volume.use, one.filesystem, spans=volume.size is not None)
-        steps += more
+        if one.filesystem is not None:
+            more, host = put_to_use(host, one.place, volume.use, one.filesystem, one.spans)
+            steps += more
     return Plan(steps, host)
 
 

@@ -13,7 +13,7 @@ from ..document.drive import Drive, Volume, mapper_name
 from ..document.sizes import Percent, show_size
 from . import mount
 from .actions import DropVolume, Inspect, NoVolume, Spans
-from .contents import Place, make as make_filesystem, target, with_filesystem
+from .contents import DEFAULT, Place, make as make_filesystem, target, with_filesystem
 from .drive_group import Steps, device_path, find, physical, replace_group, step
 from .fstab import FSTAB, lines
 from .kinds import KINDS
@@ -27,10 +27,14 @@ _CHECK_TIMEOUT = 24 * 3600
 
 
 class Made(NamedTuple):
-    """A volume that exists and carries a filesystem, when its turn comes to be mounted."""
+    """A volume that exists, and its filesystem (None: it holds something else), when its turn comes to be mounted.
+
+    ``spans``: the filesystem is to be as large as the volume.
+    """
 
     place: Place
-    filesystem: Filesystem
+    filesystem: Filesystem | None
+    spans: bool
 
 
 def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> tuple[Steps, Host, Made]:
@@ -38,6 +42,7 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
     path = device_path(want.name, volume.name)
     logical = group.volume(volume.name)
     offline = bool(logical and not logical.active)
+    fresh = logical is None
     steps: Steps = ()
     if logical is None:
         steps, host, logical = _create_volume(host, name, group, volume, allow)
@@ -46,8 +51,9 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         before = logical.size
         record = begun(host, f"volume {name}")
         if record and logical.device:
-            steps, host = look(host, record, "volume", name, logical.device, allow)
-            host = with_filesystem(host, logical.device, None) if steps else host
+            steps, host = look(host, record, "volume", name, logical.device, allow, last=False)
+            fresh = bool(steps)
+            host = with_filesystem(host, logical.device, None) if fresh else host
         _check_writable(host, name, volume, logical)
         more, host, logical = _activate(host, name, group, logical)
         steps += more
@@ -55,14 +61,21 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         steps += more
         more, host, logical = _resize(host, want, find(host, want.name) or group, volume, logical, offline)
         steps += more
+    filesystem: Filesystem | None
     if offline:
         # What is on it can only be read once it is active.
         filesystem = Filesystem(placeholder("filesystem-type", path), placeholder("filesystem-uuid", path), size=before)
         host = with_filesystem(host, logical.device, filesystem)
     else:
-        more, host, filesystem = make_filesystem(host, place_of(group, logical), volume.use, allow)
+        use = volume.use._replace(filesystem=volume.filesystem or DEFAULT) if fresh else volume.use
+        replaces = f"volume {name}" if fresh else ""
+        more, host, filesystem = make_filesystem(host, place_of(group, logical), use, allow, replaces)
         steps += more
-    return steps, host, Made(place_of(group, logical), filesystem)
+    in_use = logical.device in host.swaps or bool(host.mounted(logical.device))
+    asked = bool(volume.mount_point) or volume.filesystem == "swap"
+    # A volume of somebody's own, such as a guest's disk, may well be larger than its filesystem.
+    spans = volume.size is not None and (logical.size > before or in_use or asked)
+    return steps, host, Made(place_of(group, logical), filesystem, spans)
 
 
 def _check_writable(host: Host, name: str, volume: Volume, logical: LogicalVolume) -> None:
@@ -94,11 +107,11 @@ def _create_volume(
         _check_room(name, group, volume, LogicalVolume(volume.name, room=group.room), wanted)
     else:
         raise StorageError(f"volume {name}: volume group {group.name} has no space left for it")
-    least = KINDS[volume.filesystem or "btrfs"].least
+    kind = volume.filesystem or DEFAULT
+    least = KINDS[kind].least
     if wanted < least:
         raise StorageError(
-            f"volume {name}: {show_size(wanted)} is too small for {volume.filesystem or 'btrfs'}, "
-            f"which needs {show_size(least)}"
+            f"volume {name}: {show_size(wanted)} is too small for {kind}, which needs {show_size(least)}"
         )
     create = step(
         "create",
@@ -115,7 +128,7 @@ def _create_volume(
         flush=(*physical(group), path),
         claims=(NoVolume(path),),
         undo=(DropVolume(path),),
-        intent=intent(f"volume {name}", "", *physical(group)),
+        intent=intent(f"volume {name}", "", *physical(group), last=False),
     )
     host = anew(host, f"volume {name}")
     logical = LogicalVolume(volume.name, wanted, active=True, device=path)
@@ -244,6 +257,8 @@ def _resize(
             raise Refused(f"volume {name} has to shrink to {show_size(wanted)}; bring it online at its size first")
         return _shrink(host, want, group, volume, logical, wanted)
     _check_room(name, group, volume, logical, wanted)
+    if not offline:
+        _check_growth(host, name, logical, wanted)
     added = wanted - logical.size
     size = ("--extents", "+100%FREE") if added == group.free else ("--size", f"{wanted}b")
     extend = step(
@@ -254,6 +269,18 @@ def _resize(
         flush=physical(group),
     )
     return (extend,), *_resized(host, group, logical, wanted)
+
+
+def _check_growth(host: Host, name: str, logical: LogicalVolume, wanted: int) -> None:
+    """Raises StorageError for a filesystem that does not take the size that its volume is to get."""
+    filesystem = host.filesystem(logical.device)
+    least = KINDS[filesystem.type].grows_to if filesystem and filesystem.type in KINDS else 0
+    if filesystem and wanted < least:
+        raise StorageError(
+            f"volume {name}: its {filesystem.type} spans {show_size(filesystem.size)}, and {show_size(wanted)} is "
+            f"wanted; the kernel gives {filesystem.type} no new size below {show_size(least)}. Say at least that, or "
+            "leave the size as it is"
+        )
 
 
 def _check_resizable(name: str, group: Group, logical: LogicalVolume, wanted: int) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
-from ..document.filesystem import OnDevice
+from ..document.filesystem import TYPES, OnDevice
 from . import mount
 from .contents import Place, dump_use, make, put_to_use, target, with_filesystem, without_membership
 from .findings import of_use, told
 from .kinds import KINDS
-from .safety import check_unused, describe_held, is_own, take, wipe_steps
+from .safety import check_unused, describe_content, describe_held, is_own, take, wipe_steps
 from .state import Device, Filesystem, Host
 from .unfinished import forget, half_made
 
@@ -34,13 +34,27 @@ def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
     own = found is None or is_own(host, device, what, allow)
     if found is None or not own or found.type != (want.use.filesystem or found.type):
         if want.use.filesystem is None:
+            _check_nothing(host, device, what)
             raise StorageError(f"{what}: there is none, and to make one, say also: type")
         if not half_made(host, "filesystem", device.path):
             steps = take(host, device, f"a place for {want.use.filesystem}", "filesystems", allow)
             host = without_membership(with_filesystem(host.with_content(device.path), device.path, None), device.path)
     made, host, filesystem = make(host, place, want.use, allow)
-    used, host = put_to_use(host, place, want.use, filesystem)
+    used: tuple[Step, ...] = ()
+    if filesystem is not None:
+        used, host = put_to_use(host, place, want.use, filesystem)
     return Plan(steps + made + used, host, warnings=told(f"filesystem on {want.device}", *of_use(host, device.path)))
+
+
+def _check_nothing(host: Host, device: Device, what: str) -> None:
+    """Raises Refused for a device that holds something else than a filesystem that can be managed."""
+    content = host.content(device.path)[device.path]
+    if content.signatures:
+        raise Refused(
+            f"{what}: {device.path} holds {describe_content(content)}, and no filesystem that can be managed "
+            f"({', '.join(TYPES)}). That is kept as it is: leave this item out. What lies on top of it, once it is "
+            "unlocked or started, is an item of its own, by its own device"
+        )
 
 
 def _place(host: Host, want: OnDevice, device: Device) -> Place:
@@ -105,7 +119,8 @@ def dump(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:
     reference = host.stable(device.path)
     use = dump_use(host, _place(host, OnDevice(reference), device), filesystem)
     use.pop("filesystem", None)
-    return {"device": reference, **use, "type": filesystem.type, "state": "present"}
+    kind = {"type": filesystem.type} if filesystem.type in TYPES else {}
+    return {"device": reference, **use, **kind, "state": "present"}
 
 
 def status(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:

@@ -14,6 +14,9 @@ class Kind(NamedTuple):
     """Sizes in bytes: the ``least`` one, the least that it shrinks to (``floor``), and how much at the end of a device
     it may leave unused (``slack``).
 
+    ``grows_to`` is the least size that it can be grown to. ``known_as`` are the types by which fstab may mount it,
+    beside its own.
+
     ``make`` takes a device, a UUID and a label; ``grow`` a device and where it is mounted; ``name`` a device, where it
     is mounted (empty: nowhere) and a label of at most ``longest`` bytes; ``shrink`` a device, where it is mounted and a
     size. ``shrinks`` is online, offline, or why it does not. ``fsck_pass`` is the last field of its line in fstab.
@@ -31,6 +34,8 @@ class Kind(NamedTuple):
     shrink: Callable[[str, str, int], Argv] = lambda _device, _point, _size: ()
     fsck_pass: str = "0"
     takes_back: bool = False
+    grows_to: int = 0
+    known_as: tuple[str, ...] = ("auto",)
 
 
 def _labelled(label: str) -> Argv:
@@ -49,6 +54,8 @@ KINDS: dict[str, Kind] = {
         shrinks="online",
         shrink=lambda _device, point, size: ("btrfs", "filesystem", "resize", str(size), point),
         takes_back=True,
+        # The kernel gives it no new size below this, in either direction.
+        grows_to=256 << 20,
     ),
     "ext4": Kind(
         least=8 << 20,
@@ -89,3 +96,5 @@ KINDS: dict[str, Kind] = {
         shrinks="anew",
     ),
 }
+#: What may be there, and is not made any more.
+KINDS.update({older: KINDS["ext4"]._replace(known_as=("auto", "ext4")) for older in ("ext2", "ext3")})

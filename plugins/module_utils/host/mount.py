@@ -202,7 +202,8 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
         steps += made
     options = _options(want, line)
     wanted = line or Line(target.specs[0], point, target.type, options, check=_fsck_pass(target))
-    fits = {"auto", target.type}.intersection(wanted.type.split(","))
+    known_as = KINDS[target.type].known_as if target.type in KINDS else ("auto",)
+    fits = {target.type, *known_as}.intersection(wanted.type.split(","))
     wanted = wanted._replace(type=wanted.type if fits else target.type, options=options)
     before = host.files.get(FSTAB)
     persisted, host = _write_fstab(host, target, point, wanted, f"{point} in {FSTAB}, {options}")

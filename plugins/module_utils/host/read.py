@@ -527,7 +527,7 @@ def _unfinished(devices: Mapping[str, Device]) -> tuple[Unfinished, ...]:
         return path if path in found else min(found, default="")
 
     def unfinished(record: Record) -> Unfinished:
-        thing, uuid, wanted, _last = record.intent
+        thing, uuid, wanted = record.intent[:3]
         here = tuple(where(os.path.realpath(path), known) for path, known in wanted)
         empty = thing.startswith("table ") and here != ("",) and _is_empty_table(devices[here[0]], uuid)
         return Unfinished(record.file, record.step, thing, uuid, here, tuple(path for path, _known in wanted), empty)

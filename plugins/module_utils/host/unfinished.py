@@ -15,7 +15,7 @@ from .safety import check_unused, describe_content, usage, wipe_steps
 from .state import UNSEEN, Host, Signature, Unfinished
 
 #: Until its features are written, a new ext4 may look like its predecessors.
-_FILESYSTEMS = (*KINDS, "ext2", "ext3")
+_FILESYSTEMS = tuple(KINDS)
 _ON_DEVICE = "filesystem on "
 #: The kinds of what goes straight onto a device, and is told by what the device holds.
 _ON_DEVICES = ("filesystem", "table", "drive")
@@ -26,9 +26,9 @@ def intent(thing: str, uuid: str, *paths: str, last: bool = True) -> Intent:
     return Intent(thing, uuid, tuple((path, placeholder("identity", path)) for path in paths), last)
 
 
-def on_device(path: str, uuid: str) -> Intent:
+def on_device(path: str, uuid: str, replaces: str = "") -> Intent:
     """The intent to put a filesystem onto a device, which has no name but the device's."""
-    return intent(f"{_ON_DEVICE}{placeholder('identity', path)}", uuid, path)
+    return intent(f"{_ON_DEVICE}{placeholder('identity', path)}", uuid, path)._replace(replaces=replaces)
 
 
 def begun(host: Host, thing: str) -> Unfinished | None:
@@ -84,8 +84,10 @@ def same_uuid(one: str, other: str) -> bool:
     return bool(digits[0]) and digits[0] == digits[1]
 
 
-def look(host: Host, record: Unfinished, kind: str, name: str, path: str, allow: bool) -> tuple[tuple[Step, ...], Host]:
-    """Look into a new device that nobody had looked into when the crash came, and take it off the record.
+def look(
+    host: Host, record: Unfinished, kind: str, name: str, path: str, allow: bool, last: bool = True
+) -> tuple[tuple[Step, ...], Host]:
+    """Look into a new device that nobody had looked into when the crash came, and take it off the record (``last``).
 
     What it holds is old, or somebody put it there since. Raises Refused where that can be seen now and ``allow`` is not
     given. What somebody uses already is left as it is, and on record.
@@ -111,7 +113,7 @@ def look(host: Host, record: Unfinished, kind: str, name: str, path: str, allow:
         "that it starts out blank, since a crash interrupted its creation",
         (Inspect(path, wipe=may_lose),),
         flush=(path,),
-        intent=intent(record.thing, record.uuid, *record.devices),
+        intent=intent(record.thing, record.uuid, *record.devices, last=last),
     )
     return (*steps, inspect), ended(host.with_content(path), record)
 

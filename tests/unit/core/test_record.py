@@ -118,6 +118,9 @@ def test_a_new_one_of_the_same_thing_takes_the_place_of_the_old(tmp_path: Path) 
         ("third", "u1"),
         ("second", "u2"),
     ]
+    put_on_record(directory, "fourth", INTENT._replace(thing="raid md/1", replaces="raid md/0"))
+    assert [record.step for record in read_records(directory)] == ["fourth", "second"]
+    put_on_record(directory, "third", INTENT._replace(thing="raid md/0", replaces="raid md/1"))
     take_off_record(directory, INTENT)
     take_off_record(directory, INTENT)
     assert [record.step for record in read_records(directory)] == ["third"]

@@ -47,6 +47,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     PhysicalVolume,
     Signature,
     StrayVolume,
+    Unfinished,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn
 from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent, on_device
@@ -173,7 +174,7 @@ def test_create_from_first_to_last() -> None:
             claims=(NoVolume(path),),
             flush=(SDB, SDC, path),
             undo=(DropVolume(path),),
-            intent=intent("volume data/data", "", SDB, SDC),
+            intent=intent("volume data/data", "", SDB, SDC, last=False),
         ),
         step(
             "format",
@@ -181,7 +182,7 @@ def test_create_from_first_to_last() -> None:
             run("mkfs.xfs", "-q", "-m", f"uuid={uuid}", path, timeout=600),
             claims=(Claim(path, "", ()),),
             flush=(path,),
-            intent=on_device(path, uuid),
+            intent=on_device(path, uuid, "volume data/data"),
         ),
         Step("create", "directory", "/srv", "to mount on", (MakeDirectory("/srv"),)),
         Step("persist", "mount", "data/data", f"/srv in {FSTAB}, {OPTIONS}", (Edit(FSTAB, "", line), ReloadMounts())),
@@ -738,7 +739,12 @@ def test_another_filesystem_in_use_is_refused_either_way(allow: bool, said: str)
 
 def test_another_filesystem_needs_permission() -> None:
     host = online(mounts=(), fstab="", directories={"/srv": True})
-    refused(host, "holds an xfs filesystem .*and ext4 is wanted. Set allow_destroy", False, volume(filesystem="ext4"))
+    refused(
+        host,
+        "holds an xfs filesystem .*and ext4 is wanted. Leave filesystem out to keep it. Set allow_destroy",
+        False,
+        volume(filesystem="ext4"),
+    )
     made = plan(host, True, volume(filesystem="ext4"))
     assert outline(made)[:2] == ["wipe device /dev/dm-0", "format volume data/data"]
     assert destroyed(made) == ["/dev/dm-0: an xfs filesystem (UUID f5)"]
@@ -748,6 +754,62 @@ def test_a_volume_that_was_made_and_not_formatted_is_formatted() -> None:
     host = online(mounts=(), fstab="", directories={"/srv": True}, contents={DEVICE: Content()})
     host = host._replace(filesystems={DEVICE: None})
     assert outline(plan(host))[0] == "format volume data/data"
+
+
+def holding(*signatures: str, busy: bool = False, **more: Any) -> Host:
+    """The volume, not mounted, with that on it; no filesystem that could be read."""
+    content = Content(tuple(Signature(kind) for kind in signatures), busy)
+    parts: dict[str, Any] = {"mounts": (), "fstab": "", "directories": {"/srv": True}, **more}
+    return online(size=GiB, contents={DEVICE: content}, **parts)._replace(filesystems={DEVICE: None})
+
+
+@pytest.mark.parametrize("held", ["crypto_LUKS", "vfat", "LVM2_member", "gpt", "linux_raid_member", ""])
+def test_a_volume_whose_filesystem_nobody_says_keeps_what_it_holds(held: str) -> None:
+    host = holding(*filter(None, [held]))
+    assert plan(host, True, Volume("data")).steps == ()
+    assert plan(host, True, Volume("data", GiB)).steps == ()
+    assert [step.verb for step in plan(host, True, Volume("data", 2 * GiB)).steps] == ["extend"]
+    said = "is kept as it is: leave label, mount_point out" if held else "say also filesystem to have one made"
+    refused(host, said, True, Volume("data", label="x", mount_point="/srv"))
+
+
+def test_what_is_seen_through_a_volume_is_of_what_holds_it() -> None:
+    host = online(mounts=(), fstab="")
+    device = host.devices[DEVICE]._replace(holders=("/dev/md0",))
+    host = host._replace(devices={**host.devices, DEVICE: device})
+    (found,) = drive.dump(host, host.groups().groups[0])["volumes"]
+    assert found == {"name": "data", "size": SPACE}
+    assert plan(host, True, Volume("data", SPACE)).steps == ()
+
+
+@pytest.mark.parametrize("kind", ["ext2", "ext3"])
+def test_an_older_ext_is_used_as_it_is(kind: str) -> None:
+    line = LINE.replace("xfs", "ext4")
+    mounts = (Mount(DEVICE, "/srv", "ext4", "rw,relatime"),)
+    host = online(size=GiB, filesystem=Filesystem(kind, "f5", size=GiB), fstab=line, mounts=mounts)
+    (found,) = drive.dump(host, host.groups().groups[0])["volumes"]
+    assert "filesystem" not in found
+    assert found["mount_point"] == "/srv"
+    as_found = {word: value for word, value in found.items() if word != "name"}
+    assert plan(host, False, Volume("data", **as_found)).steps == ()
+    grown = plan(host, False, Volume("data", 2 * GiB))
+    assert [str(one) for one in grown.steps[-1].actions] == ["resize2fs /dev/data/data"]
+
+
+def test_a_volume_that_a_crash_left_without_its_filesystem_gets_it() -> None:
+    record = Unfinished("/r", "create volume data/data", "volume data/data", "", (SDB,), (SDB,))
+    host = holding()._replace(unfinished=(record,))
+    made = plan(host, False, Volume("data"))
+    assert outline(made) == ["inspect volume data/data", "format volume data/data"]
+    inspected, formatted = (step.intent for step in made.steps)
+    assert inspected
+    assert not inspected.last
+    assert formatted
+    assert formatted.replaces == "volume data/data"
+    begun = Unfinished("/r", "format", "filesystem on x", "f5", (DEVICE,), (DEVICE,))
+    assert outline(plan(holding()._replace(unfinished=(begun,)), False, Volume("data"))) == ["format volume data/data"]
+    taken = holding("crypto_LUKS")._replace(unfinished=(begun,))
+    assert plan(taken, False, Volume("data")).steps == ()
 
 
 def test_what_is_read_only_gets_no_filesystem() -> None:
@@ -1027,8 +1089,19 @@ def test_a_filesystem_that_cannot_grow_is_left_alone(filesystem: Filesystem) -> 
 
 @pytest.mark.parametrize("kind", ["btrfs", "xfs"])
 def test_what_grows_only_while_mounted_says_so(kind: str) -> None:
-    host = online(mounts=(), filesystem=Filesystem(kind, "f5", size=GiB))
+    host = online(mounts=(), size=GiB, filesystem=Filesystem(kind, "f5", size=GiB))
     refused(host, "grows only while it is mounted: say also mount_point", False, Volume("data", Percent(100)))
+    as_it_is = host._replace(filesystems={DEVICE: Filesystem(kind, "f5", size=GiB // 2)})
+    assert plan(as_it_is, False, Volume("data", GiB)).steps == ()
+
+
+def test_a_size_that_a_btrfs_cannot_be_grown_to() -> None:
+    small = Filesystem("btrfs", "f5", size=160 * MiB)
+    host = online(size=160 * MiB, filesystem=small, mounts=(Mount(DEVICE, "/srv", "btrfs", "rw"),))
+    refused(host, "no new size below 256 MiB. Say at least that", False, Volume("data", 200 * MiB))
+    assert [step.verb for step in plan(host, False, Volume("data", 256 * MiB)).steps] == ["extend", "grow"]
+    half = online(size=200 * MiB, filesystem=small, mounts=(Mount(DEVICE, "/srv", "btrfs", "rw"),))
+    assert plan(half, False, Volume("data", 200 * MiB)).steps == ()
 
 
 @pytest.mark.parametrize("size", [GiB, Percent(50)])
