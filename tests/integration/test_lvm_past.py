@@ -261,3 +261,58 @@ def test_a_btrfs_that_the_kernel_does_not_grow(node: Node) -> None:
     node.run("lvextend -qL 200M data/b")
     node.unchanged("layout", drives=node.module("layout_info")["layout"]["drives"])
     node.converge("lvm_drive", name="data", volumes=[{"name": "b", "size": "260M"}])
+
+
+def twice(node: Node) -> list[str]:
+    """What health says is here twice."""
+    return [found["detail"] for found in node.module("layout_info")["health"] if found["problem"] == "twice"]
+
+
+def test_snapshots_and_loops_are_no_copies(node: Node) -> None:
+    disk = node.disk("HDD1")
+    node.run(
+        f"modprobe -a loop dm_thin_pool; vgcreate data {disk}; "
+        "lvcreate -qy -L 40M -n os data; mkfs.ext4 -q /dev/data/os"
+    )
+    node.run("lvcreate -qy -T -L 60M -V 40M -n thin data/pool; mkfs.ext4 -q /dev/data/thin; mkdir /os /thin /cow")
+    for name in ("os", "thin"):
+        line = f"UUID=$(blkid -o value -s UUID /dev/data/{name}) /{name} ext4 nofail 0 2"
+        node.run(f"echo {line} >> /etc/fstab; mount /{name}")
+    node.run("lvcreate -qy -s -L 20M -n cow data/os; mount -o ro,noload /dev/data/cow /cow; losetup -r -f /dev/data/os")
+    node.run("lvcreate -qy -s -n idle data/thin; lvchange -ay -K data/idle; udevadm settle")
+    assert twice(node) == []
+    volumes = [{"name": name, "mount_point": f"/{name}", "mount_options": "noatime,nofail"} for name in ("os", "thin")]
+    node.converge("lvm_drive", name="data", volumes=volumes)
+    # A thin snapshot that each boot activates is a copy.
+    node.run("lvchange -kn data/idle")
+    assert twice(node) == [f"{node.run('readlink -f /dev/data/idle')} has the same UUID={uuid_of(node, 'thin')}"]
+    node.run("lvremove -qy data/idle; losetup -D; umount /cow; lvconvert -q --merge data/cow")
+    # It merges once its volume is activated anew: before, and while that goes on, it is LVM's.
+    for again in (
+        "true",
+        "umount /os; lvchange -an data/os; lvchange -ay --poll n data/os; mount /os",
+    ):
+        node.run(f"{again}; udevadm settle")
+        found = node.module("layout_info")
+        assert [item["device"] for item in found["layout"]["filesystems"] if "mapper" in item["device"]] == []
+        assert found["status"]["drives"]["data"]["volumes"]["cow"]["type"] == "snapshot"
+        node.unchanged("layout", **found["layout"])
+
+
+def uuid_of(node: Node, name: str) -> str:
+    return node.run(f"blkid -o value -s UUID /dev/data/{name}")
+
+
+def test_a_part_of_a_mirror_that_is_split_off(node: Node) -> None:
+    """As for a backup: LVM shows it by a name that it reserves."""
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(f"vgcreate m {one} {two}; lvcreate -qy --type raid1 -m1 -L 24M -n sp m; mkfs.ext4 -q /dev/m/sp")
+    node.run("lvconvert -qy --splitmirrors 1 --trackchanges m/sp; mkdir /sp; mount /dev/m/sp /sp; udevadm settle")
+    found = node.module("layout_info")
+    (drive,) = found["layout"]["drives"]
+    assert [volume["name"] for volume in drive["volumes"]] == ["sp"]
+    assert found["status"]["drives"]["m"]["volumes"]["sp_rimage_1"]["type"] == "private-raid-image"
+    node.unchanged("layout", **found["layout"])
+    node.converge("lvm_drive", name="m", volumes=[{"name": "sp", "label": "backup"}])
+    untouched(node, "sp_rimage_1 (private-raid-image). Remove", name="m", state="absent", allow_destroy=True)
+    node.run("lvconvert -q --merge m/sp_rimage_1")

@@ -312,3 +312,13 @@ def test_one_device_of_a_btrfs_on_several(node: Node) -> None:
     refused(node, f"which spans 2 devices (also {other})", filesystems=[item])
     checked = node.check("layout", filesystems=[item], allow_destroy=[one])
     assert f"which spans 2 devices (also {other})" in str([step["destroys"] for step in checked["plan"]])
+
+
+def test_swap_that_nobody_declares(node: Node) -> None:
+    """The document has no word for a swap area that no boot uses, so mode exact leaves it as it is."""
+    one, two = parts(node, HDD1="40M", HDD2="40M")
+    node.run(f"mkswap -q {one}; mkfs.ext4 -q {two}; udevadm settle")
+    for use in ("true", f"swapon {one}"):
+        node.run(use)
+        node.unchanged("layout", mode="exact", **node.module("layout_info")["layout"])
+    assert node.signatures(one) == ["swap"]

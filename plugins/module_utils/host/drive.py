@@ -225,9 +225,11 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
         ours = _wanted_volumes(want, group)
         foreign = [describe_volume(volume) for volume in group.volumes if volume not in ours]
         if foreign:
+            split = [volume.name for volume in group.volumes if volume.kind.startswith("private")]
+            back = f" A part that is split off goes back by lvconvert --merge {want.name}/{split[0]}." if split else ""
             raise Refused(
                 f"drive {want.name} cannot be removed: its volume group also has {', '.join(foreign)}. "
-                "Remove what else it has first, or name it too."
+                f"Remove what else it has first, or name it too.{back}"
             )
         drive_past.check_alone(host, group)
         for logical in _inner_first(host, ours):

@@ -14,7 +14,7 @@ from .drive_past import how_to_show, what_is_hidden
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices, of_mount
 from .fstab import FSTAB, lines
 from .raid_health import not_found, of_array
-from .safety import shows_another, twins
+from .safety import is_passing, shows_another, twins
 from .state import Device, Group, Host, StrayVolume
 
 _SEVERITIES = (CRITICAL, WARNING, NOTICE)
@@ -118,7 +118,9 @@ def _filesystems(host: Host) -> Iterator[Finding]:
         point = next(iter(host.mounted(path)), "")
         line = next((line for line in lines(host.files.get(FSTAB)) if line.place == point), None)
         tag = line.tag if line and line.tag else f"UUID={found.uuid}"
-        others = twins(host, path, tag) if point and found.devices == 1 else []
+        # A boot mounts no snapshot, and no loop device, unless a line says so.
+        meant = bool(point) and found.devices == 1 and (line is not None or not is_passing(host, path))
+        others = twins(host, path, tag) if meant else []
         if others:
             detail = f"{' and '.join(others)} has the same {tag}"
             meaning = "A boot may mount either of them."

@@ -22,6 +22,7 @@ from ..core.errors import StorageError, Unread, sentence
 from ..core.files import check_writable, read_file
 from ..core.record import Record, read_records
 from ..document.bcache import CACHE_TUNABLES, TUNABLES
+from ..document.drive import mapper_name
 from . import fstab, raid_roles
 from .bcache_journal import attached_to
 from .boot import array_lines, array_name, array_path
@@ -1056,11 +1057,11 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
                     )
                     for path, entry in volumes
                 ),
-                # In brackets are those that LVM made for itself.
+                # In brackets are those that LVM made for itself, and snapshots that merge.
                 volumes=tuple(
                     _logical_volume(host, entry, group, places)
                     for entry in report.get("lv", ())
-                    if entry["lv_name"][:1] != "["
+                    if entry["lv_name"][:1] != "[" or "thicksnapshot" in entry["lv_role"].split(",")
                 ),
                 moving=tuple(_path(host, entry["move_pv"]) for entry in report.get("lv", ()) if entry.get("move_pv")),
                 uuid=group["vg_uuid"],
@@ -1170,9 +1171,10 @@ def _labelled(
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str], group: Mapping[str, str], places: _Places) -> LogicalVolume:
-    path = os.path.realpath(entry["lv_path"]) if entry["lv_path"] else ""
+    name = entry["lv_name"].strip("[]")
+    path = os.path.realpath(entry["lv_path"] or f"/dev/mapper/{mapper_name(group['vg_name'], name)}")
     return LogicalVolume(
-        name=entry["lv_name"],
+        name=name,
         size=int(entry["lv_size"]),
         active=entry["lv_active"] == "active",
         autoactivation=entry.get("lv_autoactivation", "enabled") == "enabled",
@@ -1189,6 +1191,8 @@ def _logical_volume(host: Host, entry: Mapping[str, str], group: Mapping[str, st
 
 def _volume_kind(layout: list[str], role: list[str]) -> str:
     """LVM's type of a volume (raid,raid1 is raid1; thin,pool is thin-pool), empty of a linear one."""
+    if "private" in role:
+        return "-".join(role)
     if "snapshot" in role:
         return "snapshot"
     if "pool" in layout:

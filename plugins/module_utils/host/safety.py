@@ -154,15 +154,12 @@ def twins(host: Host, path: str, tag: str) -> list[str]:
         return [device.path for device in host.devices.values() if tag in device.part_tags and device.path != path]
     if "<" in tag or not tag:
         return []
-    snapshots = {
-        holder for device in host.devices.values() if device.link.endswith("-cow") for holder in device.holders
-    }
     layers = {known for known, content in host.contents.items() if any(map(_is_below, content.signatures))}
     others = host.compared_filesystems(
         *(
             device.path
             for device in host.devices.values()
-            if device.path not in (path, *snapshots, *layers)
+            if device.path not in (path, *layers)
             and device.kernel
             # A boot makes no loop devices, of images or of other devices, before it mounts.
             and not device.kernel.startswith("loop")
@@ -172,11 +169,21 @@ def twins(host: Host, path: str, tag: str) -> list[str]:
             and not shows_another(host, device)
         )
     )
-    return [
+    same = [
         other
         for other, found in others.items()
         if found and found.devices == 1 and tag in (f"UUID={found.uuid}", f"LABEL={found.label}")
     ]
+    return [other for other in same if not is_passing(host, other)]
+
+
+def is_passing(host: Host, path: str) -> bool:
+    """Whether no boot finds a filesystem on a device: on a snapshot of LVM, on what nothing activates, on a loop."""
+    link = host.stable(path)
+    if path.startswith("/dev/loop") or any(device.link == f"{link}-cow" for device in host.devices.values()):
+        return True
+    groups = host.known_groups().groups if link.startswith("/dev/mapper/") else ()
+    return any(volume.device == path and volume.skipped for group in groups for volume in group.volumes)
 
 
 def is_own(host: Host, device: Device, what: str, allow: bool) -> bool:

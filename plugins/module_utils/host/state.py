@@ -341,8 +341,8 @@ class LogicalVolume(NamedTuple):
 
     @property
     def usable(self) -> bool:
-        """Whether it is a device of its own for a filesystem: no pool, and no other state of another volume."""
-        return self.kind != "snapshot" and not self.kind.endswith("pool")
+        """Whether it is a device of its own for a filesystem: no pool, and no part or other state of another volume."""
+        return self.kind != "snapshot" and not self.kind.startswith("private") and not self.kind.endswith("pool")
 
 
 class Group(NamedTuple):

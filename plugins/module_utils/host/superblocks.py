@@ -413,7 +413,8 @@ def _is_first_log(descriptor: int, block: bytes) -> bool:
 
 
 def _ext(block: bytes) -> Filesystem | None:
-    if block[56:58] != b"\x53\xef":
+    # What only holds the journal of another one has the same superblock.
+    if block[56:58] != b"\x53\xef" or block[96] & 8:
         return None
     (low,) = struct.unpack_from("<I", block, 4)
     (log_size,) = struct.unpack_from("<I", block, 24)

@@ -34,7 +34,7 @@ class Found(NamedTuple):
 def found(host: Host) -> list[Found]:
     """All items, from the highest layer down."""
     filesystems = [
-        Found("filesystems", host.stable(path), OnDevice(path, state="absent"), (path,)) for path in _carriers(host)
+        Found("filesystems", host.stable(path), OnDevice(path, state="absent"), (path,)) for path in _filesystems(host)
     ]
     drives = [
         Found(
@@ -94,7 +94,7 @@ def document(host: Host) -> dict[str, list[dict[str, Any]]]:
     """What there is, in the words of the document; items call each other by name."""
     names = names_of(host)
     sections = {section: [item for item, _status in known] for section, known in _surveys(host).items()}
-    sections["filesystems"] = _filesystems(host)
+    sections["filesystems"] = list(_filesystems(host).values())
     return {section: [_by_name(host, item, names) for item in items] for section, items in sections.items()}
 
 
@@ -116,14 +116,17 @@ def _by_name(host: Host, item: dict[str, Any], names: dict[str, str]) -> dict[st
     return {word: called(value) if word in devices else value for word, value in item.items() if value is not None}
 
 
-def _filesystems(host: Host) -> list[dict[str, Any]]:
-    """Those that are no volume's and not the root's; swap areas that are in use, or would be by fstab."""
-    found = []
+def _filesystems(host: Host) -> dict[str, dict[str, Any]]:
+    """Those that are no volume's and not the root's, by device; swap areas that are in use by fstab.
+
+    Another swap area cannot be said as it is: the document's are in use. So mode exact leaves it alone too.
+    """
+    found = {}
     for path in _carriers(host):
         device, carried = host.devices[path], host.known_filesystems(path).get(path)
         item = filesystem.dump(host, device, carried) if carried else {}
-        if item and (item["type"] != "swap" or "mount_options" in item):
-            found.append(item)
+        if item and carried and (carried.type != "swap" or "mount_options" in item):
+            found[path] = item
     return found
 
 

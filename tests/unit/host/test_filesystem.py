@@ -15,10 +15,14 @@ from ansible_collections.strata.storage.plugins.module_utils.document.filesystem
 from ansible_collections.strata.storage.plugins.module_utils.host import filesystem as planner
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.health import health
+from ansible_collections.strata.storage.plugins.module_utils.host.safety import is_passing
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Content,
     Filesystem,
+    Group,
     Host,
+    LogicalVolume,
+    Lvm,
     Mount,
     Signature,
 )
@@ -318,9 +322,26 @@ def test_disks_that_take_turns_on_one_mount_point() -> None:
 
 def test_layers_and_snapshots_are_no_copies() -> None:
     below = twice()._replace(arrays=(an_array("/dev/sdc", device=""),))
-    cow = disk("/dev/dm-1", link="/dev/mapper/data-s-cow", holders=("/dev/sdc",))
-    for host in (below, twice().with_device(cow)._replace(filesystems={**twice().filesystems, "/dev/dm-1": None})):
-        assert outline(plan(host, mount_point="/srv"))[-1] == "mount filesystem /dev/sdb"
+    assert outline(plan(below, mount_point="/srv"))[-1] == "mount filesystem /dev/sdb"
+    for path, host in passing().items():
+        assert is_passing(host, path)
+        assert outline(plan(host, mount_point="/srv"))[-1] == "mount filesystem /dev/sdb", path
+        mounts = (Mount(SDB, "/srv", "ext4", "rw"), Mount(path, "/look", "ext4", "rw,relatime"))
+        assert health(host._replace(mounts=mounts), {}) == [], path
+        # By its line, a boot would mount the other one there.
+        meant = host._replace(mounts=mounts[1:], files={FSTAB: LINE.replace("/srv", "/look")})
+        assert [(found.problem, found.device) for found in health(meant, {})] == [("twice", path)]
+
+
+def passing() -> dict[str, Host]:
+    """A copy on a loop device, on a snapshot of LVM's, and on a thin one that no boot activates."""
+    found: dict[str, Host] = {}
+    for path, link in (("/dev/loop0", ""), ("/dev/dm-0", "/dev/mapper/data-s"), ("/dev/dm-7", "/dev/mapper/data-t")):
+        thin = LogicalVolume("t", 10 * GiB, True, device="/dev/dm-7", kind="thin", skipped=True)
+        cow = disk("/dev/dm-1", link="/dev/mapper/data-s-cow", holders=("/dev/dm-0",))
+        host = full(lvm=Lvm((Group("data", volumes=(thin,)),))).with_device(cow).with_device(disk(path, link=link))
+        found[path] = host._replace(filesystems={SDB: FOUND, path: FOUND, "/dev/dm-1": None})
+    return found
 
 
 def test_a_filesystem_that_is_larger_than_its_device() -> None:

@@ -302,6 +302,11 @@ def test_ext(image: Image, block: bytes, kind: str, size: int) -> None:
     assert read_filesystem(image.path) == Filesystem(kind, UUID, "backup", size, 4096)
 
 
+def test_the_journal_of_an_ext_on_another_device(image: Image) -> None:
+    image.put(1024, ext(0x0, 0x8))
+    assert read_filesystem(image.path) is None
+
+
 @pytest.mark.parametrize("sector", [512, 4096])
 def test_xfs(image: Image, sector: int) -> None:
     sizes = ((4, ">I", 4096), (8, ">Q", 4096), (102, ">H", sector))

@@ -20,6 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     DiskFacts,
     Filesystem,
     Host,
+    Lvm,
     Mount,
     Signature,
 )
@@ -112,6 +113,11 @@ def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
         disks={},
     )
     assert survey.document(host)["filesystems"] == []
+    # Used by hand, and not by fstab, it cannot be said as it is either.
+    for found in (host, host._replace(swaps=(SDC,))):
+        document = {**survey.document(found), "mode": "exact"}
+        assert document["filesystems"] == []
+        assert layout.plan(found._replace(lvm=Lvm()), parse(document), ()).steps == ()
 
 
 def test_unused() -> None:
