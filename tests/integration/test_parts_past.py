@@ -322,3 +322,24 @@ def test_swap_that_nobody_declares(node: Node) -> None:
         node.run(use)
         node.unchanged("layout", mode="exact", **node.module("layout_info")["layout"])
     assert node.signatures(one) == ["swap"]
+
+
+def test_labels_and_sizes_of_an_old_host(node: Node) -> None:
+    """A label that no new filesystem gets, and filesystems that are smaller than their devices, stay as they are."""
+    disk = node.disk("HDD1")
+    table = "label: gpt" + 4 * "\\nsize=60M"
+    node.run(f"printf '{table}\\n' | sfdisk --quiet {disk}; udevadm settle")
+    data, idle, read_only, damaged = (f"{disk}-part{number}" for number in range(1, 5))
+    node.run(f"mkfs.ext4 -q -L 'My Data' {data}; mkdir -p '/my data' /ro /idle")
+    node.run(f"for part in {idle} {read_only} {damaged}; do mkfs.ext4 -q $part 40M; done")
+    node.run(f"debugfs -w -R 'ssv state 2' {damaged}; udevadm settle")
+    lines = ("LABEL=My\\\\040Data /my\\\\040data ext4 defaults 0 2", f"{read_only} /ro ext4 ro 0 2")
+    node.run(f"printf '%b\\n' '{lines[0]}' '{lines[1]}' >> /etc/fstab; mount '/my data'; mount /ro")
+    layout = node.module("layout_info")["layout"]
+    assert sorted(item.get("label", "") for item in layout["filesystems"]) == ["", "", "", "My Data", "boot"]
+    node.unchanged("layout", **layout)
+    node.unchanged("layout", mode="exact", **layout)
+    put = {"mount_point": "/my data", "mount_options": "noatime"}
+    node.converge("layout", filesystems=[{"device": data, "label": "My Data", **put}])
+    node.converge("layout", filesystems=[{"device": idle, "mount_point": "/idle"}])
+    assert "holds a character" in node.refusal("layout", filesystems=[{"device": idle, "label": "My Data"}])

@@ -82,10 +82,13 @@ def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool =
             raise StorageError(f"{what}: mount_point / is the host's own root")
         if kind == "swap":
             raise StorageError(f"{what}: it is to be swap, which has no mount_point")
-    label = item.get("label")
-    if label is not None and not _LABEL.fullmatch(label):
-        raise StorageError(f"{what}: label {label!r} holds a character that is no letter, digit or any of _ . : + -")
     options = item.get("mount_options")
     if options is not None and any(c.isspace() for c in options):
         raise StorageError(f"{what}: mount_options {options!r} holds white space; separate them by commas")
-    return Use(kind, label, mount_point, options, item.get("boot_required"))
+    return Use(kind, item.get("label"), mount_point, options, item.get("boot_required"))
+
+
+def check_new_label(label: str, what: str) -> None:
+    """Raises StorageError for a label that no filesystem is given here. One that it has already may be any."""
+    if not _LABEL.fullmatch(label):
+        raise StorageError(f"{what}: label {label!r} holds a character that is no letter, digit or any of _ . : + -")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step, new_uuid
-from ..document.filesystem import TYPES, Use
+from ..document.filesystem import TYPES, Use, check_new_label
 from ..document.sizes import show_size
 from . import mount
 from .actions import Grow, Relabel
@@ -127,6 +127,7 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
             f"{place}: {show_size(place.size)} is too small for {kind}, which needs {show_size(KINDS[kind].least)}"
         )
     label = want.label or ""
+    check_new_label(label, f"{place}")
     if len(label) > KINDS[kind].longest:
         raise StorageError(_too_long(place, label, kind))
     # What fstab may name already: a swap area that is made anew keeps its UUID.
@@ -170,8 +171,13 @@ def _check_sectors(host: Host, place: Place, filesystem: Filesystem) -> None:
         )
 
 
-def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, spans: bool = True) -> tuple[Steps, Host]:
-    """Mounted, named, and (``spans``) as large as its device."""
+def put_to_use(
+    host: Host, place: Place, want: Use, filesystem: Filesystem, spans: bool = True, grown: bool = False
+) -> tuple[Steps, Host]:
+    """Mounted, named, and (``spans``) as large as its device.
+
+    It grows where it can as it is in use, and has to where its device is made larger for it (``grown``).
+    """
     if want.mount_point != "" and filesystem.size > place.size:
         raise Refused(
             f"{place}: its {filesystem.type} spans {show_size(filesystem.size)}, and {place.path} has "
@@ -181,8 +187,7 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, span
     if want.mount_point and filesystem.devices > 1:
         _check_together(host, place, want, filesystem)
     kind = KINDS.get(filesystem.type)
-    slack, least = (kind.slack, kind.grows_to) if kind else (0, 0)
-    grows = spans and place.size >= least and place.size - filesystem.size >= max(place.slack, slack)
+    grows = spans and place.size >= (kind.grows_to if kind else 0) and is_smaller(place, filesystem)
     told = want.mount_options is not None or want.boot_required is not None
     swap = want.filesystem == "swap" or (filesystem.type == "swap" and want.mount_point is None and told)
     steps: Steps = ()
@@ -193,7 +198,7 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, span
     steps, host = steps + used.steps, used.after
     more, host, filesystem = _relabel(host, place, want, filesystem)
     steps += more
-    if grows:
+    if grows and (grown or _can_grow(host, place, filesystem)):
         _check_growable(host, place, filesystem)
         more, host = _grow(host, place, filesystem)
         steps += more
@@ -201,6 +206,20 @@ def put_to_use(host: Host, place: Place, want: Use, filesystem: Filesystem, span
         # What is to be done pays for a look by libblkid; what is as wanted needs none.
         check_single(host, place.device, f"{place}")
     return steps, host
+
+
+def is_smaller(place: Place, filesystem: Filesystem) -> bool:
+    """Whether a filesystem leaves more of its device unused than its kind leaves at the end."""
+    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
+    return place.size - filesystem.size >= max(place.slack, slack)
+
+
+def _can_grow(host: Host, place: Place, filesystem: Filesystem) -> bool:
+    """Whether a filesystem grows as it is in use now: it may be smaller than its device on purpose."""
+    if filesystem.type == "swap":
+        return place.device in host.swaps
+    mounts = [one for one in host.mounts if one.device == place.device]
+    return bool(mounts) and not filesystem.damaged and not any("ro" in one.options.split(",") for one in mounts)
 
 
 def _check_growable(host: Host, place: Place, filesystem: Filesystem) -> None:
@@ -280,6 +299,7 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
 def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host, Filesystem]:
     if want.label is None or want.label == filesystem.label:
         return (), host, filesystem
+    check_new_label(want.label, f"{place}")
     kind = KINDS.get(filesystem.type)
     if kind and len(want.label) > kind.longest:
         raise StorageError(_too_long(place, want.label, filesystem.type))

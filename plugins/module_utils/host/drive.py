@@ -123,7 +123,8 @@ def _online(host: Host, want: Drive, present: tuple[Volume, ...], devices: list[
     for volume in (*down, *sorted(up, key=lambda volume: volume.mount_point or "")):
         one = made[volume.name]
         if one.filesystem is not None:
-            more, host = put_to_use(host, one.place, volume.use, one.filesystem, one.spans)
+            spans = volume.size is not None
+            more, host = put_to_use(host, one.place, volume.use, one.filesystem, spans, one.grown)
             steps += more
     return Plan(steps, host)
 

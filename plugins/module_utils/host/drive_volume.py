@@ -29,12 +29,12 @@ _CHECK_TIMEOUT = 24 * 3600
 class Made(NamedTuple):
     """A volume that exists, and its filesystem (None: it holds something else), when its turn comes to be mounted.
 
-    ``spans``: the filesystem is to be as large as the volume.
+    ``grown``: the volume is made larger, and the filesystem is to be as large.
     """
 
     place: Place
     filesystem: Filesystem | None
-    spans: bool
+    grown: bool
 
 
 def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> tuple[Steps, Host, Made]:
@@ -71,11 +71,7 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         replaces = f"volume {name}" if fresh else ""
         more, host, filesystem = make_filesystem(host, place_of(group, logical), use, allow, replaces)
         steps += more
-    in_use = logical.device in host.swaps or bool(host.mounted(logical.device))
-    asked = bool(volume.mount_point) or volume.filesystem == "swap"
-    # A volume of somebody's own, such as a guest's disk, may well be larger than its filesystem.
-    spans = volume.size is not None and (logical.size > before or in_use or asked)
-    return steps, host, Made(place_of(group, logical), filesystem, spans)
+    return steps, host, Made(place_of(group, logical), filesystem, logical.size > before)
 
 
 def _check_writable(host: Host, name: str, volume: Volume, logical: LogicalVolume) -> None:

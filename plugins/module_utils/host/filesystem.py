@@ -10,8 +10,9 @@ from typing import Any
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.filesystem import TYPES, OnDevice
+from ..document.sizes import show_size
 from . import mount
-from .contents import Place, dump_use, make, put_to_use, target, with_filesystem, without_membership
+from .contents import Place, dump_use, is_smaller, make, put_to_use, target, with_filesystem, without_membership
 from .findings import of_use, told
 from .kinds import KINDS
 from .safety import check_unused, describe_content, describe_held, is_own, take, wipe_steps
@@ -41,9 +42,14 @@ def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
             host = without_membership(with_filesystem(host.with_content(device.path), device.path, None), device.path)
     made, host, filesystem = make(host, place, want.use, allow)
     used: tuple[Step, ...] = ()
+    warnings = told(what, *of_use(host, device.path))
     if filesystem is not None:
         used, host = put_to_use(host, place, want.use, filesystem)
-    return Plan(steps + made + used, host, warnings=told(f"filesystem on {want.device}", *of_use(host, device.path)))
+        now = host.filesystem(device.path)
+        if now and now.type != "swap" and is_smaller(place, now):
+            spans = f"its {now.type} spans {show_size(now.size)} of {show_size(place.size)}"
+            warnings += (f"{what}: {spans}. It grows to all of it once it can: mounted, writable, and without errors",)
+    return Plan(steps + made + used, host, warnings=warnings)
 
 
 def _check_nothing(host: Host, device: Device, what: str) -> None:

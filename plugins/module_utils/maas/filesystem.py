@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
-from ..document.filesystem import OnDevice, Use
+from ..document.filesystem import OnDevice, Use, check_new_label
 from .actions import Call, at, fields, step, unchanged
 from .safety import check_unused, describe, unformat
 from .state import DISK, Device, Filesystem, Machine
@@ -55,6 +55,7 @@ def _format(machine: Machine, device: Device, kind: str, use: Use, allow: bool) 
             f"{device.key}: it holds {describe(before)}, and {wanted} is wanted; set allow_destroy to have it "
             "formatted anew"
         )
+    check_new_label(use.label or "", device.key)
     label = use.label if use.label is not None else before.label if before and before.type == kind else ""
     one = step(
         "format",

@@ -40,11 +40,9 @@ def test_names_that_lvm_takes() -> None:
         assert parse({"name": "data", "volume_name": name}).volumes == (Volume(name),)
 
 
-def test_swap_is_not_mounted_and_labels_are_plain() -> None:
+def test_swap_is_not_mounted() -> None:
     with pytest.raises(StorageError, match="volume data: it is to be swap, which has no mount_point"):
         parse({"name": "data", "filesystem": "swap", "mount_point": "/srv"})
-    with pytest.raises(StorageError, match="label 'my data' holds a character"):
-        parse({"name": "data", "label": "my data"})
 
 
 def test_omitted_is_not_empty() -> None:

@@ -1095,6 +1095,22 @@ def test_what_grows_only_while_mounted_says_so(kind: str) -> None:
     assert plan(as_it_is, False, Volume("data", GiB)).steps == ()
 
 
+@pytest.mark.parametrize(
+    ("damaged", "options", "said"),
+    [
+        (False, "ro,relatime", "is mounted read-only on /srv"),
+        (True, "rw,relatime", "says that errors were found in it"),
+    ],
+)
+def test_what_the_kernel_does_not_grow(damaged: bool, options: str, said: str) -> None:
+    found = Filesystem("ext4", "f5", size=GiB, damaged=damaged)
+    line = LINE.replace("xfs", "ext4")
+    host = online(size=GiB, filesystem=found, fstab=line, mounts=(Mount(DEVICE, "/srv", "ext4", options),))
+    refused(host, said, False, volume(filesystem=None, size=2 * GiB))
+    smaller = host._replace(filesystems={DEVICE: found._replace(size=GiB // 2)})
+    assert plan(smaller, False, volume(filesystem=None, size=GiB)).steps == ()
+
+
 def test_a_size_that_a_btrfs_cannot_be_grown_to() -> None:
     small = Filesystem("btrfs", "f5", size=160 * MiB)
     host = online(size=160 * MiB, filesystem=small, mounts=(Mount(DEVICE, "/srv", "btrfs", "rw"),))

@@ -95,6 +95,13 @@ def test_a_new_label_for_what_fstab_names_by_the_old_one() -> None:
     assert outline(plan(root.with_file("/proc/cmdline", "root=UUID=1"), label="new")) == ["label filesystem /dev/sdb"]
 
 
+@pytest.mark.parametrize("label", ["my data", "a/b", "m\u00fcsli"])
+def test_a_label_that_no_new_filesystem_gets(label: str) -> None:
+    assert plan(full(FOUND._replace(label=label)), label=label).steps == ()
+    for host in (full(), blank()):
+        refused(host, "label '.*' holds a character that is no letter", label=label, type="ext4")
+
+
 def test_a_label_that_fstab_has_for_another_filesystem() -> None:
     files = {FSTAB: "LABEL=new /other ext4 defaults 0 2\n"}
     elsewhere = {"/dev/disk/by-label/new": "/dev/sdc"}
@@ -353,13 +360,20 @@ def test_a_filesystem_that_is_larger_than_its_device() -> None:
     assert [found.problem for found in health(host, {})] == ["cut off"]
 
 
-def test_what_the_kernel_does_not_grow() -> None:
+def test_what_does_not_grow_as_it_is_in_use() -> None:
+    """A filesystem may be smaller than its device on purpose, and nothing is refused for that."""
     small = FOUND._replace(size=GiB)
     read_only = (Mount(SDB, "/srv", "ext4", "ro,relatime"),)
-    refused(full(small, mounts=read_only, files={FSTAB: LINE}), "is mounted read-only on /srv", mount_point="/srv")
-    refused(full(small), "is mounted read-only on /srv", mount_point="/srv", mount_options="ro")
+    as_it_is = (full(small, files={FSTAB: LINE}), full(small, mounts=read_only, files={FSTAB: LINE}))
+    for host in as_it_is:
+        made = plan(host, type="ext4")
+        assert made.steps == ()
+        assert "its ext4 spans 1 GiB of 10 GiB. It grows to all of it once it can" in made.warnings[-1]
+    put = ["persist mount /dev/sdb", "mount filesystem /dev/sdb"]
+    assert outline(plan(full(small), mount_point="/srv", mount_options="ro")) == put
+    assert outline(plan(full(small), mount_point="/srv"))[2:] == ["grow filesystem /dev/sdb"]
     damaged = full(small._replace(damaged=True))
-    refused(damaged, "says that errors were found in it; the kernel grows it only once", mount_point="/srv")
+    assert outline(plan(damaged, mount_point="/srv")) == put
     assert [found.problem for found in health(damaged, {})] == ["errors"]
     counted = damaged._replace(mounts=(read_only[0]._replace(errors=("1 error",)),))
     assert [found.problem for found in health(counted, {})].count("errors") == 1
@@ -418,7 +432,6 @@ def test_a_second_signature(other: str) -> None:
         ({"device": ""}, "filesystems: device is empty"),
         ({"mount_point": "srv"}, "filesystem on sdb: mount_point 'srv' is not an absolute path"),
         ({"type": "swap", "mount_point": "/srv"}, "it is to be swap, which has no mount_point"),
-        ({"label": "a b"}, "holds a character"),
         ({"mount_options": "a b"}, "holds white space"),
     ],
 )
