@@ -316,3 +316,56 @@ def test_a_part_of_a_mirror_that_is_split_off(node: Node) -> None:
     node.converge("lvm_drive", name="m", volumes=[{"name": "sp", "label": "backup"}])
     untouched(node, "sp_rimage_1 (private-raid-image). Remove", name="m", state="absent", allow_destroy=True)
     node.run("lvconvert -q --merge m/sp_rimage_1")
+
+
+def test_what_is_only_not_active_now_stays_so(node: Node) -> None:
+    """Offline is what no boot activates, and a document says no more than was wished."""
+    node.run(f"vgcreate data {node.disk('HDD1')}; for v in one two; do lvcreate -qy -L 20M -n $v data; done")
+    for condition, names, state in (
+        ("vgchange -qan data", [], "online"),
+        ("lvchange -qay data/two", ["two"], "online"),
+        ("vgchange -qan data; lvchange -q --setautoactivation n data/one data/two", ["one", "two"], "offline"),
+    ):
+        node.run(f"{condition}; udevadm settle")
+        layout = node.module("layout_info")["layout"]
+        (drive,) = layout["drives"]
+        assert ([volume["name"] for volume in drive["volumes"]], drive["state"]) == (names, state)
+        node.unchanged("layout", **layout)
+        node.unchanged("layout", mode="exact", **layout)
+
+
+def test_a_physical_volume_whose_metadata_is_away(node: Node) -> None:
+    one, two = node.disks("HDD1", "HDD2")
+    node.run(f"pvcreate -q --metadatacopies 0 {two}; vgcreate data {one} {two}; lvcreate -qy -L 20M -n v data {two}")
+    node.run("vgchange -qan data; udevadm settle")
+    node.lab.pull_disk("HDD1")
+    node.run("udevadm settle; pvscan -q --cache || true")
+    said = "is a physical volume of a volume group whose metadata is elsewhere"
+    for state in ("online", "absent"):
+        untouched(node, said.partition(" is ")[2], name="z", devices=[two], state=state, allow_destroy=True)
+    assert [problem for problem, _detail in said_of_health(node)] == ["hidden"]
+
+
+def test_a_label_of_a_former_life(node: Node) -> None:
+    """A disk that was a physical volume, and got a partition table by what wipes nothing."""
+    old, new = node.disks("HDD1", "HDD2")
+    node.run(f"vgcreate data {old}; lvcreate -qy -L 20M -n v data; vgchange -qan data")
+    node.run(f"printf 'label: dos\\nsize=60M\\n' | sfdisk --quiet --force --wipe never {old}; udevadm settle")
+    node.run(f"mkfs.ext4 -q {old}-part1; mkdir /used; mount {old}-part1 /used; udevadm settle")
+    assert said_of_health(node) == []
+    node.unchanged("layout", **node.module("layout_info")["layout"])
+    node.converge("lvm_drive", name="data", devices=[new], volumes=[])
+
+
+def test_a_group_on_a_partition_of_a_multipath_device(node: Node) -> None:
+    disk = node.disk("HDD1")
+    node.run(f"printf 'label: gpt\\nsize=100M\\n' | sfdisk --quiet {disk}; udevadm settle; modprobe dm_mod")
+    node.run(f"echo 0 $(blockdev --getsz {disk}) linear {disk} 0 | dmsetup create --uuid mpath-x mpx")
+    node.run(
+        f"echo 0 $(blockdev --getsz {disk}-part1) linear /dev/mapper/mpx 2048 | "
+        "dmsetup create --uuid part1-mpath-x mpx1; udevadm settle; vgcreate vg /dev/mapper/mpx1"
+    )
+    node.run("lvcreate -qy -L 20M -n v vg; udevadm settle")
+    assert [problem for problem, _detail in said_of_health(node) if problem in ("hidden", "twice")] == []
+    node.converge("lvm_drive", name="vg", volumes=[{"name": "v", "size": "24M"}])
+    node.converge("layout", drives=[{"name": "vg", "state": "absent"}], allow_destroy=["vg"])

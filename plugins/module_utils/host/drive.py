@@ -220,6 +220,8 @@ def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device],
     left += [path for path in (record.devices if record else ()) if half_made(host, "drive", path) and path not in left]
     gone: tuple[str, ...] = ()
     things = [f"drive {want.name}"]
+    for device in devices:
+        drive_past.check_not_hidden(host, device, want.name)
     if group is None:
         drive_past.check_gone(host, want.name)
     else:
@@ -306,12 +308,19 @@ def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool
 
 
 def dump(host: Host, group: Group) -> dict[str, Any]:
-    """A drive as an item of the document."""
+    """A drive as an item of the document.
+
+    Offline is a wish: no boot activates it. A volume that is only not active now, or alone, cannot be said as it is, and
+    is left out.
+    """
+    usable = [volume for volume in group.volumes if volume.usable]
+    offline = bool(usable) and not any(volume.active or volume.autoactivation for volume in usable)
+    said = [volume for volume in usable if offline or volume.active]
     return {
         "name": group.name,
         "devices": [host.stable(volume.device) for volume in group.physical_volumes],
-        "volumes": [_dump_volume(host, group, logical) for logical in group.volumes if logical.usable],
-        "state": "online" if any(volume.active for volume in group.volumes) else "offline",
+        "volumes": [_dump_volume(host, group, logical) for logical in said],
+        "state": "offline" if offline else "online",
     }
 
 

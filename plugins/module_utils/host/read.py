@@ -90,7 +90,7 @@ _LVM_REPORT = (
     "--configreport vg -o vg_name,vg_size,vg_free,vg_extent_size,vg_autoactivation,vg_uuid,vg_seqno,vg_exported"
     ",vg_extendable,max_pv,max_lv,vg_allocation_policy "
     "--configreport pv -o pv_name,pv_size,dev_size,pv_used,pv_tags,pe_start,vg_name,pv_uuid,pv_missing"
-    ",pv_allocatable "
+    ",pv_allocatable,pv_in_use "
     "--configreport lv -o lv_name,lv_size,lv_active,lv_autoactivation,lv_path,move_pv,lv_layout,lv_role,origin"
     ",lv_health_status,lv_skip_activation,lv_permissions,lv_allocation_locked,lv_allocation_policy "
     "--configreport pvseg -o pvseg_start,pvseg_size,pv_name,lv_name --configreport seg -o segtype"
@@ -1031,7 +1031,9 @@ def _lvm(host: Host) -> tuple[Lvm, str]:
             continue
         volumes = [(_path(host, entry["pv_name"]), entry) for entry in report.get("pv", ())]
         if not report.get("vg") or not report["vg"][0].get("vg_name"):
-            orphans += [path for path, _entry in volumes]
+            # Without metadata of its own, what a group uses looks like an orphan while the others are away.
+            recorded = {path for record in host.unfinished for path in record.devices}
+            orphans += [path for path, entry in volumes if path in recorded or not entry["pv_in_use"]]
             continue
         group = report["vg"][0]
         closed = [entry for _path, entry in volumes if not entry["pv_allocatable"]]

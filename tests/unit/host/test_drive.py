@@ -783,6 +783,23 @@ def test_what_is_seen_through_a_volume_is_of_what_holds_it() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ext2", "ext3"])
+@pytest.mark.parametrize(
+    ("active", "autoactivation", "state", "said"),
+    [
+        (True, True, "online", ["data"]),
+        (True, False, "online", ["data"]),
+        (False, True, "online", []),
+        (False, False, "offline", ["data"]),
+    ],
+)
+def test_offline_is_what_no_boot_activates(active: bool, autoactivation: bool, state: str, said: list[str]) -> None:
+    host = online() if active else offline()
+    (group,) = host.groups().groups
+    group = group._replace(volumes=(group.volumes[0]._replace(autoactivation=autoactivation),))
+    found = drive.dump(host, group)
+    assert (found["state"], [one["name"] for one in found["volumes"]]) == (state, said)
+
+
 def test_an_older_ext_is_used_as_it_is(kind: str) -> None:
     line = LINE.replace("xfs", "ext4")
     mounts = (Mount(DEVICE, "/srv", "ext4", "rw,relatime"),)
