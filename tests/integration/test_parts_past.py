@@ -343,3 +343,21 @@ def test_labels_and_sizes_of_an_old_host(node: Node) -> None:
     node.converge("layout", filesystems=[{"device": data, "label": "My Data", **put}])
     node.converge("layout", filesystems=[{"device": idle, "mount_point": "/idle"}])
     assert "holds a character" in node.refusal("layout", filesystems=[{"device": idle, "label": "My Data"}])
+
+
+def test_a_btrfs_on_several_devices_that_is_mounted(node: Node) -> None:
+    one, two = parts(node, HDD1="300M", HDD2="300M")
+    node.run(f"mkfs.btrfs -q -L pool -d raid1 -m raid1 {one} {two}; mkdir /b; udevadm settle")
+    node.run("echo 'LABEL=pool /b btrfs defaults 0 0' >> /etc/fstab; mount /b")
+    layout = node.module("layout_info")["layout"]
+    assert [item.get("mount_point") for item in layout["filesystems"] if item["type"] == "btrfs"] == ["/b", None]
+    node.unchanged("layout", **layout)
+    node.unchanged("layout", mode="exact", **layout)
+    disk = node.disk("HDD2")
+    node.run(f"echo ', 400M' | sfdisk --quiet --force -N 1 {disk}; partx -u {disk}; udevadm settle")
+    node.converge("layout", filesystems=[{"device": two, "mount_point": "/b"}])
+    # Each by its number, which a device that came later has for good.
+    node.run(f"vgcreate data {node.disk('HDD3')}; lvcreate -qy -L 300M -n v data; btrfs device add -fK /dev/data/v /b")
+    node.run(f"btrfs device remove {one} /b; udevadm settle")
+    node.converge("lvm_drive", name="data", volumes=[{"name": "v", "size": "320M"}])
+    node.converge("lvm_drive", name="data", volumes=[{"name": "v", "size": "300M"}], allow_shrink=True)

@@ -182,20 +182,22 @@ class Idle(NamedTuple):
 
 
 class Grow(NamedTuple):
-    """Grow a mounted filesystem to the end of its device."""
+    """Grow a mounted filesystem to the end of its device, which is the ``number``-th of the filesystem's."""
 
     type: str
     path: str
     mount_point: str
+    number: int = 1
 
     @property
     def programs(self) -> tuple[str, ...]:
         kind = KINDS.get(self.type)
-        return kind.grow(self.path, self.mount_point)[:1] if kind else ()
+        return kind.grow(self.path, self.mount_point, self.number)[:1] if kind else ()
 
     def __str__(self) -> str:
         kind = KINDS.get(self.type)
-        return " ".join(kind.grow(self.path, self.mount_point)) if kind else f"grow what is on {self.path}"
+        words = kind.grow(self.path, self.mount_point, self.number) if kind else ("grow what is on", self.path)
+        return " ".join(words)
 
 
 class Relabel(NamedTuple):

@@ -275,12 +275,16 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
     """The words about it, without those that there is nothing to say for.
 
     Mounted is what is so now and after a boot, or will be once it is online. The root's own mount is never changed.
-    What can be seen and is no filesystem of the device's own, or none that can be managed, is kept without a word.
+    What can be seen and is no filesystem of the device's own, or none that can be managed, is kept without a word. A
+    filesystem of several devices is mounted once: that is said of the first of them that is known.
     """
     if place.device and (filesystem is None or shows_another(host, host.devices[place.device])):
         return {}
     points = host.mounted(place.device) if place.device else ()
     line = mount.find_line(host, target(place, filesystem), points[0] if points else None)
+    if filesystem and filesystem.devices > 1:
+        numbers = [one.number for one in host.filesystems.values() if one and one.uuid == filesystem.uuid]
+        line = line if filesystem.number == min(numbers, default=1) else None
     swap = filesystem is not None and filesystem.type == "swap"
     waiting = line is not None and mount.automount(host, mount.place(host, line))
     unused = not points and not waiting and (not swap or place.device not in host.swaps)
@@ -344,4 +348,5 @@ def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host
             "and grows only while it is mounted: say also mount_point"
         )
     detail = f"the filesystem to {show_size(place.size)}"
-    return (_step(place, "grow", detail, Grow(filesystem.type, place.path, points[0])),), grown
+    action = Grow(filesystem.type, place.path, points[0], filesystem.number)
+    return (_step(place, "grow", detail, action),), grown

@@ -310,8 +310,8 @@ def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool
 def dump(host: Host, group: Group) -> dict[str, Any]:
     """A drive as an item of the document.
 
-    Offline is a wish: no boot activates it. A volume that is only not active now, or alone, cannot be said as it is, and
-    is left out.
+    Offline is a wish: no boot activates it. A volume that is only not active now, or alone, cannot be said as it is,
+    and is left out.
     """
     usable = [volume for volume in group.volumes if volume.usable]
     offline = bool(usable) and not any(volume.active or volume.autoactivation for volume in usable)

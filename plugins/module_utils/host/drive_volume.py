@@ -366,7 +366,7 @@ def _shrink(
             steps += more
         if kind.shrinks != "anew":
             point = points[0] if points else ""
-            shrink = Command(kind.shrink(path, point, wanted), timeout=_CHECK_TIMEOUT)
+            shrink = Command(kind.shrink(path, point, wanted, filesystem.number), timeout=_CHECK_TIMEOUT)
             recorded = intent(_shrinking(name), filesystem.uuid, path) if kind.shrinks == "offline" else None
             detail = f"the filesystem to {show_size(wanted)}"
             steps += (step("shrink", name, detail, shrink, flush=(path,), intent=recorded),)

@@ -182,7 +182,7 @@ def _idle(action: Idle) -> None:
 
 
 def _grow(action: Grow) -> None:
-    run_command(KINDS[action.type].grow(action.path, action.mount_point), timeout=3600)
+    run_command(KINDS[action.type].grow(action.path, action.mount_point, action.number), timeout=3600)
 
 
 def _relabel(action: Relabel) -> None:

@@ -420,7 +420,7 @@ class Filesystem(NamedTuple):
     ``sector`` is the largest sector size of a device on which it mounts, in bytes. ``unused``: no kernel has worked
     with it since it was made. It is read only where a record is about the device. ``devices`` is how many it spans, and
     ``generation`` how often it was written to: what was away from a btrfs of several devices has an older one.
-    ``damaged``: by itself, errors were found in it and nobody has repaired it.
+    ``number`` is what the filesystem calls this one of its devices. ``damaged``: by itself, errors were found in it and nobody has repaired it.
     """
 
     type: str
@@ -432,6 +432,7 @@ class Filesystem(NamedTuple):
     devices: int = 1
     generation: int = 0
     damaged: bool = False
+    number: int = 1
 
 
 class Unfinished(NamedTuple):

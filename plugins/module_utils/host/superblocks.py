@@ -450,7 +450,7 @@ def _btrfs(block: bytes) -> Filesystem | None:
     if block[64:72] != b"_BHRfS_M":
         return None
     # The item of this device is inside the superblock; with one device it spans what the filesystem does.
-    (size,) = struct.unpack_from("<Q", block, _BTRFS_DEVICE + 8)
+    number, size = struct.unpack_from("<QQ", block, _BTRFS_DEVICE)
     (sector,) = struct.unpack_from("<I", block, 144)
     (generation,), (devices,) = struct.unpack_from("<Q", block, 72), struct.unpack_from("<Q", block, 136)
     return Filesystem(
@@ -460,6 +460,7 @@ def _btrfs(block: bytes) -> Filesystem | None:
         size=size,
         sector=sector,
         devices=devices,
+        number=number,
         # Of one device there is none to compare it with.
         generation=generation if devices > 1 else 0,
     )

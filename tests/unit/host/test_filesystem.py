@@ -180,6 +180,25 @@ def test_a_btrfs_that_is_whole_or_wanted_as_it_is() -> None:
     assert plan(mounted, mount_point="/srv").steps == ()
 
 
+def test_each_device_of_a_btrfs_grows_by_its_number_and_the_first_says_the_mount() -> None:
+    host = pair(7, 7)
+    host = host._replace(
+        filesystems={
+            path: found and found._replace(number=number, size=GiB)
+            for number, (path, found) in enumerate(host.filesystems.items(), 1)
+        },
+        mounts=tuple(Mount(path, "/srv", "btrfs", "rw,relatime") for path in host.filesystems),
+        files={FSTAB: f"UUID={UUID} /srv btrfs defaults 0 0\n"},
+    )
+    said = [planner.dump(host, host.devices[path], found) for path, found in host.filesystems.items() if found]
+    assert [item.get("mount_point") for item in said] == ["/srv", None]
+    for number, path in enumerate(host.filesystems, 1):
+        made = planner.plan(host, parse({"device": path}), False)
+        assert [str(action) for step in made.steps for action in step.actions] == [
+            f"btrfs filesystem resize {number}:max /srv"
+        ]
+
+
 def test_none() -> None:
     refused(full(), r"cannot be removed: /dev/sdb holds an ext4 .*Set allow_destroy", state="absent")
     there = full(files={FSTAB: LINE}, mounts=(Mount(SDB, "/srv", "ext4", "rw,relatime"),))

@@ -100,7 +100,7 @@ def test_old_bytes_in_a_new_device(device: Device) -> None:
 @pytest.mark.parametrize(
     ("kind", "command"),
     [
-        ("btrfs", ("btrfs", "filesystem", "resize", "max", "/srv")),
+        ("btrfs", ("btrfs", "filesystem", "resize", "1:max", "/srv")),
         ("ext4", ("resize2fs", "/dev/data/data")),
         ("xfs", ("xfs_growfs", "/srv")),
     ],
