@@ -10,6 +10,7 @@ from typing import Any
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan
 from ..document.drive import Drive, Volume
+from ..document.filesystem import TYPES
 from ..document.sizes import Percent
 from . import drive_past, mount
 from .actions import InGroup, Inspect
@@ -32,6 +33,7 @@ from .drive_group import (
 )
 from .drive_volume import Made, describe_lock, describe_volume, goal, make, place_of, replace_volume
 from .findings import of_devices, of_use, told
+from .fstab import FSTAB
 from .safety import check_once, describe_content, usage
 from .state import Device, Group, Host, LogicalVolume
 from .unfinished import begun, forget, half_made
@@ -200,6 +202,7 @@ def _offline(host: Host, want: Drive, group: Group) -> Plan:
         if group.volume(volume.name) is None:
             raise StorageError(f"drive {want.name} has no volume {volume.name} that could be taken offline")
     for logical in _inner_first(host, _wanted_volumes(want, group)):
+        _check_comes_back(host, group, logical)
         more, host = _take_out_of_use(host, group, logical)
         steps += more
         full = f"{group.name}/{logical.name}"
@@ -210,6 +213,17 @@ def _offline(host: Host, want: Drive, group: Group) -> Plan:
             steps += (step("deactivate", full, "", Command(("lvchange", "--activate", "n", full))),)
         host = replace_volume(host, group, logical, logical._replace(active=False, autoactivation=False, device=""))
     return Plan(steps, host)
+
+
+def _check_comes_back(host: Host, group: Group, logical: LogicalVolume) -> None:
+    """Raises Refused for a volume that is mounted, and that no task could mount again with the options of its line."""
+    mounts = [one for one in host.mounts if logical.device and one.device == logical.device]
+    if mounts and host.filesystem(logical.device) is None:
+        raise Refused(
+            f"volume {group.name}/{logical.name}: {mounts[0].type} is mounted of it on {mounts[0].mount_point}, and a "
+            f"task mounts only {', '.join(TYPES)}, so it would not come back. Keep a copy of its line in {FSTAB}, take "
+            "that out and unmount it by hand; then it goes offline"
+        )
 
 
 def _absent(host: Host, want: Drive, group: Group | None, devices: list[Device], allow: bool) -> Plan:

@@ -59,7 +59,9 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         steps += more
         more, host = _mend(host, name, logical)
         steps += more
-        more, host, logical = _resize(host, want, find(host, want.name) or group, volume, logical, offline)
+        # What looks blank may be data in a form of its own, unless it was made just now.
+        cut = fresh or (bool(logical.device) and host.may_lose(logical.device, allow))
+        more, host, logical = _resize(host, want, find(host, want.name) or group, volume, logical, offline, cut)
         steps += more
     filesystem: Filesystem | None
     if offline:
@@ -241,7 +243,7 @@ def replace_volume(host: Host, group: Group, old: LogicalVolume, *new: LogicalVo
 
 
 def _resize(
-    host: Host, want: Drive, group: Group, volume: Volume, logical: LogicalVolume, offline: bool
+    host: Host, want: Drive, group: Group, volume: Volume, logical: LogicalVolume, offline: bool, cut: bool
 ) -> tuple[Steps, Host, LogicalVolume]:
     name = f"{want.name}/{volume.name}"
     wanted = goal(group, volume, logical)
@@ -251,7 +253,7 @@ def _resize(
     if wanted < logical.size:
         if offline:
             raise Refused(f"volume {name} has to shrink to {show_size(wanted)}; bring it online at its size first")
-        return _shrink(host, want, group, volume, logical, wanted)
+        return _shrink(host, want, group, volume, logical, wanted, cut)
     _check_room(name, group, volume, logical, wanted)
     if not offline:
         _check_growth(host, name, logical, wanted)
@@ -322,9 +324,12 @@ def _resized(host: Host, group: Group, logical: LogicalVolume, size: int) -> tup
 
 
 def _shrink(
-    host: Host, want: Drive, group: Group, volume: Volume, logical: LogicalVolume, wanted: int
+    host: Host, want: Drive, group: Group, volume: Volume, logical: LogicalVolume, wanted: int, cut: bool
 ) -> tuple[Steps, Host, LogicalVolume]:
-    """The filesystem first, then, once it is seen to end before that, the volume."""
+    """The filesystem first, then, once it is seen to end before that, the volume.
+
+    ``cut``: what looks blank may be cut off.
+    """
     name, path = f"{want.name}/{volume.name}", device_path(want.name, volume.name)
     if wanted <= 0:
         raise Refused(f"volume {name} has {show_size(logical.size)}, and no room would be left for it")
@@ -341,6 +346,11 @@ def _shrink(
     if content.signatures or (kind is None and (device.holders or content.busy)):
         raise Refused(
             f"volume {name}: it holds {describe_content(content) or 'something'}, which cannot be made smaller"
+        )
+    if filesystem is None and not cut:
+        raise Refused(
+            f"volume {name}: it holds nothing that is known here, which may be data in a form of its own, and its end "
+            "would be cut off. Keep its size. Set allow_destroy to destroy that."
         )
     what = f"volume {name}: {filesystem.type if filesystem else ''}"
     if kind and wanted < kind.floor:

@@ -19,8 +19,9 @@ class Kind(NamedTuple):
 
     ``make`` takes a device, a UUID and a label; ``grow`` a device, where it is mounted, and the number that the
     filesystem has for it; ``name`` a device, where it is mounted (empty: nowhere) and a label of at most ``longest``
-    bytes; ``shrink`` a device, where it is mounted, a size and that number. ``shrinks`` is online, offline, or why it does not. ``fsck_pass`` is the last field of its line in fstab.
-    ``takes_back``: told to, a remount takes back an option that is in effect.
+    bytes; ``shrink`` a device, where it is mounted, a size and that number. ``shrinks`` is online, offline, or why it
+    does not. ``fsck_pass`` is the last field of its line in fstab. ``takes_back``: told to, a remount takes back an
+    option that is in effect.
     """
 
     least: int

@@ -418,9 +418,10 @@ class Filesystem(NamedTuple):
     """A filesystem by its own superblock; ``size`` is what it spans.
 
     ``sector`` is the largest sector size of a device on which it mounts, in bytes. ``unused``: no kernel has worked
-    with it since it was made. It is read only where a record is about the device. ``devices`` is how many it spans, and
-    ``generation`` how often it was written to: what was away from a btrfs of several devices has an older one.
-    ``number`` is what the filesystem calls this one of its devices. ``damaged``: by itself, errors were found in it and nobody has repaired it.
+    with it since it was made. It is read only where a record is about the device. ``devices`` is how many it spans,
+    and ``generation`` how often it was written to: what was away from a btrfs of several devices has an older one.
+    ``number`` is what the filesystem calls this one of its devices. ``damaged``: by itself, errors were found in it
+    and nobody has repaired it.
     """
 
     type: str

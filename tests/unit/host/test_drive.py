@@ -773,6 +773,17 @@ def test_a_volume_whose_filesystem_nobody_says_keeps_what_it_holds(held: str) ->
     refused(host, said, True, Volume("data", label="x", mount_point="/srv"))
 
 
+def test_what_looks_blank_is_cut_off_only_with_permission() -> None:
+    small = Volume("data", GiB // 2)
+    refused(holding(), "would be cut off. Keep its size. Set allow_destroy", False, small, allow_shrink=True)
+    assert outline(plan(holding(), True, small, allow_shrink=True)) == ["reduce volume data/data"]
+
+
+def test_what_no_task_mounts_again_is_not_taken_offline() -> None:
+    host = holding("vfat", mounts=(Mount(DEVICE, "/srv", "vfat", "rw"),))
+    refused(host, "vfat is mounted of it on /srv, and a task mounts only", True, Volume("data"), state="offline")
+
+
 def test_what_is_seen_through_a_volume_is_of_what_holds_it() -> None:
     host = online(mounts=(), fstab="")
     device = host.devices[DEVICE]._replace(holders=("/dev/md0",))
