@@ -372,3 +372,19 @@ def test_a_group_on_a_partition_of_a_multipath_device(node: Node) -> None:
     assert [problem for problem, _detail in said_of_health(node) if problem in ("hidden", "twice")] == []
     node.converge("lvm_drive", name="vg", volumes=[{"name": "v", "size": "24M"}])
     node.converge("layout", drives=[{"name": "vg", "state": "absent"}], allow_destroy=["vg"])
+
+
+@pytest.mark.parametrize("program", ["lvcreate", "mkfs.btrfs"])
+def test_a_volume_that_a_crash_left_without_its_filesystem(node: Node, program: str) -> None:
+    """By the record of the volume, or of its filesystem: without one it would be somebody's, and kept as it is."""
+    words: dict[str, Any] = {"name": "data", "volumes": [{"name": "v", "size": "150M"}], "devices": [node.disk("HDD1")]}
+    path = node.run(f"command -v {program}")
+    # The task ends where the program has been at work (lvcreate), or begins (mkfs).
+    work = 'lvm lvcreate "$@"; udevadm settle; ' if program == "lvcreate" else ""
+    node.run(f"mv {path} {path}.kept; printf '#!/bin/sh\n{work}kill -9 $PPID\n' > {path}; chmod +x {path}")
+    with pytest.raises(AssertionError, match="Killed"):
+        node.module("lvm_drive", prefix="env", **words)
+    node.run(f"mv {path}.kept {path}")
+    assert node.signatures("/dev/data/v") == [""]
+    node.converge("lvm_drive", **words)
+    assert node.signatures("/dev/data/v") == ["btrfs"]
