@@ -192,30 +192,36 @@ def is_own(host: Host, device: Device, what: str, allow: bool) -> bool:
     A partition is a part of what its disk is a part of. Raises Refused where it is a part and may not be given up;
     nothing that runs may be.
     """
-    own = True
-    for path in filter(None, (device.path, device.disk)):
-        where = path if path == device.path else f"its disk {path}"
-        holders = host.devices[path].holders if path in host.devices else ()
-        if holders:
-            raise Refused(
-                f"{what}: {where} is held by {_holder(host, holders[0])}, and a filesystem, swap area or bcache that "
-                f"can be read on {device.path} is of that, or changes below it. Name what lies on top instead of "
-                f"{device.path}"
-            )
-        array = array_of(host, path)
-        if array and path == device.disk and _is_left_over(host, host.devices[path]):
-            continue
-        if array and not host.may_lose(path, allow):
-            others = " ".join(member.device for member in array.members if member.device != path)
-            state = f"which is {array.device}" if array.device else "which does not run"
-            raise Refused(
-                f"{what}: {where} has a superblock of RAID array {array.name or array.uuid} (UUID {array.uuid}, also "
-                f"on {others or 'no other device here'}), {state}; what can be read on {device.path} belongs to the "
-                f"array, and its members would differ. Start the array if it does not run, and name its device "
-                f"instead of {device.path}"
-            )
-        own = own and array is None
-    return own
+    check_disk(host, device, what)
+    return _is_own(host, device, device.path, what, allow)
+
+
+def check_disk(host: Host, device: Device, what: str) -> None:
+    """Raises Refused for a partition whose disk is a part of something, which no permission for the partition ends."""
+    if device.disk in host.devices and not _is_left_over(host, host.devices[device.disk]):
+        _is_own(host, device, device.disk, what, allow=False)
+
+
+def _is_own(host: Host, device: Device, path: str, what: str, allow: bool) -> bool:
+    where = path if path == device.path else f"its disk {path}"
+    holders = host.devices[path].holders if path in host.devices else ()
+    if holders:
+        raise Refused(
+            f"{what}: {where} is held by {_holder(host, holders[0])}, and a filesystem, swap area or bcache that "
+            f"can be read on {device.path} is of that, or changes below it. Name what lies on top instead of "
+            f"{device.path}"
+        )
+    array = array_of(host, path)
+    if array and not host.may_lose(path, allow):
+        others = " ".join(member.device for member in array.members if member.device != path)
+        state = f"which is {array.device}" if array.device else "which does not run"
+        raise Refused(
+            f"{what}: {where} has a superblock of RAID array {array.name or array.uuid} (UUID {array.uuid}, also "
+            f"on {others or 'no other device here'}), {state}; what can be read on {device.path} belongs to the "
+            f"array, and its members would differ. Start the array if it does not run, and name its device "
+            f"instead of {device.path}"
+        )
+    return array is None
 
 
 def _is_below(signature: Signature) -> bool:
@@ -335,6 +341,7 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     refused = f"{device.path}: refused as {role}"
     contents = check_free(host, device, role, option)
     check_no_version(host, device, refused)
+    check_disk(host, device, refused)
     for path in contents:
         check_reserved(host, path, refused, allow)
     held = [(path, content) for path, content in contents.items() if content.signatures]
