@@ -81,7 +81,9 @@ consistency_policy:
   type: str
   choices: [resync, bitmap]
 uuid:
-  description: UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
+  description:
+    - UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
+    - It says which array is meant where several carry one name.
   type: str
 allow_shrink:
   description:

@@ -557,3 +557,41 @@ def test_the_last_state_of_an_array_that_cannot_start(node: Node) -> None:
     assert (former["severity"], former["device"]) == ("critical", paths(node, [three])[0])
     assert "Keep it as it is" in former["remedy"]
     assert "comes back" not in str(former)
+
+
+@pytest.mark.parametrize(("first", "second"), [("other", "$(hostname)"), ("$(hostname)", "$(hostname)")])
+def test_two_arrays_of_one_name(node: Node, first: str, second: str) -> None:
+    """That of this host is meant; of two the task is refused, and both have names of their own to be called by."""
+    uuids, members = [], []
+    for home, number, serials in ((first, 7, ("HDD1", "HDD2")), (second, 8, ("HDD3", "HDD4"))):
+        members.append(small(node, *serials, size="40M"))
+        node.run(
+            f"mdadm --create /dev/md{number} --run --quiet --level=1 --name={home}:data --assume-clean "
+            f"--raid-devices=2 {' '.join(members[-1])}; mkfs.ext4 -q /dev/md{number}; udevadm settle"
+        )
+        uuids.append(node.run(f"mdadm --detail --export /dev/md{number} | sed -n 's/^MD_UUID=//p'").replace(":", ""))
+    before = node.module("layout_info")["layout"]
+    meant = first != second
+    assert {item["name"]: item["uuid"] for item in before["raids"]} == {
+        "md7": uuids[0],
+        ("data" if meant else "md8"): uuids[1],
+    }
+    for running in (True, False):
+        if not running:
+            node.run("udevadm settle; mdadm --quiet --stop /dev/md7; udevadm settle")
+        gone: dict[str, Any] = {"name": "data", "state": "absent", "allow_destroy": True}
+        if meant:
+            told = str(node.module("raid", check=True, **gone)["plan"])
+            assert "/dev/md8" in told
+            assert [path for path in paths(node, members[0]) if path in told] == []
+        else:
+            for words in (gone, {"name": "data"}):
+                assert [uuid for uuid in uuids if uuid not in node.refusal("raid", **words)] == []
+    node.run(f"mdadm --quiet --assemble /dev/md7 {' '.join(members[0])}; udevadm settle")
+    assert node.module("layout_info")["layout"] == before
+    node.converge("layout", **before)
+    assert {item["name"]: item for item in node.module("layout_info")["layout"]["raids"]} == {
+        item["name"]: item for item in before["raids"]
+    }
+    node.lab.reboot()
+    node.unchanged("layout", **before)

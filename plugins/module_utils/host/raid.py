@@ -13,7 +13,7 @@ from ..document.raid import LEAST_DEVICES, Raid, can_run, data_members, redundan
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
-from .boot import ArrayLine, array_lines, array_name, array_path, gone_line, gone_lines, persist
+from .boot import ArrayLine, array_lines, array_name, array_path, claim, gone_line, gone_lines, is_foreign, persist
 from .findings import of_devices, told
 from .raid_health import not_found, of_array
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
@@ -122,19 +122,52 @@ def _find(host: Host, want: Raid) -> Array | None:
             f"{device.path}: refused as a member of {want.name}: it is a member of RAID array "
             f"{owner.device or owner.name} (UUID {owner.uuid}). Take it out of `devices`, or out of that array first."
         )
-    if found:
+    if want.uuid:
         return found
-    stopped = [array for array in host.arrays if not array.device and _is_ours(host, array, want, nameless=False)]
-    if len(stopped) > 1:
-        uuids = " and ".join(array.uuid for array in stopped)
-        raise Refused(f"array {want.name}: two arrays that do not run carry this name; say which one by uuid: {uuids}")
-    if stopped and want.devices:
+    carrying = _carrying(host, want)
+    if want.state == "absent":
+        # Of two, the next run of the task would remove the other one.
+        named = [array for array in carrying if not is_foreign(host, array)]
+        settled = all(array is found for array in named)
+    else:
+        named = _best(host, carrying)
+        settled = not named or bool(by_uuid) or found in named
+    if settled:
+        return found
+    gone = gone_line(host, path)
+    if found or gone or len(named) > 1:
+        others = [_told(array) for array in named if array is not found]
+        others = [_told(found), *others] if found else others
+        if gone:
+            others.append(f"the one that {host.boot.conf} names (UUID {gone.uuid}), of which no device is here")
         raise Refused(
-            f"array {want.name}: an array of this name, UUID {stopped[0].uuid}, does not run, and none of its devices "
-            f"({' '.join(member.device for member in stopped[0].members)}) is in `devices`. Say its uuid to mean that "
-            "one, or choose another name"
+            f"array {want.name}: this name may mean {', or '.join(others)}. Nothing was changed. Say which one is "
+            "meant by `uuid`; `layout_info` shows the name that each has here"
         )
-    return stopped[0] if stopped else None
+    if want.devices:
+        raise Refused(
+            f"array {want.name}: there is an array of this name, {_told(named[0])}, and none of its devices is "
+            "in `devices`. Nothing was changed. Say its uuid to mean that one, or choose another name"
+        )
+    return named[0]
+
+
+def _carrying(host: Host, want: Raid) -> list[Array]:
+    """The arrays that carry the wanted name."""
+    return [array for array in host.arrays if not array.foreign and _is_ours(host, array, want, nameless=False)]
+
+
+def _best(host: Host, arrays: list[Array]) -> list[Array]:
+    """Those that have the best claim to the name that all of them carry."""
+    best = min((claim(host, array) for array in arrays), default=0)
+    return [array for array in arrays if claim(host, array) == best]
+
+
+def _told(array: Array) -> str:
+    """An array for people: by its whole name, where it is, and its UUID."""
+    name = f"{array.home}:{array.name}" if array.home else array.name or "one without a name"
+    where = f"which runs as {array.device}" if array.device else f"on {' '.join(one.device for one in array.members)}"
+    return f"{name} ({where}, UUID {array.uuid})"
 
 
 def _is_ours(host: Host, array: Array, want: Raid, nameless: bool) -> bool:
@@ -577,6 +610,12 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
     uuid = array.uuid if array else ""
     gone = None if array else gone_line(host, path)
     warned = told(f"array {want.name}", not_found(host, gone)) if gone else ()
+    if array is None:
+        warned += tuple(
+            f"array {want.name}: {_told(other)} carries this name and is another host's, so it stays as it is. "
+            "To remove it, say its uuid"
+            for other in _carrying(host, want)
+        )
     detail = f"no ARRAY line for {path}" + (f" (UUID {gone.uuid}), which is not found here" if gone else "")
     persisted, host = persist(host, want.name, path, uuid, None, detail)
     forgotten, host = forget(host, _thing(want), (array.device,) if array else ())
@@ -717,7 +756,7 @@ def _warnings(host: Host, name: str, array: Array) -> tuple[str, ...]:
 
 def name_of(host: Host, array: Array) -> str:
     """What the document calls an array."""
-    return array_name(array_lines(host), array)
+    return array_name(host, array)
 
 
 def dump(host: Host, array: Array) -> dict[str, Any]:
@@ -781,7 +820,9 @@ def device_paths(want: Raid) -> dict[str, str]:
 def made_of(host: Host, want: Raid, _role: str) -> tuple[str, ...]:
     """The devices that it consists of already."""
     path = host.find(array_path(want.name))
-    arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == want.name]
+    arrays = [array for array in host.arrays if path and array.device == path.path] or _best(
+        host, _carrying(host, want)
+    )
     return tuple(member.device for array in arrays for member in array.members if member.role != "copy")
 
 

@@ -131,7 +131,7 @@ def read(references: Iterable[str] = ()) -> Host:
             **{reference: resolve(reference, devices, backings) for reference in (*known, *references)},
         },
         real=_real_points(host, named),
-        called=_called([(array_path(array_name(lines, array)), array.device) for array in host.arrays if array.device]),
+        called={array_path(array_name(host, array)): array.device for array in host.arrays if array.device},
     )
 
 
@@ -149,12 +149,6 @@ def _real_points(host: Host, named: Iterable[Line]) -> dict[str, str]:
     wanted = {line.place for line in named if line.mount_point.startswith("/")} - points
     found = {point: os.path.realpath(point) for point in wanted}
     return {point: real for point, real in found.items() if real != point}
-
-
-def _called(paths: list[tuple[str, str]]) -> dict[str, str]:
-    """The devices of arrays by the paths that they are to have, as far as two do not claim one."""
-    wanted = [path for path, _device in paths]
-    return {path: device for path, device in paths if wanted.count(path) == 1}
 
 
 def deepen(host: Host, need: Unread) -> Host:
@@ -628,6 +622,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     return Array(
         uuid=block.uuid if block else _known_uuid(base, metadata),
         name=block.name if block else "",
+        home=block.home if block else "",
         level=level,
         raid_devices=int(read_text(f"{base}/raid_disks").split(" ")[0] or 0) or (block.raid_devices if block else 0),
         members=_in_order(members),
@@ -735,6 +730,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
     return Array(
         uuid=head.uuid,
         name=head.name,
+        home=head.home,
         level=head.level,
         raid_devices=head.raid_devices,
         members=_in_order(raid_roles.stopped(blocks)),
@@ -831,12 +827,13 @@ def _boot() -> Boot:
     elif os.path.exists("/usr/bin/dracut") or os.path.exists("/usr/sbin/dracut"):
         tool, images = "dracut", [f"/boot/initramfs-{version}.img" for version in versions]
     else:
-        return Boot(conf=mdadm_conf())
+        return Boot(conf=mdadm_conf(), hostname=os.uname().nodename)
     times = [os.stat(image).st_mtime for image in images if os.path.exists(image)]
     conf = mdadm_conf()
     if not times:
-        return Boot(conf=conf)
-    return Boot(tool, min(times), os.stat(conf).st_mtime if os.path.exists(conf) else 0.0, conf)
+        return Boot(conf=conf, hostname=os.uname().nodename)
+    changed = os.stat(conf).st_mtime if os.path.exists(conf) else 0.0
+    return Boot(tool, min(times), changed, conf, os.uname().nodename)
 
 
 def _signatures(path: str) -> tuple[Signature, ...]:

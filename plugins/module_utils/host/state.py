@@ -189,7 +189,8 @@ class Array(NamedTuple):
     is in bytes per second, ``per_cent`` how far the ``sync_action`` has come. ``data_offset`` is where the data begins
     on its members, ``first_data`` where it does on the one that keeps least before it. ``unsynced``: a resync has not
     ended, and may not have begun. ``needs_backup``: mdadm started a reshape with a backup file, and goes on only if it
-    is given that. ``unused``: it does not run, and by all of its superblocks nobody ever wrote to it.
+    is given that. ``unused``: it does not run, and by all of its superblocks nobody ever wrote to it. ``home`` is the
+    host that its name is qualified with in its superblocks (``home:name``).
     """
 
     uuid: str
@@ -218,6 +219,7 @@ class Array(NamedTuple):
     unsynced: bool = False
     needs_backup: bool = False
     unused: bool = False
+    home: str = ""
 
     @property
     def running(self) -> bool:
@@ -447,13 +449,15 @@ class Boot(NamedTuple):
     """How this host carries storage configuration into its initramfs.
 
     ``tool`` is update-initramfs, dracut or empty; ``built`` is when the oldest image that it keeps was made
-    (seconds since the epoch); ``changed`` is when mdadm.conf was, and ``conf`` where that is.
+    (seconds since the epoch); ``changed`` is when mdadm.conf was, and ``conf`` where that is. ``hostname`` is the
+    host's name, by which mdadm knows its arrays.
     """
 
     tool: str = ""
     built: float = 0.0
     changed: float = 0.0
     conf: str = "/etc/mdadm/mdadm.conf"
+    hostname: str = ""
 
 
 class Mapped(NamedTuple):

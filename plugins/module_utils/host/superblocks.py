@@ -51,6 +51,7 @@ class MdSuperblock(NamedTuple):
     devices, by the number that each has in it (this one's own is ``number``), as they were when the superblock was
     written (``updated``, seconds since the epoch). ``device_uuid`` is empty in metadata 0.90.
     ``least_size`` is how large md wants the device to be (0: wherever the superblock is found, it is large enough).
+    ``home`` is the host that the array's name is qualified with.
     """
 
     uuid: str
@@ -74,6 +75,7 @@ class MdSuperblock(NamedTuple):
     reshaping: bool = False
     needs_backup: bool = False
     least_size: int = 0
+    home: str = ""
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -194,6 +196,7 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         reshaping=reshaping,
         needs_backup=reshaping and delta_disks <= 0 and not features & _NEW_OFFSET,
         least_size=data_offset + data_size << 9 if metadata in SUPERBLOCK_FIRST else 0,
+        home=name.split(":", 1)[0] if ":" in name else "",
     )
 
 

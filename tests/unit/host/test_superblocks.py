@@ -124,6 +124,7 @@ MD = MdSuperblock(
     component_size=2 * MiB,
     data_offset=1 * MiB,
     least_size=5 * MiB,
+    home="host",
 )
 V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
 
@@ -149,9 +150,9 @@ def test_md_wherever_it_is(image: Image, metadata: str, offset: int) -> None:
         ({"features": 4, "more_devices": -1}, {"reshaping": True, "needs_backup": True}),
         ({"features": 4 | 64, "more_devices": -1}, {"reshaping": True}),
         ({"resynced": 0}, {"unsynced": True}),
-        ({"name": b"data"}, {"name": "data"}),
+        ({"name": b"data"}, {"name": "data", "home": ""}),
         ({"name": b"host:" + b"x" * 27}, {"name": "x" * 27}),
-        ({"name": b""}, {"name": ""}),
+        ({"name": b""}, {"name": "", "home": ""}),
         ({"level": -1}, {"level": "linear", "layout": ""}),
         ({"level": 6, "layout": 0}, {"level": "6", "layout": "left-asymmetric"}),
         ({"level": 6, "layout": 18}, {"level": "6", "layout": ""}),
