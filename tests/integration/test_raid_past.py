@@ -595,3 +595,29 @@ def test_two_arrays_of_one_name(node: Node, first: str, second: str) -> None:
     }
     node.lab.reboot()
     node.unchanged("layout", **before)
+
+
+def test_one_name_in_several_sections(node: Node) -> None:
+    """A partition, an array and a volume group called data: each is meant by its section, or the task is refused."""
+    (two,) = small(node, "HDD2", size="60M")
+    disk = node.disk("HDD1")
+    node.run(f"printf 'label: gpt\\nsize=60M,name=data\\nsize=60M\\n' | sfdisk --quiet {disk}; udevadm settle")
+    node.run(
+        f"mdadm --create /dev/md/data --run --quiet --level=1 --assume-clean --raid-devices=2 {disk}-part1 {two}; "
+        f"mkfs.ext4 -q /dev/md/data; vgcreate -q data {disk}-part2; lvcreate -qy -L 20M -n v data; "
+        "mkfs.ext4 -q /dev/data/v; udevadm settle"
+    )
+    document = node.module("layout_info")["layout"]
+    assert document["raids"][0]["devices"][0] == "partitions: data"
+    assert "raids: data" in [item["device"] for item in document["filesystems"]]
+    node.converge("layout", **document)
+    assert node.module("layout_info")["layout"] == document
+
+    nothing: dict[str, Any] = {"mode": "exact", "raids": [], "drives": []}
+    refused = node.refusal("layout", **nothing, allow_destroy=["data"])
+    assert "data may mean drives: data and raids: data" in refused
+    refused = node.refusal("layout", **nothing, allow_destroy=["raids: data"])
+    assert "would remove: drives: data. Name" in refused
+    gone = node.converge("layout", mode="exact", raids=[], allow_destroy=["raids: data"])
+    assert "data/v" not in str(gone["plan"])
+    assert node.signatures(two, "/dev/data/v") == ["", "ext4"]

@@ -45,7 +45,7 @@ def references(want: Raid) -> tuple[str, ...]:
 
 def plan(host: Host, want: Raid, allow: bool) -> Plan:
     """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
-    array = _find(host, want)
+    array = find(host, want)
     record = begun(host, _thing(want))
     if array and record and _is_half_made(array, record):
         return _anew(host, want, array, allow)
@@ -87,7 +87,7 @@ def _anew(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
     return both(Plan(steps, host), plan(host, want, allow))
 
 
-def _find(host: Host, want: Raid) -> Array | None:
+def find(host: Host, want: Raid) -> Array | None:
     """The array that is meant: by its path, by UUID (as wanted, or as mdadm.conf knows it), by members and name.
 
     Raises Refused where these disagree.
@@ -694,7 +694,7 @@ def _announce(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host
 
 def announce(host: Host, wanted: list[Raid]) -> tuple[tuple[Step, ...], Host]:
     """What makes the next boot know all the new ones among these arrays: one initramfs for all of them."""
-    new = [want for want in wanted if want.state == "present" and _find(host, want) is None]
+    new = [want for want in wanted if want.state == "present" and find(host, want) is None]
     steps: tuple[Step, ...] = ()
     boot = host.boot
     for want in new:
@@ -828,7 +828,7 @@ def made_of(host: Host, want: Raid, _role: str) -> tuple[str, ...]:
 
 def facts(host: Host, want: Raid) -> dict[str, Any]:
     """What the module returns of the wanted array."""
-    array = _find(host, want)
+    array = find(host, want)
     return {"raid": dump(host, array) if array else None, "status": status(host, array) if array else None}
 
 
