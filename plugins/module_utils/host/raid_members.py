@@ -200,9 +200,12 @@ def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow
     )
     members = tuple(member for member in array.members if member.device != device.path)
     sync_action = "recover" if role == "rebuilding" else array.sync_action
-    room = min(array.room, usable(array.metadata, device.size, array.data_offset)) if array.room else 0
+    own = usable(array.metadata, device.size, array.data_offset) if array.room else 0
     grown = array._replace(
-        members=(*members, Member(device.path, role)), state="clean", sync_action=sync_action, room=room
+        members=(*members, Member(device.path, role, room=own)),
+        state="clean",
+        sync_action=sync_action,
+        room=min(array.room, own),
     )
     host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
     return steps, with_array(host, array, grown), grown

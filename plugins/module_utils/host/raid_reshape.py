@@ -156,9 +156,18 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
         if lost:
             detail += f", with the superblocks at the new ends of {' '.join(lost)}"
         found = tuple(member._replace(lost=False) for member in array.members)
-        return _grow(host, want, array, detail, ("--size=max",), component_size=array.room, members=found)
-    detail = f"to {show_size(size)} of each member"
-    return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
+        grown = _grow(host, want, array, detail, ("--size=max",), component_size=array.room, members=found)
+    else:
+        detail = f"to {show_size(size)} of each member"
+        grown = _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
+    steps, host, larger = grown
+    # What lies on it has the room at once, before the new part is in sync.
+    unit = array.chunk_size or 1
+    gained = int(
+        (size // unit * unit - array.component_size) * data_members(array.level, array.raid_devices, array.layout)
+    )
+    device = host.devices[array.device]
+    return steps, host.with_size(device.path, device.size + max(gained, 0)) if device.size else host, larger
 
 
 def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:

@@ -618,7 +618,8 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     if coded.isdigit() and state != "inactive":
         layout = layout_word(level, int(coded))
     completed = read_text(f"{base}/sync_completed").partition(" / ")
-    offsets = _offsets(base, by_kernel) if metadata in METADATA else []
+    rooms = _rooms(base, metadata, by_kernel) if metadata in METADATA else {}
+    members = [member._replace(room=rooms.get(member.device, (0, 0))[0]) for member in members]
     return Array(
         uuid=block.uuid if block else _known_uuid(base, metadata),
         name=block.name if block else "",
@@ -638,8 +639,8 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         consistency_policy=read_text(f"{base}/consistency_policy"),
         component_size=int(read_text(f"{base}/component_size") or 0) << 10,
         # What the smallest member could give to the array.
-        room=min((usable(metadata, device.size, offset) for device, offset in offsets), default=0),
-        first_data=min((offset for _device, offset in offsets), default=0),
+        room=min((room for room, _offset in rooms.values()), default=0),
+        first_data=min((offset for _room, offset in rooms.values()), default=0),
         array_size=int(_number(read_text(f"{base}/array_size"))) << 10,
         per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
@@ -716,13 +717,13 @@ def _number(text: str) -> str:
     return text if text.isdigit() else "0"
 
 
-def _offsets(base: str, by_kernel: Mapping[str, Device]) -> list[tuple[Device, int]]:
-    """The members, and where the data begins on each, in bytes."""
-    return [
-        (by_kernel[name[4:]], int(_number(read_text(f"{base}/{name}/offset"))) << 9)
-        for name in _list(base)
-        if name.startswith("dev-") and name[4:] in by_kernel
-    ]
+def _rooms(base: str, metadata: str, by_kernel: Mapping[str, Device]) -> dict[str, tuple[int, int]]:
+    """How much of each member the array could use, and where the data begins on it, in bytes."""
+    members = {name: by_kernel[name[4:]] for name in _list(base) if name.startswith("dev-") and name[4:] in by_kernel}
+    offsets = {name: int(_number(read_text(f"{base}/{name}/offset"))) << 9 for name in members}
+    return {
+        device.path: (usable(metadata, device.size, offsets[name]), offsets[name]) for name, device in members.items()
+    }
 
 
 def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:

@@ -31,6 +31,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Member,
     PhysicalVolume,
     Signature,
+    Table,
 )
 
 from .hosts import (
@@ -42,6 +43,7 @@ from .hosts import (
     an_array,
     claim,
     commands,
+    disk,
     disks,
     mdadm_line,
     outline,
@@ -291,6 +293,39 @@ def test_larger_members() -> None:
     assert commands(plan(larger, size=9 * GiB + (512 << 20))) == ["mdadm --grow /dev/md0 --size=9961472"]
     assert plan(larger, size=9 * GiB - 4096).steps == ()
     refused(larger, "size is 11 GiB, and its smallest member has 10 GiB", size=11 * GiB)
+
+
+@pytest.mark.parametrize(("level", "data"), [("1", 1), ("5", 2), ("10", 1.5)])
+def test_what_lies_on_an_array_has_its_room_at_once(level: str, data: float) -> None:
+    """Once its partitions grew, the array has their room, where the superblock lies before the data."""
+    chunks = 0 if level == "1" else 512 << 10
+    members = tuple(Member(path, "active", slot, room=8 * GiB) for slot, path in enumerate((SDB, SDC, SDD)))
+    array = an_array(SDB, SDC, SDD, level=level, chunk_size=chunks, sync_action="idle", layout="n2" * (level == "10"))
+    array = array._replace(members=members, room=8 * GiB, component_size=8 * GiB)
+    before = host(array)
+    assert raid.plan(before, Raid("md0", largest=True), False).steps == ()
+    for path in (SDB, SDC):
+        before = before.with_size(path, 12 * GiB)
+    assert before.arrays[0].room == 8 * GiB
+    before = before.with_size(SDD, 11 * GiB)
+    grown = settle(raid, before, Raid("md0", largest=True))
+    assert commands(grown) == ["mdadm --grow /dev/md0 --size=max"]
+    assert grown.after.devices["/dev/md0"].size == 10 * GiB + GiB * data
+    last = host(array._replace(metadata="1.0")).with_size(SDD, 11 * GiB)
+    assert last.arrays[0].room == 8 * GiB
+
+
+@pytest.mark.parametrize(
+    ("table", "after"),
+    [
+        (Table("gpt", MiB, GiB - 16896), Table("gpt", MiB, GiB - 16896, limit=2 * GiB - 16896)),
+        (Table("dos", MiB, GiB, slots=4), Table("dos", MiB, 2 * GiB, slots=4)),
+    ],
+)
+def test_a_table_on_what_grew_has_its_room(table: Table, after: Table) -> None:
+    before = a_host(disk(SDB, GiB), tables={SDB: table})
+    assert before.with_size(SDB, 2 * GiB).tables == {SDB: after}
+    assert before.with_size(SDB, GiB).tables == {SDB: table}
 
 
 #: Of each member: what is a multiple of both shapes' stripes.
