@@ -621,3 +621,31 @@ def test_one_name_in_several_sections(node: Node) -> None:
     gone = node.converge("layout", mode="exact", raids=[], allow_destroy=["raids: data"])
     assert "data/v" not in str(gone["plan"])
     assert node.signatures(two, "/dev/data/v") == ["", "ext4"]
+
+
+@pytest.mark.parametrize("log", ["--write-journal {}", "--consistency-policy=ppl"])
+def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -> None:
+    """No change is made to it; what layout_info says of it can be applied, and what was stopped is started again."""
+    *members, journal = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="40M")
+    node.run(
+        f"mdadm --create /dev/md/logged --run --quiet --level=5 --raid-devices=3 {log.format(journal)} {' '.join(members)}; "
+        "udevadm settle; mdadm --quiet --wait /dev/md/logged || true; mkfs.ext4 -q /dev/md/logged; "
+        "mount /dev/md/logged /mnt; echo kept > /mnt/file; umount /mnt; sync; udevadm settle"
+    )
+    document = node.module("layout_info")["layout"]
+    node.converge("layout", **document)
+    assert node.module("layout_info")["layout"] == document
+    node.unchanged("raid", name="logged")
+    refused = node.refusal("raid", name="logged", bitmap="internal")
+    assert "such an array is not changed here" in refused
+    node.converge("raid", name="logged", state="stopped")
+    node.converge("raid", name="logged")
+    assert node.run("mount -o ro /dev/md/logged /mnt; cat /mnt/file; umount /mnt") == "kept"
+    node.unchanged("layout", **document)
+    if "journal" in log:
+        node.module("raid", name="logged", state="stopped")
+        node.lab.pull_disk("HDD4")
+        assert "it has a write journal, and the device with that is not here" in node.refusal("raid", name="logged")
+        node.lab.insert_disk("HDD4")
+    node.converge("raid", name="logged", state="absent", allow_destroy=True)
+    assert node.signatures(*members, journal) == ["", "", "", ""]

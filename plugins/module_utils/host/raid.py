@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan, Step, Wait, Write, both, kernel_name, new_uuid, placeholder
-from ..document.raid import LEAST_DEVICES, Raid, can_run, data_members, redundancy
+from ..document.raid import LEAST_DEVICES, LEVELS, Raid, can_run, data_members, redundancy
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
@@ -360,6 +360,13 @@ def _check_given_up(host: Host, want: Raid, array: Array) -> None:
 
 
 def _change(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
+    """What makes a running array as it is wanted."""
+    steps, host, changed = _changes(host, want, array, allow)
+    raid_reshape.check_changed(want, array, steps)
+    return steps, host, changed
+
+
+def _changes(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
     """Members and shape, one after the other: while a reshape is on its way, nothing else is begun."""
     steps, resumed = raid_reshape.resume(want, array)
     host, array = with_array(host, array, resumed), resumed
@@ -432,13 +439,13 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     why = _cannot_start(host, array)
     if why:
         raise Refused(f"array {want.name} cannot start: {why}")
-    for member in array.devices("active", "rebuilding", "replacing", "spare"):
+    members = array.devices("active", "rebuilding", "replacing", "spare", "journal")
+    for member in members:
         device = host.devices[member]
         if device.holders != (array.device,):
             check_free(host, device, f"a member of {want.name}", "devices")
     slots = {member.slot for member in array.members if member.role == "active"}
     missing = array.raid_devices - len(slots)
-    members = array.devices("active", "rebuilding", "replacing", "spare")
     steps: tuple[Step, ...] = ()
     if array.device:
         steps += (_stop_step(host, want.name, array),)
@@ -508,6 +515,11 @@ def _cannot_start(host: Host, array: Array) -> str:
             "it was being written to when it went down, so its parity may be wrong, and only "
             f"{' '.join(active)} of its {array.raid_devices} members are here: md does not start it so, since what it "
             "would make up for the missing member may be wrong. Nothing was changed. Connect the member that is missing"
+        )
+    if array.consistency_policy == "journal" and not array.devices("journal"):
+        return (
+            "it has a write journal, and the device with that is not here: what was written last may be only there. "
+            "Nothing was changed. Connect that device"
         )
     if array.needs_backup:
         return (
@@ -764,7 +776,7 @@ def dump(host: Host, array: Array) -> dict[str, Any]:
     spares, working = array.devices("spare"), array.devices("active", "rebuilding")
     return {
         "name": name_of(host, array),
-        "level": array.level,
+        "level": array.level if array.level in LEVELS else None,
         "devices": [host.stable(device) for device in (working + array.devices("faulty"))[: array.raid_devices]],
         "spare_devices": [host.stable(device) for device in spares],
         "chunk_size": None if array.level == "1" else array.chunk_size or None,

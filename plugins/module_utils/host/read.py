@@ -739,6 +739,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
         layout=head.layout,
         metadata=head.metadata,
         bitmap=head.bitmap,
+        consistency_policy=head.log,
         reshaping=head.reshaping,
         component_size=head.component_size,
         data_offset=head.data_offset,

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Write
-from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
@@ -66,6 +66,12 @@ FOUR = an_array(
     room=9 * GiB,
 )
 SIX = an_array(SDB, SDC, SDD, SDE, level="6", chunk_size=512 << 10, sync_action="idle")
+
+
+#: Those that are only started, stopped and removed.
+LOGGED = FIVE._replace(consistency_policy="ppl")
+JOURNALED = FIVE._replace(consistency_policy="journal", members=(*FIVE.members, Member(SDE, "journal")))
+LINEAR = MIRROR._replace(level="linear", chunk_size=64 << 10)
 
 
 def host(array: Array, **more: Any) -> Host:
@@ -488,6 +494,24 @@ def test_what_a_power_cut_would_spoil(array: Array, words: dict[str, Any]) -> No
         refused(old, "only with that mdadm needs no backup file", **words, allow_unprotected_reshape=True)
 
 
+@pytest.mark.parametrize("array", [LOGGED, JOURNALED, LINEAR])
+def test_what_is_not_changed_is_kept_stopped_started_and_removed(array: Array) -> None:
+    item = {word: value for word, value in raid.dump(host(array), array).items() if value is not None}
+    assert settle(raid, host(array), parse(item)).steps == ()
+    assert outline(plan(array, scrub="check") if array != LINEAR else plan(array)) == ["scrub raid md0"] * (
+        array != LINEAR
+    )
+    stopped = settle(raid, host(array), parse({**item, "state": "stopped"})).after
+    started = settle(raid, stopped, parse(item))
+    assert commands(started)[-1].endswith(" ".join(member.device for member in array.members))
+    assert settle(raid, stopped, parse({"name": "md0", "state": "absent"}), True).after.arrays == ()
+
+
+def test_an_array_without_its_journal_does_not_start() -> None:
+    array = JOURNALED._replace(device="", members=FIVE.members, name="md0")
+    refused(array, "it has a write journal, and the device with that is not here")
+
+
 def test_layouts() -> None:
     ten = FOUR._replace(level="10", layout="n2")
     assert plan(ten, layout="n2").steps == ()
@@ -555,9 +579,10 @@ def test_a_scrub_is_an_act() -> None:
         (FIVE, {"metadata": "1.0"}, "its metadata is 1.2, and 1.0 is wanted"),
         (MIRROR, {"chunk_size": 64 << 10}, "does not stripe"),
         (an_array(SDB, SDC, level="0", chunk_size=512 << 10), {"chunk_size": 64 << 10}, "does not change in place"),
-        (FIVE._replace(consistency_policy="ppl"), {}, "has a partial parity log"),
-        (FIVE._replace(members=(*FIVE.members, Member(SDE, "journal"))), {}, "has a write journal"),
-        (MIRROR._replace(level="linear"), {}, "is of level linear"),
+        (LOGGED, {"bitmap": "internal"}, "has a partial parity log, and such an array is not changed here"),
+        (JOURNALED, {"bitmap": "internal"}, "has a write journal, and such an array is not changed here"),
+        (JOURNALED, {"devices": (SDB, SDC, SDF)}, "has a write journal, and such an array is not changed here"),
+        (LINEAR, {"spare_devices": (SDF,)}, "is of level linear, and such an array is not changed here"),
     ],
 )
 def test_what_does_not_change_in_place(array: Array, words: dict[str, Any], said: str) -> None:
