@@ -11,6 +11,7 @@ _RAID = r"""
 name:
   description:
     - The array's name. V(md0), or any other C(md) with a number, is C(/dev/md0); another name is C(/dev/md/NAME).
+    - That of another host's array may be C(HOST:NAME), as mdadm calls it.
   type: str
   required: true
 level:

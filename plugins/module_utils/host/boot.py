@@ -25,6 +25,10 @@ _NUMBERED = re.compile(r"md\d+")
 _MOST_SHARED = 23
 
 
+#: What an ARRAY line has in the place of a path where the array is not to be assembled.
+IGNORE = "<ignore>"
+
+
 def array_path(name: str) -> str:
     """``md0`` is /dev/md0, every other name is /dev/md/NAME."""
     return f"/dev/{name}" if _NUMBERED.fullmatch(name) else f"/dev/md/{name}"
@@ -133,6 +137,11 @@ def _line_name(text: str, array: Array) -> str:
     )
 
 
+def _own_name(array: Array) -> str:
+    """The name in an array's superblock. mdadm calls /dev/md0 ``0`` there."""
+    return f"md{array.name}" if array.device == f"/dev/md{array.name}" else array.name
+
+
 def _kernel_name(array: Array) -> str:
     return array.device.rsplit("/", 1)[-1]
 
@@ -142,7 +151,7 @@ def _names(text: str, hostname: str, arrays: tuple[Array, ...]) -> dict[tuple[st
     """The names of arrays by UUID and device, each name once."""
     claims: dict[str, list[tuple[int, Array]]] = {}
     for array in arrays:
-        name = _line_name(text, array) or array.name or _kernel_name(array)
+        name = _line_name(text, array) or _own_name(array) or _kernel_name(array)
         claims.setdefault(name, []).append((_claim(text, hostname, array), array))
     names: dict[tuple[str, str], str] = {}
     for name, claimed in claims.items():
