@@ -628,7 +628,8 @@ def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -
     """No change is made to it; what layout_info says of it can be applied, and what was stopped is started again."""
     *members, journal = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="40M")
     node.run(
-        f"mdadm --create /dev/md/logged --run --quiet --level=5 --raid-devices=3 {log.format(journal)} {' '.join(members)}; "
+        f"mdadm --create /dev/md/logged --run --quiet --level=5 --raid-devices=3 {log.format(journal)} "
+        f"{' '.join(members)}; "
         "udevadm settle; mdadm --quiet --wait /dev/md/logged || true; mkfs.ext4 -q /dev/md/logged; "
         "mount /dev/md/logged /mnt; echo kept > /mnt/file; umount /mnt; sync; udevadm settle"
     )
@@ -649,3 +650,49 @@ def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -
         node.lab.insert_disk("HDD4")
     node.converge("raid", name="logged", state="absent", allow_destroy=True)
     assert node.signatures(*members, journal) == ["", "", "", ""]
+
+
+@pytest.mark.parametrize("what", ["missing", "faulty", "replacing", "inactive", "stopped"])
+def test_a_condition_that_passes_is_no_wish(node: Node, what: str) -> None:
+    """What layout_info says of an array in it is applied, and nothing changes."""
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="60M")
+    level = "5" if what == "inactive" else "1"
+    node.module("raid", name="data", level=level, devices=parts[:3], wait=True)
+    array = "/dev/md/data"
+    if what in ("missing", "faulty"):
+        node.run(f"mdadm --quiet {array} --fail {parts[2]}")
+        node.run(f"udevadm settle; mdadm --quiet {array} --remove {parts[2]}" if what == "missing" else "true")
+    elif what == "replacing":
+        node.run(f"{SLOW}; mdadm --quiet {array} --add {parts[3]}; mdadm --quiet {array} --replace {parts[1]}")
+    else:
+        node.run(f"udevadm settle; mdadm --quiet --stop {array}; udevadm settle")
+        node.run(f"mdadm --incremental {parts[0]}; udevadm settle" if what == "inactive" else "true")
+    look = "cat /etc/mdadm/mdadm.conf; grep -v recovery /proc/mdstat | grep -v finish"
+    before = node.run(look)
+    document = node.module("layout_info")["layout"]
+    told = node.unchanged("layout", **document)
+    assert told.get("pending", []) == []
+    node.unchanged("layout", mode="exact", raids=document["raids"])
+    assert node.run(look) == before
+
+
+def test_arrays_as_mdadm_names_them(node: Node) -> None:
+    """One called 0 in its superblock is md0, and one of another host may have the name of that host in its own."""
+    first, second = small(node, "HDD1", "HDD2", size="40M"), small(node, "HDD3", "HDD4", size="40M")
+    create = "mdadm --create {} --run --quiet --level=1 --assume-clean --raid-devices=2 {}; udevadm settle"
+    node.run(create.format("/dev/md0", " ".join(first)))
+    node.run(create.format("/dev/md5 --name=oldhost:data", " ".join(second)))
+    uuid = node.run("mdadm --detail --export /dev/md5 | sed -n 's/^MD_UUID=//p'")
+    node.run(
+        f"echo 'ARRAY /dev/md/oldhost:data metadata=1.2 UUID={uuid} name=oldhost:data' >> /etc/mdadm/mdadm.conf; "
+        "echo 'ARRAY <ignore> UUID=11111111:22222222:33333333:44444444' >> /etc/mdadm/mdadm.conf"
+    )
+    found = node.module("layout_info")
+    assert [item["name"] for item in found["layout"]["raids"]] == ["md0", "oldhost:data"]
+    assert found["health"] == []
+    node.module("raid", name="md0")
+    node.converge("layout", **found["layout"])
+    node.unchanged("raid", name="md0")
+    node.unchanged("raid", name="oldhost:data")
+    node.lab.reboot()
+    node.unchanged("layout", **found["layout"])

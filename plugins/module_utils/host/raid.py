@@ -13,7 +13,18 @@ from ..document.raid import LEAST_DEVICES, LEVELS, Raid, can_run, data_members, 
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
-from .boot import ArrayLine, array_lines, array_name, array_path, claim, gone_line, gone_lines, is_foreign, persist
+from .boot import (
+    IGNORE,
+    ArrayLine,
+    array_lines,
+    array_name,
+    array_path,
+    claim,
+    gone_line,
+    gone_lines,
+    is_foreign,
+    persist,
+)
 from .findings import of_devices, told
 from .raid_health import not_found, of_array
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
@@ -27,7 +38,6 @@ from .unfinished import anew, begun, forget, intent, look, same_uuid
 _BITMAP_FROM = 100 << 30
 #: mdadm's own for a new array.
 _CHUNK = 512 << 10
-_IGNORE = "<ignore>"
 #: Whoever opens the node of an array that was stopped gets an empty md device for it.
 _NOT_THERE = ("", "clear")
 #: How many rounds of changes what is pending may take: a change of level takes three.
@@ -178,7 +188,7 @@ def _is_ours(host: Host, array: Array, want: Raid, nameless: bool) -> bool:
     if want.uuid:
         return array.uuid == want.uuid
     line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
-    if line and line.device not in ("", _IGNORE, array_path(want.name)):
+    if line and line.device not in ("", IGNORE, array_path(want.name)):
         return False
     if not array.name:
         return nameless and array.metadata == "0.90"
@@ -574,7 +584,7 @@ def _stopped(host: Host, want: Raid, array: Array) -> Plan:
             f"(metadata {array.metadata}). Nothing was changed. Leave it running, and have a task with `size: max` "
             "move the superblocks first (and `bitmap: none`, where it has a bitmap)"
         )
-    line = ArrayLine(_IGNORE, array.uuid)
+    line = ArrayLine(IGNORE, array.uuid)
     steps, host = persist(host, want.name, array_path(want.name), array.uuid, line, "not to be assembled at boot")
     if array.device:
         steps += (_stop_step(host, want.name, array),)
@@ -815,7 +825,7 @@ def status(host: Host, array: Array) -> dict[str, Any]:
 def _renamed_at_boot(host: Host, array: Array) -> list[str]:
     """What the next boot changes about the name of an array that runs."""
     line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
-    if not array.running or line is None or line.device in ("", _IGNORE):
+    if not array.running or line is None or line.device in ("", IGNORE):
         return []
     return (
         []
@@ -846,4 +856,23 @@ def facts(host: Host, want: Raid) -> dict[str, Any]:
 
 def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """All that there are, each as an item of the document and how it does."""
-    return [(dump(host, array), status(host, array)) for array in host.arrays if not array.foreign]
+    return [(_as_it_is(dump(host, array), array), status(host, array)) for array in listed(host)]
+
+
+def listed(host: Host) -> list[Array]:
+    """Those of which a document tells. One that mdadm.conf has started, and that does not run for now, is not among
+    them: no word says to leave it at that.
+    """
+    lines = {line.uuid: line.device for line in array_lines(host)}
+    return [
+        array
+        for array in host.arrays
+        if not array.foreign and (array.running or (not array.device and lines.get(array.uuid, IGNORE) == IGNORE))
+    ]
+
+
+def _as_it_is(item: dict[str, Any], array: Array) -> dict[str, Any]:
+    """An item that changes nothing where it is applied: what is omitted stays, also a place that is empty for now."""
+    missing = len(array.devices("active", "rebuilding")) < array.raid_devices
+    passing = array.running and (missing or array.devices("faulty", "replacing"))
+    return {**item, "devices": None, "spare_devices": None} if passing else item

@@ -50,9 +50,7 @@ def found(host: Host) -> list[Found]:
         for backing in host.backings
     ]
     raids = []
-    for array in host.arrays:
-        if array.foreign:
-            continue
+    for array in raid.listed(host):
         name = raid.name_of(host, array)
         raids.append(Found("raids", name, Raid(name, uuid=array.uuid, state="absent"), (array.device,)))
     partitions = [
