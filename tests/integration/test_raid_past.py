@@ -696,3 +696,27 @@ def test_arrays_as_mdadm_names_them(node: Node) -> None:
     node.unchanged("raid", name="oldhost:data")
     node.lab.reboot()
     node.unchanged("layout", **found["layout"])
+
+
+@pytest.mark.parametrize("leaves", ["replaced", "absent", "spare"])
+def test_what_a_superblock_hid_does_not_come_back(node: Node, leaves: str) -> None:
+    """A disk with an old partition table became a member as a whole: taken out, it is blank."""
+    one, two, three = disks = node.disks("HDD1", "HDD2", "HDD3")
+    for disk in disks[:2]:
+        node.run(f"printf 'label: gpt\\nsize=60M,name=old\\n' | sfdisk --quiet {disk}; udevadm settle")
+        node.run(f"mkfs.ext4 -q -L data {disk}-part1")
+    devices, spares = (2, "") if leaves != "spare" else (1, "--spare-devices=1 --force")
+    node.run(
+        f"mdadm --create /dev/md/data --run --quiet --level=1 --assume-clean --size=60M "
+        f"--raid-devices={devices} {spares} {one} {two}; udevadm settle; "
+        "mkfs.ext4 -q -L data /dev/md/data; udevadm settle"
+    )
+    if leaves == "replaced":
+        node.module("raid", name="data", devices=[one, three], wait=True)
+    elif leaves == "spare":
+        node.module("raid", name="data", spare_devices=[])
+    else:
+        node.module("raid", name="data", state="absent", allow_destroy=True)
+    node.run(f"udevadm settle; partprobe {two} || partx --update {two}; udevadm settle", check=False)
+    assert node.signatures(two) == [""]
+    assert node.run(f"ls {two}*") == two

@@ -91,7 +91,7 @@ def _anew(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
     steps: tuple[Step, ...] = (_stop_step(host, want.name, array),) if array.device else ()
     host = _without_array(host, array)
     for member in array.members:
-        steps += (zero_step(want.name, host.devices[member.device], array.metadata),)
+        steps += (zero_step(want.name, host.devices[member.device]),)
         host = host.with_content(member.device)
     host = host._replace(arrays=replace_item(host.arrays, array))
     return both(Plan(steps, host), plan(host, want, allow))
@@ -626,7 +626,7 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
         host = _without_array(host, array)
         for member in array.members:
             own = f"it {describe(host, array, member)}" if member.role in OUTSIDE else lost
-            steps += (zero_step(want.name, host.devices[member.device], array.metadata, own),)
+            steps += (zero_step(want.name, host.devices[member.device], own),)
             host = host.with_content(member.device)
         host = host._replace(arrays=replace_item(host.arrays, array))
     uuid = array.uuid if array else ""

@@ -15,7 +15,13 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Ed
 from ansible_collections.strata.storage.plugins.module_utils.document import raid as document
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Idle, Inspect, Vacate
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
+    Claim,
+    EraseTables,
+    Idle,
+    Inspect,
+    Vacate,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Array,
@@ -527,7 +533,7 @@ def test_an_empty_array_is_removed_the_array_line_last() -> None:
         "raid",
         "md0",
         "its superblock on /dev/sdb",
-        (run("mdadm", "--zero-superblock", SDB),),
+        (EraseTables(SDB), run("mdadm", "--zero-superblock", SDB), run("wipefs", "--all", SDB)),
         claims=(Claim(SDB, "serial sdb", None),),
         flush=(SDB,),
     )

@@ -16,6 +16,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host import raid
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
     DropStripes,
+    EraseTables,
     Idle,
     Rebuilt,
     Rejoin,
@@ -109,7 +110,11 @@ def test_a_member_that_works_stays_until_another_is_whole() -> None:
         Rebuilt("/dev/md0", SDE),
     )
     assert zero.claims == (Claim(SDD, "serial sdd", None, shared=True),)
-    assert zero.actions == (Vacate(SDD, ("mdadm", "--zero-superblock", SDD), "/dev/md0"),)
+    assert zero.actions == (
+        EraseTables(SDD),
+        Vacate(SDD, ("mdadm", "--zero-superblock", SDD), "/dev/md0"),
+        Command(("wipefs", "--all", SDD)),
+    )
     assert roles(made) == {SDB: "active", SDC: "active", SDE: "active"}
     assert made.after.contents[SDD] == Content()
 
@@ -403,6 +408,7 @@ def test_what_shrinking_frees() -> None:
     assert commands(plan(SHRUNK, spare_devices=())) == [
         "udevadm settle",
         "mdadm --manage /dev/md0 --remove /dev/sde",
+        "wipefs --all /dev/sde",
         "mdadm --grow /dev/md0 --array-size=max",
     ]
 
