@@ -127,14 +127,14 @@ def _homehost(text: str, hostname: str) -> str:
 
 
 def _line_name(text: str, array: Array) -> str:
-    return next(
-        (
-            line.device.rsplit("/", 1)[1]
-            for line in _array_lines(text)
-            if array.uuid and line.uuid == array.uuid and "/" in line.device
-        ),
-        "",
-    )
+    path = _paths(text).get(array.uuid, "")
+    return path.rsplit("/", 1)[1] if path else ""
+
+
+@cache
+def _paths(text: str) -> dict[str, str]:
+    """The paths that mdadm.conf gives to arrays, by UUID; the first line counts."""
+    return {line.uuid: line.device for line in reversed(_array_lines(text)) if line.uuid and "/" in line.device}
 
 
 def _own_name(array: Array) -> str:
@@ -151,7 +151,7 @@ def _names(text: str, hostname: str, arrays: tuple[Array, ...]) -> dict[tuple[st
     """The names of arrays by UUID and device, each name once."""
     claims: dict[str, list[tuple[int, Array]]] = {}
     for array in arrays:
-        name = _line_name(text, array) or _own_name(array) or _kernel_name(array)
+        name = _line_name(text, array) or _own_name(array) or _kernel_name(array) or f"array-{array.uuid[:8]}"
         claims.setdefault(name, []).append((_claim(text, hostname, array), array))
     names: dict[tuple[str, str], str] = {}
     for name, claimed in claims.items():

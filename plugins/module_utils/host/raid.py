@@ -164,7 +164,9 @@ def find(host: Host, want: Raid) -> Array | None:
 
 def _carrying(host: Host, want: Raid) -> list[Array]:
     """The arrays that carry the wanted name."""
-    return [array for array in host.arrays if not array.foreign and _is_ours(host, array, want, nameless=False)]
+    # What mdadm calls md0 is 0 in its superblock.
+    named = [array for array in host.arrays if array.name and array.name in (want.name, want.name[2:])]
+    return [array for array in named if not array.foreign and _is_ours(host, array, want, nameless=False)]
 
 
 def _best(host: Host, arrays: list[Array]) -> list[Array]:

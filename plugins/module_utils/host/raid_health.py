@@ -26,10 +26,8 @@ _REPLACE = "List another disk in its place in `devices`; this one is read until 
 
 
 def of_array(host: Host, array: Array) -> Iterator[Finding]:
-    name = array_name(host, array)
-
     def found(severity: str, problem: str, *rest: str, device: str = array.device) -> Finding:
-        return Finding(severity, device, name, problem, *rest)
+        return Finding(severity, device, array_name(host, array), problem, *rest)
 
     if array.foreign:
         # A container never runs, and what mdmon does is not known here.

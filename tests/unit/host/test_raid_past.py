@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
-from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import (
     raid,
     raid_health,
@@ -542,6 +542,13 @@ def test_a_name_of_mdadm_conf_is_no_other_array() -> None:
     host = namesakes("here", "other", conf=mdadm_line("/dev/md/data", "f" * 32))
     with pytest.raises(Refused, match=f"{UUID}.*, or the one that {CONF} names .UUID {'f' * 32}"):
         raid.plan(host, Raid("data"), True)
+
+
+def test_an_array_without_a_name_has_one_for_documents() -> None:
+    host = with_array(a_host(SDB, SDC), an_array(SDB, SDC, device="", name="", metadata="0.90"))
+    ((item, _status),) = raid.survey(host)
+    assert item["name"] == f"array-{UUID[:8]}"
+    assert raid.facts(host, parse(item))["raid"] == item
 
 
 def test_two_lines_of_one_path_make_two_names() -> None:
