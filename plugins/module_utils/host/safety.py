@@ -274,6 +274,12 @@ def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
                 raise StorageError(
                     f"allow_destroy: {name} is no item of the document, no path, and no disk's serial number or WWN"
                 )
+            # Bridges of USB cases often have one and the same; the paths to one disk have one WWN.
+            if len({facts[path].wwn or path for path in paths}) > 1:
+                raise Refused(
+                    f"allow_destroy: {name} is the serial number of {' and '.join(map(host.stable, paths))}. Nothing "
+                    "was changed. Name the one that may lose what it holds by its path (/dev/disk/by-id) or WWN"
+                )
         found += paths
     return host._replace(expendable=tuple(dict.fromkeys(found)))
 
