@@ -11,6 +11,7 @@ _RAID = r"""
 name:
   description:
     - The array's name. V(md0), or any other C(md) with a number, is C(/dev/md0); another name is C(/dev/md/NAME).
+    - That of another host's array may be C(HOST:NAME), as mdadm calls it.
   type: str
   required: true
 level:
@@ -81,7 +82,9 @@ consistency_policy:
   type: str
   choices: [resync, bitmap]
 uuid:
-  description: UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
+  description:
+    - UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
+    - It says which array is meant where several carry one name.
   type: str
 allow_shrink:
   description:

@@ -26,6 +26,8 @@ options:
       - Names of items. Each permits the task to destroy all that is in the way of that item, for instance a filesystem
         on any device that the item is to be made of, what is on an item that is removed, and old bytes that surface in
         a new item. Name devices where you can, so that a wrong device is still refused.
+      - "A name that items of several sections have is refused. Say it with its section, such as C(raids: data). Where
+        an item is made of such a one, it is named in the same way."
       - Without either here, whatever holds a signature is refused, and the error names the device and what was found
         on it.
       - A device that is in use (mounted, held by something else) is refused either way.

@@ -54,7 +54,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 layout:
-  description: What there is, by section of the document. Items call each other by name.
+  description:
+    - What there is, by section of the document. Items call each other by name.
+    - Applied, it changes nothing. So C(devices) of an array is left out while a member is missing, failed or being
+      replaced, and so is an array that does not run for now.
   returned: success
   type: dict
   sample:

@@ -42,7 +42,8 @@ notes:
   - Where members ran apart, each without the other, there are two versions of the data, and the array is not started,
     nor is either device added to it, before O(devices) or O(discard_devices) says which one is wanted.
   - Replacing a member that works waits until the new one is whole, since only then the old one may go.
-  - Write journals, partial parity logs, external bitmaps and level linear are not managed, and refused.
+  - Arrays with a write journal or a partial parity log, and those of level linear, are started, stopped, scrubbed and
+    removed. A change to one of them is refused, and none is made.
 seealso:
   - module: strata.storage.raid_info
   - module: strata.storage.bcache

@@ -361,3 +361,55 @@ def test_a_btrfs_on_several_devices_that_is_mounted(node: Node) -> None:
     node.run(f"btrfs device remove {one} /b; udevadm settle")
     node.converge("lvm_drive", name="data", volumes=[{"name": "v", "size": "320M"}])
     node.converge("lvm_drive", name="data", volumes=[{"name": "v", "size": "300M"}], allow_shrink=True)
+
+
+@pytest.mark.parametrize("level", ["1", "5"])
+def test_all_layers_grow_in_one_document(node: Node, level: str) -> None:
+    serials = ("HDD1", "HDD2") if level == "1" else ("HDD1", "HDD2", "HDD3")
+    members = parts(node, **dict.fromkeys(serials, "60M"))
+    node.module("raid", name="md0", level=level, devices=members, wait=True)
+    document: dict[str, Any] = {
+        "partitions": [
+            {"name": f"m{index}", "device": node.disk(serial), "number": 1, "size": "60M"}
+            for index, serial in enumerate(serials)
+        ],
+        "raids": [{"name": "md0", "level": level, "devices": members, "size": "max"}],
+        "drives": [
+            {
+                "name": "data",
+                "devices": ["md0"],
+                "volumes": [{"name": "v", "size": "100%", "filesystem": "ext4", "mount_point": "/srv"}],
+            }
+        ],
+    }
+    node.converge("layout", **document)
+    node.run("echo kept > /srv/file; sync")
+    for item in document["partitions"]:
+        item["size"] = "123M"
+    grown = node.converge("layout", **document)
+    assert [step["kind"] for step in grown["plan"]] == ["partition"] * len(serials) + [
+        "raid",
+        "drive",
+        "volume",
+        "volume",
+    ]
+    assert int(node.run("findmnt --noheadings --bytes --output SIZE /srv")) > (100 << 20) * (len(serials) - 1)
+    assert node.run("cat /srv/file") == "kept"
+
+
+def test_an_array_and_a_partition_on_it_grow_in_one_document(node: Node) -> None:
+    members = parts(node, HDD1="60M", HDD2="60M")
+    node.module("raid", name="md0", level="1", devices=members, wait=True)
+    document: dict[str, Any] = {
+        "partitions": [
+            *({"name": f"m{n}", "device": node.disk(f"HDD{n}"), "number": 1, "size": "60M"} for n in (1, 2)),
+            {"name": "inner", "device": "md0", "size": "100%"},
+        ],
+        "raids": [{"name": "md0", "level": "1", "devices": members, "size": "max"}],
+        "filesystems": [{"device": "inner", "type": "ext4", "mount_point": "/srv"}],
+    }
+    node.converge("layout", **document)
+    for item in document["partitions"][:2]:
+        item["size"] = "120M"
+    node.converge("layout", **document)
+    assert int(node.run("findmnt --noheadings --bytes --output SIZE /srv")) > 90 << 20

@@ -579,3 +579,166 @@ def test_the_last_state_of_an_array_that_cannot_start(node: Node) -> None:
     assert (former["severity"], former["device"]) == ("critical", paths(node, [three])[0])
     assert "Keep it as it is" in former["remedy"]
     assert "comes back" not in str(former)
+
+
+@pytest.mark.parametrize(("first", "second"), [("other", "$(hostname)"), ("$(hostname)", "$(hostname)")])
+def test_two_arrays_of_one_name(node: Node, first: str, second: str) -> None:
+    """That of this host is meant; of two the task is refused, and both have names of their own to be called by."""
+    uuids, members = [], []
+    for home, number, serials in ((first, 7, ("HDD1", "HDD2")), (second, 8, ("HDD3", "HDD4"))):
+        members.append(small(node, *serials, size="40M"))
+        node.run(
+            f"mdadm --create /dev/md{number} --run --quiet --level=1 --name={home}:data --assume-clean "
+            f"--raid-devices=2 {' '.join(members[-1])}; mkfs.ext4 -q /dev/md{number}; udevadm settle"
+        )
+        uuids.append(node.run(f"mdadm --detail --export /dev/md{number} | sed -n 's/^MD_UUID=//p'").replace(":", ""))
+    before = node.module("layout_info")["layout"]
+    meant = first != second
+    assert {item["name"]: item["uuid"] for item in before["raids"]} == {
+        "md7": uuids[0],
+        ("data" if meant else "md8"): uuids[1],
+    }
+    for running in (True, False):
+        if not running:
+            node.run("udevadm settle; mdadm --quiet --stop /dev/md7; udevadm settle")
+        gone: dict[str, Any] = {"name": "data", "state": "absent", "allow_destroy": True}
+        if meant:
+            told = str(node.module("raid", check=True, **gone)["plan"])
+            assert "/dev/md8" in told
+            assert [path for path in paths(node, members[0]) if path in told] == []
+        else:
+            for words in (gone, {"name": "data"}):
+                assert [uuid for uuid in uuids if uuid not in node.refusal("raid", **words)] == []
+    node.run(f"mdadm --quiet --assemble /dev/md7 {' '.join(members[0])}; udevadm settle")
+    assert node.module("layout_info")["layout"] == before
+    node.converge("layout", **before)
+    assert {item["name"]: item for item in node.module("layout_info")["layout"]["raids"]} == {
+        item["name"]: item for item in before["raids"]
+    }
+    node.lab.reboot()
+    node.unchanged("layout", **before)
+
+
+def test_one_name_in_several_sections(node: Node) -> None:
+    """A partition, an array and a volume group called data: each is meant by its section, or the task is refused."""
+    (two,) = small(node, "HDD2", size="60M")
+    disk = node.disk("HDD1")
+    node.run(f"printf 'label: gpt\\nsize=60M,name=data\\nsize=60M\\n' | sfdisk --quiet {disk}; udevadm settle")
+    node.run(
+        f"mdadm --create /dev/md/data --run --quiet --level=1 --assume-clean --raid-devices=2 {disk}-part1 {two}; "
+        f"mkfs.ext4 -q /dev/md/data; vgcreate -q data {disk}-part2; lvcreate -qy -L 20M -n v data; "
+        "mkfs.ext4 -q /dev/data/v; udevadm settle"
+    )
+    document = node.module("layout_info")["layout"]
+    assert document["raids"][0]["devices"][0] == "partitions: data"
+    assert "raids: data" in [item["device"] for item in document["filesystems"]]
+    node.converge("layout", **document)
+    assert node.module("layout_info")["layout"] == document
+
+    nothing: dict[str, Any] = {"mode": "exact", "raids": [], "drives": []}
+    refused = node.refusal("layout", **nothing, allow_destroy=["data"])
+    assert "data may mean drives: data and raids: data" in refused
+    refused = node.refusal("layout", **nothing, allow_destroy=["raids: data"])
+    assert "would remove: drives: data. Name" in refused
+    gone = node.converge("layout", mode="exact", raids=[], allow_destroy=["raids: data"])
+    assert "data/v" not in str(gone["plan"])
+    assert node.signatures(two, "/dev/data/v") == ["", "ext4"]
+
+
+@pytest.mark.parametrize("log", ["--write-journal {}", "--consistency-policy=ppl"])
+def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -> None:
+    """No change is made to it; what layout_info says of it can be applied, and what was stopped is started again."""
+    *members, journal = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="40M")
+    node.run(
+        f"mdadm --create /dev/md/logged --run --quiet --level=5 --raid-devices=3 {log.format(journal)} "
+        f"{' '.join(members)}; "
+        "udevadm settle; mdadm --quiet --wait /dev/md/logged || true; mkfs.ext4 -q /dev/md/logged; "
+        "mount /dev/md/logged /mnt; echo kept > /mnt/file; umount /mnt; sync; udevadm settle"
+    )
+    document = node.module("layout_info")["layout"]
+    node.converge("layout", **document)
+    assert node.module("layout_info")["layout"] == document
+    node.unchanged("raid", name="logged")
+    refused = node.refusal("raid", name="logged", bitmap="internal")
+    assert "such an array is not changed here" in refused
+    node.converge("raid", name="logged", state="stopped")
+    node.converge("raid", name="logged")
+    assert node.run("mount -o ro /dev/md/logged /mnt; cat /mnt/file; umount /mnt") == "kept"
+    node.unchanged("layout", **document)
+    if "journal" in log:
+        node.module("raid", name="logged", state="stopped")
+        node.lab.pull_disk("HDD4")
+        assert "it has a write journal, and the device with that is not here" in node.refusal("raid", name="logged")
+        node.lab.insert_disk("HDD4")
+    node.converge("raid", name="logged", state="absent", allow_destroy=True)
+    assert node.signatures(*members, journal) == ["", "", "", ""]
+
+
+@pytest.mark.parametrize("what", ["missing", "faulty", "replacing", "inactive", "stopped"])
+def test_a_condition_that_passes_is_no_wish(node: Node, what: str) -> None:
+    """What layout_info says of an array in it is applied, and nothing changes."""
+    parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="60M")
+    level = "5" if what == "inactive" else "1"
+    node.module("raid", name="data", level=level, devices=parts[:3], wait=True)
+    array = "/dev/md/data"
+    if what in ("missing", "faulty"):
+        node.run(f"mdadm --quiet {array} --fail {parts[2]}")
+        node.run(f"udevadm settle; mdadm --quiet {array} --remove {parts[2]}" if what == "missing" else "true")
+    elif what == "replacing":
+        node.run(f"{SLOW}; mdadm --quiet {array} --add {parts[3]}; mdadm --quiet {array} --replace {parts[1]}")
+    else:
+        node.run(f"udevadm settle; mdadm --quiet --stop {array}; udevadm settle")
+        node.run(f"mdadm --incremental {parts[0]}; udevadm settle" if what == "inactive" else "true")
+    look = "cat /etc/mdadm/mdadm.conf; grep -v recovery /proc/mdstat | grep -v finish"
+    before = node.run(look)
+    document = node.module("layout_info")["layout"]
+    told = node.unchanged("layout", **document)
+    assert told.get("pending", []) == []
+    node.unchanged("layout", mode="exact", raids=document["raids"])
+    assert node.run(look) == before
+
+
+def test_arrays_as_mdadm_names_them(node: Node) -> None:
+    """One called 0 in its superblock is md0, and one of another host may have the name of that host in its own."""
+    first, second = small(node, "HDD1", "HDD2", size="40M"), small(node, "HDD3", "HDD4", size="40M")
+    create = "mdadm --create {} --run --quiet --level=1 --assume-clean --raid-devices=2 {}; udevadm settle"
+    node.run(create.format("/dev/md0", " ".join(first)))
+    node.run(create.format("/dev/md5 --name=oldhost:data", " ".join(second)))
+    uuid = node.run("mdadm --detail --export /dev/md5 | sed -n 's/^MD_UUID=//p'")
+    node.run(
+        f"echo 'ARRAY /dev/md/oldhost:data metadata=1.2 UUID={uuid} name=oldhost:data' >> /etc/mdadm/mdadm.conf; "
+        "echo 'ARRAY <ignore> UUID=11111111:22222222:33333333:44444444' >> /etc/mdadm/mdadm.conf"
+    )
+    found = node.module("layout_info")
+    assert [item["name"] for item in found["layout"]["raids"]] == ["md0", "oldhost:data"]
+    assert found["health"] == []
+    node.module("raid", name="md0")
+    node.converge("layout", **found["layout"])
+    node.unchanged("raid", name="md0")
+    node.unchanged("raid", name="oldhost:data")
+    node.lab.reboot()
+    node.unchanged("layout", **found["layout"])
+
+
+@pytest.mark.parametrize("leaves", ["replaced", "absent", "spare"])
+def test_what_a_superblock_hid_does_not_come_back(node: Node, leaves: str) -> None:
+    """A disk with an old partition table became a member as a whole: taken out, it is blank."""
+    one, two, three = disks = node.disks("HDD1", "HDD2", "HDD3")
+    for disk in disks[:2]:
+        node.run(f"printf 'label: gpt\\nsize=60M,name=old\\n' | sfdisk --quiet {disk}; udevadm settle")
+        node.run(f"mkfs.ext4 -q -L data {disk}-part1")
+    devices, spares = (2, "") if leaves != "spare" else (1, "--spare-devices=1 --force")
+    node.run(
+        f"mdadm --create /dev/md/data --run --quiet --level=1 --assume-clean --size=60M "
+        f"--raid-devices={devices} {spares} {one} {two}; udevadm settle; "
+        "mkfs.ext4 -q -L data /dev/md/data; udevadm settle"
+    )
+    if leaves == "replaced":
+        node.module("raid", name="data", devices=[one, three], wait=True)
+    elif leaves == "spare":
+        node.module("raid", name="data", spare_devices=[])
+    else:
+        node.module("raid", name="data", state="absent", allow_destroy=True)
+    node.run(f"udevadm settle; partprobe {two} || partx --update {two}; udevadm settle", check=False)
+    assert node.signatures(two) == [""]
+    assert node.run(f"ls {two}*") == two

@@ -85,7 +85,7 @@ class Raid(NamedTuple):
 def parse(item: Mapping[str, Any]) -> Raid:
     """A Raid from an item of the document. Raises StorageError for what no array can be."""
     raid = Raid(
-        name=check_name(str(item["name"]), "array", longest=32),
+        name=_name(str(item["name"])),
         level=item.get("level"),
         devices=_tuple(item.get("devices")),
         spare_devices=_tuple(item.get("spare_devices")),
@@ -122,6 +122,15 @@ def parse(item: Mapping[str, Any]) -> Raid:
     if raid.layout is not None and raid.level is not None:
         check_layout(raid.name, raid.level, raid.layout)
     return raid
+
+
+def _name(name: str) -> str:
+    """The name itself, if an array can have it; that of another host's array may be HOST:NAME."""
+    home, colon, own = name.rpartition(":")
+    check_name(own, "array", longest=32 - len(home + colon))
+    if colon:
+        check_name(home, "host of the array", longest=32)
+    return name
 
 
 def _bitmap(item: Mapping[str, Any]) -> str | None:

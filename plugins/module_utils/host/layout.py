@@ -25,7 +25,7 @@ from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
-from ..document.references import Node, check_names, in_order
+from ..document.references import Node, in_order, known_names
 from .safety import permit
 from .state import UNSEEN, Host
 
@@ -105,15 +105,20 @@ def _readable(host: Host, document: Document, what: str) -> list[str]:
 
 def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     items = nodes(document)
-    known = check_names((*disk_nodes(document), *items))
-    where, host = _where(host, document, items)
+    known = known_names((*disk_nodes(document), *items))
+    where, host = _where(host, document, items, known)
     _check_foreign(host, items, where)
     going: list[Found] = []
     if document.exact:
         from . import exact
 
         going, host = exact.others(host, document, where)
-    named = {item.name for item in items.values()} | {other.name for other in going}
+    called = _called(items, going)
+    check_permitted(called, allow)
+    named = {item.name for item in items.values()} | {
+        *called,
+        *(place for places in called.values() for place in places),
+    }
     # In mode exact, what only the host knew by that name may be gone since.
     devices = tuple(name for name in allow if name.startswith("/") or name not in named)
     host = permit(host, devices, known=not document.exact)
@@ -122,28 +127,63 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
     check_once(ordered, items, where, lambda text, role: _device(host, text, role))
     check_mounts(items, where, lambda text, role: _device(host, text, role))
-    wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
+    wanted = [
+        Wanted(node, items[node], bound(node.section, items[node], where), allow, _call(called, node, items[node]))
+        for node in ordered
+    ]
     others = [
-        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,))
+        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,), other.name)
         for other in going
     ]
     return _fold(host, others, wanted, known)
 
 
+def _called(items: dict[Node, Item], going: list[Found]) -> dict[str, list[str]]:
+    """The places of all items, by what ``allow_destroy`` may call them. A filesystem is called as what it is on."""
+    called: dict[str, list[str]] = {}
+    for section, name in (
+        *((node.section, item.name) for node, item in items.items()),
+        *((other.section, other.name) for other in going),
+    ):
+        if section != "filesystems":
+            called.setdefault(name, []).append(f"{section}: {name}")
+    return called
+
+
+def check_permitted(called: dict[str, list[str]], allow: tuple[str, ...]) -> None:
+    """Raises Refused for a permission that may be meant for one of several items."""
+    for name in allow:
+        if len(called.get(name, ())) > 1:
+            places = called[name]
+            raise Refused(
+                f"allow_destroy: {name} may mean {' and '.join(places)}. Nothing was changed. Say which one may lose "
+                f"what it holds with its section, such as '{places[0]}'"
+            )
+
+
+def _call(called: dict[str, list[str]], node: Node, item: Item) -> str:
+    """What ``allow_destroy`` has to call an item."""
+    return node.place if len(called.get(item.name, ())) > 1 and node.place in called[item.name] else item.name
+
+
 class Wanted(NamedTuple):
-    """An item, as it is written and with paths instead of names, and the items whose data may be destroyed."""
+    """An item, as it is written and with paths instead of names, and the items whose data may be destroyed.
+
+    ``called`` is what it is called among these.
+    """
 
     node: Node
     written: Item
     item: Item
     allow: tuple[str, ...]
+    called: str
 
     def plan(self, host: Host) -> Plan:
-        name = self.written.name
+        allowed = self.written.name in self.allow or self.node.place in self.allow
         try:
-            planned: Plan = planner(self.item).plan(host, self.item, name in self.allow)
+            planned: Plan = planner(self.item).plan(host, self.item, allowed)
         except Refused as error:
-            raise Refused(permitted_by_name(str(error), name)) from None
+            raise Refused(permitted_by_name(str(error), self.called)) from None
         return planned
 
 
@@ -203,18 +243,27 @@ def _check_foreign(host: Host, items: dict[Node, Item], where: dict[str, tuple[s
         if not node.names:
             continue
         device = host.find(f"/dev/{item.name}")
-        own = [host.find(path) for name in device_paths(item) for path in where[name]]
+        own = [host.find(path) for name in device_paths(item) for path in where[f"{node.section}: {name}"]]
         if device is not None and device not in own:
             raise StorageError(
                 f"{node.place}: there is a device {device.path} of that name already; choose another one"
             )
 
 
-def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dict[str, tuple[str, ...]], Host]:
-    """The paths that the document's names stand for, and the host that knows these."""
-    where: dict[str, tuple[str, ...]] = {
-        name: (path,) for item in items.values() for name, path in device_paths(item).items()
-    }
+def _where(
+    host: Host, document: Document, items: dict[Node, Item], known: dict[str, Node]
+) -> tuple[dict[str, tuple[str, ...]], Host]:
+    """The paths that the document's names stand for, also with their sections, and the host that knows these."""
+    where: dict[str, tuple[str, ...]] = {}
+
+    def put(node: Node, name: str, path: str) -> None:
+        where[f"{node.section}: {name}"] = (path,)
+        if known.get(name) is node:
+            where[name] = (path,)
+
+    for node, item in items.items():
+        for name, path in device_paths(item).items():
+            put(node, name, path)
     if document.disks:
         from . import disk
 
@@ -229,7 +278,7 @@ def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dic
                 if there.path in named:
                     raise StorageError(f"{named[there.path]} and {node.place} both mean {there.path}")
                 named[there.path] = node.place
-                where[item.name] = (there.path,)
+                put(node, item.name, there.path)
                 host = host._replace(links={**host.links, there.path: there.path})
     return where, host
 
@@ -238,10 +287,11 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
     """What the module returns of the wanted items."""
     layout: dict[str, list[dict[str, Any]]] = {}
     status: dict[str, dict[str, Any]] = {}
-    where, host = _where(host, document, nodes(document))
-    for section, items in document.sections.items():
+    items = nodes(document)
+    where, host = _where(host, document, items, known_names((*disk_nodes(document), *items)))
+    for section, wanted in document.sections.items():
         layout[section], status[section] = [], {}
-        for item in items:
+        for item in wanted:
             known_by_device = isinstance(item, (OnDevice, Partition))
             meant = bound(section, item, where) if known_by_device else bare(section, item)
             found = planner(item).facts(host, meant)

@@ -340,7 +340,7 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
         # Whoever wrote it was cut short, and did not come to tell the kernel.
         detail, tell = f"{there.path} with {show_size(part.size)}", _tell(disk, part.number)
         told = _step(want, "announce", detail, *tell, flush=(disk.path,))
-        return (told,), host._replace(devices={**host.devices, there.path: there._replace(size=part.size)})
+        return (told,), host.with_size(there.path, part.size)
     _check_table(host, want, disk, table)
     if wanted < part.size:
         raise Refused(
@@ -368,7 +368,7 @@ def _resize(host: Host, want: Partition, disk: Device, there: Device) -> tuple[S
         flush=(disk.path,),
     )
     if part.type not in _EXTENDED:
-        host = host._replace(devices={**host.devices, there.path: there._replace(size=wanted)})
+        host = host.with_size(there.path, wanted)
     return (*steps, grow), _with_part(host, disk, table, part, part._replace(size=wanted))
 
 

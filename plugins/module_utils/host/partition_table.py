@@ -18,15 +18,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.command import run_command
-from .state import Part, Table, partition_number
+from .state import GPT_ENTRY, MBR_SECTORS, Part, Table, partition_number
 
 _MAGIC = b"EFI PART"
 #: Bytes of the sectors that disks have.
 _SECTORS = (512, 4096)
 _BLKSSZGET = 0x1268
-_ENTRY = 128
-#: An MBR has 32 bits for a place.
-_MBR_SECTORS = 1 << 32
 #: The kernel shows no more, whatever a table has room for.
 _MOST = 255
 _TYPES = {
@@ -76,11 +73,11 @@ def read_gpt(descriptor: int, sector: int, size: int) -> Gpt | None:
         if header[:8] != _MAGIC:
             continue
         other, (first, count, length) = struct.unpack_from("<Q", header, 32)[0], struct.unpack_from("<QII", header, 72)
-        if length < _ENTRY or count > 1024:
+        if length < GPT_ENTRY or count > 1024:
             continue
         entries = os.pread(descriptor, count * length, first * sector)
         used = {
-            index + 1: entries[start : start + _ENTRY]
+            index + 1: entries[start : start + GPT_ENTRY]
             for index, start in enumerate(range(0, len(entries) - length + 1, length))
             if any(entries[start : start + 16])
         }
@@ -157,11 +154,11 @@ def _table(found: Mapping[str, Any], descriptor: int) -> Table:
     gpt = read_gpt(descriptor, unit, size) if found["label"] == "gpt" else None
     limit = 0
     if gpt and gpt.copy != size - unit:
-        limit = size - unit - -(-gpt.slots * _ENTRY // unit) * unit
+        limit = size - unit - -(-gpt.slots * GPT_ENTRY // unit) * unit
     return Table(
         label=found["label"],
         start=int(found.get("firstlba", 2048)) * unit,
-        end=(int(found["lastlba"]) + 1) * unit if "lastlba" in found else min(size, _MBR_SECTORS * unit),
+        end=(int(found["lastlba"]) + 1) * unit if "lastlba" in found else min(size, MBR_SECTORS * unit),
         parts=tuple(
             Part(
                 number=partition_number(entry["node"]),

@@ -9,11 +9,22 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Plan, Step, Wait, Write, both, kernel_name, new_uuid, placeholder
-from ..document.raid import LEAST_DEVICES, Raid, can_run, data_members, redundancy
+from ..document.raid import LEAST_DEVICES, LEVELS, Raid, can_run, data_members, redundancy
 from ..document.sizes import show_size
 from . import raid_reshape, raid_shrink
 from .actions import Idle, Inspect, Vacate
-from .boot import ArrayLine, array_lines, array_name, array_path, gone_line, gone_lines, persist
+from .boot import (
+    IGNORE,
+    ArrayLine,
+    array_lines,
+    array_name,
+    array_path,
+    claim,
+    gone_line,
+    gone_lines,
+    is_foreign,
+    persist,
+)
 from .findings import of_devices, told
 from .raid_health import not_found, of_array
 from .raid_members import keep, mark, resolve, step, with_array, zero_step
@@ -27,7 +38,6 @@ from .unfinished import anew, begun, forget, intent, look, same_uuid
 _BITMAP_FROM = 100 << 30
 #: mdadm's own for a new array.
 _CHUNK = 512 << 10
-_IGNORE = "<ignore>"
 #: Whoever opens the node of an array that was stopped gets an empty md device for it.
 _NOT_THERE = ("", "clear")
 #: How many rounds of changes what is pending may take: a change of level takes three.
@@ -45,7 +55,7 @@ def references(want: Raid) -> tuple[str, ...]:
 
 def plan(host: Host, want: Raid, allow: bool) -> Plan:
     """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
-    array = _find(host, want)
+    array = find(host, want)
     record = begun(host, _thing(want))
     if array and record and _is_half_made(array, record):
         return _anew(host, want, array, allow)
@@ -81,13 +91,13 @@ def _anew(host: Host, want: Raid, array: Array, allow: bool) -> Plan:
     steps: tuple[Step, ...] = (_stop_step(host, want.name, array),) if array.device else ()
     host = _without_array(host, array)
     for member in array.members:
-        steps += (zero_step(want.name, host.devices[member.device], array.metadata),)
+        steps += (zero_step(want.name, host.devices[member.device]),)
         host = host.with_content(member.device)
     host = host._replace(arrays=replace_item(host.arrays, array))
     return both(Plan(steps, host), plan(host, want, allow))
 
 
-def _find(host: Host, want: Raid) -> Array | None:
+def find(host: Host, want: Raid) -> Array | None:
     """The array that is meant: by its path, by UUID (as wanted, or as mdadm.conf knows it), by members and name.
 
     Raises Refused where these disagree.
@@ -122,19 +132,54 @@ def _find(host: Host, want: Raid) -> Array | None:
             f"{device.path}: refused as a member of {want.name}: it is a member of RAID array "
             f"{owner.device or owner.name} (UUID {owner.uuid}). Take it out of `devices`, or out of that array first."
         )
-    if found:
+    if want.uuid:
         return found
-    stopped = [array for array in host.arrays if not array.device and _is_ours(host, array, want, nameless=False)]
-    if len(stopped) > 1:
-        uuids = " and ".join(array.uuid for array in stopped)
-        raise Refused(f"array {want.name}: two arrays that do not run carry this name; say which one by uuid: {uuids}")
-    if stopped and want.devices:
+    carrying = _carrying(host, want)
+    if want.state == "absent":
+        # Of two, the next run of the task would remove the other one.
+        named = [array for array in carrying if not is_foreign(host, array)]
+        settled = all(array is found for array in named)
+    else:
+        named = _best(host, carrying)
+        settled = not named or bool(by_uuid) or found in named
+    if settled:
+        return found
+    gone = gone_line(host, path)
+    if found or gone or len(named) > 1:
+        others = [_told(array) for array in named if array is not found]
+        others = [_told(found), *others] if found else others
+        if gone:
+            others.append(f"the one that {host.boot.conf} names (UUID {gone.uuid}), of which no device is here")
         raise Refused(
-            f"array {want.name}: an array of this name, UUID {stopped[0].uuid}, does not run, and none of its devices "
-            f"({' '.join(member.device for member in stopped[0].members)}) is in `devices`. Say its uuid to mean that "
-            "one, or choose another name"
+            f"array {want.name}: this name may mean {', or '.join(others)}. Nothing was changed. Say which one is "
+            "meant by `uuid`; `layout_info` shows the name that each has here"
         )
-    return stopped[0] if stopped else None
+    if want.devices:
+        raise Refused(
+            f"array {want.name}: there is an array of this name, {_told(named[0])}, and none of its devices is "
+            "in `devices`. Nothing was changed. Say its uuid to mean that one, or choose another name"
+        )
+    return named[0]
+
+
+def _carrying(host: Host, want: Raid) -> list[Array]:
+    """The arrays that carry the wanted name."""
+    # What mdadm calls md0 is 0 in its superblock.
+    named = [array for array in host.arrays if array.name and array.name in (want.name, want.name[2:])]
+    return [array for array in named if not array.foreign and _is_ours(host, array, want, nameless=False)]
+
+
+def _best(host: Host, arrays: list[Array]) -> list[Array]:
+    """Those that have the best claim to the name that all of them carry."""
+    best = min((claim(host, array) for array in arrays), default=0)
+    return [array for array in arrays if claim(host, array) == best]
+
+
+def _told(array: Array) -> str:
+    """An array for people: by its whole name, where it is, and its UUID."""
+    name = f"{array.home}:{array.name}" if array.home else array.name or "one without a name"
+    where = f"which runs as {array.device}" if array.device else f"on {' '.join(one.device for one in array.members)}"
+    return f"{name} ({where}, UUID {array.uuid})"
 
 
 def _is_ours(host: Host, array: Array, want: Raid, nameless: bool) -> bool:
@@ -145,7 +190,7 @@ def _is_ours(host: Host, array: Array, want: Raid, nameless: bool) -> bool:
     if want.uuid:
         return array.uuid == want.uuid
     line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
-    if line and line.device not in ("", _IGNORE, array_path(want.name)):
+    if line and line.device not in ("", IGNORE, array_path(want.name)):
         return False
     if not array.name:
         return nameless and array.metadata == "0.90"
@@ -327,6 +372,13 @@ def _check_given_up(host: Host, want: Raid, array: Array) -> None:
 
 
 def _change(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
+    """What makes a running array as it is wanted."""
+    steps, host, changed = _changes(host, want, array, allow)
+    raid_reshape.check_changed(want, array, steps)
+    return steps, host, changed
+
+
+def _changes(host: Host, want: Raid, array: Array, allow: bool) -> tuple[tuple[Step, ...], Host, Array]:
     """Members and shape, one after the other: while a reshape is on its way, nothing else is begun."""
     steps, resumed = raid_reshape.resume(want, array)
     host, array = with_array(host, array, resumed), resumed
@@ -399,13 +451,13 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
     why = _cannot_start(host, array)
     if why:
         raise Refused(f"array {want.name} cannot start: {why}")
-    for member in array.devices("active", "rebuilding", "replacing", "spare"):
+    members = array.devices("active", "rebuilding", "replacing", "spare", "journal")
+    for member in members:
         device = host.devices[member]
         if device.holders != (array.device,):
             check_free(host, device, f"a member of {want.name}", "devices")
     slots = {member.slot for member in array.members if member.role == "active"}
     missing = array.raid_devices - len(slots)
-    members = array.devices("active", "rebuilding", "replacing", "spare")
     steps: tuple[Step, ...] = ()
     if array.device:
         steps += (_stop_step(host, want.name, array),)
@@ -476,6 +528,11 @@ def _cannot_start(host: Host, array: Array) -> str:
             f"{' '.join(active)} of its {array.raid_devices} members are here: md does not start it so, since what it "
             "would make up for the missing member may be wrong. Nothing was changed. Connect the member that is missing"
         )
+    if array.consistency_policy == "journal" and not array.devices("journal"):
+        return (
+            "it has a write journal, and the device with that is not here: what was written last may be only there. "
+            "Nothing was changed. Connect that device"
+        )
     if array.needs_backup:
         return (
             "mdadm was reshaping it with a backup file, and goes on only with that. Nothing was changed. Start it with "
@@ -529,7 +586,7 @@ def _stopped(host: Host, want: Raid, array: Array) -> Plan:
             f"(metadata {array.metadata}). Nothing was changed. Leave it running, and have a task with `size: max` "
             "move the superblocks first (and `bitmap: none`, where it has a bitmap)"
         )
-    line = ArrayLine(_IGNORE, array.uuid)
+    line = ArrayLine(IGNORE, array.uuid)
     steps, host = persist(host, want.name, array_path(want.name), array.uuid, line, "not to be assembled at boot")
     if array.device:
         steps += (_stop_step(host, want.name, array),)
@@ -571,12 +628,18 @@ def _absent(host: Host, want: Raid, array: Array | None, allow: bool) -> Plan:
         host = _without_array(host, array)
         for member in array.members:
             own = f"it {describe(host, array, member)}" if member.role in OUTSIDE else lost
-            steps += (zero_step(want.name, host.devices[member.device], array.metadata, own),)
+            steps += (zero_step(want.name, host.devices[member.device], own),)
             host = host.with_content(member.device)
         host = host._replace(arrays=replace_item(host.arrays, array))
     uuid = array.uuid if array else ""
     gone = None if array else gone_line(host, path)
     warned = told(f"array {want.name}", not_found(host, gone)) if gone else ()
+    if array is None:
+        warned += tuple(
+            f"array {want.name}: {_told(other)} carries this name and is another host's, so it stays as it is. "
+            "To remove it, say its uuid"
+            for other in _carrying(host, want)
+        )
     detail = f"no ARRAY line for {path}" + (f" (UUID {gone.uuid}), which is not found here" if gone else "")
     persisted, host = persist(host, want.name, path, uuid, None, detail)
     forgotten, host = forget(host, _thing(want), (array.device,) if array else ())
@@ -655,7 +718,7 @@ def _announce(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host
 
 def announce(host: Host, wanted: list[Raid]) -> tuple[tuple[Step, ...], Host]:
     """What makes the next boot know all the new ones among these arrays: one initramfs for all of them."""
-    new = [want for want in wanted if want.state == "present" and _find(host, want) is None]
+    new = [want for want in wanted if want.state == "present" and find(host, want) is None]
     steps: tuple[Step, ...] = ()
     boot = host.boot
     for want in new:
@@ -717,7 +780,7 @@ def _warnings(host: Host, name: str, array: Array) -> tuple[str, ...]:
 
 def name_of(host: Host, array: Array) -> str:
     """What the document calls an array."""
-    return array_name(array_lines(host), array)
+    return array_name(host, array)
 
 
 def dump(host: Host, array: Array) -> dict[str, Any]:
@@ -725,7 +788,7 @@ def dump(host: Host, array: Array) -> dict[str, Any]:
     spares, working = array.devices("spare"), array.devices("active", "rebuilding")
     return {
         "name": name_of(host, array),
-        "level": array.level,
+        "level": array.level if array.level in LEVELS else None,
         "devices": [host.stable(device) for device in (working + array.devices("faulty"))[: array.raid_devices]],
         "spare_devices": [host.stable(device) for device in spares],
         "chunk_size": None if array.level == "1" else array.chunk_size or None,
@@ -764,7 +827,7 @@ def status(host: Host, array: Array) -> dict[str, Any]:
 def _renamed_at_boot(host: Host, array: Array) -> list[str]:
     """What the next boot changes about the name of an array that runs."""
     line = next((line for line in array_lines(host) if line.uuid == array.uuid), None)
-    if not array.running or line is None or line.device in ("", _IGNORE):
+    if not array.running or line is None or line.device in ("", IGNORE):
         return []
     return (
         []
@@ -781,16 +844,37 @@ def device_paths(want: Raid) -> dict[str, str]:
 def made_of(host: Host, want: Raid, _role: str) -> tuple[str, ...]:
     """The devices that it consists of already."""
     path = host.find(array_path(want.name))
-    arrays = [array for array in host.arrays if (path and array.device == path.path) or array.name == want.name]
+    arrays = [array for array in host.arrays if path and array.device == path.path] or _best(
+        host, _carrying(host, want)
+    )
     return tuple(member.device for array in arrays for member in array.members if member.role != "copy")
 
 
 def facts(host: Host, want: Raid) -> dict[str, Any]:
     """What the module returns of the wanted array."""
-    array = _find(host, want)
+    array = find(host, want)
     return {"raid": dump(host, array) if array else None, "status": status(host, array) if array else None}
 
 
 def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """All that there are, each as an item of the document and how it does."""
-    return [(dump(host, array), status(host, array)) for array in host.arrays if not array.foreign]
+    return [(_as_it_is(dump(host, array), array), status(host, array)) for array in listed(host)]
+
+
+def listed(host: Host) -> list[Array]:
+    """Those of which a document tells. One that mdadm.conf has started, and that does not run for now, is not among
+    them: no word says to leave it at that.
+    """
+    lines = {line.uuid: line.device for line in array_lines(host)}
+    return [
+        array
+        for array in host.arrays
+        if not array.foreign and (array.running or (not array.device and lines.get(array.uuid, IGNORE) == IGNORE))
+    ]
+
+
+def _as_it_is(item: dict[str, Any], array: Array) -> dict[str, Any]:
+    """An item that changes nothing where it is applied: what is omitted stays, also a place that is empty for now."""
+    missing = len(array.devices("active", "rebuilding")) < array.raid_devices
+    passing = array.running and (missing or array.devices("faulty", "replacing"))
+    return {**item, "devices": None, "spare_devices": None} if passing else item

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..document.raid import can_run, redundancy
 from ..document.sizes import show_size
-from .boot import ArrayLine, array_lines, array_name, colons
+from .boot import ArrayLine, array_name, colons
 from .findings import CRITICAL, NOTICE, WARNING, Finding
 from .raid_versions import advice, describe
 from .state import OUTSIDE, Array, Host, Member
@@ -26,10 +26,8 @@ _REPLACE = "List another disk in its place in `devices`; this one is read until 
 
 
 def of_array(host: Host, array: Array) -> Iterator[Finding]:
-    name = array_name(array_lines(host), array)
-
     def found(severity: str, problem: str, *rest: str, device: str = array.device) -> Finding:
-        return Finding(severity, device, name, problem, *rest)
+        return Finding(severity, device, array_name(host, array), problem, *rest)
 
     if array.foreign:
         # A container never runs, and what mdmon does is not known here.

@@ -11,12 +11,12 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step, Write, kernel_name
 from ..document.raid import Raid, can_run, redundancy
 from ..document.sizes import show_size
-from .actions import Claim, DropStripes, Rebuilt, Rejoin, Vacate
+from .actions import Claim, DropStripes, EraseTables, Rebuilt, Rejoin, Vacate
 from .boot import array_path
 from .raid_space import METADATA, least_size, usable
 from .raid_versions import check_no_version_is_lost, paths, when
 from .safety import blank, check_free, check_once, describe_content, take
-from .state import OUTSIDE, SUPERBLOCK_FIRST, Array, Device, Host, Member, Signature, replace_item
+from .state import OUTSIDE, Array, Device, Host, Member, Signature, replace_item
 
 Steps = tuple[Step, ...]
 Change = tuple[Steps, Host, Array]
@@ -57,21 +57,24 @@ def with_array(host: Host, old: Array, new: Array) -> Host:
     return host._replace(arrays=replace_item(host.arrays, old, new))
 
 
-def zero_step(name: str, device: Device, metadata: str, destroys: str = "", left: str = "") -> Step:
+def zero_step(name: str, device: Device, destroys: str = "", left: str = "") -> Step:
     """Its superblock away from a device, so that it is blank.
 
     ``destroys`` is what that makes unreachable, ``left`` the running array that it has just left.
     """
     command = ("mdadm", "--zero-superblock", device.path)
-    # With a superblock at the end, what the array holds begins where the device does, and would be seen there from now
-    # on: a second filesystem with the UUID that fstab names.
-    exposed = () if metadata in SUPERBLOCK_FIRST else (Command(("wipefs", "--all", device.path)),)
+    # What the superblock hid would be seen from now on: the table of a former life, which it had made invalid, with its
+    # partitions at once; with a superblock at the end, also what the array holds, which begins where the device does.
     return Step(
         verb="zero",
         kind="raid",
         name=name,
         detail=f"its superblock on {device.path}",
-        actions=(Vacate(device.path, command, left) if left else Command(command), *exposed),
+        actions=(
+            EraseTables(device.path),
+            Vacate(device.path, command, left) if left else Command(command),
+            Command(("wipefs", "--all", device.path)),
+        ),
         claims=(Claim(device.path, device.identity, None, shared=bool(left)),),
         flush=(device.path,),
         destroys=(f"{device.path}: {destroys}",) if destroys else (),
@@ -181,7 +184,7 @@ def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow
         check_free(host, device, what, option)
         if device.path in given_up:
             lost = f"its own version of what array {want.name} holds, last updated {when(known.updated)}"
-            steps = (zero_step(want.name, device, array.metadata, lost),)
+            steps = (zero_step(want.name, device, lost),)
         else:
             action, as_what = Rejoin(path, device.path), "back again"
     else:
@@ -200,9 +203,12 @@ def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow
     )
     members = tuple(member for member in array.members if member.device != device.path)
     sync_action = "recover" if role == "rebuilding" else array.sync_action
-    room = min(array.room, usable(array.metadata, device.size, array.data_offset)) if array.room else 0
+    own = usable(array.metadata, device.size, array.data_offset) if array.room else 0
     grown = array._replace(
-        members=(*members, Member(device.path, role)), state="clean", sync_action=sync_action, room=room
+        members=(*members, Member(device.path, role, room=own)),
+        state="clean",
+        sync_action=sync_action,
+        room=min(array.room, own),
     )
     host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
     return steps, with_array(host, array, grown), grown
@@ -294,7 +300,7 @@ def _replace(host: Host, want: Raid, array: Array, old: str, device: Device, all
     )
     host = with_array(host, array, replaced)
     more, host, array = _remove(host, want, replaced, old, f"which {device.path} replaced")
-    zero = zero_step(want.name, host.devices[old], array.metadata, left=path)
+    zero = zero_step(want.name, host.devices[old], left=path)
     return (*steps, *more, zero), *_forget(host, array, old)
 
 
@@ -329,7 +335,7 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> Change
 def _leave(host: Host, want: Raid, array: Array, path: str) -> Change:
     """A spare, or one that was set faulty, out of the array and blank."""
     steps, host, array = _remove(host, want, array, path, "which is not wanted")
-    zero = zero_step(want.name, host.devices[path], array.metadata, left=array_path(want.name))
+    zero = zero_step(want.name, host.devices[path], left=array_path(want.name))
     return (*steps, zero), *_forget(host, array, path)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import Refused
 from ..core.plan import Command
-from ..document.raid import LEAST_DEVICES, Raid, check_layout, data_members
+from ..document.raid import LEAST_DEVICES, LEVELS, Raid, check_layout, data_members
 from ..document.sizes import show_size
 from . import raid_shrink
 from .boot import array_path
@@ -28,7 +28,10 @@ _CONVERTED = 64 << 10
 _CONVERTED_LAYOUT = "left-symmetric"
 _TRIED = "Linux 6.1, mdadm 4.2"
 _RESHAPING = {"reshaping": True, "sync_action": "reshape"}
-_UNMANAGED = ("journal", "ppl")
+#: What a RAID 4, 5 or 6 may write to before its members, in words.
+_LOGS = {"journal": "has a write journal", "ppl": "has a partial parity log"}
+#: What no array changes by.
+_HARMLESS = ("resume", "scrub")
 _CALLED = {"recover": "rebuild"}
 #: Where as many members' worth of data is left, a reshape writes close to where it reads, and the superblocks say only
 #: every ten seconds how far it came: seen with the start of the data moving, and with a backup file.
@@ -41,19 +44,23 @@ _BACKUP_FILE = "with metadata {} the start of its data does not move, and only w
 
 
 def check(want: Raid, array: Array) -> None:
-    """Raises Refused for what no command changes in place, or what this release does not manage."""
-    if array.consistency_policy in _UNMANAGED or "journal" in [member.role for member in array.members]:
-        raise Refused(
-            f"array {want.name} has a "
-            f"{'partial parity log' if array.consistency_policy == 'ppl' else 'write journal'}, "
-            "which this release does not manage"
-        )
-    if array.level in ("linear", "multipath", "faulty"):
-        raise Refused(f"array {want.name} is of level {array.level}, which this release does not manage")
+    """Raises Refused for what no command changes in place."""
     if want.metadata and array.metadata and want.metadata != array.metadata:
         raise Refused(
             f"array {want.name}: its metadata is {array.metadata}, and {want.metadata} is wanted; "
             "where the superblock lies is fixed when an array is made"
+        )
+
+
+def check_changed(want: Raid, array: Array, steps: Steps) -> None:
+    """Raises Refused where steps change an array of a kind that is only started, stopped and removed here."""
+    changes = [one for one in steps if one.verb not in _HARMLESS]
+    log = "journal" if array.devices("journal") else array.consistency_policy
+    kind = _LOGS.get(log, "" if array.level in LEVELS else f"is of level {array.level}")
+    if kind and changes:
+        raise Refused(
+            f"array {want.name} {kind}, and such an array is not changed here. This would change it: {changes[0]}. "
+            "Nothing was changed. Leave out of the item what differs, or change it with mdadm"
         )
 
 
@@ -156,9 +163,18 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
         if lost:
             detail += f", with the superblocks at the new ends of {' '.join(lost)}"
         found = tuple(member._replace(lost=False) for member in array.members)
-        return _grow(host, want, array, detail, ("--size=max",), component_size=array.room, members=found)
-    detail = f"to {show_size(size)} of each member"
-    return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
+        grown = _grow(host, want, array, detail, ("--size=max",), component_size=array.room, members=found)
+    else:
+        detail = f"to {show_size(size)} of each member"
+        grown = _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
+    steps, host, larger = grown
+    # What lies on it has the room at once, before the new part is in sync.
+    unit = array.chunk_size or 1
+    gained = int(
+        (size // unit * unit - array.component_size) * data_members(array.level, array.raid_devices, array.layout)
+    )
+    device = host.devices[array.device]
+    return steps, host.with_size(device.path, device.size + max(gained, 0)) if device.size else host, larger
 
 
 def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
@@ -361,4 +377,4 @@ def _stands_still(array: Array) -> str:
         return "reshape"
     if array.devices("rebuilding", "replacing") or (array.degraded and array.devices("spare")):
         return "recover"
-    return "resync" if array.unsynced and array.level != "0" else ""
+    return "resync" if array.unsynced and array.level in LEVELS and array.level != "0" else ""

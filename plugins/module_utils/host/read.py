@@ -140,7 +140,7 @@ def read(references: Iterable[str] = ()) -> Host:
             **{reference: resolve(reference, devices, backings, paths) for reference in (*known, *references)},
         },
         real=_real_points(host, named),
-        called=_called([(array_path(array_name(lines, array)), array.device) for array in host.arrays if array.device]),
+        called={array_path(array_name(host, array)): array.device for array in host.arrays if array.device},
     )
 
 
@@ -159,12 +159,6 @@ def _real_points(host: Host, named: Iterable[Line]) -> dict[str, str]:
     wanted = {line.place for line in named if line.mount_point.startswith("/")} - points
     found = {point: os.path.realpath(point) for point in wanted}
     return {point: real for point, real in found.items() if real != point}
-
-
-def _called(paths: list[tuple[str, str]]) -> dict[str, str]:
-    """The devices of arrays by the paths that they are to have, as far as two do not claim one."""
-    wanted = [path for path, _device in paths]
-    return {path: device for path, device in paths if wanted.count(path) == 1}
 
 
 def deepen(host: Host, need: Unread) -> Host:
@@ -697,10 +691,12 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     if coded.isdigit() and state != "inactive":
         layout = layout_word(level, int(coded))
     completed = read_text(f"{base}/sync_completed").partition(" / ")
-    offsets = _offsets(base, by_kernel) if metadata in METADATA else []
+    rooms = _rooms(base, metadata, by_kernel) if metadata in METADATA else {}
+    members = [member._replace(room=rooms.get(member.device, (0, 0))[0]) for member in members]
     return Array(
         uuid=block.uuid if block else _known_uuid(base, metadata),
         name=block.name if block else "",
+        home=block.home if block else "",
         level=level,
         raid_devices=int(read_text(f"{base}/raid_disks").split(" ")[0] or 0) or (block.raid_devices if block else 0),
         members=_in_order(members),
@@ -716,8 +712,8 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         consistency_policy=read_text(f"{base}/consistency_policy"),
         component_size=int(read_text(f"{base}/component_size") or 0) << 10,
         # What the smallest member could give to the array.
-        room=min((usable(metadata, device.size, offset) for device, offset in offsets), default=0),
-        first_data=min((offset for _device, offset in offsets), default=0),
+        room=min((room for room, _offset in rooms.values()), default=0),
+        first_data=min((offset for _room, offset in rooms.values()), default=0),
         array_size=int(_number(read_text(f"{base}/array_size"))) << 10,
         per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
         speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
@@ -794,13 +790,13 @@ def _number(text: str) -> str:
     return text if text.isdigit() else "0"
 
 
-def _offsets(base: str, by_kernel: Mapping[str, Device]) -> list[tuple[Device, int]]:
-    """The members, and where the data begins on each, in bytes."""
-    return [
-        (by_kernel[name[4:]], int(_number(read_text(f"{base}/{name}/offset"))) << 9)
-        for name in _list(base)
-        if name.startswith("dev-") and name[4:] in by_kernel
-    ]
+def _rooms(base: str, metadata: str, by_kernel: Mapping[str, Device]) -> dict[str, tuple[int, int]]:
+    """How much of each member the array could use, and where the data begins on it, in bytes."""
+    members = {name: by_kernel[name[4:]] for name in _list(base) if name.startswith("dev-") and name[4:] in by_kernel}
+    offsets = {name: int(_number(read_text(f"{base}/{name}/offset"))) << 9 for name in members}
+    return {
+        device.path: (usable(metadata, device.size, offsets[name]), offsets[name]) for name, device in members.items()
+    }
 
 
 def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
@@ -808,6 +804,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
     return Array(
         uuid=head.uuid,
         name=head.name,
+        home=head.home,
         level=head.level,
         raid_devices=head.raid_devices,
         members=_in_order(raid_roles.stopped(blocks)),
@@ -815,6 +812,7 @@ def _stopped(blocks: Mapping[str, MdSuperblock]) -> Array:
         layout=head.layout,
         metadata=head.metadata,
         bitmap=head.bitmap,
+        consistency_policy=head.log,
         reshaping=head.reshaping,
         component_size=head.component_size,
         data_offset=head.data_offset,
@@ -904,12 +902,13 @@ def _boot() -> Boot:
     elif os.path.exists("/usr/bin/dracut") or os.path.exists("/usr/sbin/dracut"):
         tool, images = "dracut", [f"/boot/initramfs-{version}.img" for version in versions]
     else:
-        return Boot(conf=mdadm_conf())
+        return Boot(conf=mdadm_conf(), hostname=os.uname().nodename)
     times = [os.stat(image).st_mtime for image in images if os.path.exists(image)]
     conf = mdadm_conf()
     if not times:
-        return Boot(conf=conf)
-    return Boot(tool, min(times), os.stat(conf).st_mtime if os.path.exists(conf) else 0.0, conf)
+        return Boot(conf=conf, hostname=os.uname().nodename)
+    changed = os.stat(conf).st_mtime if os.path.exists(conf) else 0.0
+    return Boot(tool, min(times), changed, conf, os.uname().nodename)
 
 
 def _signatures(path: str) -> tuple[Signature, ...]:

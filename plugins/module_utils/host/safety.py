@@ -299,11 +299,15 @@ def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
             wwn = plain_wwn(name)
             facts = host.disk_facts()
             paths = [path for path, disk in facts.items() if name == disk.serial or wwn == plain_wwn(disk.wwn)]
-            if len(paths) > 1:
-                raise StorageError(f"allow_destroy: {name} is what {' and '.join(paths)} say; name the one by its path")
             if known and not paths:
                 raise StorageError(
                     f"allow_destroy: {name} is no item of the document, no path, and no disk's serial number or WWN"
+                )
+            # Bridges of USB cases often have one and the same; the paths to one disk have one WWN.
+            if len({facts[path].wwn or path for path in paths}) > 1:
+                raise Refused(
+                    f"allow_destroy: {name} is the serial number of {' and '.join(map(host.stable, paths))}. Nothing "
+                    "was changed. Name the one that may lose what it holds by its path (/dev/disk/by-id) or WWN"
                 )
         found += paths
     return host._replace(expendable=tuple(dict.fromkeys(found)))

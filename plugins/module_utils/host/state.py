@@ -106,6 +106,12 @@ def partition_number(path: str) -> int:
     return int(path[len(path.rstrip("0123456789")) :])
 
 
+#: Bytes of a partition's entry in a GPT.
+GPT_ENTRY = 128
+#: An MBR has 32 bits for a place.
+MBR_SECTORS = 1 << 32
+
+
 class Table(NamedTuple):
     """A partition table. ``label`` is gpt or dos; partitions lie between ``start`` and ``end``. All in bytes.
 
@@ -120,6 +126,13 @@ class Table(NamedTuple):
     sector: int = 512
     limit: int = 0
     slots: int = 128
+
+    def on(self, size: int) -> Table:
+        """The same table, once its device has that size: of a GPT only its backup has to move, an MBR has none."""
+        if self.label != "gpt":
+            return self._replace(end=min(size, MBR_SECTORS * self.sector))
+        limit = size - self.sector - -(-self.slots * GPT_ENTRY // self.sector) * self.sector
+        return self._replace(limit=limit if limit > self.end else 0)
 
     def part(self, number: int) -> Part:
         return next(part for part in self.parts if part.number == number)
@@ -161,7 +174,8 @@ class Member(NamedTuple):
     ``updated`` (seconds since the epoch) are those of its superblock. ``flags`` are what md says of it beside its role
     (``write_error``, ``want_replacement``), ``errors`` how many reads it failed at and another member answered,
     ``bad_blocks`` how many sectors md no longer uses. ``lost``: the array runs, and the superblock is not where the
-    next start looks for it, since the device grew. ``other_shape``: it tells of the array before or after a reshape,
+    next start looks for it, since the device grew. ``room`` is how much of it the array could use, in bytes (0: not
+    known). ``other_shape``: it tells of the array before or after a reshape,
     since a crash came while the superblocks of the members were written.
     """
 
@@ -177,6 +191,7 @@ class Member(NamedTuple):
     bad_blocks: int = 0
     lost: bool = False
     other_shape: bool = False
+    room: int = 0
 
 
 #: Roles of devices that carry an array's superblock and are no part of it: ``former`` is an older state of it,
@@ -198,7 +213,8 @@ class Array(NamedTuple):
     is in bytes per second, ``per_cent`` how far the ``sync_action`` has come. ``data_offset`` is where the data begins
     on its members, ``first_data`` where it does on the one that keeps least before it. ``unsynced``: a resync has not
     ended, and may not have begun. ``needs_backup``: mdadm started a reshape with a backup file, and goes on only if it
-    is given that. ``unused``: it does not run, and by all of its superblocks nobody ever wrote to it.
+    is given that. ``unused``: it does not run, and by all of its superblocks nobody ever wrote to it. ``home`` is the
+    host that its name is qualified with in its superblocks (``home:name``).
     """
 
     uuid: str
@@ -227,6 +243,7 @@ class Array(NamedTuple):
     unsynced: bool = False
     needs_backup: bool = False
     unused: bool = False
+    home: str = ""
 
     @property
     def running(self) -> bool:
@@ -236,6 +253,17 @@ class Array(NamedTuple):
     def foreign(self) -> bool:
         """Whether something else than md itself keeps its metadata (mdmon for DDF and IMSM), or nothing does."""
         return self.metadata.startswith(("external", "none"))
+
+    def with_room(self, path: str, more: int) -> Array:
+        """This array, once one of its devices grew by so much. Only behind the superblock, that is room for data."""
+        if self.metadata not in SUPERBLOCK_FIRST or path not in [member.device for member in self.members]:
+            return self
+        members = tuple(
+            member._replace(room=member.room + more) if member.device == path and member.room else member
+            for member in self.members
+        )
+        rooms = [member.room for member in members if member.role not in OUTSIDE]
+        return self._replace(members=members, room=min(rooms) if all(rooms) else self.room)
 
     def devices(self, *roles: str) -> tuple[str, ...]:
         return tuple(member.device for member in self.members if member.role in roles)
@@ -458,13 +486,15 @@ class Boot(NamedTuple):
     """How this host carries storage configuration into its initramfs.
 
     ``tool`` is update-initramfs, dracut or empty; ``built`` is when the oldest image that it keeps was made
-    (seconds since the epoch); ``changed`` is when mdadm.conf was, and ``conf`` where that is.
+    (seconds since the epoch); ``changed`` is when mdadm.conf was, and ``conf`` where that is. ``hostname`` is the
+    host's name, by which mdadm knows its arrays.
     """
 
     tool: str = ""
     built: float = 0.0
     changed: float = 0.0
     conf: str = "/etc/mdadm/mdadm.conf"
+    hostname: str = ""
 
 
 class Mapped(NamedTuple):
@@ -725,6 +755,16 @@ class Host(NamedTuple):
         return self._replace(
             devices={key: device for key, device in self.devices.items() if key != path},
             links={key: (None if target == path else target) for key, target in self.links.items()},
+        )
+
+    def with_size(self, path: str, size: int) -> Host:
+        """This host, once a device has that size: an array that it is a member of, and its own table, have the room."""
+        device = self.devices[path]
+        table = self.tables.get(path)
+        return self._replace(
+            devices={**self.devices, path: device._replace(size=size)},
+            arrays=tuple(array.with_room(path, size - device.size) for array in self.arrays),
+            tables={**self.tables, path: table.on(size)} if table else self.tables,
         )
 
     def with_content(self, path: str, *signatures: Signature, held_by: str | None = None) -> Host:

@@ -42,6 +42,7 @@ _MOST_DEVICES = (4096 - 256) // 2
 _NEVER = 0xFFFFFFFFFFFFFFFF
 #: Of md's features: what recovers, what replaces the one in its slot, a reshape, and one that moves the data's start.
 _RECOVERING, _REPLACEMENT, _RESHAPING, _NEW_OFFSET = 2, 16, 4, 64
+_WITH_JOURNAL, _WITH_PPL = 512, 2048 | 4096
 
 
 class MdSuperblock(NamedTuple):
@@ -51,6 +52,8 @@ class MdSuperblock(NamedTuple):
     devices, by the number that each has in it (this one's own is ``number``), as they were when the superblock was
     written (``updated``, seconds since the epoch). ``device_uuid`` is empty in metadata 0.90.
     ``least_size`` is how large md wants the device to be (0: wherever the superblock is found, it is large enough).
+    ``home`` is the host that the array's name is qualified with, ``log`` what is written before the members are
+    (journal, ppl).
     """
 
     uuid: str
@@ -74,6 +77,8 @@ class MdSuperblock(NamedTuple):
     reshaping: bool = False
     needs_backup: bool = False
     least_size: int = 0
+    home: str = ""
+    log: str = ""
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -194,6 +199,8 @@ def _md(block: bytes, metadata: str, offset: int) -> MdSuperblock | None:
         reshaping=reshaping,
         needs_backup=reshaping and delta_disks <= 0 and not features & _NEW_OFFSET,
         least_size=data_offset + data_size << 9 if metadata in SUPERBLOCK_FIRST else 0,
+        home=name.split(":", 1)[0] if ":" in name else "",
+        log="journal" if features & _WITH_JOURNAL else "ppl" if features & _WITH_PPL else "",
     )
 
 

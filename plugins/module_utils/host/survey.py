@@ -50,9 +50,7 @@ def found(host: Host) -> list[Found]:
         for backing in host.backings
     ]
     raids = []
-    for array in host.arrays:
-        if array.foreign:
-            continue
+    for array in raid.listed(host):
         name = raid.name_of(host, array)
         raids.append(Found("raids", name, Raid(name, uuid=array.uuid, state="absent"), (array.device,)))
     partitions = [
@@ -92,10 +90,23 @@ def _surveys(host: Host) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]
 
 def document(host: Host) -> dict[str, list[dict[str, Any]]]:
     """What there is, in the words of the document; items call each other by name."""
-    names = names_of(host)
-    sections = {section: [item for item, _status in known] for section, known in _surveys(host).items()}
+    surveys = _surveys(host)
+    names = {**names_of(host), **_with_sections(surveys)}
+    sections = {section: [item for item, _status in known] for section, known in surveys.items()}
     sections["filesystems"] = list(_filesystems(host).values())
     return {section: [_by_name(host, item, names) for item in items] for section, items in sections.items()}
+
+
+def _with_sections(surveys: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]) -> dict[str, str]:
+    """What the document calls the devices of items of which another section has one of the same name."""
+    made = {section: known for section, known in surveys.items() if section != "drives"}
+    names = [item["name"] for known in made.values() for item, _status in known]
+    return {
+        doing["device"]: f"{section}: {item['name']}"
+        for section, known in made.items()
+        for item, doing in known
+        if doing["device"] and names.count(item["name"]) > 1
+    }
 
 
 def status(host: Host) -> dict[str, dict[str, Any]]:

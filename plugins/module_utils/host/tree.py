@@ -89,7 +89,7 @@ def _above(host: Host) -> dict[str, list[str]]:
     for array in host.arrays:
         for member in array.members:
             if member.role != "former":
-                put(member.device, array.device or array.name)
+                put(member.device, array.device or raid.name_of(host, array))
     for backing in host.backings:
         put(backing.device, backing.bcache or backing.name)
         cache_set = set_of(host, backing)
@@ -110,7 +110,7 @@ def _above(host: Host) -> dict[str, list[str]]:
 def _type(host: Host, path: str) -> str:
     device = host.devices.get(path)
     for array in host.arrays:
-        if path in (array.device, array.name):
+        if path == array.device or (not array.device and path == raid.name_of(host, array)):
             return f"raid{array.level}" if array.level.isdigit() else array.level
     for backing in host.backings:
         if path in (backing.bcache, backing.name):

@@ -19,10 +19,12 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Content,
     DiskFacts,
     Filesystem,
+    Group,
     Host,
     Lvm,
     Mount,
     Part,
+    PhysicalVolume,
     Signature,
     Table,
     Unfinished,
@@ -32,6 +34,7 @@ from .hosts import (
     CONF,
     DEBIAN,
     EXT4,
+    UUID,
     GiB,
     MiB,
     a_host,
@@ -244,8 +247,12 @@ def drive(name: str, *devices: str) -> dict[str, Any]:
             r"raids: md0: devices\[1\] and drives: d: devices\[0\] both mean /dev/sdc",
         ),
         (
-            {"raids": [mirror("x", "sdb", "sdc")], "drives": [drive("x", "sdd")]},
-            "x is the name of two items: raids: x and drives: x",
+            {"raids": [mirror("x", "sdb", "sdc"), mirror("x", "sdd", "sde")]},
+            "x is the name of two items: raids: x and raids: x",
+        ),
+        (
+            {"raids": [mirror("x", "sdb", "sdc")], "bcaches": [{"name": "x", "backing_device": "x"}]},
+            "bcaches: x: backing_device: x may mean raids: x and bcaches: x; say which one with its section",
         ),
         (
             {"raids": [mirror("a", "b", "sdc")], "bcaches": [{"name": "b", "backing_device": "a"}]},
@@ -493,3 +500,48 @@ def test_references() -> None:
     found: tuple[str, ...] = layout.references(parse(STACK))
     assert {"md0", "sdb", "/dev/md0", "/dev/bcache/by-label/cached", "/dev/data/srv", "/dev/cached"} <= {*found}
     assert isinstance(parse(STACK), Document)
+
+
+# One name in several sections
+
+
+def test_a_drive_is_no_device_and_shares_its_name() -> None:
+    made = planned(blank(), {"raids": [mirror("data", "sdb", "sdc")], "drives": [drive("data", "data")]})
+    assert outline(made)[:3] == ["persist raid data", "create raid data", "inspect raid data"]
+    assert "create drive data" in outline(made)
+
+
+def test_a_name_of_two_devices_is_said_with_its_section() -> None:
+    words = {
+        "raids": [mirror("data", "sdb", "sdc")],
+        "bcaches": [{"name": "data", "backing_device": "raids: data"}],
+        "drives": [drive("data", "bcaches: data")],
+    }
+    made = planned(blank(), words)
+    assert [
+        line for line in outline(made) if line in ("create raid data", "format bcache data", "create drive data")
+    ] == [
+        "create raid data",
+        "format bcache data",
+        "create drive data",
+    ]
+    refused(blank(), words, "allow_destroy: data may mean raids: data and bcaches: data and drives: data", "data")
+
+
+def test_what_may_go_is_said_with_its_section() -> None:
+    group = Group("data", physical_volumes=(PhysicalVolume(SDD, 9 * GiB),))
+    host = with_array(blank(), an_array(SDB, SDC, device="/dev/md/data", name="data"))
+    host = host.with_content(SDD, Signature("LVM2_member"), held_by=None)
+    host = host._replace(
+        lvm=Lvm((group,)),
+        contents={**host.contents, "/dev/md/data": Content((EXT4,))},
+        filesystems=dict.fromkeys(host.devices),
+    )
+    nothing: dict[str, Any] = {"mode": "exact", "raids": [], "drives": []}
+    refused(host, nothing, "allow_destroy: data may mean drives: data and raids: data", "data")
+    refused(host, nothing, "mode exact would remove: raids: data. Name", "drives: data")
+    gone = layout.plan(host, parse({**nothing, "drives": None}), ("raids: data",))
+    assert (gone.after.arrays, gone.after.lvm) == ((), host.lvm)
+    # By a name of its own, the array that the document names by UUID or by its path is the same one.
+    words = {**nothing, "drives": None, "raids": [{"name": "other", "uuid": UUID}]}
+    assert destroyed(layout.plan(host, parse(words), ())) == []

@@ -15,7 +15,13 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Ed
 from ansible_collections.strata.storage.plugins.module_utils.document import raid as document
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Idle, Inspect, Vacate
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
+    Claim,
+    EraseTables,
+    Idle,
+    Inspect,
+    Vacate,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Array,
@@ -527,7 +533,7 @@ def test_an_empty_array_is_removed_the_array_line_last() -> None:
         "raid",
         "md0",
         "its superblock on /dev/sdb",
-        (run("mdadm", "--zero-superblock", SDB),),
+        (EraseTables(SDB), run("mdadm", "--zero-superblock", SDB), run("wipefs", "--all", SDB)),
         claims=(Claim(SDB, "serial sdb", None),),
         flush=(SDB,),
     )
@@ -593,7 +599,6 @@ def test_absent_already() -> None:
         pytest.param(MIRROR._replace(chunk_size=64 << 10), id="mirror with a chunk size"),
         pytest.param(an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10), id="RAID 5"),
         pytest.param(MIRROR._replace(members=(*MIRROR.members, Member(SDD, "spare"))), id="spare"),
-        pytest.param(MIRROR._replace(members=MIRROR.members[:1], degraded=1), id="degraded"),
         pytest.param(
             MIRROR._replace(members=(Member(SDB, "active", 0), Member(SDD, "rebuilding", 1)), degraded=1),
             id="being rebuilt",
@@ -605,6 +610,40 @@ def test_what_was_gathered_can_be_given_back_and_changes_nothing(array: Array) -
     ((item, status),) = raid.survey(host)
     assert raid.facts(host, Raid("md0")) == {"raid": item, "status": status}
     assert raid.plan(host, document.parse(item), False).steps == ()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pytest.param(an_array(SDB, SDC, raid_devices=3, degraded=1), id="one of three is missing"),
+        pytest.param(MIRROR._replace(members=(MIRROR.members[0], Member(SDC, "faulty")), degraded=1), id="faulty"),
+        pytest.param(
+            MIRROR._replace(members=(*MIRROR.members, Member(SDD, "replacing", 1)), sync_action="recover"),
+            id="being replaced",
+        ),
+    ],
+)
+def test_what_passes_is_no_wish(array: Array) -> None:
+    """What layout_info says of such an array neither shrinks it, nor brings a device back, nor undoes what goes on."""
+    host = with_array(a_host(*disks("bcdef"), files=LINE), array._replace(sync_action="idle"))
+    ((item, _status),) = raid.survey(host)
+    assert item["devices"] is None
+    made = raid.plan(host, document.parse(item), False)
+    assert (made.steps, made.pending) == ((), ())
+    assert raid.facts(host, Raid("md0"))["raid"]["devices"]
+
+
+def test_of_an_array_that_does_not_run_for_now_no_document_tells() -> None:
+    known, ignored = mdadm_line("/dev/md0"), mdadm_line("<ignore>")
+    waits = with_array(BLANK, MIRROR._replace(state="inactive"))
+    for host, names in (
+        (waits, []),
+        (waits.with_file(CONF, known), []),
+        (with_array(BLANK, STOPPED).with_file(CONF, known), []),
+        (with_array(BLANK, STOPPED).with_file(CONF, ignored), ["md0"]),
+        (with_array(BLANK, STOPPED), ["md0"]),
+    ):
+        assert [item["name"] for item, _status in raid.survey(host)] == names
 
 
 def test_facts() -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Write
-from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
     DropStripes,
+    EraseTables,
     Idle,
     Rebuilt,
     Rejoin,
@@ -31,6 +32,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Member,
     PhysicalVolume,
     Signature,
+    Table,
 )
 
 from .hosts import (
@@ -42,6 +44,7 @@ from .hosts import (
     an_array,
     claim,
     commands,
+    disk,
     disks,
     mdadm_line,
     outline,
@@ -64,6 +67,12 @@ FOUR = an_array(
     room=9 * GiB,
 )
 SIX = an_array(SDB, SDC, SDD, SDE, level="6", chunk_size=512 << 10, sync_action="idle")
+
+
+#: Those that are only started, stopped and removed.
+LOGGED = FIVE._replace(consistency_policy="ppl")
+JOURNALED = FIVE._replace(consistency_policy="journal", members=(*FIVE.members, Member(SDE, "journal")))
+LINEAR = MIRROR._replace(level="linear", chunk_size=64 << 10)
 
 
 def host(array: Array, **more: Any) -> Host:
@@ -101,7 +110,11 @@ def test_a_member_that_works_stays_until_another_is_whole() -> None:
         Rebuilt("/dev/md0", SDE),
     )
     assert zero.claims == (Claim(SDD, "serial sdd", None, shared=True),)
-    assert zero.actions == (Vacate(SDD, ("mdadm", "--zero-superblock", SDD), "/dev/md0"),)
+    assert zero.actions == (
+        EraseTables(SDD),
+        Vacate(SDD, ("mdadm", "--zero-superblock", SDD), "/dev/md0"),
+        Command(("wipefs", "--all", SDD)),
+    )
     assert roles(made) == {SDB: "active", SDC: "active", SDE: "active"}
     assert made.after.contents[SDD] == Content()
 
@@ -293,6 +306,39 @@ def test_larger_members() -> None:
     refused(larger, "size is 11 GiB, and its smallest member has 10 GiB", size=11 * GiB)
 
 
+@pytest.mark.parametrize(("level", "data"), [("1", 1), ("5", 2), ("10", 1.5)])
+def test_what_lies_on_an_array_has_its_room_at_once(level: str, data: float) -> None:
+    """Once its partitions grew, the array has their room, where the superblock lies before the data."""
+    chunks = 0 if level == "1" else 512 << 10
+    members = tuple(Member(path, "active", slot, room=8 * GiB) for slot, path in enumerate((SDB, SDC, SDD)))
+    array = an_array(SDB, SDC, SDD, level=level, chunk_size=chunks, sync_action="idle", layout="n2" * (level == "10"))
+    array = array._replace(members=members, room=8 * GiB, component_size=8 * GiB)
+    before = host(array)
+    assert raid.plan(before, Raid("md0", largest=True), False).steps == ()
+    for path in (SDB, SDC):
+        before = before.with_size(path, 12 * GiB)
+    assert before.arrays[0].room == 8 * GiB
+    before = before.with_size(SDD, 11 * GiB)
+    grown = settle(raid, before, Raid("md0", largest=True))
+    assert commands(grown) == ["mdadm --grow /dev/md0 --size=max"]
+    assert grown.after.devices["/dev/md0"].size == 10 * GiB + GiB * data
+    last = host(array._replace(metadata="1.0")).with_size(SDD, 11 * GiB)
+    assert last.arrays[0].room == 8 * GiB
+
+
+@pytest.mark.parametrize(
+    ("table", "after"),
+    [
+        (Table("gpt", MiB, GiB - 16896), Table("gpt", MiB, GiB - 16896, limit=2 * GiB - 16896)),
+        (Table("dos", MiB, GiB, slots=4), Table("dos", MiB, 2 * GiB, slots=4)),
+    ],
+)
+def test_a_table_on_what_grew_has_its_room(table: Table, after: Table) -> None:
+    before = a_host(disk(SDB, GiB), tables={SDB: table})
+    assert before.with_size(SDB, 2 * GiB).tables == {SDB: after}
+    assert before.with_size(SDB, GiB).tables == {SDB: table}
+
+
 #: Of each member: what is a multiple of both shapes' stripes.
 FITTING = 8 * GiB // (3 * 512 << 10) * (3 * 512 << 10)
 SHRUNK = FOUR._replace(
@@ -362,6 +408,7 @@ def test_what_shrinking_frees() -> None:
     assert commands(plan(SHRUNK, spare_devices=())) == [
         "udevadm settle",
         "mdadm --manage /dev/md0 --remove /dev/sde",
+        "wipefs --all /dev/sde",
         "mdadm --grow /dev/md0 --array-size=max",
     ]
 
@@ -453,6 +500,24 @@ def test_what_a_power_cut_would_spoil(array: Array, words: dict[str, Any]) -> No
         refused(old, "only with that mdadm needs no backup file", **words, allow_unprotected_reshape=True)
 
 
+@pytest.mark.parametrize("array", [LOGGED, JOURNALED, LINEAR])
+def test_what_is_not_changed_is_kept_stopped_started_and_removed(array: Array) -> None:
+    item = {word: value for word, value in raid.dump(host(array), array).items() if value is not None}
+    assert settle(raid, host(array), parse(item)).steps == ()
+    assert outline(plan(array, scrub="check") if array != LINEAR else plan(array)) == ["scrub raid md0"] * (
+        array != LINEAR
+    )
+    stopped = settle(raid, host(array), parse({**item, "state": "stopped"})).after
+    started = settle(raid, stopped, parse(item))
+    assert commands(started)[-1].endswith(" ".join(member.device for member in array.members))
+    assert settle(raid, stopped, parse({"name": "md0", "state": "absent"}), True).after.arrays == ()
+
+
+def test_an_array_without_its_journal_does_not_start() -> None:
+    array = JOURNALED._replace(device="", members=FIVE.members, name="md0")
+    refused(array, "it has a write journal, and the device with that is not here")
+
+
 def test_layouts() -> None:
     ten = FOUR._replace(level="10", layout="n2")
     assert plan(ten, layout="n2").steps == ()
@@ -520,9 +585,10 @@ def test_a_scrub_is_an_act() -> None:
         (FIVE, {"metadata": "1.0"}, "its metadata is 1.2, and 1.0 is wanted"),
         (MIRROR, {"chunk_size": 64 << 10}, "does not stripe"),
         (an_array(SDB, SDC, level="0", chunk_size=512 << 10), {"chunk_size": 64 << 10}, "does not change in place"),
-        (FIVE._replace(consistency_policy="ppl"), {}, "has a partial parity log"),
-        (FIVE._replace(members=(*FIVE.members, Member(SDE, "journal"))), {}, "has a write journal"),
-        (MIRROR._replace(level="linear"), {}, "is of level linear"),
+        (LOGGED, {"bitmap": "internal"}, "has a partial parity log, and such an array is not changed here"),
+        (JOURNALED, {"bitmap": "internal"}, "has a write journal, and such an array is not changed here"),
+        (JOURNALED, {"devices": (SDB, SDC, SDF)}, "has a write journal, and such an array is not changed here"),
+        (LINEAR, {"spare_devices": (SDF,)}, "is of level linear, and such an array is not changed here"),
     ],
 )
 def test_what_does_not_change_in_place(array: Array, words: dict[str, Any], said: str) -> None:

@@ -11,13 +11,12 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
-from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, can_run, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import (
     raid,
     raid_health,
     raid_roles,
     raid_space,
-    read,
     safety,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.boot import gone_lines
@@ -34,6 +33,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.superblocks im
 from .hosts import (
     CONF,
     EXT4,
+    OTHER,
     UUID,
     GiB,
     MiB,
@@ -442,10 +442,113 @@ def test_an_array_in_use_under_another_name_is_meant_by_its_own() -> None:
     assert host.find("/dev/md1") is None
 
 
-def test_a_path_that_two_arrays_claim_means_neither() -> None:
-    assert read._called([("/dev/md0", "/dev/md5"), ("/dev/md1", "/dev/md6"), ("/dev/md0", "/dev/md7")]) == {
-        "/dev/md1": "/dev/md6"
-    }
+# Arrays of one name
+
+
+def namesakes(first: str, second: str, *running: str, conf: str = "") -> Host:
+    """Two arrays called data, qualified with these hosts; they run under these devices, if any."""
+    host = a_host(*(disk(f"/dev/sd{x}") for x in "bcdef"), files={CONF: conf})
+    host = host._replace(boot=host.boot._replace(hostname="here"))
+    for home, uuid, members, device in zip(
+        (first, second), (UUID, OTHER), ((SDB, SDC), (SDD, SDE)), (*running, "", "")[:2]
+    ):
+        host = with_array(host, an_array(*members, device=device, uuid=uuid, name="data", home=home))
+    return host
+
+
+@pytest.mark.parametrize("running", [(), ("/dev/md7", "/dev/md8"), ("", "/dev/md8"), ("/dev/md7",)])
+@pytest.mark.parametrize(
+    ("homes", "conf"),
+    [
+        (("other", "here"), ""),
+        (("other", ""), ""),
+        (("other", "here"), "HOMEHOST <system>\n"),
+        (("here", "other"), "HOMEHOST other\n"),
+        (("here", "other"), mdadm_line("/dev/md/data", OTHER)),
+    ],
+)
+def test_of_two_arrays_of_one_name_that_of_this_host_is_meant(
+    homes: tuple[str, str], conf: str, running: tuple[str, ...]
+) -> None:
+    host = namesakes(*homes, *running, conf=conf)
+    first, second = host.arrays
+    assert raid.name_of(host, second) == "data"
+    assert raid.name_of(host, first) == (first.device[5:] or f"data-{UUID[:8]}")
+    found = raid.facts(host, Raid("data"))["raid"]
+    assert found["uuid"] == OTHER
+    if homes[0] == "here" and "ARRAY" in conf:
+        # The next run would remove the other one.
+        with pytest.raises(Refused, match="this name may mean"):
+            raid.plan(host, Raid("data", state="absent"), True)
+    gone = settle(raid, host, Raid("data", uuid=OTHER, state="absent"), True)
+    assert [array.uuid for array in gone.after.arrays] == [UUID]
+    for array in host.arrays:
+        assert raid.facts(host, Raid(raid.name_of(host, array), uuid=array.uuid))["raid"]["uuid"] == array.uuid
+
+
+@pytest.mark.parametrize("running", [(), ("/dev/md7", "/dev/md8"), ("", "/dev/md8")])
+@pytest.mark.parametrize("homes", [("here", "here"), ("other", "third"), ("here", "")])
+def test_two_arrays_with_an_equal_claim_to_a_name_are_ambiguous(
+    homes: tuple[str, str], running: tuple[str, ...]
+) -> None:
+    host = namesakes(*homes, *running)
+    wanted = [Raid("data"), Raid("data", level="1", devices=(SDF, SDF))]
+    for want in [*wanted, Raid("data", state="absent")] if "here" in homes else wanted:
+        with pytest.raises(Refused, match=f"this name may mean .*{UUID}.*, or .*{OTHER}.* by `uuid`"):
+            raid.plan(host, want, True)
+    for array in host.arrays:
+        name = raid.name_of(host, array)
+        assert name == (array.device[5:] or f"data-{array.uuid[:8]}")
+        assert raid.facts(host, Raid(name, uuid=array.uuid))["raid"]["uuid"] == array.uuid
+    # Its devices say it too.
+    assert raid.facts(host, Raid("data", devices=(SDB, SDC)))["raid"]["uuid"] == UUID
+
+
+def test_a_path_and_a_name_that_mean_two_arrays() -> None:
+    host = namesakes("other", "here", "/dev/md7")
+    host = host._replace(links={**host.links, "/dev/md/data": "/dev/md7"})
+    with pytest.raises(Refused, match=r"which runs as /dev/md7, .*, or here:data"):
+        raid.plan(host, Raid("data"), True)
+    # Of equals, the one that runs under the path is meant.
+    host = namesakes("here", "here", "/dev/md7")
+    host = host._replace(links={**host.links, "/dev/md/data": "/dev/md7"})
+    assert raid.facts(host, Raid("data"))["raid"]["uuid"] == UUID
+
+
+def test_another_hosts_array_is_not_removed_by_its_name_alone() -> None:
+    host = namesakes("other", "other")._replace(arrays=namesakes("other", "other").arrays[:1])
+    assert outline(settle(raid, host, Raid("data")))[1:] == ["assemble raid data"]
+    left = raid.plan(host, Raid("data", state="absent"), True)
+    assert left.steps == ()
+    assert "other:data (on /dev/sdb /dev/sdc, UUID" in left.warnings[0]
+    assert settle(raid, host, Raid("data", state="absent", uuid=UUID), True).after.arrays == ()
+    known = host.with_file(CONF, f"ARRAY <ignore> UUID={UUID}\n")
+    assert settle(raid, known, Raid("data", state="absent"), True).after.arrays == ()
+
+
+def test_a_name_of_mdadm_conf_is_no_other_array() -> None:
+    host = namesakes("here", "other", conf=mdadm_line("/dev/md/data", "f" * 32))
+    with pytest.raises(Refused, match=f"{UUID}.*, or the one that {CONF} names .UUID {'f' * 32}"):
+        raid.plan(host, Raid("data"), True)
+
+
+def test_an_array_without_a_name_has_one_for_documents() -> None:
+    host = with_array(a_host(SDB, SDC), an_array(SDB, SDC, device="", name="", metadata="0.90"))
+    ((item, _status),) = raid.survey(host)
+    assert item["name"] == f"array-{UUID[:8]}"
+    assert raid.facts(host, parse(item))["raid"] == item
+
+
+def test_two_lines_of_one_path_make_two_names() -> None:
+    conf = mdadm_line("/dev/md/data") + mdadm_line("/dev/md/data", OTHER)
+    host = namesakes("here", "other", "/dev/md7", conf=conf)
+    assert [raid.name_of(host, array) for array in host.arrays] == ["md7", f"data-{OTHER[:8]}"]
+
+
+def test_an_array_that_runs_under_another_path_keeps_its_name_for_itself() -> None:
+    host = namesakes("here", "other", "/dev/md7")._replace(arrays=namesakes("here", "other", "/dev/md7").arrays[:1])
+    with pytest.raises(Refused, match="there is an array of this name, here:data"):
+        raid.plan(host, Raid("data", level="1", devices=(SDE, SDF)), True)
 
 
 def test_what_waits_in_an_array_with_another_shape_comes_back_once_that_is_started() -> None:

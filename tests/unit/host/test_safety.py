@@ -80,12 +80,6 @@ def test_a_partition_that_looks_blank_and_is_needed_to_boot() -> None:
     assert taking(host, True) == ()
 
 
-def test_a_serial_number_that_two_disks_have() -> None:
-    host = a_host(SDB, "/dev/sdc", disks={path: DiskFacts(serial="0123") for path in (SDB, "/dev/sdc")})
-    with pytest.raises(StorageError, match="0123 is what /dev/sdb and /dev/sdc say"):
-        permit(host, ("0123",))
-
-
 def test_a_physical_volume_is_told_with_its_group() -> None:
     found = Content((Signature("LVM2_member", "P-1"),))
     shown = Lvm((Group("data", physical_volumes=(PhysicalVolume(SDB),)),))
@@ -249,3 +243,13 @@ def test_what_the_next_boot_waits_for_is_not_erased(spec: str, remade: bool) -> 
         assert take(host, host.devices[SDB], "a place for xfs", "filesystems", True)
     for line in (f"{spec} /old ext4 nofail 0 2\n", f"{spec} /old ext4 noauto\n", "UUID=other /old ext4\n", "# none\n"):
         assert taking(host.with_file(FSTAB, line), True)
+
+
+def test_a_serial_number_of_several_disks_permits_nothing() -> None:
+    host = a_host(SDB, "/dev/sdc")
+    cases = {path: DiskFacts("0123456789ABCDEF") for path in host.devices}
+    with pytest.raises(Refused, match="is the serial number of /dev/disk/by-id/sdb and /dev/disk/by-id/sdc"):
+        permit(host._replace(disks=cases), ("0123456789ABCDEF",))
+    paths = {path: DiskFacts("S1", "naa.5001") for path in host.devices}
+    for name in ("S1", "0x5001"):
+        assert permit(host._replace(disks=paths), (name,)).expendable == tuple(host.devices)

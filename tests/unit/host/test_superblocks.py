@@ -124,6 +124,7 @@ MD = MdSuperblock(
     component_size=2 * MiB,
     data_offset=1 * MiB,
     least_size=5 * MiB,
+    home="host",
 )
 V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
 
@@ -143,15 +144,18 @@ def test_md_wherever_it_is(image: Image, metadata: str, offset: int) -> None:
         ({"role": 0xFFFD}, {"role": "journal", "slot": None, "slots": {0: 0}}),
         ({"role": 5}, {"slot": 5, "slots": {0: 0, 2: 5}}),
         ({"features": 1}, {"bitmap": "internal"}),
+        ({"features": 512}, {"log": "journal"}),
+        ({"features": 4096}, {"log": "ppl"}),
+        ({"features": 2048}, {"log": "ppl"}),
         ({"features": 2}, {"role": "rebuilding"}),
         ({"features": 2 | 16}, {"role": "replacing"}),
         ({"features": 2 | 4, "more_devices": 1}, {"reshaping": True}),
         ({"features": 4, "more_devices": -1}, {"reshaping": True, "needs_backup": True}),
         ({"features": 4 | 64, "more_devices": -1}, {"reshaping": True}),
         ({"resynced": 0}, {"unsynced": True}),
-        ({"name": b"data"}, {"name": "data"}),
+        ({"name": b"data"}, {"name": "data", "home": ""}),
         ({"name": b"host:" + b"x" * 27}, {"name": "x" * 27}),
-        ({"name": b""}, {"name": ""}),
+        ({"name": b""}, {"name": "", "home": ""}),
         ({"level": -1}, {"level": "linear", "layout": ""}),
         ({"level": 6, "layout": 0}, {"level": "6", "layout": "left-asymmetric"}),
         ({"level": 6, "layout": 18}, {"level": "6", "layout": ""}),
