@@ -49,6 +49,7 @@ options:
         turns out to be needed only after a wait is left, and named in RV(in_progress).
     type: str
 extends_documentation_fragment:
+  - strata.storage.approval
   - strata.storage.document.disks
   - strata.storage.document.partitions
   - strata.storage.document.raids
@@ -169,6 +170,40 @@ plan_digest:
     - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
   returned: always
   type: str
+approval:
+  description: What the approval of this plan is bound to, and sums for whoever approves it.
+  returned: when O(approval=request)
+  type: dict
+  contains:
+    digest:
+      description: The plan's RV(plan_digest).
+      type: str
+      returned: always
+    mode:
+      description: The task's O(mode).
+      type: str
+      returned: always
+    allow_destroy:
+      description: The task's O(allow_destroy), sorted.
+      type: list
+      elements: str
+      returned: always
+    until:
+      description: When the approval becomes void, in UTC.
+      type: str
+      returned: always
+    changes:
+      description: Number of steps.
+      type: int
+      returned: always
+    destructive:
+      description: Number of steps that destroy data.
+      type: int
+      returned: always
+    later:
+      description: Number of things that are planned only later, and need another approval then.
+      type: int
+      returned: always
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done
@@ -197,6 +232,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
 from ..module_utils.host.state import Host
@@ -213,7 +249,7 @@ def main() -> None:
     own: dict[str, dict[str, Any]] = {
         "mode": {"type": "str", "choices": list(document.MODES), "default": "merge"},
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
-        "expected_plan": {"type": "str"},
+        **EXPECTED,
     }
     module = AnsibleModule(
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True

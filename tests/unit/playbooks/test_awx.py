@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 
+from ansible_collections.strata.storage.plugins.plugin_utils.approval import LIFETIME
 from tests.tools.checkout import ROOT as CHECKOUT
 
 LOADER = DataLoader()
@@ -33,7 +34,18 @@ def load(path: str) -> Any:
 
 
 TEMPLATES: dict[str, dict[str, Any]] = {
-    template["playbook"]: template for template in load("playbooks/awx/job_templates.yml")["awx_job_templates"]
+    template["name"]: template for template in load("playbooks/awx/job_templates.yml")["awx_job_templates"]
+}
+WORKFLOWS: dict[str, dict[str, Any]] = {
+    workflow["name"]: workflow
+    for workflow in load("playbooks/awx/workflow_job_templates.yml")["awx_workflow_job_templates"]
+}
+SURVEYS = {name: one for name, one in (TEMPLATES | WORKFLOWS).items() if "survey_spec" in one}
+IN_WORKFLOWS = {
+    node["unified_job_template"]["name"]
+    for workflow in WORKFLOWS.values()
+    for node in workflow["workflow_nodes"]
+    if node["unified_job_template"]["type"] == "job_template"
 }
 
 
@@ -102,63 +114,125 @@ def test_the_rules_find_faults(survey: dict[str, Any], said: str) -> None:
     assert "twice" in (fault(twice) or "")
 
 
-@pytest.mark.parametrize("playbook", TEMPLATES)
-def test_awx_takes_the_survey(playbook: str) -> None:
-    assert (CHECKOUT / playbook).is_file()
-    assert fault(TEMPLATES[playbook]["survey_spec"]) is None
+def questions(name: str) -> dict[str, dict[str, Any]]:
+    return {question["variable"]: question for question in SURVEYS[name]["survey_spec"]["spec"]}
 
 
-@pytest.mark.parametrize("playbook", TEMPLATES)
-def test_each_answer_is_taken_by_the_playbook(playbook: str) -> None:
+@pytest.mark.parametrize("name", SURVEYS)
+def test_awx_takes_the_survey(name: str) -> None:
+    assert fault(SURVEYS[name]["survey_spec"]) is None
+    assert SURVEYS[name]["survey_enabled"]
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_each_survey_asks_for_the_hosts_first_and_requires_no_answer_that_has_a_default(name: str) -> None:
+    """The API and schedules fill in no defaults, so that a required answer would be missed."""
+    asked = questions(name)
+    assert next(iter(asked)) == "storage_hosts"
+    assert asked["storage_hosts"]["required"]
+    assert not any(question["required"] for question in asked.values() if question.get("default"))
+
+
+@pytest.mark.parametrize("name", TEMPLATES | WORKFLOWS)
+def test_nothing_takes_variables_at_launch(name: str) -> None:
+    """They would count before what was approved. Nor is there another way to choose what a job does."""
+    one = TEMPLATES.get(name) or WORKFLOWS[name]
+    asks = {key for key, value in one.items() if key.startswith("ask_") and value}
+    assert asks <= {"ask_limit_on_launch", "ask_diff_mode_on_launch"}
+    known = set(questions(name)) if name in SURVEYS else set()
+    assert not any("approv" in variable or "inventory" in variable for variable in known)
+
+
+@pytest.mark.parametrize("name", IN_WORKFLOWS)
+def test_a_job_of_a_workflow_has_no_survey(name: str) -> None:
+    """It gets the answers of the workflow; started alone, it gets none."""
+    assert not TEMPLATES[name].get("survey_enabled")
+    assert TEMPLATES[name]["allow_simultaneous"]
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_each_answer_is_taken_by_the_playbook(name: str) -> None:
     """By its head, or by its role, which also takes an answer for its shape, and an empty one."""
-    head = (CHECKOUT / playbook).read_text() + (CHECKOUT / "playbooks/layout.yml").read_text()
-    said = set(re.findall(r"^#   ([a-z_]+)  ", head, re.M))
+    layout = (CHECKOUT / "playbooks/layout.yml").read_text()
+    playbook = SURVEYS[name].get("playbook", "playbooks/layout.yml")
+    said = set(re.findall(r"^#   ([a-z_]+)  ", (CHECKOUT / playbook).read_text() + layout, re.M))
     role = Path(playbook).stem
     options: dict[str, Any] = {}
     if (CHECKOUT / "roles" / role).is_dir():
         options = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    for question in TEMPLATES[playbook]["survey_spec"]["spec"]:
-        name = question["variable"]
-        if not name.startswith(f"{role}_") or role.endswith("_layout"):
-            assert name in said
+    for variable, question in questions(name).items():
+        if not variable.startswith(f"{role}_") or role.endswith("_layout"):
+            assert variable in said
             continue
-        option = {key: value for key, value in options[name].items() if key != "description"}
+        option = {key: value for key, value in options[variable].items() if key != "description"}
         answers = question.get("choices") or [question.get("default", "")]
-        if not question["required"] and "" not in answers:
+        if not question["required"] and "default" not in question:
             answers.append("")
         for answer in answers:
-            assert ArgumentSpecValidator({name: option}).validate({name: answer}).error_messages == [], name
+            assert ArgumentSpecValidator({variable: option}).validate({variable: answer}).error_messages == [], variable
 
 
 def test_each_playbook_for_a_layout_has_a_template() -> None:
     books = {f"playbooks/{path.name}" for path in (CHECKOUT / "playbooks").glob("*.yml")}
-    assert TEMPLATES.keys() == books - {"playbooks/demo.yml"}
+    assert {template["playbook"] for template in TEMPLATES.values()} == books - {"playbooks/demo.yml"}
 
 
 def test_what_destroys_is_off_until_it_is_asked_for() -> None:
-    for playbook, template in TEMPLATES.items():
-        defaults = {question["variable"]: question.get("default", "") for question in template["survey_spec"]["spec"]}
-        assert all(value in ("", "false") for name, value in defaults.items() if name.endswith("allow_destroy"))
-        if playbook not in ("playbooks/layout.yml", "playbooks/layout_plan.yml"):
+    for name in SURVEYS:
+        asked = questions(name)
+        defaults = {variable: question.get("default", "") for variable, question in asked.items()}
+        assert all(value in ("", "false") for variable, value in defaults.items() if variable.endswith("allow_destroy"))
+        if name in TEMPLATES and not name.endswith("drift"):
             assert defaults["storage_plan_only"] == "true"
+            # Where the answer is left out, too.
+            assert TEMPLATES[name]["extra_vars"]["storage_plan_only"] is True
 
 
-def test_the_workflow_goes_from_plan_to_approval_to_apply() -> None:
-    (workflow,) = load("playbooks/awx/workflow_job_templates.yml")["awx_workflow_job_templates"]
-    nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
-    names = {template["name"] for template in TEMPLATES.values()}
-    order, current = [], "plan"
-    while True:
-        node = nodes[current]
-        order.append(node["unified_job_template"]["type"])
-        if order[-1] == "job_template":
-            assert node["unified_job_template"]["name"] in names
-        assert not node["related"]["failure_nodes"] + node["related"]["always_nodes"]
-        following = [after["identifier"] for after in node["related"]["success_nodes"]]
-        if not following:
-            break
-        (current,) = following
-    assert order == ["job_template", "workflow_approval", "job_template"]
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_goes_from_plan_to_approval_to_apply_and_asks_nobody_for_nothing(name: str) -> None:
+    nodes = {node["identifier"]: node for node in WORKFLOWS[name]["workflow_nodes"]}
+    goes = {
+        identifier: tuple(
+            [after["identifier"] for after in node["related"][kind]]
+            for kind in ("success_nodes", "failure_nodes", "always_nodes")
+        )
+        for identifier, node in nodes.items()
+    }
+    assert goes == {
+        "plan": (["changes"], [], []),
+        "changes": (["approval"], ["no_changes"], []),
+        "approval": (["apply"], [], []),
+        "apply": ([], [], []),
+        "no_changes": ([], [], []),
+    }
+    starts = {
+        identifier: TEMPLATES[node["unified_job_template"]["name"]]
+        for identifier, node in nodes.items()
+        if identifier != "approval"
+    }
+    kind = "maas_layout" if "MAAS" in name else "layout"
+    assert starts["plan"]["playbook"] == f"playbooks/{kind}_plan.yml"
+    assert starts["apply"]["playbook"] == f"playbooks/{kind}_apply.yml"
+    assert [starts[one]["extra_vars"]["storage_branch"] for one in ("changes", "no_changes")] == [
+        "changes",
+        "no changes",
+    ]
+    assert nodes["approval"]["unified_job_template"]["type"] == "workflow_approval"
+    # The approval waits for a shorter time than what was approved is valid.
+    assert nodes["approval"]["unified_job_template"]["timeout"] < LIFETIME
+    assert WORKFLOWS[name]["allow_simultaneous"]
+
+
+@pytest.mark.parametrize(
+    ("book", "module"), [("layout", "strata.storage.layout"), ("maas_layout", "strata.storage.maas_storage")]
+)
+def test_a_playbook_says_what_it_has_to_do_with_an_approval(book: str, module: str) -> None:
+    """By a default of the module, which no extra variable overrides."""
+    for part, approval in (("plan", "request"), ("apply", "require")):
+        (play,) = load(f"playbooks/{book}_{part}.yml")
+        assert play["module_defaults"][module]["approval"] == approval
+    (plan,) = load(f"playbooks/{book}_plan.yml")
+    assert [task["check_mode"] for task in plan["tasks"]] == [True]
 
 
 def test_injectors_name_fields_of_their_type() -> None:
