@@ -166,9 +166,12 @@ def test_extra_variables_do_not_switch_the_guard_off(site: Site, switched_off: d
 
 def test_the_plan_that_was_approved_is_compared_whatever_the_role_is_told(site: Site) -> None:
     approved = site.plan("node1", "node2")
-    other = {"maas_layout_expected_plan": "", "storage_layout_yaml": MIRROR.replace("'1'", "'0'")}
-    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **approved, **other)
-    assert all("the plan is not the expected one" in told for told in job.refusals().values())
+    words = {"storage_layout_yaml": MIRROR.replace("'1'", "'0'")}
+    other = site.plan("node1", "node2", **words)["storage_approved"]["node1"]["digest"]
+    for digest in ("", other):
+        given = {**words, "maas_layout_expected_plan": digest}
+        job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **approved, **given)
+        assert all("the plan is not the expected one" in told for told in job.refusals().values())
     assert site.arrays("node1") == site.arrays("node2") == []
 
 
