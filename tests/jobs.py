@@ -21,9 +21,15 @@ class Jobs:
         self._started = 0
 
     def run(
-        self, playbook: str, inventory: Path, variables: dict[str, Any], fails: bool = False, arguments: str = ""
+        self,
+        playbook: str,
+        inventory: Path,
+        variables: dict[str, Any],
+        fails: bool | None = False,
+        arguments: str = "",
+        environment: dict[str, str] | None = None,
     ) -> Job:
-        """Run a playbook to its end. ``fails``: whether it is expected to; ``arguments``: more for the command."""
+        """Run a playbook to its end. ``fails``: whether it is expected to (None: nothing is); ``arguments``: more."""
         self._started += 1
         where = self._where / f"job{self._started}"
         where.mkdir()
@@ -34,12 +40,13 @@ class Jobs:
             inventory=str(inventory),
             extravars=variables,
             cmdline=arguments or None,
-            envvars={"ANSIBLE_NOCOLOR": "1"},
+            envvars={"ANSIBLE_NOCOLOR": "1", **(environment or {})},
             quiet=True,
         )
         with done.stdout as printed:
             said = printed.read()
-        assert (done.status == "failed", done.rc != 0) == (fails, fails), said
+        assert (done.status == "failed") == (done.rc != 0), said
+        assert fails is None or fails == (done.rc != 0), said
         return Job(done, said)
 
 
@@ -49,6 +56,10 @@ class Job:
     def __init__(self, done: Any, said: str) -> None:
         self._done = done
         self.said = said
+
+    @property
+    def failed(self) -> bool:
+        return bool(self._done.rc)
 
     @property
     def stats(self) -> dict[str, dict[str, int]]:

@@ -171,39 +171,9 @@ plan_digest:
   returned: always
   type: str
 approval:
-  description: What the approval of this plan is bound to, and sums for whoever approves it.
+  description: What C(storage_approved) holds of this host.
   returned: when O(approval=request)
   type: dict
-  contains:
-    digest:
-      description: The plan's RV(plan_digest).
-      type: str
-      returned: always
-    mode:
-      description: The task's O(mode).
-      type: str
-      returned: always
-    allow_destroy:
-      description: The task's O(allow_destroy), sorted.
-      type: list
-      elements: str
-      returned: always
-    until:
-      description: When the approval becomes void, in UTC.
-      type: str
-      returned: always
-    changes:
-      description: Number of steps.
-      type: int
-      returned: always
-    destructive:
-      description: Number of steps that destroy data.
-      type: int
-      returned: always
-    later:
-      description: Number of things that are planned only later, and need another approval then.
-      type: int
-      returned: always
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done

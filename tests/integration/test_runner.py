@@ -188,6 +188,31 @@ def test_data_made_after_an_approval_is_kept(lab: Lab, guest: Guest, launch: Lau
     assert "storage_approved is not among the extra variables" in job.refusals()["lab"]
 
 
+def test_what_an_array_holds_is_approved_once_it_can_be_seen(lab: Lab, guest: Guest, launch: Launch) -> None:
+    """It does not run, so nobody sees what is on it: starting it is approved, and then what is done to that."""
+    disks = [guest.disk("HDD1"), guest.disk("HDD2")]
+    guest.run(
+        f"mdadm --create /dev/md/md0 --name=md0 --run --level=1 --raid-devices=2 --metadata=1.2 {' '.join(disks)}"
+    )
+    guest.run("mkfs.ext4 -q /dev/md/md0 && udevadm settle && mdadm --stop /dev/md/md0")
+    document = {
+        "raids": [{"name": "md0", "level": "1", "devices": disks}],
+        "filesystems": [{"device": "md0", "type": "xfs"}],
+    }
+    answers = {"storage_layout_yaml": yaml.safe_dump(document), "storage_allow_destroy": "md0"}
+    for shown in ("planned later", "DESTROYS"):
+        planned = launch("layout_plan.yml", lab.inventory_path, **answers)
+        assert shown in planned.said[planned.said.rindex("TASK [") :]
+        record = planned.published["storage_approved"]["lab"]
+        assert record["destructive"] == (shown == "DESTROYS")
+        assert record["later"] > 0 or shown == "DESTROYS"
+        done = launch("layout_apply.yml", lab.inventory_path, beside=planned.published, **answers)
+        if shown == "planned later":
+            assert "not in the expected plan, so not done" in done.said
+            assert guest.run("wipefs --noheadings --output TYPE /dev/md0").stdout.strip() == "ext4"
+    assert guest.run("wipefs --noheadings --output TYPE /dev/md0").stdout.strip() == "xfs"
+
+
 def test_a_maas_layout_keeps_its_secret(tmp_path: Path, launch: Launch) -> None:
     """The key of a region is in nothing that is printed or stored."""
     region = Region()
