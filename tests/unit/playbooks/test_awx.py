@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -15,18 +16,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.strata.storage.plugins.plugin_utils.approval import LIFETIME
+from tests.simulators.awx.survey import fault
 from tests.tools.checkout import ROOT as CHECKOUT
 
 LOADER = DataLoader()
-ANSWERS: dict[str, type | tuple[type, ...]] = {
-    "text": str,
-    "textarea": str,
-    "password": str,
-    "multiplechoice": str,
-    "multiselect": str,
-    "integer": int,
-    "float": float,
-}
 
 
 def load(path: str) -> Any:
@@ -47,45 +40,6 @@ IN_WORKFLOWS = {
     for node in workflow["workflow_nodes"]
     if node["unified_job_template"]["type"] == "job_template"
 }
-
-
-def fault(survey: Any) -> str | None:
-    """Why AWX would refuse a survey; the rules are those of its JobTemplateSurveySpec."""
-    if not (isinstance(survey.get("name"), str) and isinstance(survey.get("description"), str)):
-        return "name and description have to be texts"
-    if not (isinstance(survey.get("spec"), list) and survey["spec"]):
-        return "no questions"
-    variables = [question.get("variable") for question in survey["spec"]]
-    if len(variables) != len(set(variables)):
-        return "a variable is asked for twice"
-    return next((found for question in survey["spec"] if (found := _question_fault(question))), None)
-
-
-def _question_fault(question: dict[str, Any]) -> str | None:
-    if not all(isinstance(question.get(name), str) for name in ("type", "question_name", "variable")):
-        return "type, question_name and variable have to be texts"
-    if not isinstance(question.get("required"), bool):
-        return "required has to be true or false"
-    kind = question["type"]
-    if kind not in ANSWERS:
-        return f"no such type: {kind}"
-    default = question.get("default", "")
-    if default != "" and not isinstance(default, ANSWERS[kind]):
-        return "the default is of another type"
-    if str(default).startswith("$encrypted$"):
-        return "$encrypted$ is reserved"
-    if not all(question.get(limit) is None or isinstance(question[limit], int) for limit in ("min", "max")):
-        return "min and max have to be integers"
-    if kind in ("multiplechoice", "multiselect"):
-        choices = question.get("choices")
-        if not choices:
-            return "no choices"
-        if not all(isinstance(choice, str) for choice in choices):
-            return "an answer is a text"
-        chosen = default.splitlines()
-        if not set(chosen) <= set(choices) or (kind == "multiplechoice" and len(chosen) > 1):
-            return "the default is none of the choices"
-    return None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +196,12 @@ def test_injectors_name_fields_of_their_type() -> None:
         files = kind["injectors"].get("file", {})
         known = fields | {f"tower.filename.{name.removeprefix('template.')}" for name in files}
         injected = [text for group in kind["injectors"].values() for text in group.values()]
-        assert {re.fullmatch(r"\{\{ (\S+) \}\}", text).group(1) for text in injected} <= known  # type: ignore[union-attr]
+        taken = [re.fullmatch(r"\{\{ (\S+)( \| default\('\w+', true\))? \}\}", text) for text in injected]
+        assert {match.group(1) for match in taken if match} <= known
+        assert all(taken)
+        # A default in a type is only what a form suggests: what is not required has one where it is injected, too.
+        optional = fields - set(kind["inputs"]["required"])
+        assert {match.group(1) for match in taken if match and match.group(2)} == optional
         secret = {field["id"] for field in kind["inputs"]["fields"] if field.get("secret")}
         assert secret
         # A secret is in a file, and nowhere where it would be printed.
@@ -251,8 +210,8 @@ def test_injectors_name_fields_of_their_type() -> None:
             assert not any(f"{{{{ {name} }}}}" in texts for name in secret)
 
 
-def test_what_an_execution_environment_needs() -> None:
-    """As ansible-builder finds it in the collection."""
+def test_the_collection_asks_an_execution_environment_for_nothing_unless_ceph_is_wanted() -> None:
+    """As ansible-builder finds it in the collection, and bindep reads it in the image."""
     told = subprocess.run(
         ["ansible-builder", "introspect", str(CHECKOUT / ".venv/collections")],
         capture_output=True,
@@ -261,4 +220,42 @@ def test_what_an_execution_environment_needs() -> None:
     ).stdout
     assert "python: []" in told
     listed = re.findall(r"^- '(.*?) +# from collection strata.storage'", told, re.M)
-    assert listed == ["python3-rbd [platform:dpkg]", "python3-rbd [platform:rpm]"]
+    assert listed == ["python3-rbd [ceph platform:dpkg]", "python3-rbd [ceph platform:rpm]"]
+    for profile, packages in (([], []), (["ceph"], ["python3-rbd"])):
+        bindep = ["bindep", "--file", str(CHECKOUT / "bindep.txt"), "--list_all", "newline", *profile]
+        assert subprocess.run(bindep, capture_output=True, text=True, check=True).stdout.split() == packages
+
+
+def test_an_execution_environment_can_be_made(tmp_path: Path) -> None:
+    definition = CHECKOUT / "playbooks/awx/execution-environment.yml"
+    command = ["ansible-builder", "create", "--file", str(definition), "--context", str(tmp_path)]
+    subprocess.run(command, capture_output=True, check=True)
+    (containerfile,) = tmp_path.glob("*file")
+    assert containerfile.read_text().count("ansible-core>=2.18,<2.22") == 1
+    assert "python3-rbd" not in (tmp_path / "_build/bindep.txt").read_text()
+
+
+def test_a_sync_of_the_project_installs_the_checkout_as_the_collection(tmp_path: Path) -> None:
+    """As AWX does it: in the directory of the project."""
+    command = ["ansible-galaxy", "collection", "install", "-r", "collections/requirements.yml", "-p", str(tmp_path)]
+    alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    alone["ANSIBLE_COLLECTIONS_PATH"] = str(tmp_path)
+    subprocess.run(command, cwd=CHECKOUT, env=alone, capture_output=True, check=True)
+    installed = tmp_path / "ansible_collections/strata/storage"
+    for part in (
+        "plugins/action/layout.py",
+        "plugins/inventory/maas.py",
+        "roles/host_layout",
+        "playbooks/layout_apply.yml",
+    ):
+        assert (installed / part).exists()
+    assert not (installed / ".venv").exists()
+    # Where it is the only one, its modules are found with what they import.
+    found = subprocess.run(
+        ["ansible-doc", "--list", "strata.storage"],
+        env=alone,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "strata.storage.layout " in found
