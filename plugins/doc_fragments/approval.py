@@ -13,7 +13,7 @@ options:
     description:
       - How the task takes part in an approval. The controller looks after it, before the module runs.
       - With V(request), in check mode, the task publishes what its plan comes to as C(storage_approved), as
-        M(ansible.builtin.set_stats) does, and adds the plan as text to the diff. It holds, by host, C(digest), C(mode),
+        C(set_stats) does, and adds the plan as text to the diff. It holds, by host, C(digest), C(mode),
         C(allow_destroy), the date C(until), and how many steps there are (C(changes)), how many of them destroy data
         (C(destructive)), and how many things are planned only C(later).
       - With V(require), the task refuses a host that is not in the extra variable C(storage_approved). It also refuses

@@ -55,11 +55,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-# inventory/maas.yml: all machines. The region comes from MAAS_URL, its key from MAAS_API_KEY_FILE.
-plugin: strata.storage.maas
-
----
-# The file servers that wait for their storage, with what they have now, asked for once an hour.
+# A file maas.yml: the file servers that wait for their storage, with what they have now, asked for once an hour.
 plugin: strata.storage.maas
 url: https://maas.example.com:5443/MAAS
 api_key_file: ~/.maas-key

@@ -9,9 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .survey import fault
+
+if TYPE_CHECKING:
+    from .workflow import Run
 
 _SECRET = "$encrypted$"
 Thing = dict[str, Any]
@@ -189,6 +192,8 @@ class Awx:
         self.attached: dict[tuple[str, int, str], list[int]] = {}
         self.surveys: dict[tuple[str, int], Thing] = {}
         self.secrets: dict[int, Thing] = {}
+        #: Workflows that were launched.
+        self.running: list[Run] = []
         self._last = 0
         self.create("credential_types", {"name": "Machine", "kind": "ssh", "inputs": _MACHINE})
         for machine in self.things["credential_types"].values():

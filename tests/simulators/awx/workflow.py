@@ -41,6 +41,10 @@ class Run:
     def __init__(self, awx: Awx, jobs: Jobs, where: Path, inventory: Path, name: str, given: Thing) -> None:
         self._awx, self._runner, self._where, self._inventory = awx, jobs, where, inventory
         template = awx.find("workflow_job_templates", name)
+        others = [run for run in awx.running if run.template == template["id"] and run.waits]
+        if others and not template["allow_simultaneous"]:
+            raise ApiError(409, {"detail": "It is not started while another one of this template waits."})
+        self.template: int = template["id"]
         self._given = accepted(awx, "workflow_job_templates", template, given)
         self._nodes = {
             node["identifier"]: node
@@ -49,8 +53,9 @@ class Run:
         }
         self._artifacts: Thing = {}
         self.jobs: dict[str, Job] = {}
-        self.waits = ""
+        self.waits: str = ""
         self.failed = False
+        awx.running.append(self)
         reached = {name for node in self._nodes for how in ("success", "failure") for name in self._after(node, how)}
         (root,) = self._nodes.keys() - reached
         self._go(root)
