@@ -7,6 +7,7 @@
 #   PYTEST_ARGS=…  more arguments for pytest, such as PYTEST_ARGS='-k raid -x'
 #   CHECKS=…       some of lint only, such as CHECKS="mypy ruff-check"
 #   LAB_MACHINE=…  the machine for tests, qemu or uml (what works here; see tests/lab/README.md)
+#   SITE=…         for awx-install and awx-uninstall: a file with settings (see playbooks/awx/settings.yml)
 #   MINUTES=…      for fuzz: how long new walks are begun (20)
 #   EVERY=write    for crash-matrix: cut the power at writes, not only at steps
 
@@ -80,6 +81,12 @@ bench: lab-needs ceph-needs  ## time the modules side by side with their peers
 lab: lab-needs  ## a shell inside the virtual machine
 	python -m tests.lab up
 	python -m tests.lab ssh
+
+.PHONY: awx-install awx-uninstall
+awx-install: needs  ## load templates, workflows and teams into the AWX of CONTROLLER_HOST (see playbooks/awx/README.md)
+	ansible-playbook playbooks/awx/install.yml $(addprefix -e @,$(SITE))
+awx-uninstall: needs  ## take these away again
+	ansible-playbook playbooks/awx/uninstall.yml $(addprefix -e @,$(SITE))
 
 .PHONY: changelog
 changelog: needs  ## move the changelog's fragments into the entry of the version in galaxy.yml

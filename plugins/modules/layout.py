@@ -51,6 +51,7 @@ options:
         turns out to be needed only after a wait is left, and named in RV(in_progress).
     type: str
 extends_documentation_fragment:
+  - strata.storage.approval
   - strata.storage.document.disks
   - strata.storage.document.partitions
   - strata.storage.document.raids
@@ -171,6 +172,10 @@ plan_digest:
     - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
   returned: always
   type: str
+approval:
+  description: What C(storage_approved) holds of this host.
+  returned: when O(approval=request)
+  type: dict
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done
@@ -199,6 +204,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
 from ..module_utils.host.state import Host
@@ -215,7 +221,7 @@ def main() -> None:
     own: dict[str, dict[str, Any]] = {
         "mode": {"type": "str", "choices": list(document.MODES), "default": "merge"},
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
-        "expected_plan": {"type": "str"},
+        **EXPECTED,
     }
     module = AnsibleModule(
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True

@@ -58,6 +58,7 @@ options:
         the machine would now need another plan. Where nothing is left to do it passes.
     type: str
 extends_documentation_fragment:
+  - strata.storage.approval
   - strata.storage.maas
   - strata.storage.maas.disks
   - strata.storage.maas.words
@@ -185,6 +186,10 @@ plan_digest:
     - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
   returned: always
   type: str
+approval:
+  description: What C(storage_approved) holds of this host.
+  returned: when O(approval=request)
+  type: dict
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done
@@ -211,6 +216,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.run import EXPECTED
 from ..module_utils.maas.task import CONNECTION, make_so
 from ..module_utils.maas.words import OPTIONS
 
@@ -219,7 +225,7 @@ def main() -> None:
     own: dict[str, dict[str, Any]] = {
         "machine": {"type": "str", "required": True},
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
-        "expected_plan": {"type": "str"},
+        **EXPECTED,
     }
     make_so(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS, **own}, supports_check_mode=True))
 

@@ -23,6 +23,26 @@ _ASKED = 5
 
 Answer = TypeVar("Answer")
 
+#: What a module takes whose plan can be approved. ``expected`` reads it.
+EXPECTED: dict[str, dict[str, Any]] = {
+    "expected_plan": {"type": "str"},
+    "approval": {"type": "str", "choices": ["request", "require"]},
+    "approval_lifetime": {"type": "int"},
+}
+
+
+def expected(params: dict[str, Any]) -> str | None:
+    """The digest that the plan must have, as ``Road`` takes it.
+
+    Raises Refused where the controller did not take ``approval`` out, so that nobody looked after it.
+    """
+    if params.get("approval"):
+        raise Refused(
+            f"approval is {params['approval']}, which the controller looks after, and it did not. Nothing was done. "
+            "Run the module as a task of Ansible"
+        )
+    return (params["expected_plan"] or "").lower() if "expected_plan" in params else None
+
 
 class Road(NamedTuple):
     """What a backend puts under ``run``.

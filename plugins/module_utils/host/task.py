@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..core.errors import StorageError, sentence
 from ..core.lock import HostLock
 from ..core.plan import Plan
-from ..core.run import Road, answer, run
+from ..core.run import Road, answer, expected, run
 from ..document import permission
 from ..document.sizes import parse_bytes
 from .findings import not_read
@@ -61,7 +61,8 @@ def make_so(
         check_root()
         if not module.check_mode:
             module.params["expect"] = None
-        expected = [
+        expected_plan = expected(module.params)
+        made = [
             Device(item["path"], size=parse_bytes(item["size"], "expect: size"))
             for item in module.params.get("expect") or ()
         ]
@@ -78,14 +79,14 @@ def make_so(
     run(
         module,
         Road(
-            read=lambda: _with_expected(read(names), expected),
+            read=lambda: _with_expected(read(names), made),
             deepen=deepen,
             plan=lambda host: _told(planned(host, want)),
             replan=lambda host: _told(planned(host, settled(want))),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             diff=diff,
-            expected=(module.params["expected_plan"] or "").lower() if "expected_plan" in module.params else None,
+            expected=expected_plan,
             hands=_hands,
             lock=lambda: HostLock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode

@@ -216,6 +216,9 @@ class Machine:
     groups: list[Group] = field(default_factory=list)
     cache_sets: list[CacheSet] = field(default_factory=list)
     special: list[Filesystem] = field(default_factory=list)
+    pool: str = "default"
+    zone: str = "default"
+    tag_names: list[str] = field(default_factory=list)
     #: What a region tells of a machine beside its storage.
     more: dict[str, Any] = field(default_factory=dict)
 

@@ -211,6 +211,9 @@ def machine(one: Machine) -> dict[str, Any]:
         "raids": stubs("raid"),
         "bcaches": stubs("bcache"),
         "volume_groups": stubs("lvm-vg"),
+        "pool": {"name": one.pool, "description": "", "id": 0, "resource_uri": f"{API}/resourcepool/0/"},
+        "zone": {"name": one.zone, "description": "", "id": 1, "resource_uri": f"{API}/zones/{one.zone}/"},
+        "tag_names": list(one.tag_names),
         "cache_sets": [_stub(one, each.id) for each in one.cache_sets if each.device],
         "resource_uri": f"{API}/machines/{one.system_id}/",
     }

@@ -22,7 +22,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
     digest,
     dump_steps,
 )
-from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, run, survey
+from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, expected, run, survey
 
 
 class Ended(Exception):
@@ -523,3 +523,16 @@ def test_what_is_deferred_is_returned_and_warned_of(check_mode: bool) -> None:
     module = Backend().run(check_mode, plan=lambda state: Plan((), state, pending=("it is polished later",)))
     assert (module.result["changed"], module.result["pending"]) == (False, ["it is polished later"])
     assert module.warnings == ["not done yet: it is polished later"]
+
+
+@pytest.mark.parametrize("approval", ["request", "require"])
+def test_a_module_does_not_run_without_the_guard_that_it_was_told_of(approval: str) -> None:
+    """The controller takes the word out; where it is still there, nobody has compared anything."""
+    with pytest.raises(Refused, match=f"approval is {approval}, which the controller looks after"):
+        expected({"expected_plan": "0" * 64, "approval": approval})
+
+
+def test_the_digest_that_a_plan_must_have() -> None:
+    assert expected({"expected_plan": "AB", "approval": None}) == "ab"
+    assert expected({"expected_plan": None}) == ""
+    assert expected({}) is None
