@@ -314,6 +314,16 @@ def test_one_device_of_a_btrfs_on_several(node: Node) -> None:
     assert f"which spans 2 devices (also {other})" in str([step["destroys"] for step in checked["plan"]])
 
 
+def test_a_seed_of_another_btrfs(node: Node) -> None:
+    seed, sprout = parts(node, HDD1="150M", HDD2="150M")
+    node.run(f"mkfs.btrfs -q {seed}; mount {seed} /mnt; echo kept > /mnt/file; umount /mnt; btrfstune -S 1 {seed}")
+    node.run(f"mount {seed} /mnt 2> /dev/null; btrfs device add -fK {sprout} /mnt; umount /mnt; udevadm settle")
+    refused(node, "the seed of other filesystems", filesystems=[{"device": seed, "label": "x"}])
+    refused(node, "each filesystem that was made on it is lost", filesystems=[{"device": seed, "state": "absent"}])
+    told = node.check("layout", filesystems=[{"device": seed, "state": "absent"}], allow_destroy=[seed])
+    assert "each filesystem that was made on it is lost" in str([step["destroys"] for step in told["plan"]])
+
+
 def test_swap_that_nobody_declares(node: Node) -> None:
     """The document has no word for a swap area that no boot uses, so mode exact leaves it as it is."""
     one, two = parts(node, HDD1="40M", HDD2="40M")

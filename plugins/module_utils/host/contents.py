@@ -307,8 +307,9 @@ def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tup
     kind = KINDS.get(filesystem.type)
     if kind and len(want.label) > kind.longest:
         raise StorageError(_too_long(place, want.label, filesystem.type))
-    if host.devices[place.device].read_only:
-        raise StorageError(f"{place}: {place.path} is read-only, and its label cannot change")
+    if host.devices[place.device].read_only or filesystem.seed:
+        why = "the seed of other filesystems" if filesystem.seed else "read-only"
+        raise StorageError(f"{place}: {place.path} is {why}, and its label cannot change")
     known = target(place, filesystem)
     mount.check_label(host, known, filesystem.label, want.label)
     steps, host = mount.name_by_uuid(host, known, filesystem.uuid)

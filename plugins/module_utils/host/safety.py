@@ -69,6 +69,8 @@ def describe_held(host: Host, path: str, content: Content) -> str:
     said = describe_content(content)
     one = next((signature for signature in content.signatures if signature.type == "btrfs"), None)
     found = host.known_filesystems(path).get(path) if one and path in host.devices else None
+    if found and found.seed:
+        return f"{said}, which is a seed: each filesystem that was made on it is lost with it"
     if found is None or found.devices < 2:
         return said
     free = (device for device in host.devices.values() if device.size and not device.silent and not device.holders)

@@ -449,7 +449,7 @@ class Filesystem(NamedTuple):
     with it since it was made. It is read only where a record is about the device. ``devices`` is how many it spans,
     and ``generation`` how often it was written to: what was away from a btrfs of several devices has an older one.
     ``number`` is what the filesystem calls this one of its devices. ``damaged``: by itself, errors were found in it
-    and nobody has repaired it.
+    and nobody has repaired it. ``seed``: a btrfs that stays as it is, since others may have been made on it.
     """
 
     type: str
@@ -462,6 +462,7 @@ class Filesystem(NamedTuple):
     generation: int = 0
     damaged: bool = False
     number: int = 1
+    seed: bool = False
 
 
 class Unfinished(NamedTuple):

@@ -288,6 +288,7 @@ def _bcache(block: bytes) -> BcacheSuperblock | None:
 
 #: Where the superblock of a btrfs has what its device is: number, size.
 _BTRFS_DEVICE = 201
+_BTRFS_SEED = 1 << 32
 
 
 def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
@@ -460,6 +461,7 @@ def _btrfs(block: bytes) -> Filesystem | None:
     number, size = struct.unpack_from("<QQ", block, _BTRFS_DEVICE)
     (sector,) = struct.unpack_from("<I", block, 144)
     (generation,), (devices,) = struct.unpack_from("<Q", block, 72), struct.unpack_from("<Q", block, 136)
+    (flags,) = struct.unpack_from("<Q", block, 56)
     return Filesystem(
         type="btrfs",
         uuid=str(uuid.UUID(bytes=block[32:48])),
@@ -468,6 +470,7 @@ def _btrfs(block: bytes) -> Filesystem | None:
         sector=sector,
         devices=devices,
         number=number,
+        seed=bool(flags & _BTRFS_SEED),
         # Of one device there is none to compare it with.
         generation=generation if devices > 1 else 0,
     )
