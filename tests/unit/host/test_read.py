@@ -190,3 +190,35 @@ def test_what_lvm_says_of_a_device(said: str, reason: str, monkeypatch: pytest.M
     monkeypatch.setattr(read, "ask_command", lambda argv, timeout: (5, "", said))
     host = read.deepen(a_host("/dev/sdb", rejections={}), Unread("rejections", ("/dev/sdb",)))
     assert host.rejection("/dev/sdb") == reason
+
+
+def seen(*paths: str, wwn: str = "naa.5", size: int = 1 << 30) -> dict[str, Device]:
+    """A disk with a partition, as it is seen by each of its paths."""
+    found = {}
+    for number, path in enumerate(paths):
+        whole = f"{wwn} serial #{number}"
+        part = f"{path}1"
+        found[path] = Device(path, path[5:], size, identity=whole, partitions=(part,))
+        found[part] = Device(part, part[5:], size // 2, identity=f"{whole} from sector 2048", disk=path)
+    return found
+
+
+def test_the_paths_of_one_disk_are_one_device() -> None:
+    paths = seen("/dev/sda", "/dev/sdb", "/dev/sdc")
+    by_first = {other: f"/dev/sda{other[8:]}" for other in ("/dev/sdb", "/dev/sdb1", "/dev/sdc", "/dev/sdc1")}
+    assert read._other_paths(paths, set()) == by_first
+    # The one that is in use stands for them.
+    assert read._other_paths(paths, {"/dev/sdc1"})["/dev/sda"] == "/dev/sdc"
+    held = {**paths, "/dev/sdb1": paths["/dev/sdb1"]._replace(holders=("/dev/dm-0",))}
+    assert read._other_paths(held, set())["/dev/sda1"] == "/dev/sdb1"
+    assert set(read._once(paths, by_first)) == {"/dev/sda", "/dev/sda1"}
+    linked = {**paths, "/dev/sdb": paths["/dev/sdb"]._replace(link="/dev/disk/by-id/x")}
+    assert read._once(linked, by_first)["/dev/sda"].link == "/dev/disk/by-id/x"
+
+
+def test_disks_that_only_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read._other_paths({**seen("/dev/sda"), **seen("/dev/sdb", size=2 << 30)}, set()) == {}
+    # What is no WWN may be what all bridges of a kind say.
+    assert read._other_paths(seen("/dev/sda", "/dev/sdb", wwn="t10.x"), set()) == {}
+    monkeypatch.setattr(read, "_transport", lambda path: "usb")
+    assert read._other_paths(seen("/dev/sda", "/dev/sdb"), set()) == {}
