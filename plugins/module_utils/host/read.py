@@ -374,7 +374,7 @@ def _is_used(disk: Device, devices: Mapping[str, Device], used: set[str]) -> boo
 
 def _once(devices: Mapping[str, Device], paths: Mapping[str, str]) -> dict[str, Device]:
     """Each disk by one of its paths: udev's link to it may lead to another one."""
-    links = {first: devices[path].link for path, first in paths.items()}
+    links = {first: devices[path].link for path, first in paths.items() if devices[path].link}
     return {
         path: device._replace(link=device.link or links.get(path, ""))
         for path, device in devices.items()
