@@ -124,9 +124,17 @@ def unseen_tables(path: str, seen: bool) -> list[int]:
 
 def erase_headers(path: str) -> None:
     """No header of a GPT is left at either end of a device, whatever sectors it was written with."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        places = [place for _sector, place in headers(descriptor, _size(descriptor))]
+    finally:
+        os.close(descriptor)
+    # udev looks into whatever was open for writing, and may put it to use by what it finds.
+    if not places:
+        return
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        for _sector, place in headers(descriptor, _size(descriptor)):
+        for place in places:
             os.pwrite(descriptor, bytes(len(_MAGIC)), place)
     finally:
         os.close(descriptor)

@@ -1192,11 +1192,11 @@ def _logical_volume(host: Host, entry: Mapping[str, str], group: Mapping[str, st
 
 def _volume_kind(layout: list[str], role: list[str]) -> str:
     """LVM's type of a volume (raid,raid1 is raid1; thin,pool is thin-pool), empty of a linear one."""
+    if "pool" in layout:
+        return "-".join(layout)
     if "private" in role:
         return "-".join(role)
     if "snapshot" in role:
         return "snapshot"
-    if "pool" in layout:
-        return "-".join(layout)
     kind = layout[-1] if layout[0] == "raid" else layout[0]
     return "" if kind == "linear" else kind
