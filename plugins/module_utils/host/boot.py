@@ -79,7 +79,7 @@ def _array_lines(text: str) -> tuple[ArrayLine, ...]:
 def gone_lines(host: Host) -> tuple[ArrayLine, ...]:
     """Those of which no device here carries the UUID; nobody waits for one that is to be ignored."""
     found = {"", *(array.uuid for array in host.arrays)}
-    lines = (line for line in array_lines(host) if line.device != "<ignore>")
+    lines = (line for line in array_lines(host) if line.device != IGNORE)
     return tuple(line for line in lines if line.uuid not in found and not line.uuid.startswith("<"))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ..document.sizes import show_size
 from .bcache_health import of_backing, of_cache_set, of_copies
-from .boot import IGNORE, gone_lines
+from .boot import gone_lines
 from .drive_past import how_to_show, what_is_hidden
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices, of_mount
 from .fstab import FSTAB, lines
@@ -27,8 +27,7 @@ def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
     found = [*of_devices(host, *host.devices), *_paths(host)]
     for array in host.arrays:
         found += of_array(host, array)
-    # What is not to be assembled need not be here.
-    found += [not_found(host, line) for line in gone_lines(host) if line.device != IGNORE]
+    found += [not_found(host, line) for line in gone_lines(host)]
     for backing in host.backings:
         found += of_backing(backing)
     found += of_copies(host.backings)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.command import run_command
-from .state import GPT_ENTRY, MBR_SECTORS, Part, Table, partition_number
+from .state import GPT_ENTRY, MBR_SECTORS, Part, Table, gpt_end, partition_number
 
 _MAGIC = b"EFI PART"
 #: Bytes of the sectors that disks have.
@@ -160,9 +160,7 @@ def read_table(path: str) -> Table | None:
 def _table(found: Mapping[str, Any], descriptor: int) -> Table:
     unit, size = int(found.get("sectorsize", 512)), _size(descriptor)
     gpt = read_gpt(descriptor, unit, size) if found["label"] == "gpt" else None
-    limit = 0
-    if gpt and gpt.copy != size - unit:
-        limit = size - unit - -(-gpt.slots * GPT_ENTRY // unit) * unit
+    limit = gpt_end(size, unit, gpt.slots) if gpt and gpt.copy != size - unit else 0
     return Table(
         label=found["label"],
         start=int(found.get("firstlba", 2048)) * unit,

@@ -342,7 +342,7 @@ def _devices() -> dict[str, Device]:
 def _other_paths(devices: Mapping[str, Device], used: set[str]) -> dict[str, str]:
     """The other paths to disks that have several, each with the one that stands for all of them: one that is in use.
 
-    By the disk's WWN, serial number and size. Bridges of USB have been seen with one WWN for all of a kind.
+    By the disk's WWN, serial number and size; not behind USB, where they may be those of the bridge.
     """
     disks: dict[tuple[str, int], list[Device]] = {}
     for device in devices.values():

@@ -163,8 +163,7 @@ def twins(host: Host, path: str, tag: str) -> list[str]:
             for device in host.devices.values()
             if device.path not in (path, *layers)
             and device.kernel
-            # A boot makes no loop devices, of images or of other devices, before it mounts.
-            and not device.kernel.startswith("loop")
+            and not _is_loop(device)
             and device.size
             and not device.silent
             and not device.partitions
@@ -179,10 +178,15 @@ def twins(host: Host, path: str, tag: str) -> list[str]:
     return [other for other in same if not is_passing(host, other)]
 
 
+def _is_loop(device: Device) -> bool:
+    """Whether it is made of an image, or of another device: no boot does that before it mounts."""
+    return device.kernel.startswith("loop")
+
+
 def is_passing(host: Host, path: str) -> bool:
     """Whether no boot finds a filesystem on a device: on a snapshot of LVM, on what nothing activates, on a loop."""
     link = host.stable(path)
-    if path.startswith("/dev/loop") or any(device.link == f"{link}-cow" for device in host.devices.values()):
+    if _is_loop(host.devices[path]) or any(device.link == f"{link}-cow" for device in host.devices.values()):
         return True
     groups = host.known_groups().groups if link.startswith("/dev/mapper/") else ()
     return any(volume.device == path and volume.skipped for group in groups for volume in group.volumes)
@@ -305,7 +309,7 @@ def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
                 raise StorageError(
                     f"allow_destroy: {name} is no item of the document, no path, and no disk's serial number or WWN"
                 )
-            # Bridges of USB cases often have one and the same; the paths to one disk have one WWN.
+            # Disks behind USB may have that of their bridge; the paths to one disk have one WWN.
             if len({facts[path].wwn or path for path in paths}) > 1:
                 raise Refused(
                     f"allow_destroy: {name} is the serial number of {' and '.join(map(host.stable, paths))}. Nothing "

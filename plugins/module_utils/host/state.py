@@ -112,6 +112,11 @@ GPT_ENTRY = 128
 MBR_SECTORS = 1 << 32
 
 
+def gpt_end(size: int, sector: int, slots: int) -> int:
+    """Where partitions end on a device of that size: behind them are the entries of the backup, and its header."""
+    return size - sector - -(-slots * GPT_ENTRY // sector) * sector
+
+
 class Table(NamedTuple):
     """A partition table. ``label`` is gpt or dos; partitions lie between ``start`` and ``end``. All in bytes.
 
@@ -131,7 +136,7 @@ class Table(NamedTuple):
         """The same table, once its device has that size: of a GPT only its backup has to move, an MBR has none."""
         if self.label != "gpt":
             return self._replace(end=min(size, MBR_SECTORS * self.sector))
-        limit = size - self.sector - -(-self.slots * GPT_ENTRY // self.sector) * self.sector
+        limit = gpt_end(size, self.sector, self.slots)
         return self._replace(limit=limit if limit > self.end else 0)
 
     def part(self, number: int) -> Part:
@@ -175,8 +180,8 @@ class Member(NamedTuple):
     (``write_error``, ``want_replacement``), ``errors`` how many reads it failed at and another member answered,
     ``bad_blocks`` how many sectors md no longer uses. ``lost``: the array runs, and the superblock is not where the
     next start looks for it, since the device grew. ``room`` is how much of it the array could use, in bytes (0: not
-    known). ``other_shape``: it tells of the array before or after a reshape,
-    since a crash came while the superblocks of the members were written.
+    known). ``other_shape``: it tells of the array before or after a reshape, since a crash came while the superblocks
+    of the members were written.
     """
 
     device: str
