@@ -63,6 +63,8 @@ class Client:
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
         self._consumer, self._token, self._secret = parts
+        #: What tells the key from others, and is no secret.
+        self.user = self._consumer
         self._validate_certs, self._ca_path, self._timeout = validate_certs, ca_path, timeout
         #: How many requests were answered.
         self.count = 0

@@ -69,7 +69,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
         expected_plan = expected(module.params)
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
-    allow = tuple(module.params["allow_destroy"])
+    allow = tuple(name.strip() for name in module.params["allow_destroy"])
 
     def hands() -> Hands:
         from .perform import hands
@@ -91,6 +91,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
             hands=hands,
             lock=nullcontext,
             expected=expected_plan,
+            machine=lambda machine: f"{client.base} {machine.system_id}",
         ),
     )
 
