@@ -10,9 +10,9 @@ import json
 from collections import Counter
 from typing import Any
 
-from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
-
 import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 
 from .node import MODULES, PYTHON, RANDOM, Node
 
