@@ -62,9 +62,8 @@ class Client:
             raise StorageError(f"url: {url!r} is no http or https URL, such as https://maas.example.com/MAAS")
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
-        self._consumer, self._token, self._secret = parts
-        #: What tells the key from others, and is no secret.
-        self.user = self._consumer
+        #: ``consumer`` tells the key from others, and is no secret.
+        self.consumer, self._token, self._secret = parts
         self._validate_certs, self._ca_path, self._timeout = validate_certs, ca_path, timeout
         #: How many requests were answered.
         self.count = 0
@@ -148,7 +147,7 @@ class Client:
         words = {
             "oauth_version": "1.0",
             "oauth_signature_method": "PLAINTEXT",
-            "oauth_consumer_key": self._consumer,
+            "oauth_consumer_key": self.consumer,
             "oauth_token": self._token,
             "oauth_signature": f"%26{self._secret}",
             "oauth_timestamp": str(int(time.time())),
