@@ -340,7 +340,7 @@ def clear_step(host: Host, name: str, path: str, recorded: Intent | None = None)
         "clear",
         name,
         f"{path} of its physical volume label",
-        Command(("pvremove", path)),
+        Unlabel(path),
         kind="drive",
         claims=(Claim(path, host.devices[path].identity, None),),
         flush=(path,),

@@ -89,8 +89,11 @@ def _drop_volume(action: DropVolume) -> None:
 
 
 def _unlabel(action: Unlabel) -> None:
-    if read_physical_volume(action.path):
-        run_command(("pvremove", action.path))
+    label = read_physical_volume(action.path)
+    if label:
+        # A vgremove that was cut short leaves the label in use by a group that is nowhere any more.
+        forced = () if label.group or label.elsewhere else ("--force", "--force", "--yes")
+        run_command(("pvremove", *forced, action.path))
 
 
 def _in_group(action: InGroup) -> None:

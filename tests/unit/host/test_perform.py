@@ -26,7 +26,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
     Rejoin,
     Unlabel,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Signature, StrayVolume
 
 from .hosts import EXT4
 
@@ -233,13 +233,25 @@ def test_a_volume_is_taken_back_only_where_there_is_one(there: bool, monkeypatch
         perform(NoVolume("/dev/data/more"))
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_a_label_is_taken_back_only_where_there_is_one(
-    device: Device, labelled: bool, monkeypatch: pytest.MonkeyPatch
+STRAY = StrayVolume("/dev/sdb", "uuid")
+
+
+@pytest.mark.parametrize(
+    ("label", "arguments"),
+    [
+        (None, None),
+        (STRAY._replace(group="data"), ("pvremove",)),
+        (STRAY._replace(elsewhere=True), ("pvremove",)),
+        # What a vgremove leaves that is cut off between the metadata and the label.
+        (STRAY, ("pvremove", "--force", "--force", "--yes")),
+    ],
+)
+def test_a_label_is_taken_off_only_where_there_is_one(
+    device: Device, label: StrayVolume | None, arguments: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(performing, "read_physical_volume", lambda path: path if labelled else None)
+    monkeypatch.setattr(performing, "read_physical_volume", lambda path: label)
     perform(Unlabel(device.path))
-    assert device.commands == ([("pvremove", device.path)] if labelled else [])
+    assert device.commands == ([(*arguments, device.path)] if arguments else [])
 
 
 @pytest.mark.parametrize(("said", "there"), [("  data\n  data\n", True), ("  data\n  \n", False), ("", False)])
