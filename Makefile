@@ -59,7 +59,7 @@ integration: lab-needs ceph-needs  ## all tests in a virtual machine, with real 
 	$(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: thorough
-thorough: lab-needs ceph-needs  ## the same, all of it in QEMU, with Debian 12 and 13 and their kernels (hours)
+thorough: lab-needs ceph-needs sanity-matrix  ## that matrix, and integration in QEMU, with Debian 12 and 13 (hours)
 	LAB_MACHINE=qemu LAB_SUITE=bookworm $(INTEGRATION) $(PYTEST_ARGS)
 	LAB_MACHINE=qemu LAB_SUITE=trixie $(INTEGRATION) $(PYTEST_ARGS)
 

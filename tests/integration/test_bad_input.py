@@ -201,6 +201,7 @@ def test_without_root(node: Node) -> None:
         ("/usr/sbin/lvm", "lvm_drive", {"name": "data", "devices": ["{HDD1}"]}),
     ],
 )
+@pytest.mark.first_case
 def test_a_tool_that_is_missing(node: Node, tool: str, module: str, arguments: dict[str, Any]) -> None:
     node.run(f"mv {tool} {tool}.away")
     refusal = node.refusal(module, **{option: fill(node, value) for option, value in arguments.items()})

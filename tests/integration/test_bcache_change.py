@@ -55,6 +55,7 @@ def test_another_cache_and_none(node: Node) -> None:
     assert node.signatures(*node.disks("SSD1", "SSD2")) == ["", ""]
 
 
+@pytest.mark.further
 def test_another_cache_before_a_slow_disk(node: Node) -> None:
     """The kernel says "no cache" before the backing device noted that, and attaches no other one until then."""
     disk = node.disk("HDD2")
@@ -104,6 +105,7 @@ def test_a_cache_that_discards(node: Node) -> None:
     assert actions(node.converge("bcache", **bcache | {"discard": False})) == ["set"]
 
 
+@pytest.mark.further
 def test_a_cache_that_is_lost_without_data(node: Node) -> None:
     bcache = cached(node)
     node.module("bcache", **bcache)
@@ -164,6 +166,7 @@ def test_a_cache_set_with_data_of_a_device_that_is_away(node: Node) -> None:
     assert "unregister" in actions(node.converge("bcache", name="other", state="absent", allow_destroy=True))
 
 
+@pytest.mark.further
 def test_a_cache_set_with_a_volume_of_its_own_stays(node: Node) -> None:
     bcache = cached(node, cache_mode="writeback")
     node.module("bcache", **bcache)

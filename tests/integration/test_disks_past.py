@@ -118,6 +118,7 @@ def raid(name: str, *devices: str) -> dict[str, Any]:
 # Sectors of 4096 bytes among those of 512
 
 
+@pytest.mark.further
 def test_a_group_of_one_sector_size(node: Node) -> None:
     (large,) = with_larger_sectors(node, "HDD1")
     one, two = node.disks("HDD2", "HDD3")
@@ -176,6 +177,7 @@ def test_a_filesystem_for_smaller_sectors(node: Node) -> None:
         node.converge("layout", filesystems=[{"device": small, "state": "absent"}], allow_destroy=[small])
 
 
+@pytest.mark.further
 def test_a_device_that_is_too_small_for_a_group(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.module("layout", partitions=[{"name": "tiny", "device": one, "size": "3M"}])
@@ -225,6 +227,7 @@ def test_a_disk_that_grew(node: Node) -> None:
     assert node.run("cat /srv/file") == "kept"
 
 
+@pytest.mark.further
 def test_growth_that_was_cut_short(node: Node) -> None:
     """After the table grew, by a power cut; and before the kernel was told of the partition, by the end of the task."""
     disk = node.disk("HDD1")
@@ -260,6 +263,7 @@ def test_a_physical_volume_on_a_disk_that_grew(node: Node) -> None:
     assert int(node.run("findmnt --noheadings --bytes --output SIZE /srv")) > 650 << 20
 
 
+@pytest.mark.further
 def test_a_table_of_a_larger_disk(node: Node) -> None:
     """Cloned to one that is smaller: what lies behind the end is not here."""
     large, small = node.disk("HDD1"), node.disk("SSD1")
@@ -463,6 +467,7 @@ def test_permission_for_one_device(node: Node) -> None:
     node.converge("raid", **gone, allow_destroy=["/dev/md0"])
 
 
+@pytest.mark.further
 def test_a_table_that_was_cut_short_is_gone_on_with(node: Node) -> None:
     """Of disks that are chosen by what they are: an empty table holds nothing."""
     for disk in node.disks("SSD1", "SSD2"):

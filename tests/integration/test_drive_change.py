@@ -160,6 +160,7 @@ def test_a_check_shows_the_sizes_that_the_run_does(node: Node) -> None:
     assert checked["diff"]["after"] == done["diff"]["after"]
 
 
+@pytest.mark.further
 def test_volumes_that_move_and_go(node: Node) -> None:
     drive: dict[str, Any] = {"name": "data", "devices": [node.disk("HDD1")]}
     srv: dict[str, Any] = {"name": "srv", "size": "200M", "mount_point": "/srv", "mount_options": "noatime"}

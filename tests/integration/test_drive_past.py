@@ -24,6 +24,7 @@ def untouched(node: Node, message: str, **words: Any) -> None:
         node.run("for point in /srv /mnt; do ! mountpoint -q $point || fsfreeze --unfreeze $point; done")
 
 
+@pytest.mark.further
 def test_names_that_lvm_does_not_take(node: Node) -> None:
     disk = node.disk("HDD1")
     node.run(f"mkfs.ext4 -q {disk}; vgcreate data {node.disk('HDD2')}; sync")
@@ -166,6 +167,7 @@ def test_groups_of_others(node: Node) -> None:
     assert node.run("lvs --noheadings -o lv_name data").split() == ["new", "pool", "thin"]
 
 
+@pytest.mark.further
 def test_a_luks_device_has_a_name_that_stays(node: Node) -> None:
     disk = node.disk("HDD1")
     node.run(f"modprobe dm_crypt; echo secret > /root/key; cryptsetup luksFormat -q --pbkdf pbkdf2 {disk} /root/key")

@@ -128,6 +128,7 @@ def test_readme(read: Any, lab: Lab, guest: Guest) -> None:
     assert reader.left == []
 
 
+@pytest.mark.further
 def test_first_array(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/first-array.md")
     assert "wwn-0x" in reader.commands()[0]
@@ -224,6 +225,7 @@ def test_grow_and_shrink_a_drive(read: Any, guest: Guest) -> None:
     assert reader.left == []
 
 
+@pytest.mark.further
 def test_one_document(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/one-document.md")
     assert "changed=1" in reader.play()

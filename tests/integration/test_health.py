@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from .node import Node
 from .test_raid_change import small
 
@@ -128,6 +130,7 @@ def test_a_btrfs_whose_devices_changed(node: Node) -> None:
     assert "is mounted on /mnt" in node.refusal("raid", name="md0", level="1", devices=[two, three])
 
 
+@pytest.mark.further
 def test_a_reshape_that_waits(node: Node) -> None:
     members = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     node.module("raid", name="md0", level="5", chunk_size="64K", devices=members[:3], wait=True)
@@ -163,6 +166,7 @@ def test_a_stack_that_was_taken_down_by_hand(node: Node) -> None:
     assert problems(node) == []
 
 
+@pytest.mark.further
 def test_others_work_while_a_task_waits(node: Node) -> None:
     """A scrub takes hours: whoever waits for it keeps nobody from other devices."""
     members = small(node, "HDD1", "HDD2")

@@ -92,6 +92,7 @@ def test_a_device_that_lvm_rejects(node: Node, held: str) -> None:
     node.converge("lvm_drive", **_DRIVE, devices=[disk], allow_destroy=[disk])
 
 
+@pytest.mark.further
 def test_what_a_group_does_not_permit(node: Node) -> None:
     """Each rule of LVM's that a vgchange, lvchange or pvchange sets: before anything is erased or made larger."""
     one, two = node.disks("HDD1", "HDD2")
@@ -125,6 +126,7 @@ def test_what_a_group_does_not_permit(node: Node) -> None:
     node.converge("lvm_drive", **{**more, "size": "100%"})
 
 
+@pytest.mark.further
 def test_a_contiguous_volume_gets_what_is_behind_it(node: Node) -> None:
     one = node.disk("HDD1")
     node.module("lvm_drive", **_DRIVE, devices=[one])
@@ -314,6 +316,7 @@ def uuid_of(node: Node, name: str) -> str:
     return node.run(f"blkid -o value -s UUID /dev/data/{name}")
 
 
+@pytest.mark.further
 def test_a_part_of_a_mirror_that_is_split_off(node: Node) -> None:
     """As for a backup: LVM shows it by a name that it reserves."""
     one, two = node.disks("HDD1", "HDD2")
@@ -370,6 +373,7 @@ def test_a_label_of_a_former_life(node: Node) -> None:
     node.converge("lvm_drive", name="data", devices=[new], volumes=[])
 
 
+@pytest.mark.further
 def test_a_group_on_a_partition_of_a_multipath_device(node: Node) -> None:
     disk = node.disk("HDD1")
     node.run(f"printf 'label: gpt\\nsize=100M\\n' | sfdisk --quiet {disk}; udevadm settle; modprobe dm_mod")

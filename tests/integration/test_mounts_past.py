@@ -65,6 +65,7 @@ def test_a_mount_point_behind_a_symbolic_link(node: Node) -> None:
     assert "/usual" not in fstab(node)
 
 
+@pytest.mark.further
 def test_an_automount_waits_and_nobody_looks(node: Node) -> None:
     wanted = drive(node, mount_options="noatime,x-systemd.automount,x-systemd.before=local-fs.target")
     node.converge("lvm_drive", **wanted)
@@ -98,6 +99,7 @@ WantedBy=multi-user.target
 """
 
 
+@pytest.mark.further
 def test_services_wait_for_a_mount_that_the_boot_does_not_wait_for(node: Node) -> None:
     words = "defaults,x-systemd.before=told.service,x-systemd.required-by=told.service"
     for name, unit in (("asks", "RequiresMountsFor=/srv"), ("told", "")):
@@ -136,6 +138,7 @@ def test_each_way_to_name_a_device_is_that_device(node: Node, spec: str) -> None
     assert f"{named} /srv ext4 nodev 0 2" in fstab(node)
 
 
+@pytest.mark.further
 def test_a_line_by_the_path_of_a_volume(node: Node) -> None:
     node.module("lvm_drive", **drive(node))
     node.run("sed -i 's,^UUID=[^ ]* /srv,/dev/mapper/data-srv /srv,' /etc/fstab")
@@ -263,6 +266,7 @@ def test_relabelling_what_fstab_names_by_label(node: Node) -> None:
     node.unchanged("layout", **on_disk(node, **words, label="new"))
 
 
+@pytest.mark.further
 def test_a_label_that_fstab_has_for_something_else(node: Node) -> None:
     other = node.disk("HDD1")
     node.run(f"mkfs.ext4 -q -L taken {other}; mkdir /other; udevadm settle")
@@ -271,6 +275,7 @@ def test_a_label_that_fstab_has_for_something_else(node: Node) -> None:
     assert "fstab mounts LABEL=taken on /other" in said
 
 
+@pytest.mark.further
 def test_the_label_of_swap_in_use(node: Node) -> None:
     node.converge("layout", **on_disk(node, type="swap", label="one"))
     node.converge("layout", **on_disk(node, type="swap", label="two"))

@@ -61,6 +61,7 @@ def test_content_seen_through_a_member_of_an_array(node: Node, metadata: str) ->
         node.run(f"wipefs -qa {one} {two}")
 
 
+@pytest.mark.further
 def test_bcache_seen_through_a_member_of_a_stopped_array(node: Node) -> None:
     one, two = parts(node, HDD1="60M", HDD2="60M")
     node.run(f"{mirror('1.0', one, two)} modprobe bcache; make-bcache -B /dev/md0; udevadm settle")
@@ -111,6 +112,7 @@ def test_what_a_disk_was_before_it_got_a_table(node: Node) -> None:
     node.converge("lvm_drive", name="data", devices=[two], mount_point="/srv", filesystem="ext4")
 
 
+@pytest.mark.further
 def test_what_lies_below_a_snapshot(node: Node) -> None:
     (one,) = parts(node, HDD1="120M")
     node.run(f"vgcreate data {one}; lvcreate -y -L 20M -n o data; mkfs.ext4 -q /dev/data/o")
@@ -166,6 +168,7 @@ def test_a_filesystem_that_is_here_twice(node: Node, make: str) -> None:
         assert told == [("twice", both[0])]
 
 
+@pytest.mark.further
 def test_the_line_of_a_copys_original_stays(node: Node) -> None:
     """What is done to a copy is done to the copy: the line that finds both is of what is mounted."""
     good, copy = copied(node, "mkfs.ext4 -q -L L", "HDD1", "HDD2")
@@ -203,6 +206,7 @@ def test_a_cloned_disk_whose_partitions_have_one_uuid(node: Node, table: str) ->
     assert node.run("cat /etc/fstab") == fstab
 
 
+@pytest.mark.further
 def test_swap_with_a_priority_and_a_copy_of_it(node: Node) -> None:
     one, two = parts(node, HDD1="40M", HDD2="40M")
     item = {"device": one, "type": "swap", "mount_options": "pri=5"}
@@ -245,6 +249,7 @@ def test_a_filesystem_or_a_group_that_is_larger_than_its_device(node: Node) -> N
     assert told == ["cut off", "cut off"]
 
 
+@pytest.mark.further
 def test_what_the_kernel_does_not_grow(node: Node) -> None:
     (one,) = parts(node, HDD1="120M")
     words: dict[str, Any] = {"name": "data", "filesystem": "ext4", "mount_point": "/srv"}
@@ -260,6 +265,7 @@ def test_what_the_kernel_does_not_grow(node: Node) -> None:
     node.converge("lvm_drive", **words, size="64M")
 
 
+@pytest.mark.further
 def test_a_mount_point_that_only_the_kernel_can_make(node: Node) -> None:
     (one,) = parts(node, HDD1="40M")
     for point in ("/proc/x", "/sys/x", "/sys/fs/cgroup/x"):
@@ -267,6 +273,7 @@ def test_a_mount_point_that_only_the_kernel_can_make(node: Node) -> None:
         refused(node, f"{point} is inside /", filesystems=[item])
 
 
+@pytest.mark.further
 def test_a_copy_of_a_backing_device(node: Node) -> None:
     one, two = parts(node, HDD1="40M", HDD2="40M")
     node.module("bcache", name="cached", backing_device=one)
@@ -277,6 +284,7 @@ def test_a_copy_of_a_backing_device(node: Node) -> None:
     assert {found["problem"] for found in node.module("layout_info")["health"]} == {"twice"}
 
 
+@pytest.mark.further
 def test_swap_of_a_system_that_hibernates(node: Node) -> None:
     (one,) = parts(node, HDD1="40M")
     image = f"dd of={one} bs=1 seek=4086 conv=notrunc,fsync status=none"
@@ -285,6 +293,7 @@ def test_swap_of_a_system_that_hibernates(node: Node) -> None:
     assert "allow_destroy" not in said
 
 
+@pytest.mark.further
 def test_a_second_line_that_mounts_nothing_by_itself_stays(node: Node) -> None:
     (one,) = parts(node, HDD1="40M")
     node.module("layout", filesystems=[{"device": one, "type": "ext4", "mount_point": "/srv"}])
@@ -319,6 +328,7 @@ def test_one_device_of_a_btrfs_on_several(node: Node) -> None:
     assert f"which spans 2 devices (also {other})" in str([step["destroys"] for step in checked["plan"]])
 
 
+@pytest.mark.further
 def test_a_seed_of_another_btrfs(node: Node) -> None:
     seed, sprout = parts(node, HDD1="150M", HDD2="150M")
     node.run(f"mkfs.btrfs -q {seed}; mount {seed} /mnt; echo kept > /mnt/file; umount /mnt; btrfstune -S 1 {seed}")

@@ -56,6 +56,7 @@ def test_the_life_of_an_array(node: Node) -> None:
     ],
     ids=str,
 )
+@pytest.mark.first_case
 def test_each_level(node: Node, level: str, members: int) -> None:
     disks = node.disks("HDD1", "HDD2", "HDD3", "HDD4")[:members]
     options: dict[str, Any] = {} if level in ("0", "1") else {"chunk_size": "64K"}

@@ -150,6 +150,7 @@ def test_a_mirror(node: Node) -> None:
     assert "not a multiple of 4 KiB" in node.refusal("raid", **array | {"level": "5"})
 
 
+@pytest.mark.further
 def test_a_mirror_becomes_a_raid_5(node: Node) -> None:
     disks = small(node, "HDD1", "HDD2", "HDD3")
     node.module("raid", name="md0", level="1", devices=disks[:2], wait=True)
@@ -255,6 +256,7 @@ def test_a_raid_10(node: Node) -> None:
     assert node.module("raid_info", name="md0")["raids"][0]["layout"] == "n2"
 
 
+@pytest.mark.further
 def test_layouts_and_sizes_of_new_arrays(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     three = node.module("raid", name="md0", level="10", devices=parts[:3], layout="f3", size="50M")

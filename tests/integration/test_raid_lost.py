@@ -54,6 +54,7 @@ def test_a_partition_does_not_grow_away_from_a_superblock(node: Node, metadata: 
         assert node.run(f"md5sum < {node.disk('HDD1')}") == before
 
 
+@pytest.mark.further
 def test_a_partition_grows_below_a_superblock_at_its_beginning(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", size="60M")
     create(node, parts, "1.2")

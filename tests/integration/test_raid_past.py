@@ -108,6 +108,7 @@ def test_halves_of_a_mirror_that_ran_apart(node: Node, bitmap: str) -> None:
     assert scrubbed["status"]["mismatch_count"] == 0
 
 
+@pytest.mark.further
 def test_the_version_that_is_listed_starts(node: Node) -> None:
     one, two = parts = small(node, "HDD1", "HDD2")
     node.module("raid", name="md0", level="1", devices=parts, wait=True)
@@ -181,6 +182,7 @@ def test_an_array_that_waits_for_a_member_that_is_here(node: Node, listed: bool)
     assert started["status"]["degraded"] == 0
 
 
+@pytest.mark.further
 def test_a_superblock_at_the_end_is_that_of_the_last_partition(node: Node) -> None:
     disks = node.disks("HDD1", "HDD2")
     for disk in disks:
@@ -283,6 +285,7 @@ def test_a_member_that_was_replaced_long_ago(node: Node) -> None:
     assert actions(node.converge("raid", name="md0")) == ["assemble"]
 
 
+@pytest.mark.further
 def test_a_resync_that_waits_since_the_start(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2")
     node.run(SLOW)
@@ -344,6 +347,7 @@ def test_a_reshape_asked_for_while_a_resync_runs(node: Node) -> None:
 
 @pytest.mark.parametrize("used", [True, False])
 @pytest.mark.parametrize("made", ["/dev/md/data", "/dev/md5", "/dev/md0 --name=other:data", "/dev/md3 --metadata=0.90"])
+@pytest.mark.first_case
 def test_an_array_made_by_hand_is_read_and_applied(node: Node, made: str, used: bool) -> None:
     parts = small(node, "HDD1", "HDD2", size="60M")
     node.run(f"mdadm --quiet --create {made} --run --level=1 --raid-devices=2 {' '.join(parts)}; udevadm settle")
@@ -381,6 +385,7 @@ def test_a_device_that_is_too_small_is_seen_before_anything_is_wiped(node: Node,
             assert "a member needs" in node.refusal("raid", **array, spare_devices=[part])
 
 
+@pytest.mark.further
 def test_a_spare_leaves_while_udev_looks_at_it(node: Node) -> None:
     # As with a device that somebody partitions: its events come late, and udev has the array take it in again.
     one, two, spare = small(node, "HDD1", "HDD2", "HDD3", size="80M")
@@ -428,6 +433,7 @@ def test_sectors_that_would_change_those_of_the_array(node: Node) -> None:
     assert "is its only member with logical sectors of 4096 bytes" in refused
 
 
+@pytest.mark.further
 def test_a_member_that_shows_other_sectors_now(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.module("raid", name="md0", level="1", devices=[one, two])
@@ -442,6 +448,7 @@ def test_a_member_that_shows_other_sectors_now(node: Node) -> None:
     assert node.run("head -c 1M /dev/md0 | md5sum") == before
 
 
+@pytest.mark.further
 def test_an_array_of_external_metadata(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2")
     node.run(
@@ -631,6 +638,7 @@ def test_two_arrays_of_one_name(node: Node, first: str, second: str) -> None:
     node.unchanged("layout", **before)
 
 
+@pytest.mark.further
 def test_one_name_in_several_sections(node: Node) -> None:
     """A partition, an array and a volume group called data: each is meant by its section, or the task is refused."""
     (two,) = small(node, "HDD2", size="60M")
@@ -712,6 +720,7 @@ def test_a_condition_that_passes_is_no_wish(node: Node, what: str) -> None:
     assert node.run(look) == before
 
 
+@pytest.mark.further
 def test_arrays_as_mdadm_names_them(node: Node) -> None:
     """One called 0 in its superblock is md0, and one of another host may have the name of that host in its own."""
     first, second = small(node, "HDD1", "HDD2", size="40M"), small(node, "HDD3", "HDD4", size="40M")

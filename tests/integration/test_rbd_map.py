@@ -114,6 +114,7 @@ def test_a_snapshot_a_namespace_and_lines_of_others(mapper: Node, cluster: Clust
     assert mapper.guest.read("/etc/ceph/rbdmap") == others
 
 
+@pytest.mark.further
 def test_what_cannot_be_mapped(mapper: Node, cluster: Cluster) -> None:
     cluster.run("rbd", "create", "rbd/journaled", "--size", "100M", "--image-feature", "exclusive-lock,journaling")
     mapper.run("modprobe rbd")

@@ -82,6 +82,7 @@ def test_a_cached_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
     assert again.stats["changed"] == {}
 
 
+@pytest.mark.further
 def test_a_raid_drive_and_its_removal(lab: Lab, guest: Guest, launch: Launch) -> None:
     disks = f"{guest.disk('HDD1')}, {guest.disk('HDD2')}"
     beside = {"raid_drive_packages": False}

@@ -195,6 +195,7 @@ def test_python_for_ansible_imports_once(guest: Guest) -> None:
     assert "processes import for themselves: AssertionError" in guest.run("journalctl --unit lab-python").stdout
 
 
+@pytest.mark.further
 def test_a_guest_that_hangs_is_not_waited_for(guest: Guest, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.lab.guest.SILENCE", 8)
     began = time.monotonic()
@@ -433,6 +434,7 @@ def test_an_interruption_before_anybody_knows_of_the_machine(lab: Lab, tmp_path:
     assert eventually(lambda: not of_session(int(owner.stdout)))
 
 
+@pytest.mark.further
 def test_a_place_with_unusual_letters(lab: Lab, tmp_path: Path) -> None:
     with Lab("unusual", owned=True, directory=tmp_path / "a %h b") as unusual:
         unusual.guest.run("touch /root/kept; sync")
