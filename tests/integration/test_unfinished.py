@@ -148,6 +148,22 @@ def test_a_physical_volume_without_a_group(node: Node) -> None:
     assert records(node) == ""
 
 
+def test_a_label_in_use_by_a_group_whose_metadata_are_gone(node: Node) -> None:
+    """A vgremove that was cut off between the metadata and the label."""
+    disk, other = node.disk("HDD1"), node.disk("HDD2")
+    item: dict[str, Any] = {"name": "data", "devices": [disk], "state": "absent"}
+    node.run(f"pvcreate -q {disk} {other} && vgcreate -q data {disk}")
+    # Where in the ring of metadata a group begins; that of a disk of the same size says nowhere.
+    node.run(f"dd if={other} of={disk} bs=512 skip=8 seek=8 count=1 conv=fsync,notrunc status=none")
+    assert node.run(f"pvs --noheadings --options pv_in_use {disk}").strip() == "used"
+    assert node.run(f"pvremove {disk}", check=False) == ""
+    record(node, "removal from drive data", "", disk)
+    made = node.converge("lvm_drive", **item)
+    assert [step["action"] for step in made["plan"]] == ["clear", "forget"]
+    assert not any(node.signatures(disk))
+    assert records(node) == ""
+
+
 @pytest.mark.parametrize("lost", ["seek=0 count=8", "seek=1048543 count=33"], ids=["its beginning", "its end"])
 @pytest.mark.first_case
 def test_half_of_a_partition_table(node: Node, lost: str) -> None:
