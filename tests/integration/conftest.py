@@ -14,15 +14,6 @@ from tests.lab.fixtures import untouched, warm_up
 from .node import WITH_MODULES, Node
 
 LONGEST = ("on_debian_13", "test_the_demo", "test_power_cut", "test_awx")
-MARKS = {
-    "further": "is one more of its kind: make test leaves it to make integration",
-    "first_case": "is further in all of its cases but the first",
-}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    for mark, meaning in MARKS.items():
-        config.addinivalue_line("markers", f"{mark}: {meaning}")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,6 +14,7 @@ import os
 import select
 import shlex
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,9 @@ SILENCE = 40
 
 As long a running guest may take to answer at all.
 """
+NUDGE = 5
+"""Seconds without an answer after which a guest that starts or ends is nudged, again and again."""
+CONSOLE_MAGIC, CONSOLE_VERSION = 0xCAFEBABE, 2
 DIAL = Path(__file__).parent / "dial.py"
 
 
@@ -57,6 +61,10 @@ class Access:
     known_hosts: Path
     process_file: Path | None = None
     """The file with the number of the process whose network it is in; none: it is in this one's."""
+    up_file: Path | None = None
+    """The file that the guest makes once its agent listens; none: it makes none, and has to be asked."""
+    console: Path | None = None
+    """The socket of User Mode Linux's management console."""
 
     @property
     def options(self) -> list[str]:
@@ -84,6 +92,8 @@ class Access:
 
     def agent(self, timeout: float) -> Wire:
         """Connect to the guest's agent within `timeout` seconds; OSError where nobody answers."""
+        if self.up_file and not self.up_file.exists():
+            raise ConnectionRefusedError
         if self.process_file:
             return Wire(dial(str(self.process_file), (self.address, AGENT_PORT), timeout))
         # The agent listens to nobody outside of the guest. ssh would take longer to say that nobody is there.
@@ -101,6 +111,23 @@ class Access:
                 command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=errors, start_new_session=True
             )
         return Wire(ours, process, errors)
+
+    def nudge(self) -> None:
+        """Have the guest write what it has not written yet.
+
+        The kernel in user mode loses the completion of a request of a disk once in some hundred boots on a busy host,
+        where another interrupt comes at that moment, and then waits until another request is completed.
+        """
+        if self.console:
+            command = b"sysrq s"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
+                directory = os.open(self.console.parent, os.O_RDONLY)
+                try:
+                    # A socket's path has room for some hundred letters.
+                    place = f"/proc/self/fd/{directory}/{self.console.name}"
+                    sender.sendto(struct.pack("<III512s", CONSOLE_MAGIC, CONSOLE_VERSION, len(command), command), place)
+                finally:
+                    os.close(directory)
 
 
 class Wire:
@@ -165,6 +192,7 @@ class Guest:
         # One that broke by itself, as when somebody else restarted the machine, still has its pipes.
         self.disconnect()
         deadline = time.monotonic() + timeout
+        nudged = time.monotonic()
         patience = 2.0
         while self._wire is None:
             try:
@@ -177,6 +205,9 @@ class Guest:
                     raise LabError("the machine stopped") from None
                 if time.monotonic() > deadline:
                     raise LabError(f"the guest did not answer in {timeout:g} s") from None
+                if time.monotonic() > nudged + NUDGE:
+                    self.access.nudge()
+                    nudged = time.monotonic()
                 time.sleep(0.02)
         self._buffer = b""
         # The first one's time is old when it gets there: it has waited for the other end to start.

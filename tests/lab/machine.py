@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from .errors import LabError
-from .guest import Access, Guest
+from .guest import NUDGE, Access, Guest
 from .image import Image
 from .process import Process
 from .state import Medium, State
@@ -126,5 +127,9 @@ def shut_down(guest: Guest, process: Process, verb: str, timeout: float) -> None
     # Later, so that the answer still gets out.
     guest.run(f"systemd-run --quiet --on-active=0.2 --timer-property=AccuracySec=10ms systemctl {verb}")
     guest.disconnect()
-    if not process.wait(timeout):
+    deadline = time.monotonic() + timeout
+    while not process.wait(min(NUDGE, max(0.0, deadline - time.monotonic()))):
+        if time.monotonic() < deadline:
+            guest.access.nudge()
+            continue
         raise LabError(f"the guest did not shut down in {timeout:g} s")

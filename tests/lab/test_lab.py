@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import CommandError, Guest, Lab, LabError
+from tests.lab.guest import Access
 from tests.lab.lab import CHECKOUT
 from tests.lab.process import Process
 from tests.lab.state import State
@@ -317,6 +318,19 @@ def test_two_paths_to_a_disk(guest: Guest, lab: Lab) -> None:
     lab.insert_disk("HDD1")
     guest.until(f"test -e {guest.disk('HDD1')}")
     assert found(guest, "HDD1")
+
+
+@pytest.mark.records_writes
+def test_a_guest_that_says_nothing_is_nudged(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest.access.nudge()
+    guest.until("dmesg | grep -q 'Emergency Sync complete'")
+    up = guest.access.up_file
+    assert up is not None
+    guest.disconnect()
+    up.unlink()
+    monkeypatch.setattr(Access, "nudge", lambda access: access.up_file.touch())
+    guest.connect()
+    assert guest.run("echo here").stdout == "here\n"
 
 
 def test_each_write_is_recorded(guest: Guest, lab: Lab, tmp_path: Path) -> None:

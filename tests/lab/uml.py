@@ -27,6 +27,8 @@ from .state import Medium, State
 from .write_log import Recorder
 
 PROCESS_FILE = "process"
+UP_FILE = "disks/up"
+"""What the guest makes, as /run/lab-disks/up; see lab-agent.socket."""
 STARTER = Path(__file__).parent / "seccomp.py"
 GUEST_ADDRESS = "10.0.2.15"
 HOST_ADDRESS = "10.0.2.2"
@@ -99,8 +101,9 @@ class Uml:
         return {disk.serial: Medium(disk.serial) for disk in self.hardware.disks}
 
     def access(self, directory: Path, port: int) -> Access:
-        process_file = directory.absolute() / PROCESS_FILE
-        return Access(GUEST_ADDRESS, port, self.image.private_key, self.image.known_hosts, process_file)
+        own = directory.absolute()
+        files = (own / PROCESS_FILE, own / UP_FILE, own / "uml" / "lab" / "mconsole")
+        return Access(GUEST_ADDRESS, port, self.image.private_key, self.image.known_hosts, *files)
 
     def link(self, serial: str) -> str:
         # The target makes its names of the hexadecimal digits in a serial number, behind its own.
@@ -221,6 +224,7 @@ class Uml:
         recorder: Recorder | None = None,
     ) -> tuple[Process, int]:
         self._write_table(directory, media)
+        (directory / UP_FILE).unlink(missing_ok=True)
         shutil.rmtree(directory / "uml", ignore_errors=True)
         arguments = [f"mem={self.hardware.memory_mib}M", f"ubda={root}", "ubdb=boot.raw"]
         arguments += [f"vec0:transport=raw,ifname=veth0,gro=0,mac={GUEST_MAC}", *KERNEL_ARGUMENTS.split()]
