@@ -126,6 +126,10 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
+# A parent that ended before the kernel was asked is not noticed by it.
+OWNED = '[ "$PPID" = "$0" ] || exit; exec "$@"'
+
+
 def spawn(
     command: list[str],
     directory: Path,
@@ -140,7 +144,7 @@ def spawn(
         try:
             # A session of its own, so that the terminal's Ctrl-C reaches only the lab, which then cleans up.
             return subprocess.Popen(
-                [*(["setpriv", "--pdeathsig", "KILL"] if owned else []), *command],
+                [*(("setpriv", "--pdeathsig", "KILL", "sh", "-c", OWNED, str(os.getpid())) if owned else ()), *command],
                 cwd=directory,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
