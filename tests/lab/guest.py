@@ -37,8 +37,8 @@ SILENCE = 40
 
 As long a running guest may take to answer at all.
 """
-NUDGE = 5
-"""Seconds without an answer after which a guest that starts or ends is nudged, again and again."""
+NUDGE, NUDGE_AT_WORK = 5, 30
+"""Seconds without an answer after which a guest is nudged, again and again: one that starts or ends, one that works."""
 CONSOLE_MAGIC, CONSOLE_VERSION = 0xCAFEBABE, 2
 DIAL = Path(__file__).parent / "dial.py"
 
@@ -314,6 +314,7 @@ class Guest:
             wire.socket.settimeout(timeout)
             wire.socket.sendall(json.dumps(request).encode() + b"\n")
             deadline = time.monotonic() + timeout
+            nudged = time.monotonic()
             while True:
                 line, newline, rest = self._buffer.partition(b"\n")
                 if newline:
@@ -321,6 +322,9 @@ class Guest:
                     if line:
                         break
                     # What the agent says as long as it works.
+                    if time.monotonic() > nudged + NUDGE_AT_WORK:
+                        self.access.nudge()
+                        nudged = time.monotonic()
                     continue
                 patience = min(SILENCE, max(0, deadline - time.monotonic()))
                 if not select.select([wire.socket], [], [], patience)[0]:
