@@ -10,11 +10,12 @@ import time
 import uuid
 from collections.abc import Iterable
 from http.client import HTTPException
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 
-from ansible.module_utils.urls import open_url
+from ansible.module_utils.urls import Request, make_context
 
 from ..core.errors import StorageError
 
@@ -63,7 +64,13 @@ class Client:
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
         self._consumer, self._token, self._secret = parts
-        self._validate_certs, self._ca_path, self._timeout = validate_certs, ca_path, timeout
+        self._session = Request(
+            timeout=timeout,
+            follow_redirects="none",
+            http_agent="strata.storage",
+            use_netrc=False,
+            context=_context(url, ca_path, validate_certs),
+        )
         #: How many requests were answered.
         self.count = 0
 
@@ -116,17 +123,7 @@ class Client:
         if data is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
-            response = open_url(
-                url,
-                data=data,
-                headers=headers,
-                method=method,
-                timeout=self._timeout,
-                validate_certs=self._validate_certs,
-                ca_path=self._ca_path,
-                follow_redirects="none",
-                http_agent="strata.storage",
-            )
+            response = self._session.open(method, url, data=data, headers=headers)
         except HTTPError as error:
             response = error
         with response:
@@ -186,6 +183,19 @@ class Client:
         if status >= 500:
             return RegionFailed(f"{purpose}: the region failed with status {status}" + (f" ({said})" if said else ""))
         return StorageError(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
+
+
+def _context(url: str, ca_path: str | None, validate_certs: bool) -> SSLContext:
+    """One for all requests: loading the authorities' certificates takes longer than a request does."""
+    if not url.startswith("https://"):
+        return SSLContext(PROTOCOL_TLS_CLIENT)
+    try:
+        context: SSLContext = make_context(cafile=ca_path, validate_certs=validate_certs)
+    except OSError as error:
+        raise StorageError(
+            f"ca_path: {ca_path}: {error.strerror or error}; it has to be a file with certificates in PEM form"
+        ) from None
+    return context
 
 
 def _is_final(error: Exception) -> bool:

@@ -21,7 +21,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from . import api
 from .forms import Form, fields_of
-from .model import ApiError, Region, User
+from .parts import ApiError
+from .region import Region, User
 
 _THRESHOLD = 300
 _OAUTH = re.compile(r'(oauth_\w+)="([^"]*)"')

@@ -21,7 +21,7 @@ from ansible_collections.strata.storage.plugins.module_utils.maas.words import W
 from tests.simulators.maas import Region
 from tests.simulators.maas.api import Request, answer
 from tests.simulators.maas.forms import Form
-from tests.simulators.maas.model import ApiError
+from tests.simulators.maas.parts import ApiError
 from tests.simulators.maas.told import API
 
 from .region import KEY, add_machine

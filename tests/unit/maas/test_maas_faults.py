@@ -200,6 +200,15 @@ def secure(certificate: Path) -> Iterator[Maas]:
 def test_certificates(secure: Maas, certificate: Path) -> None:
     failed(secure, "the certificate of https://.* was not accepted .*; name its authority by ca_path", **MIRROR)
     assert secure.server.log == []
+    failed(
+        secure,
+        "ca_path: /nowhere: No such file or directory; it has to be a file with cert",
+        **MIRROR,
+        ca_path="/nowhere",
+    )
+    broken = certificate.with_name("broken.pem")
+    broken.write_text("no certificate")
+    failed(secure, "ca_path: .*/broken.pem: .*it has to be a file with certificates", **MIRROR, ca_path=str(broken))
     assert secure.storage(**MIRROR, ca_path=str(certificate))["changed"]
     assert not secure.storage(**MIRROR, validate_certs=False)["changed"]
 

@@ -197,7 +197,6 @@ def test_a_machine_in_another_state(maas: Maas) -> None:
     maas.machine.status = DEPLOYED
     said = "only while it is Ready or Allocated: unformat filesystem sdb"
     maas.refused(said, filesystems=[{"device": "sdb", "state": "absent"}], allow_destroy=["sdb"])
-    maas.settle(tags=[{"device": "sdb", "tags": ["rotary", "kept"]}])
 
 
 def test_a_user_who_may_not(maas: Maas) -> None:
