@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from .command import read_text, run_command, search_path, wait_until
-from .errors import StepFailed, StorageError, sentence
+from .errors import Declined, StepFailed, StorageError, sentence
 from .files import replace_file
 from .plan import Command, Edit, MakeDirectory, Step, Wait, Write
 
@@ -127,16 +127,16 @@ def _do_step(step: Step, resolve: Resolve, perform: Mapping[type, Perform]) -> N
         _do(step.claims, resolve, perform)
     except (StorageError, OSError) as error:
         raise StepFailed(f"{step}: {sentence(error)}", (), False) from error
-    traced = False
+    traced = before = False
     try:
         for action in step.actions:
             # An edit is done as a whole, or not at all.
-            traced = traced or not isinstance(action, Edit)
+            before, traced = traced, traced or not isinstance(action, Edit)
             _do((action,), resolve, perform)
             traced = True
         flush(resolve(step.flush))
     except (StorageError, OSError) as error:
-        message, undone = f"{step}: {sentence(error)}", not traced
+        message, undone = f"{step}: {sentence(error)}", not (before if isinstance(error, Declined) else traced)
         if step.undo:
             try:
                 _do(step.undo, resolve, perform)

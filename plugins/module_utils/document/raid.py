@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from .names import check_distinct, check_name
+from .names import check_distinct, known_name
 from .sizes import parse_bytes
 
 LEVELS = ("0", "1", "4", "5", "6", "10")
@@ -80,10 +80,10 @@ class Raid(NamedTuple):
         return self._replace(scrub=None)
 
 
-def parse(item: Mapping[str, Any]) -> Raid:
-    """A Raid from an item of the document. Raises StorageError for what no array can be."""
+def parse(item: Mapping[str, Any], lenient: bool = False) -> Raid:
+    """A Raid from an item of the document. Raises StorageError for what cannot be (``lenient``: but its name)."""
     raid = Raid(
-        name=check_name(str(item["name"]), "array", longest=32),
+        name=known_name(str(item["name"]), "array", 32, lenient),
         level=item.get("level"),
         devices=_tuple(item.get("devices")),
         spare_devices=_tuple(item.get("spare_devices")),

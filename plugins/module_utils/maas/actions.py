@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..core.plan import Step
+from ..core.plan import Step, placeholder
 from .state import PARTITION, Device, Machine
 
 
@@ -38,9 +38,14 @@ class Unchanged(NamedTuple):
         return f"check that {self.name} is what it was"
 
 
-#: What changes how a device is used, and not what there is.
-USE = ("format", "unformat", "mount", "unmount", "mount_special", "unmount_special")
-TAGS = ("add_tag", "remove_tag")
+def future(machine: Machine, kind: str, name: str) -> str:
+    """The number of what a plan makes, once it is made."""
+    return placeholder(kind, f"{machine.system_id}/{name}")
+
+
+def keeps(machine: Machine, kind: str, name: str) -> str:
+    """By which a ``Call`` keeps the number that ``future`` stands for."""
+    return f"{kind}:{machine.system_id}/{name}"
 
 
 def at(machine: Machine, device: Device) -> str:
@@ -55,6 +60,10 @@ def unchanged(machine: Machine, device: Device) -> tuple[Any, ...]:
     if device.planned or not device.used_for:
         return ()
     return (Unchanged(at(machine, device), device.used_for, device.key),)
+
+
+def tag(machine: Machine, device: Device, name: str, operation: str = "add_tag") -> Call:
+    return Call("POST", at(machine, device), fields(tag=name), op=operation)
 
 
 def step(verb: str, kind: str, name: str, detail: str, *calls: Call, **more: Any) -> Step:

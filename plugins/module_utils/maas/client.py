@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from ansible.module_utils.urls import Request, make_context
 
-from ..core.errors import StorageError
+from ..core.errors import Declined, StorageError
 
 API = "api/2.0/"
 _ATTEMPTS = 4
@@ -36,7 +36,7 @@ class RegionFailed(StorageError):
     """The region came to grief over a request."""
 
 
-class NotFound(StorageError):
+class NotFound(Declined):
     """The region has no such thing."""
 
 
@@ -160,7 +160,7 @@ class Client:
             )
         refused = isinstance(reason, ConnectionRefusedError) or "Name or service" in said
         if reads or refused:
-            return StorageError(f"{purpose}: {self.base} did not answer ({said})")
+            return Declined(f"{purpose}: {self.base} did not answer ({said})")
         return Unsure(f"{purpose}: no answer came ({said}), so it may have been done, or not; run this again")
 
     def _refusal(self, answer: Answer, purpose: str) -> StorageError:
@@ -169,20 +169,20 @@ class Client:
         text = answer.body.decode(errors="replace").strip()
         if status == 401:
             if "Expired timestamp" in text:
-                return StorageError(
+                return Declined(
                     f"{purpose}: the clock here differs from the region's by more than it takes (300 s); set this one"
                 )
-            return StorageError(f"{purpose}: the region does not accept the API key")
+            return Declined(f"{purpose}: the region does not accept the API key")
         if 300 <= status < 400:
-            return StorageError(f"{purpose}: {self.base} redirects to {answer.location}; give the region's own URL")
+            return Declined(f"{purpose}: {self.base} redirects to {answer.location}; give the region's own URL")
         if status == 403:
-            return StorageError(f"{purpose}: the API key's user may not do that; administrators change storage")
+            return Declined(f"{purpose}: the API key's user may not do that; administrators change storage")
         said = _plain(text, answer.kind)
         if status == 404:
             return NotFound(f"{purpose}: {said or 'there is no such thing'}")
         if status >= 500:
             return RegionFailed(f"{purpose}: the region failed with status {status}" + (f" ({said})" if said else ""))
-        return StorageError(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
+        return Declined(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
 
 
 def _context(url: str, ca_path: str | None, validate_certs: bool) -> SSLContext:

@@ -11,7 +11,7 @@ from .actions import Call, Unchanged
 from .client import Client, NotFound
 
 #: What is known by a number only once it is made.
-_KINDS = ("device", "partition", "cache-set", "volume-group", "raid", "bcache", "volume")
+_KINDS = ("device", "partition", "cache-set", "volume-group", "raid", "bcache", "volume", "datastore")
 
 
 def hands(client: Client) -> Hands:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Plan, Step, placeholder
+from ..core.plan import Plan, Step
+from ..document.names import check_name
 from ..document.raid import Raid
 from ..document.sizes import show_size
-from .actions import Call, fields, members, step, unchanged
-from .partition import left_over, over_all, stand_in
-from .safety import check_once, check_room, check_unused, lost, take
+from .actions import Call, fields, future, keeps, members, step, unchanged
+from .safety import carried, check_once, check_room, check_unused, check_uuid, lost, take
+from .stand_in import dropped, leaving, over_all, place
 from .state import DISK, RAID, Device, Machine, Raid as Array
 from .words import LEAST_DEVICES
 
@@ -37,25 +38,24 @@ def _by_uuid(machine: Machine, want: Raid) -> Array | None:
     return next(found, None)
 
 
-def virtual(name: str) -> str:
-    """The number of the device that a RAID or a bcache makes, once it does."""
-    return placeholder("device", name)
-
-
 def _path(machine: Machine, array: Array) -> str:
     return f"nodes/{machine.system_id}/raid/{array.id}/"
 
 
-def _uuid(want: Raid) -> str | None:
-    """As the region writes one."""
-    text = want.uuid
-    return text and "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+def _uuid(want: Raid, there: Array | None) -> str:
+    """The wanted UUID as the region writes one, or that which it has. Raises StorageError for one that it takes not."""
+    now = there.uuid if there else ""
+    text = want.uuid or ""
+    if text in ("", now.replace("-", "")):
+        return now
+    check_uuid(text, f"RAID {want.name}")
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def _place(machine: Machine, array: Array | None, text: str, name: str) -> Device:
     """A member as it is written. Where the boot disk takes part, the region puts partitions in instead of the disks."""
     inside = array.members + array.spares if array else ()
-    return stand_in(machine, machine.device(text, f"RAID {name}"), inside)
+    return place(machine, machine.device(text, f"RAID {name}"), inside)
 
 
 def _check_least(name: str, level: str, count: int) -> None:
@@ -70,7 +70,9 @@ def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
     missing = [option for option in ("level", "devices") if getattr(want, option) is None]
     if want.level is None or want.devices is None:
         raise StorageError(f"RAID {want.name} does not exist, and to create it, say also: {', '.join(missing)}")
+    check_name(want.name, "array", longest=32)
     _check_least(want.name, want.level, len(want.devices))
+    uuid = _uuid(want, None)
     active = [_place(machine, None, text, want.name) for text in want.devices]
     spares = [_place(machine, None, text, want.name) for text in want.spare_devices or ()]
     check_once(active + spares, f"RAID {want.name}")
@@ -92,8 +94,8 @@ def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
     call = Call(
         "POST",
         f"nodes/{machine.system_id}/raids/",
-        fields(name=want.name, level=f"raid-{want.level}", uuid=_uuid(want), **given),
-        keeps=f"raid:{want.name}",
+        fields(name=want.name, level=f"raid-{want.level}", uuid=uuid or None, **given),
+        keeps=keeps(machine, "raid", want.name),
     )
     steps += (
         step(
@@ -104,8 +106,9 @@ def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
             call,
         ),
     )
-    made = Array(placeholder("raid", want.name), want.name, want.level, inside, beside, want.name, _uuid(want) or "")
-    return Plan(steps, _with(machine, made, None, Device(want.name, virtual(want.name), RAID, size)))
+    made = Array(future(machine, "raid", want.name), want.name, want.level, inside, beside, want.name, uuid)
+    device = Device(want.name, future(machine, "device", want.name), RAID, size)
+    return Plan(steps, _with(machine, made, None, device))
 
 
 def _on_partitions(machine: Machine, devices: list[Device]) -> tuple[Machine, dict[str, str]]:
@@ -142,9 +145,10 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     both = [key for key in active if key in spares]
     if both:
         raise StorageError(f"RAID {want.name}: {both[0]} is among its devices and its spare_devices")
-    _check_least(want.name, there.level, len(active))
-    if spares and there.level == "0":
-        raise StorageError(f"RAID {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    uuid = _uuid(want, there)
+    if (want.name, active, spares, uuid) == (there.name, there.members, there.spares, there.uuid):
+        return Plan((), machine)
+    _check_members(machine, want, there, active, spares, allow)
     steps: Steps = ()
     for key in (*active, *spares):
         if key not in there.members + there.spares:
@@ -154,9 +158,7 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
             steps += more
     size = machine.raid_size(there.level, active, spares)
     device = machine.devices[there.device]._replace(size=size)
-    changed = there._replace(name=want.name, members=active, spares=spares, uuid=_uuid(want) or there.uuid)
-    if changed == there:
-        return Plan(steps, machine)
+    changed = there._replace(name=want.name, members=active, spares=spares, uuid=uuid)
     check_room(machine.resized(device.key, size), f"RAID {want.name}", size)
     path = _path(machine, there)
     if want.name != there.name:
@@ -164,10 +166,36 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
         steps += (step("rename", "raid", want.name, f"from {there.name}", call),)
     if changed.uuid != there.uuid:
         steps += (step("set", "raid", want.name, f"UUID {changed.uuid}", Call("PUT", path, fields(uuid=changed.uuid))),)
+    inside = there.members + there.spares
+    gone = tuple(key for key in inside if key not in active + spares)
+    notes, machine = leaving(machine, gone, inside)
     for detail, given in _member_changes(machine, there, active, spares):
-        steps += (step("change", "raid", want.name, detail, Call("PUT", path, fields(**given))),)
+        steps += (step("change", "raid", want.name, detail, *notes, Call("PUT", path, fields(**given))),)
+        notes = ()
     machine = _with(machine, changed, there, device).resized(device.key, size)
-    return Plan(steps, renamed(machine, there.name, want.name))
+    more, machine = dropped(machine, gone)
+    return Plan(steps + more, renamed(machine, there.name, want.name))
+
+
+def _check_members(
+    machine: Machine, want: Raid, there: Array, active: tuple[str, ...], spares: tuple[str, ...], allow: bool
+) -> None:
+    """Raises StorageError and Refused for members with which it would not be, or not hold what it holds."""
+    if want.name != there.name:
+        check_name(want.name, "array", longest=32)
+    if (active, spares) == (there.members, there.spares):
+        return
+    _check_least(want.name, there.level, len(active))
+    if there.level != "0":
+        return
+    if spares:
+        raise StorageError(f"RAID {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    gone, held = [key for key in there.members if key not in active], carried(machine, there.device)
+    if gone and held and not allow:
+        raise Refused(
+            f"RAID {want.name}: {' '.join(gone)} leaves, and a RAID 0 without it does not hold any more what it holds "
+            f"({held}). Set allow_destroy to have that lost"
+        )
 
 
 def _wanted(
@@ -234,19 +262,19 @@ def _absent(machine: Machine, want: Raid, there: Array | None, allow: bool) -> P
         return Plan((), machine)
     device, what = machine.devices[there.device], f"RAID {want.name} cannot be removed"
     check_unused(machine, device, what)
-    steps: Steps = (
-        step(
-            "remove",
-            "raid",
-            want.name,
-            f"RAID {there.level} over {' '.join(there.members)}",
-            Call("DELETE", _path(machine, there)),
-            claims=unchanged(machine, device),
-            destroys=lost(device, what, allow),
-        ),
-    )
     inside = there.members + there.spares
+    notes, machine = leaving(machine, inside, inside)
+    one = step(
+        "remove",
+        "raid",
+        want.name,
+        f"RAID {there.level} over {' '.join(there.members)}",
+        *notes,
+        Call("DELETE", _path(machine, there)),
+        claims=unchanged(machine, device),
+        destroys=lost(device, what, allow),
+    )
     machine = machine.blank(*inside).without(device.key)
-    machine = machine._replace(raids=tuple(one for one in machine.raids if one is not there))
-    more, machine = left_over(machine, inside)
-    return Plan(steps + more, machine)
+    machine = machine._replace(raids=tuple(other for other in machine.raids if other is not there))
+    more, machine = dropped(machine, inside)
+    return Plan((one, *more), machine)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from ..core.errors import Refused, StorageError
 from ..core.plan import Step
 from ..document.sizes import show_size
@@ -67,6 +69,27 @@ def unformat(machine: Machine, device: Device, allow: bool, what: str) -> tuple[
         destroys=(f"{device.key}: {describe(found)}",),
     )
     return (one,), machine.blank(device.key)
+
+
+def carried(machine: Machine, key: str) -> str:
+    """What would be lost with what a device holds; empty where it holds nothing."""
+    device = machine.devices[key]
+    if device.filesystem:
+        return describe(device.filesystem)
+    if device.member:
+        return f"it is {MEMBERS[device.member]}, {device.user}"
+    found = [part.key for part in machine.partitions(key) if carried(machine, part.key)]
+    return f"{' '.join(found)} on it" if found else ""
+
+
+def check_uuid(text: str, what: str) -> None:
+    """Raises StorageError for a UUID that a region would not take."""
+    try:
+        version = UUID(text).version
+    except ValueError:
+        raise StorageError(f"{what}: uuid {text!r} is not a UUID") from None
+    if version != 4:
+        raise StorageError(f"{what}: uuid {text} is not of version 4, and MAAS takes no other")
 
 
 def take(machine: Machine, device: Device, what: str, allow: bool) -> tuple[tuple[Step, ...], Machine]:

@@ -17,7 +17,9 @@ from ..document import disk
 from ..document.tree import draw
 from . import layout, survey
 from .client import Client
-from .read import complete, find, read
+from .names import candidates
+from .permits import checked_user
+from .read import complete, find, read, whoami
 from .state import Machine
 from .words import parse
 
@@ -79,8 +81,8 @@ def make_so(module: AnsibleModule) -> NoReturn:
         module,
         Road(
             read=lambda: read(client, module.params["machine"]),
-            deepen=lambda machine, _need: machine,
-            plan=lambda machine: layout.plan(machine, want, allow),
+            deepen=lambda machine, _need: machine._replace(user=whoami(client)),
+            plan=lambda machine: checked_user(machine, layout.plan(machine, want, allow)),
             facts=lambda machine: {
                 "system_id": machine.system_id,
                 **survey.facts(machine),
@@ -114,7 +116,7 @@ def tell(module: AnsibleModule) -> NoReturn:
 
 
 def _told(machine: Machine, wanted: tuple[disk.Disks, ...]) -> dict[str, Any]:
-    free = [one for one in layout.candidates(machine) if one.free and one.blank]
+    free = [one for one in candidates(machine) if one.free and one.blank]
     return {
         "system_id": machine.system_id,
         "hostname": machine.hostname,

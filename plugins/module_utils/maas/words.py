@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
-from uuid import UUID
 
 from ..core.errors import StorageError
 from ..document import bcache, disk, document, drive, filesystem, partition, raid
 from ..document.bcache import Bcache
 from ..document.document import Document
-from ..document.filesystem import Use
+from ..document.drive import Drive, Volume
+from ..document.filesystem import OnDevice, Use
+from ..document.names import check_distinct
 from ..document.raid import plain_uuid
 from ..document.references import check_names
 
@@ -23,8 +24,10 @@ CACHE_MODES = ("writethrough", "writeback", "writearound")
 TYPES = ("btrfs", "ext2", "ext4", "fat32", "swap", "vfat", "xfs", "zfsroot")
 SPECIAL_TYPES = ("tmpfs", "ramfs")
 _STATES = ("present", "absent")
-BASE_LAYOUTS = ("blank", "flat", "lvm", "bcache")
+BASE_LAYOUTS = ("blank", "flat", "lvm", "bcache", "vmfs6", "vmfs7")
 
+_UUID: dict[str, dict[str, Any]] = {"uuid": {"type": "str"}}
+_STATE: dict[str, dict[str, Any]] = {"state": {"type": "str", "choices": list(_STATES), "default": "present"}}
 _RENAME: dict[str, dict[str, Any]] = {"renamed_from": {"type": "str"}}
 
 
@@ -38,7 +41,10 @@ def _words(options: Mapping[str, Any], *names: str, **choices: tuple[str, ...]) 
 _USE = ("label", "mount_point", "mount_options")
 _VOLUME = {
     **_words(drive.NESTED_OPTIONS["volumes"]["options"], "name", "size", "filesystem", *_USE, filesystem=TYPES),
+    "filesystem_uuid": {"type": "str"},
+    **_UUID,
     **_RENAME,
+    **_STATE,
 }
 #: What each section's items take.
 WORDS: dict[str, dict[str, Any]] = {
@@ -59,14 +65,24 @@ WORDS: dict[str, dict[str, Any]] = {
             *("name", "backing_device", "cache_device", "cache_mode", "state"),
             cache_mode=CACHE_MODES,
         ),
+        **_UUID,
         **_RENAME,
     },
+    "cache_sets": {"cache_device": {"type": "str", "required": True}, **_STATE},
     "drives": {
         **_words(drive.NESTED_OPTIONS, "name", "devices", "state", state=("online", "absent")),
         "volumes": {"type": "list", "elements": "dict", "options": _VOLUME},
+        **_UUID,
         **_RENAME,
     },
-    "filesystems": _words(filesystem.OPTIONS, "device", "type", *_USE, "state", type=TYPES),
+    "filesystems": {**_words(filesystem.OPTIONS, "device", "type", *_USE, "state", type=TYPES), **_UUID},
+    "datastores": {
+        "name": {"type": "str", "required": True},
+        "devices": {"type": "list", "elements": "str"},
+        **_UUID,
+        **_RENAME,
+        **_STATE,
+    },
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     **{section: {"type": "list", "elements": "dict", "options": words} for section, words in WORDS.items()},
@@ -77,10 +93,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "type": {"type": "str", "required": True, "choices": list(SPECIAL_TYPES)},
             "mount_point": {"type": "path", "required": True},
             "mount_options": {"type": "str"},
-            "state": {"type": "str", "choices": list(_STATES), "default": "present"},
+            **_STATE,
         },
     },
     "boot_disk": {"type": "str"},
+    "root_device": {"type": "str"},
     "tags": {
         "type": "list",
         "elements": "dict",
@@ -108,8 +125,43 @@ class Special(NamedTuple):
         return self.mount_point
 
 
+class CacheSet(NamedTuple):
+    """A cache set by itself, which stays when nothing uses it."""
+
+    cache_device: str
+    state: str = "present"
+
+    @property
+    def name(self) -> str:
+        """It is known by its device."""
+        return self.cache_device
+
+
+class Datastore(NamedTuple):
+    """A wanted VMFS datastore. None: leave it as it is."""
+
+    name: str
+    devices: tuple[str, ...] | None = None
+    state: str = "present"
+
+
+class Gone(NamedTuple):
+    """A volume that is to be removed, though its drive stays."""
+
+    drive: str
+    volume: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.drive}/{self.volume}"
+
+
 class Wanted(NamedTuple):
-    """A document, and what MAAS has beside it. ``renames`` are former names by ``SECTION: NAME``."""
+    """A document, and what MAAS has beside it.
+
+    ``renames`` are former names, and ``uuids`` wanted UUIDs, by ``SECTION: NAME`` (of a volume's filesystem by
+    ``drives: DRIVE/VOLUME: filesystem``).
+    """
 
     document: Document
     renames: Mapping[str, str] = {}
@@ -118,16 +170,26 @@ class Wanted(NamedTuple):
     boot_disk: str | None = None
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
     base_layout: str | None = None
+    root_device: str | None = None
+    uuids: Mapping[str, str] = {}
+    gone: tuple[Gone, ...] = ()
+
+    def of(self, section: str, beside: Mapping[str, str]) -> dict[str, str]:
+        """What of ``renames`` or ``uuids`` is of one section, by names."""
+        start = f"{section}: "
+        return {key[len(start) :]: value for key, value in beside.items() if key.startswith(start)}
 
 
 def parse(words: Mapping[str, Any]) -> Wanted:
     """From the module's options. Raises StorageError for what cannot be, and for words that MAAS lacks."""
     parsers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        "partitions": partition.parse,
-        "raids": raid.parse,
-        "bcaches": bcache.parse,
-        "drives": lambda item: drive.parse({**item, "volumes": item.get("volumes")}, root=True),
-        "filesystems": lambda item: filesystem.parse(item, root=True),
+        "partitions": lambda item: partition.parse(item, lenient=True),
+        "raids": lambda item: raid.parse(item, lenient=True),
+        "bcaches": lambda item: bcache.parse(item, lenient=True),
+        "cache_sets": lambda item: CacheSet(str(item["cache_device"]), item.get("state") or "present"),
+        "drives": _drive,
+        "filesystems": _filesystem,
+        "datastores": _datastore,
     }
     parsed = Document(
         disks=tuple(disk.parse(item) for item in words.get("disks") or ()),
@@ -140,7 +202,7 @@ def parse(words: Mapping[str, Any]) -> Wanted:
     )
     wanted = Wanted(
         document=parsed,
-        renames=_renames(words),
+        renames=_beside(words, "renamed_from"),
         bootable={
             item["name"]: item["bootable"] for item in words.get("partitions") or () if item.get("bootable") is not None
         },
@@ -148,27 +210,91 @@ def parse(words: Mapping[str, Any]) -> Wanted:
         boot_disk=words.get("boot_disk"),
         tags=tuple((str(item["device"]), tuple(item["tags"])) for item in words.get("tags") or ()),
         base_layout=words.get("base_layout"),
+        root_device=words.get("root_device"),
+        uuids={place: as_uuid(text) for place, text in _beside(words, "uuid").items()},
+        gone=tuple(
+            Gone(str(item["name"]), str(volume["name"]))
+            for item in words.get("drives") or ()
+            for volume in item.get("volumes") or ()
+            if _is_absent(volume) and not _is_absent(item)
+        ),
     )
     if not parsed.sections and wanted == Wanted(parsed):
         raise StorageError(f"nothing is wanted; say at least one of {', '.join(OPTIONS)}")
-    _check(parsed)
+    if wanted.root_device is not None and wanted.base_layout in (None, "blank"):
+        raise StorageError("root_device: it is for a base_layout that has a root, and none is said")
+    _check(parsed, wanted)
     return wanted
 
 
-def _is_random(uuid: str) -> bool:
-    """Whether it is a UUID of version 4, the only one that MAAS takes."""
-    return UUID(uuid).version == 4
+def _is_absent(item: Mapping[str, Any]) -> bool:
+    return item.get("state") == "absent"
 
 
-def _renames(words: Mapping[str, Any]) -> dict[str, str]:
+def as_uuid(text: str) -> str:
+    """As the region writes one."""
+    plain = plain_uuid(text)
+    return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
+
+
+#: The words of a use that are taken from a document as they are, and checked only where they are to be made so: what
+#: there is already may have others.
+_AS_IT_IS = ("label", "mount_options")
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item without what the document's parser would not take of what there may be, or does not know."""
+    return {
+        word: None if word in _AS_IT_IS or (word == "mount_point" and value == "") else value
+        for word, value in item.items()
+    }
+
+
+def _use(item: Mapping[str, Any], parsed: Any) -> Any:
+    """A use, or a volume, with that again. An empty mount_point is none: the filesystem is not mounted."""
+    changes: dict[str, Any] = {word: item.get(word) for word in _AS_IT_IS}
+    if item.get("mount_point") == "":
+        changes["mount_point"] = ""
+    return parsed._replace(**changes)
+
+
+def _filesystem(item: Mapping[str, Any]) -> OnDevice:
+    parsed = filesystem.parse(_plain(item), root=True)
+    return parsed._replace(use=_use(item, parsed.use))
+
+
+def _drive(item: Mapping[str, Any]) -> Drive:
+    given = item.get("volumes")
+    present = None if given is None else [volume for volume in given if not _is_absent(volume)]
+    plain = None if present is None else [_plain(volume) for volume in present]
+    parsed = drive.parse({**item, "volumes": plain}, root=True, lenient=True)
+    volumes: list[Volume] = [_use(volume, made) for volume, made in zip(present or (), parsed.volumes or ())]
+    return parsed._replace(volumes=None if present is None else tuple(volumes))
+
+
+def _datastore(item: Mapping[str, Any]) -> Datastore:
+    devices = item.get("devices")
+    store = Datastore(str(item["name"]), None if devices is None else tuple(devices), item.get("state") or "present")
+    if store.devices is not None:
+        if not store.devices:
+            raise StorageError(f"datastore {store.name}: `devices` is empty; a datastore has at least one")
+        check_distinct(store.devices, f"datastore {store.name}")
+    return store
+
+
+def _beside(words: Mapping[str, Any], word: str) -> dict[str, str]:
+    """What items say that the document's own parsers do not know, by ``SECTION: NAME``."""
     found: dict[str, str] = {}
-    for section in ("raids", "bcaches", "drives"):
+    for section in ("bcaches", "drives", "filesystems", "datastores", *(("raids",) if word != "uuid" else ())):
         for item in words.get(section) or ():
-            if item.get("renamed_from"):
-                found[f"{section}: {item['name']}"] = item["renamed_from"]
+            place = f"{section}: {item.get('name') or item.get('device')}"
+            if item.get(word):
+                found[place] = item[word]
             for volume in item.get("volumes") or ():
-                if volume.get("renamed_from"):
-                    found[f"{section}: {item['name']}/{volume['name']}"] = volume["renamed_from"]
+                if volume.get(word):
+                    found[f"{place}/{volume['name']}"] = volume[word]
+                if word == "uuid" and volume.get("filesystem_uuid"):
+                    found[f"{place}/{volume['name']}: filesystem"] = volume["filesystem_uuid"]
     return found
 
 
@@ -177,8 +303,9 @@ def _special(words: Mapping[str, Any]) -> tuple[Special, ...] | None:
         return None
     found = []
     for item in words["special_filesystems"]:
-        use: Use = filesystem.parse_use(item, None, f"special filesystem {item['mount_point']}")
-        found.append(Special(item["type"], use.mount_point or "", use.mount_options, item.get("state") or "present"))
+        use: Use = filesystem.parse_use(_plain(item), None, f"special filesystem {item['mount_point']}")
+        options = item.get("mount_options")
+        found.append(Special(item["type"], use.mount_point or "", options, item.get("state") or "present"))
     points = [one.mount_point for one in found]
     for point in points:
         if points.count(point) > 1:
@@ -186,12 +313,9 @@ def _special(words: Mapping[str, Any]) -> tuple[Special, ...] | None:
     return tuple(found)
 
 
-def _check(parsed: Document) -> None:
+def _check(parsed: Document, wanted: Wanted) -> None:
     """What a region would refuse only once it comes to it."""
     check_names((*document.disk_nodes(parsed), *document.nodes(parsed)))
-    for item in parsed.sections.get("raids", ()):
-        if isinstance(item, raid.Raid) and item.uuid and not _is_random(item.uuid):
-            raise StorageError(f"raids: {item.name}: uuid {item.uuid} is not of version 4, and MAAS takes no other")
     for item in parsed.sections.get("bcaches", ()):
         if isinstance(item, Bcache) and item.cache_device == "":
             raise StorageError(f"bcaches: {item.name}: cache_device is empty, and MAAS has no bcache without a cache")
@@ -204,34 +328,16 @@ def _check(parsed: Document) -> None:
                     "MAAS takes each name once in a machine"
                 )
             names[volume.name] = item.name
+    for disks in parsed.disks:
+        for device, tags in wanted.tags:
+            lost = [tag for tag in _chosen_by(disks) if tag not in tags]
+            if device.partition("[")[0] == disks.name and lost:
+                raise StorageError(
+                    f"tags: {device}: {disks.name} is chosen by the tag {lost[0]}, which it would lose; a second run "
+                    "would not find it. Say that tag too"
+                )
 
 
-def taken(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document, such as one that was gathered on a host, in the words that MAAS takes.
-
-    Raises StorageError for what an item would not be the same without.
-    """
-    return {
-        section: [_taken(WORDS[section], item, _place(section, item)) for item in items]
-        for section, items in document.items()
-        if section in WORDS and items is not None
-    }
-
-
-def _taken(words: Mapping[str, Any], item: Mapping[str, Any], place: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for word, value in item.items():
-        if word not in words or value is None or (word == "uuid" and not _is_random(plain_uuid(value))):
-            continue
-        choices = words[word].get("choices")
-        if choices and value not in choices:
-            raise StorageError(f"{place}: {word} is {value}, and MAAS has only {', '.join(choices)}")
-        inner = words[word].get("options")
-        found[word] = [_taken(inner, each, f"{place}/{each['name']}") for each in value] if inner else value
-    if "backing_device" in found and not found.get("cache_device"):
-        raise StorageError(f"{place} has no cache, and MAAS has no bcache without one")
-    return found
-
-
-def _place(section: str, item: Mapping[str, Any]) -> str:
-    return f"{section}: {item.get('name') or item.get('device')}"
+def _chosen_by(disks: disk.Disks) -> tuple[str, ...]:
+    """The tags without which disks would not be those of that name."""
+    return (*(disks.tags or ()), *(("rotary",) if disks.rotational else ()))

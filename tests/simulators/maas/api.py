@@ -36,7 +36,7 @@ def whoami(request: Request) -> Answer:
         "is_superuser": request.user.admin,
         "username": request.user.name,
         "email": f"{request.user.name}@example.com",
-        "is_local": True,
+        "is_local": request.user.local,
         "resource_uri": f"{told.API}/users/{request.user.name}/",
     }
 

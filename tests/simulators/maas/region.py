@@ -46,6 +46,8 @@ class User:
     name: str
     key: str
     admin: bool = True
+    #: Whether the region itself keeps it, and not another service.
+    local: bool = True
 
 
 class Region:

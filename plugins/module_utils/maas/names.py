@@ -1,0 +1,102 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of a machine's devices the names in a document stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..document.bcache import Bcache
+from ..document.disk import Candidate, choose
+from ..document.document import claims
+from ..document.drive import Drive
+from ..document.filesystem import OnDevice
+from ..document.partition import Partition
+from ..document.raid import Raid
+from ..document.references import Node
+from . import bcache, cache_set, datastore, drive, partition, raid
+from .state import DISK, Machine
+from .words import CacheSet, Datastore, Wanted
+
+_ROTARY = "rotary"
+
+
+def where(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str, tuple[str, ...]]:
+    """The keys that the document's names stand for."""
+    found: dict[str, tuple[str, ...]] = {}
+    for item in items.values():
+        if isinstance(item, Partition):
+            there = partition.find(machine, item.name)
+            found[item.name] = (there.key if there else item.name,)
+        elif isinstance(item, (Raid, Bcache)):
+            found[item.name] = (item.name,)
+        elif isinstance(item, Drive):
+            for volume in item.volumes or ():
+                found[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)
+    if want.document.disks:
+        claimed = claims(want.document, items, lambda item, role: _disks(machine, made_of(machine, item, role)))
+        found.update(choose(want.document.disks, candidates(machine), claimed))
+    return found
+
+
+def candidates(machine: Machine) -> tuple[Candidate, ...]:
+    """The machine's disks, with what they can be chosen by."""
+    return tuple(
+        Candidate(
+            path=disk.key,
+            serial=disk.serial,
+            model=disk.model,
+            rotational=_ROTARY in disk.tags,
+            size=disk.size,
+            free=not disk.member and not machine.partitions(disk.key),
+            blank=disk.filesystem is None,
+            tags=disk.tags,
+            id_path=disk.id_path,
+            numa_node=disk.numa_node,
+        )
+        for disk in machine.devices.values()
+        if disk.kind == DISK
+    )
+
+
+def _disks(machine: Machine, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """With the disk of each partition, which the region may have made in its stead."""
+    return tuple(machine.devices[key].disk or key for key in keys)
+
+
+def made_of(machine: Machine, item: Any, what: str) -> tuple[str, ...]:
+    """The devices that an item consists of already; of a bcache, one or (``what``: cache) the other."""
+    if isinstance(item, Partition):
+        there = partition.find(machine, item.name)
+        return (there.disk,) if there else ()
+    if isinstance(item, Raid):
+        array = raid.find(machine, item.name)
+        return array.members + array.spares if array else ()
+    if isinstance(item, Bcache):
+        cached = bcache.find(machine, item.name)
+        if what == "cache":
+            return _cache_of(machine, cached.cache_set) if cached else _idle(machine)
+        return (cached.backing,) if cached else ()
+    if isinstance(item, CacheSet):
+        return _idle(machine)
+    if isinstance(item, Drive):
+        group = drive.find(machine, item.name)
+        return group.devices if group else ()
+    if isinstance(item, Datastore):
+        store = datastore.find(machine, item.name)
+        return store.devices if store else ()
+    assert isinstance(item, OnDevice)
+    point = item.use.mount_point
+    mounted = machine.mounted(point) if point else None
+    return (mounted.key,) if mounted else ()
+
+
+def _cache_of(machine: Machine, number: str) -> tuple[str, ...]:
+    return tuple(one.device for one in machine.cache_sets if one.id == number)
+
+
+def _idle(machine: Machine) -> tuple[str, ...]:
+    """A task that was cut off may have come as far as the cache set."""
+    return tuple(one.device for one in cache_set.unused(machine))
