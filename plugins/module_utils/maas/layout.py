@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, both
 from ..document.bcache import Bcache
-from ..document.document import bound, check_once, disk_nodes, nodes, permitted_by_name, resolve
+from ..document.document import bound, check_once, disk_nodes, nodes, permitted_by_name, resolve, role
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
@@ -39,10 +39,11 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     whole = base.plan(machine, want, allow, _is_blank(machine, want, items))
     if whole.in_progress:
         return permits.checked_state(machine, whole)
-    whole = both(whole, notes.swept(_asked(whole.after, items)))
+    whole = whole._replace(after=_asked(whole.after, items))
     _check_foreign(whole.after, items)
     where = places(whole.after, want, items)
     whole = whole._replace(after=whole.after._replace(kept=_kept(whole.after, items, where)))
+    whole = both(whole, notes.swept(whole.after, _whole_disks(whole.after, items, where)))
     going = _going(whole.after, want, items, known, where, allow)
     whole, waiting = _removed(whole, want, going)
     ordered = _ordered(items, known)
@@ -97,6 +98,18 @@ def _asked(machine: Machine, items: Mapping[Node, Any]) -> Machine:
     return machine._replace(named=frozenset(part.key for part in parts if part))
 
 
+def _whole_disks(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """The devices that items name as a whole, and not to make partitions of them."""
+    found = [
+        machine.find(text)
+        for node, item in items.items()
+        for reference in node.references
+        if item.state != "absent" and role(reference.place) != "partitioned"
+        for text in resolve(reference.text, where)
+    ]
+    return frozenset(device.key for device in found if device)
+
+
 def _kept(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
     """The devices of the cache sets that stay without a bcache: of a disk also the partition that stands for it."""
     disks = [
@@ -122,6 +135,7 @@ def _going(
     _check_allowed(others, items, allow, want)
     ordered = _ordered(items, known)
     check_once(tuple(ordered), items, where, lambda text: getattr(machine.find(text), "key", text))
+    _check_caches(machine, items, where)
     going = [Going(item, True) for item in others]
     going += [Going(one, one.name in allow or one.drive in allow) for one in want.gone]
     going += [
@@ -242,6 +256,24 @@ def _check_allowed(others: list[Any], items: Mapping[Node, Any], allow: tuple[st
     # What only the machine had by that name may be gone since.
     if unknown and not want.document.exact:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
+
+
+def _check_caches(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises StorageError where a cache set is to be absent, and a bcache is to use it."""
+
+    def key(text: str) -> str:
+        found = resolve(text, where)[0]
+        return getattr(machine.find(found), "key", found)
+
+    used = {
+        key(item.cache_device): node.place
+        for node, item in items.items()
+        if isinstance(item, Bcache) and item.state != "absent" and item.cache_device
+    }
+    for node, item in items.items():
+        if isinstance(item, CacheSet) and item.state == "absent" and key(item.cache_device) in used:
+            user = used[key(item.cache_device)]
+            raise StorageError(f"{node.place} is to be absent, and {user} is to use it; take one of them out")
 
 
 def _check_foreign(machine: Machine, items: Mapping[Node, Any]) -> None:

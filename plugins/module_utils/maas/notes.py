@@ -20,19 +20,19 @@ def _may_tidy(machine: Machine) -> bool:
     return machine.status == READY and (user is None or user.admin or not user.local)
 
 
-def swept(machine: Machine) -> Plan:
-    """Without what a task left that was cut off."""
+def swept(machine: Machine, disks: frozenset[str] = frozenset()) -> Plan:
+    """Without what a task left that was cut off. What stands for ``disks``, which the document names, is of use."""
     whole = Plan((), machine)
     if _may_tidy(machine):
         whole = both(whole, cache_set.sweep(whole.after))
-        whole = both(whole, stand_in.sweep(whole.after))
+        whole = both(whole, stand_in.sweep(whole.after, disks))
     return whole
 
 
 def settled(machine: Machine) -> Plan:
-    """Without notes of what did not go after all, or has gone, and of mounts of what is no filesystem any more."""
-    whole = Plan((), machine)
-    for device in machine.devices.values() if _may_tidy(machine) else ():
+    """Without what is left after all, notes of what has gone, and of mounts of what is no filesystem any more."""
+    whole = swept(machine)
+    for device in whole.after.devices.values() if _may_tidy(machine) else ():
         found = device.filesystem
         if LEAVING in device.marks:
             changed = device._replace(marks=device.marks - {LEAVING})

@@ -89,9 +89,8 @@ def _create(
     rest = want.size in (None, Percent(100))
     size = room if size is None else size
     if size > room or size < BLOCK:
-        raise StorageError(
-            f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left"
-        )
+        # What is there may go yet.
+        raise Refused(f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left")
     known = identity(machine, want.name)
     call = Call(
         "POST",

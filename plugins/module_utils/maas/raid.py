@@ -168,7 +168,9 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
         steps += (step("set", "raid", want.name, f"UUID {changed.uuid}", Call("PUT", path, fields(uuid=changed.uuid))),)
     inside = there.members + there.spares
     gone = tuple(key for key in inside if key not in active + spares)
-    notes, machine = leaving(machine, gone, inside)
+    # What moves between active and spare is nothing's for a moment.
+    moved = tuple(key for key in inside if key not in gone and (key in there.spares) != (key in spares))
+    notes, machine = leaving(machine, gone + moved, inside)
     for detail, given in _member_changes(machine, there, active, spares):
         steps += (step("change", "raid", want.name, detail, *notes, Call("PUT", path, fields(**given))),)
         notes = ()

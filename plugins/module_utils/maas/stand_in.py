@@ -47,16 +47,18 @@ def stand_ins(machine: Machine) -> frozenset[str]:
 
 
 def place(machine: Machine, device: Device, inside: tuple[str, ...]) -> Device:
-    """What takes part in something (``inside``) for a device that is named: it, or the partition that stands for it.
-
-    On the boot disk one that is unused, and that MAAS would have to make, does too.
-    """
+    """What takes part in something (``inside``) for a device that is named: it, or the partition that stands for it."""
     parts = machine.partitions(device.key)
-    if len(parts) != 1:
-        return device
-    (part,) = parts
-    left = device.key == machine.boot_disk and not part.member and not part.filesystem and stands_in(machine, part.key)
-    return part if part.key in inside or left else device
+    if len(parts) == 1 and (parts[0].key in inside or is_loose(machine, parts[0])):
+        return parts[0]
+    return device
+
+
+def is_loose(machine: Machine, part: Device) -> bool:
+    """Whether nothing uses a stand-in: one that a task left, or on the boot disk any that MAAS would have to make."""
+    if part.kind != PARTITION or part.member or part.filesystem or part.key in machine.named:
+        return False
+    return STAND_IN in part.marks or (part.disk == machine.boot_disk and stands_in(machine, part.key))
 
 
 def over_all(machine: Machine, disk: Device) -> tuple[Machine, str]:
@@ -103,10 +105,16 @@ def dropped(machine: Machine, keys: Iterable[str]) -> tuple[Steps, Machine]:
     return steps, machine
 
 
-def sweep(machine: Machine) -> Plan:
-    """Without the stand-ins that a task left which was cut off."""
-    free = [key for key, one in machine.devices.items() if not one.member and one.filesystem is None]
-    return Plan(*dropped(machine, [key for key in free if key not in machine.named]))
+def sweep(machine: Machine, disks: frozenset[str]) -> Plan:
+    """Without the stand-ins that a task left which was cut off; the boot disk's stays where ``disks`` has that.
+
+    An array that there is already takes the boot disk in no other way.
+    """
+    loose = [key for key, one in machine.devices.items() if is_loose(machine, one)]
+    of_boot_disk = machine.boot_disk in disks
+    return Plan(
+        *dropped(machine, [key for key in loose if not of_boot_disk or machine.devices[key].disk != machine.boot_disk])
+    )
 
 
 def other_boot_disk(machine: Machine, disk: Device) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..core.errors import Refused, StorageError
+from ..core.errors import Refused
 from ..core.plan import Plan, Step
 from ..document.drive import Drive, Volume
 from ..document.names import check_name
@@ -59,7 +59,7 @@ def sized(
     renames: Mapping[str, str],
     uuids: Mapping[str, str],
 ) -> tuple[Wish, ...]:
-    """What each gets of the group as it is going to be. Raises StorageError where it does not hold them."""
+    """What each gets of the group as it is going to be. Raises Refused where it does not hold them."""
     whole = machine.group_size(group)
     wishes = []
     for want in volumes:
@@ -101,7 +101,7 @@ def _check_room(machine: Machine, group: Group, wish: Wish, size: int, room: int
         asked = size if wish.size < 0 else wish.size
         what = "has room for" if wish.now else "has"
         left = "" if wish.now else " left"
-        raise StorageError(
+        raise Refused(
             f"volume {wish.key}: {show_size(asked)} is wanted, and drive {group.name} {what} "
             f"{show_size(max(room, 0))}{left}"
         )
