@@ -63,7 +63,7 @@ machines:
   elements: dict
   contains:
     system_id:
-      description: The machine's.
+      description: The system_id of the machine.
       type: str
       returned: always
     hostname:
@@ -95,6 +95,20 @@ machines:
       description: The partitions that it may boot from.
       type: list
       elements: str
+      returned: always
+    cache_sets:
+      description: Cache sets that no bcache uses, as the option of M(strata.storage.maas_storage) takes them.
+      type: list
+      elements: dict
+      returned: always
+    datastores:
+      description: VMFS datastores, as the option of M(strata.storage.maas_storage) takes them.
+      type: list
+      elements: dict
+      returned: always
+    ids:
+      description: The region's numbers, names and UUIDs of devices, RAIDs, bcaches, cache sets, volume groups and datastores.
+      type: dict
       returned: always
     unused:
       description: Devices that a document could take, with what section C(disks) can choose by, and room on disks.
