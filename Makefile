@@ -7,6 +7,8 @@
 #   PYTEST_ARGS=…  more arguments for pytest, such as PYTEST_ARGS='-k raid -x'
 #   CHECKS=…       some of lint only, such as CHECKS="mypy ruff-check"
 #   LAB_MACHINE=…  the machine for tests, qemu or uml (what works here; see tests/lab/README.md)
+#   SITE=…         for awx-install and awx-uninstall: a file with settings (see playbooks/awx/settings.yml)
+#   MINUTES=…      for fuzz: how long new walks are begun (20)
 #   EVERY=write    for crash-matrix: cut the power at writes, not only at steps
 
 SHELL := bash
@@ -27,7 +29,7 @@ help:  ## print this list
 	@awk -F ':.*## +' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: lab-needs  ## start a virtual machine with spare disks and build a storage stack in it
+demo: lab-needs  ## start a machine with spare disks and build a storage stack in it
 	python -m tests.lab up
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo.yml
 
@@ -65,6 +67,10 @@ thorough: lab-needs ceph-needs  ## the same, all of it in QEMU, with Debian 12 a
 crash-matrix: lab-needs  ## interrupt each operation at each step, and write docs/power-cuts.md (it can be resumed)
 	python -m tests.crash --every $(or $(EVERY),step) $(OPERATIONS)
 
+.PHONY: fuzz
+fuzz: lab-needs  ## give hosts a past by chance, then try our tasks on them, for MINUTES
+	python -m tests.fuzz --minutes $(or $(MINUTES),20)
+
 .PHONY: bench
 bench: lab-needs ceph-needs  ## time the modules side by side with their peers
 	python -m tests.bench
@@ -76,6 +82,12 @@ lab: lab-needs  ## a shell inside the virtual machine
 	python -m tests.lab up
 	python -m tests.lab ssh
 
+.PHONY: awx-install awx-uninstall
+awx-install: needs  ## load templates, workflows and teams into the AWX of CONTROLLER_HOST (see playbooks/awx/README.md)
+	ansible-playbook playbooks/awx/install.yml $(addprefix -e @,$(SITE))
+awx-uninstall: needs  ## take these away again
+	ansible-playbook playbooks/awx/uninstall.yml $(addprefix -e @,$(SITE))
+
 .PHONY: changelog
 changelog: needs  ## move the changelog's fragments into the entry of the version in galaxy.yml
 	antsibull-changelog release --update-existing --reload-plugins
@@ -86,7 +98,8 @@ requirements: needs  ## pin requirements-dev.in anew in requirements-dev.txt
 
 .PHONY: clean
 clean:  ## remove what the other targets made in the checkout
-	[[ ! -x .venv/bin/python || ! -d tests/lab ]] || python -m tests.lab down
+	[[ ! -x .venv/bin/python ]] || for state in .lab/*/state.json; do \
+		[[ ! -e $$state ]] || python -m tests.lab --name "$$(basename "$$(dirname "$$state")")" down; done
 	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

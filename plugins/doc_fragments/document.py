@@ -11,6 +11,7 @@ _RAID = r"""
 name:
   description:
     - The array's name. V(md0), or any other C(md) with a number, is C(/dev/md0); another name is C(/dev/md/NAME).
+    - That of another host's array may be C(HOST:NAME), as mdadm calls it.
   type: str
   required: true
 level:
@@ -36,6 +37,15 @@ spare_devices:
   elements: str
 write_mostly_devices:
   description: Members of a RAID 1, also listed in C(devices), that are read from only where no other member can be.
+  type: list
+  elements: str
+discard_devices:
+  description:
+    - Devices of the array whose own version of its data is given up. Needed only where members ran apart, each without
+      the other, so that two versions of the data exist. Without it such a start is refused, and both versions stay.
+    - Those that are also listed in C(devices) are cleared, and rebuilt from the others. Where the array is
+      removed, a copy of a member, or a device with a version of its own, is cleared too.
+    - Name them for the one run that needs it, and take them out again.
   type: list
   elements: str
 chunk_size:
@@ -72,7 +82,9 @@ consistency_policy:
   type: str
   choices: [resync, bitmap]
 uuid:
-  description: UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
+  description:
+    - UUID of the array, in any grouping of its 32 hexadecimal digits. New arrays get a random one.
+    - It says which array is meant where several carry one name.
   type: str
 allow_shrink:
   description:
@@ -86,6 +98,8 @@ allow_unprotected_reshape:
     - Whether an array may be reshaped where data is lost if the host goes down (power, crash, reset) before the reshape
       has ended. That is so where as many members' worth of data is left as before, which are another C(chunk_size) of
       levels V(4), V(5) and V(6), and levels V(5) to V(6) and back. Measured with Linux 6.1 and mdadm 4.2.
+    - Also where an array of level V(4), V(5) or V(6) shall span more devices and has too little room before its data,
+      as on small devices with large chunks; the risk then is one of its first moments.
     - Have a backup, and say C(wait) to know when it is over.
   type: bool
 state:
@@ -174,12 +188,16 @@ _VOLUME = r"""
 size:
   description:
     - Size of the logical volume, as bytes, V(10G), V(10GB), V(50%) of the volume group, or V(100%) of all that is free.
-    - Omitted means V(100%), so that the volume grows with the drive's devices.
+    - Omitted, a volume that exists keeps its size, and a new one gets all that is free. To have it grow with the
+      drive's devices, say V(100%). Its filesystem is grown together with it.
     - A smaller size than it has needs C(allow_shrink) of the drive.
+    - The size of a volume that is not linear (C(raid1), C(thin), …), or that has a snapshot, is not changed.
   type: str
 filesystem:
   description:
     - What to format a new volume with. New ones get V(btrfs). One that is there already stays.
+    - Omitted, a volume that exists keeps what it holds, whatever that is. It is never formatted then, also where it
+      looks blank.
     - V(swap) is a swap area, in use now and after each boot.
   type: str
   choices: [btrfs, ext4, xfs, swap]
@@ -187,19 +205,29 @@ filesystem:
 
 _USE = r"""
 label:
-  description: Label of the filesystem. The empty string means none.
+  description:
+    - Label of the filesystem. The empty string means none.
+    - Where fstab names the filesystem by its label and that changes, fstab names it by UUID from then on.
   type: str
 mount_point:
   description:
     - Where to mount it, now and at each boot. The directory is made where it is missing, and must be empty.
+    - A path through symbolic links means the directory that they lead to.
+    - If it is mounted elsewhere, it moves, and its line in fstab keeps its options. The empty string unmounts it and
+      removes that line.
   type: path
 mount_options:
-  description: Mount options, separated by commas. New mounts get V(defaults).
+  description:
+    - Mount options, separated by commas. New mounts get V(defaults).
+    - Options in effect that are no longer wanted are taken back by a remount. Options that take an unmount are refused.
+    - Options that begin with C(x-), such as C(x-systemd.automount), are written to fstab as they are.
+    - Without C(mount_point), they are those of the mount that there is.
   type: str
 boot_required:
   description:
-    - Whether the host must not boot without this mount. By default it does (C(nofail) in fstab), and waits
-      30 seconds for the device.
+    - If true, the host does not boot when this mount is missing. By default it does (C(nofail) in fstab), and mounts
+      the device when it comes, within 300 seconds.
+    - A service that needs the mount then has to say so, by C(RequiresMountsFor=) in its unit.
   type: bool
 """
 
@@ -227,6 +255,16 @@ allow_shrink:
 allow_offline:
   description: Whether a volume may be unmounted for as long as its V(ext4) is checked and shrunk, or its swap remade.
   type: bool
+"""
+
+_VOLUME_STATE = r"""
+state:
+  description:
+    - V(present) is a volume that is active, formatted and mounted as its words say.
+    - V(absent) removes this volume alone. One that holds anything needs C(allow_destroy).
+  type: str
+  choices: [present, absent]
+  default: present
 """
 
 _DRIVE_STATE = r"""
@@ -273,18 +311,26 @@ _PARTITION = r"""
 name:
   description:
     - Its name in the GPT, by which it is known, and which udev shows as C(/dev/disk/by-partlabel/NAME). At most 36
-      letters, digits and any of C(_ . + -).
+      letters, digits and any of C(_ . + -). Other disks may have partitions of the same name.
+    - With C(number), or a partition as C(device), it is only what the document calls it; the one in the table stays.
   type: str
   required: true
 device:
-  description: What it is a part of. A blank device gets a GPT; one with an MBR partition table is refused.
+  description:
+    - The device that it is a part of. A blank device gets a GPT.
+    - Or the partition itself, by its path. So a partition that another program made, without a name or in an MBR, is
+      addressed, grown or removed. In an MBR no new one is made.
   type: str
   required: true
+number:
+  description: Its number in the table, by which it is known then, whatever its name there is. It never changes.
+  type: int
 size:
   description:
     - Size, as bytes, V(10G), V(10GB), V(50%) of the device, or V(100%) of what is free, rounded up to MiB. A new
       partition gets the largest free space, if it is not said.
     - A larger size than it has makes it grow, in use, where there is room behind it. A smaller one is refused.
+    - Where the device grew, the copy of the GPT moves to its new end first.
   type: str
 type:
   description: What the GPT says that it is for. New ones get V(linux).
@@ -328,6 +374,12 @@ transport:
 count:
   description: How many. One, if it is not said.
   type: int
+allow_data:
+  description:
+    - If true, disks are chosen after the blank ones that hold something, and are free. To destroy that, it also takes
+      O(allow_destroy).
+    - Not needed where the entry names its disk, by C(serial) or C(wwn).
+  type: bool
 """
 
 _NAME = r"""
@@ -360,7 +412,7 @@ class ModuleDocFragment:
         _VOLUME_NAME,
         _VOLUME,
         _USE,
-        _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME, _USE),
+        _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME, _USE, _VOLUME_STATE),
         _DRIVE_STATE,
     )
 
@@ -368,15 +420,22 @@ class ModuleDocFragment:
         _section(
             "disks",
             "Names for disks that are chosen by what they are. Those that the document's items are made of already are "
-            "chosen first, then blank ones, always in the same order. Disks that others use are never chosen.",
+            "chosen first, then blank ones, always in the same order. Disks that hold anything are chosen only where "
+            "the entry says so, and disks that others use never.",
             _DISKS,
         )
     )
-    PARTITIONS: str = _flat(_section("partitions", "Parts of devices, in a GPT.", _PARTITION))
+    PARTITIONS: str = _flat(_section("partitions", "Parts of devices. New ones are made in a GPT.", _PARTITION))
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))
     DRIVES: str = _flat(
-        _section("drives", "Drives.", _DRIVE, _section("volumes", "Its volumes.", _NAME, _VOLUME, _USE), _DRIVE_STATE)
+        _section(
+            "drives",
+            "Drives.",
+            _DRIVE,
+            _section("volumes", "Its volumes.", _NAME, _VOLUME, _USE, _VOLUME_STATE),
+            _DRIVE_STATE,
+        )
     )
     FILESYSTEMS: str = _flat(
         _section(

@@ -11,11 +11,14 @@ class ModuleDocFragment:
 options:
   allow_destroy:
     description:
-      - Whether data may be destroyed on the way, for instance a filesystem on a device that is to become part of
-        something else, or what is on an item that is removed.
+      - Devices whose content may be destroyed, as a list of paths (best C(/dev/disk/by-id)), serial numbers or WWNs.
+        A disk stands for its partitions too. A device that is not named here is refused if it holds anything.
+      - V(true) permits the task to destroy all that is in the way, for instance a filesystem on a device that is to
+        become part of something else, what is on an item that is removed, and old bytes that surface in a new item.
+        Name devices where you can, so that a wrong device is still refused.
       - Without it, whatever holds a signature is refused, and the error names the device and what was found on it.
       - A device that is in use (mounted, held by something else) is refused either way.
-    type: bool
+    type: raw
     default: false
 """
 

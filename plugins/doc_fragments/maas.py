@@ -64,6 +64,12 @@ max_size:
 count:
   description: Number of disks. One, if it is omitted.
   type: int
+allow_data:
+  description:
+    - If true, disks are chosen after the blank ones that hold a filesystem, and are free. To remove that, it also takes
+      C(allow_destroy).
+    - Not needed where the entry names its disk, by C(serial) or C(id_path).
+  type: bool
 tags:
   description: Tags that each of the disks has.
   type: list
@@ -89,7 +95,8 @@ device:
   required: true
 size:
   description:
-    - Size, for example V(10G) or V(50%) of the disk. V(100%), or no size, is all that is left. MAAS rounds down to 4 MiB.
+    - Size, for example V(10G) or V(50%) of the disk. V(100%), or no size, is all that is left. MAAS rounds down to
+      4 MiB.
     - MAAS cannot change it in place. With permission to destroy, the partition is made anew.
   type: str
 bootable:
@@ -133,8 +140,8 @@ backing_device:
   type: str
 cache_device:
   description:
-    - Fast device. Needed to create a bcache. Its cache set is made where there is none. Several bcaches may share it. It
-      is removed with the last bcache, unless O(cache_sets) names it.
+    - Fast device. Needed to create a bcache. Its cache set is made where there is none. Several bcaches may share it.
+      It is removed with the last bcache, unless O(cache_sets) names it.
   type: str
 cache_mode:
   description: What the cache does with writes. New bcaches get V(writethrough).
@@ -169,7 +176,8 @@ size:
   description:
     - Size, for example V(10G) or V(50%) of the group. V(100%) is all that is left, and so is no size for a new volume.
       MAAS rounds down to 4 MiB.
-    - The sizes of all volumes are settled together. Volumes shrink before a device leaves, and grow after others shrank.
+    - The sizes of all volumes are settled together. Volumes shrink before a device leaves, and grow after others
+      shrank.
   type: str
 filesystem:
   description: Type of the filesystem on the volume.
@@ -264,7 +272,8 @@ options:
   api_key:
     description:
       - API key of a MAAS user, V(CONSUMER:TOKEN:SECRET). Only an administrator's key changes storage.
-      - The environment variables E(MAAS_API_KEY_FILE) and E(MAAS_API_KEY) are used if this and O(api_key_file) are omitted.
+      - The environment variables E(MAAS_API_KEY_FILE) and E(MAAS_API_KEY) are used if this and O(api_key_file) are
+        omitted.
     type: str
   api_key_file:
     description: File that holds the API key and nothing else, on the host where the module runs.

@@ -60,7 +60,7 @@ EXAMPLES = r"""
   strata.storage.bcache:
     name: cached
     state: absent
-    allow_destroy: true
+    allow_destroy: [/dev/bcache/by-label/cached]
 """
 
 RETURN = r"""
@@ -129,6 +129,11 @@ done:
   elements: dict
 in_progress:
   description: What is on its way and needs nobody, for instance a resync.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description: Always empty.
   returned: success
   type: list
   elements: str

@@ -52,6 +52,26 @@ status:
   description: How each does, by name, as M(strata.storage.bcache) returns it.
   returned: success
   type: dict
+not_read:
+  description:
+    - What could not be read. A device that is broken costs what it holds, and the rest is told.
+    - A task that has to know it fails, and says what it could not read.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    device:
+      description: The device, empty where it is about the host.
+      type: str
+      returned: always
+    what:
+      description: What of it.
+      type: str
+      returned: always
+    reason:
+      description: What the kernel, or a program, said.
+      type: str
+      returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -21,10 +21,15 @@ author:
 options:
   allow_destroy:
     description:
-      - The names of the items on whose way data may be destroyed, for instance a filesystem on a device that an item is
-        to be made of, or what is on an item that is removed.
-      - Without its name here, an item is refused whatever holds a signature, and the error names the device and what
-        was found on it.
+      - Devices whose content may be destroyed, by path (best C(/dev/disk/by-id)), serial number or WWN. A disk stands
+        for its partitions too. A device that is not named here is refused if it holds anything.
+      - Names of items. Each permits the task to destroy all that is in the way of that item, for instance a filesystem
+        on any device that the item is to be made of, what is on an item that is removed, and old bytes that surface in
+        a new item. Name devices where you can, so that a wrong device is still refused.
+      - "A name that items of several sections have is refused. Say it with its section, such as C(raids: data). Where
+        an item is made of such a one, it is named in the same way."
+      - Without either here, whatever holds a signature is refused, and the error names the device and what was found
+        on it.
       - A device that is in use (mounted, held by something else) is refused either way.
     type: list
     elements: str
@@ -46,6 +51,7 @@ options:
         turns out to be needed only after a wait is left, and named in RV(in_progress).
     type: str
 extends_documentation_fragment:
+  - strata.storage.approval
   - strata.storage.document.disks
   - strata.storage.document.partitions
   - strata.storage.document.raids
@@ -166,6 +172,10 @@ plan_digest:
     - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
   returned: always
   type: str
+approval:
+  description: What C(storage_approved) holds of this host.
+  returned: when O(approval=request)
+  type: dict
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done
@@ -173,6 +183,13 @@ done:
   elements: dict
 in_progress:
   description: What is on its way and needs nobody, for instance a resync, and what is planned only after it.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description:
+    What is wanted and can only be done once what is on its way has ended, or once a member that is missing is back, as
+    it is planned now. The task warns of it, and does it when it is run again then.
   returned: success
   type: list
   elements: str
@@ -187,6 +204,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
 from ..module_utils.host.state import Host
@@ -203,12 +221,12 @@ def main() -> None:
     own: dict[str, dict[str, Any]] = {
         "mode": {"type": "str", "choices": list(document.MODES), "default": "merge"},
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
-        "expected_plan": {"type": "str"},
+        **EXPECTED,
     }
     module = AnsibleModule(
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True
     )
-    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_drawn)
+    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_drawn, many=True)
 
 
 if __name__ == "__main__":

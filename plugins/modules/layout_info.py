@@ -49,12 +49,15 @@ EXAMPLES = r"""
     that: wrong | length == 0
     fail_msg: "{{ wrong | to_nice_yaml }}"
   vars:
-    wrong: "{{ found.health | rejectattr('problem', 'in', ['syncing', 'dirty']) }}"
+    wrong: "{{ found.health | rejectattr('severity', 'eq', 'notice') }}"
 """
 
 RETURN = r"""
 layout:
-  description: What there is, by section of the document. Items call each other by name.
+  description:
+    - What there is, by section of the document. Items call each other by name.
+    - Applied, it changes nothing. So C(devices) of an array is left out while a member is missing, failed or being
+      replaced, and so is an array that does not run for now.
   returned: success
   type: dict
   sample:
@@ -121,11 +124,18 @@ tree:
       elements: dict
       returned: always
 health:
-  description: What is wrong, or on its way. Empty where all is well.
+  description: What is wrong, or on its way, what is worst first. Empty where all is well.
   returned: success
   type: list
   elements: dict
   contains:
+    severity:
+      description:
+        - V(critical) where data cannot be reached, is lost or is no longer written, and where nothing more may fail.
+        - V(warning) where everything works, and something has to be done so that it stays so.
+        - V(notice) where it goes on, or waits, by itself.
+      type: str
+      returned: always
     device:
       description: The device, empty where there is none.
       type: str
@@ -135,11 +145,47 @@ health:
       type: str
       returned: always
     problem:
-      description: One of degraded, syncing, dirty (written back later), no cache, and nearly full (90 per cent).
+      description:
+        - For programs. Of a device C(fault), C(unreadable), C(worn).
+        - Of an array C(inactive), C(stopped), C(degraded), C(faulty), C(apart) (a device that was written to without
+          the array), C(copy), C(former), C(write errors), C(bad blocks), C(read errors), C(mismatches), C(syncing),
+          C(waits) (a resync or reshape that does not go on).
+        - Of a bcache or its cache C(disabled), C(errors), C(no cache), C(dirty) (written back later).
+        - Of a volume group C(missing) (a physical volume), C(hidden) (a device of a group that LVM does not show).
+        - Of what is mounted C(read-only) (the kernel made it so), C(unreadable), C(errors), C(options) (other than in
+          fstab), C(nearly full) (90 per cent).
       type: str
       returned: always
     detail:
-      description: More about it.
+      description: What was found.
+      type: str
+      returned: always
+    meaning:
+      description: What that means.
+      type: str
+      returned: always
+    remedy:
+      description: What to do, if there is something to do. It never costs a copy that may be the good one.
+      type: str
+      returned: always
+not_read:
+  description:
+    - What could not be read. A device that is broken costs what it holds, and the rest is told.
+    - A task that has to know it fails, and says what it could not read.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    device:
+      description: The device, empty where it is about the host.
+      type: str
+      returned: always
+    what:
+      description: What of it.
+      type: str
+      returned: always
+    reason:
+      description: What the kernel, or a program, said.
       type: str
       returned: always
 unused:

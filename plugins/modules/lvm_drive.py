@@ -26,6 +26,8 @@ extends_documentation_fragment:
 requirements:
   - LVM 2.03.12 or newer, and the tools of the filesystem (btrfs-progs, e2fsprogs or xfsprogs).
 notes:
+  - Volumes of other programs stay as they are. Those that are no device for a filesystem (pools, snapshots) are not
+    managed, and keep the drive from being removed.
   - Physical volumes that the module adds carry the LVM tag C(strata.storage). Only those leave the group when they are
     not listed any more, unless O(remove_foreign_devices) says otherwise.
 seealso:
@@ -73,6 +75,14 @@ EXAMPLES = r"""
       - {name: srv, size: 100%, mount_point: /srv}
       - {name: logs, size: 20G, filesystem: ext4, mount_point: /srv/logs, mount_options: noatime}
       - {name: swap, size: 4G, filesystem: swap}
+
+- name: One of them removed, and another one moved
+  strata.storage.lvm_drive:
+    name: data
+    volumes:
+      - {name: swap, state: absent}
+      - {name: logs, mount_point: /srv/log}
+    allow_destroy: [/dev/data/swap]
 """
 
 RETURN = r"""
@@ -91,15 +101,19 @@ drive:
         mount_options: defaults,nofail,x-systemd.device-timeout=300s
     state: online
 status:
-  description: How the drive does, sizes in bytes.
+  description:
+    - How the drive does, sizes in bytes. Its volumes are all that the group has, each with LVM's type (C(thin-pool),
+      C(snapshot), …); RV(drive) names those that a drive can have.
   returned: success
   type: dict
   sample:
     size: 1065353216
     free: 0
+    missing: []
     volumes:
       data:
         device: /dev/data/data
+        type: linear
         active: true
         uuid: 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a
         mounted_on: [/srv]
@@ -142,6 +156,13 @@ done:
   elements: dict
 in_progress:
   description: What is on its way and needs nobody, for instance a resync.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description:
+    What is wanted and can only be done once a C(pvmove) that somebody else began has ended, as it is planned now. The
+    task warns of it, and does it when it is run again then.
   returned: success
   type: list
   elements: str

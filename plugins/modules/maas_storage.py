@@ -63,6 +63,7 @@ options:
         would now need another plan. It passes where nothing is left to do.
     type: str
 extends_documentation_fragment:
+  - strata.storage.approval
   - strata.storage.maas
   - strata.storage.maas.disks
   - strata.storage.maas.words
@@ -194,7 +195,7 @@ datastores:
   type: list
   elements: dict
 ids:
-  description: The region's numbers, names and UUIDs of all devices, RAIDs, bcaches, cache sets, volume groups and datastores.
+  description: The region's numbers, names and UUIDs of devices and of what is made of them.
   returned: success
   type: dict
 requests:
@@ -238,6 +239,10 @@ plan_digest:
     - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
   returned: always
   type: str
+approval:
+  description: What C(storage_approved) holds of this host.
+  returned: when O(approval=request)
+  type: dict
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done
@@ -245,6 +250,11 @@ done:
   elements: dict
 in_progress:
   description: What is planned only once a base layout was applied, in check mode.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description: Always empty.
   returned: success
   type: list
   elements: str
@@ -259,6 +269,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.run import EXPECTED
 from ..module_utils.maas.task import CONNECTION, make_so
 from ..module_utils.maas.words import OPTIONS
 
@@ -267,7 +278,7 @@ def main() -> None:
     own: dict[str, dict[str, Any]] = {
         "machine": {"type": "str", "required": True},
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
-        "expected_plan": {"type": "str"},
+        **EXPECTED,
     }
     make_so(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS, **own}, supports_check_mode=True))
 

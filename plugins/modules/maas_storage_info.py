@@ -107,7 +107,7 @@ machines:
       elements: dict
       returned: always
     ids:
-      description: The region's numbers, names and UUIDs of devices, RAIDs, bcaches, cache sets, volume groups and datastores.
+      description: The region's numbers, names and UUIDs of devices and of what is made of them.
       type: dict
       returned: always
     unused:

@@ -37,8 +37,13 @@ extends_documentation_fragment:
 notes:
   - A resync, recovery or reshape goes on in the background; it is reported in RV(in_progress). Until a reshape has
     ended, no other change is begun; with O(wait), or at the next run, the rest is done.
+  - Changes that have to wait for that are planned at once, so that what is impossible or not permitted fails now. They
+    are returned in RV(pending), each with a warning.
+  - Where members ran apart, each without the other, there are two versions of the data, and the array is not started,
+    nor is either device added to it, before O(devices) or O(discard_devices) says which one is wanted.
   - Replacing a member that works waits until the new one is whole, since only then the old one may go.
-  - Write journals, partial parity logs, external bitmaps and level linear are not managed, and refused.
+  - Arrays with a write journal or a partial parity log, and those of level linear, are started, stopped, scrubbed and
+    removed. A change to one of them is refused, and none is made.
 seealso:
   - module: strata.storage.raid_info
   - module: strata.storage.bcache
@@ -178,6 +183,13 @@ done:
   elements: dict
 in_progress:
   description: What is on its way and needs nobody, for instance a resync.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description:
+    What is wanted and can only be done once what is on its way has ended, or once a member that is missing is back, as
+    it is planned now. The task warns of it, and does it when it is run again then.
   returned: success
   type: list
   elements: str

@@ -63,6 +63,11 @@ in_progress:
   returned: success
   type: list
   elements: str
+pending:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
 pending_reboot:
   description: Always empty.
   returned: success

@@ -11,24 +11,25 @@ goes at writes instead of steps, which is for a lab in user mode.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.integration.node import Node
 from tests.lab import Lab
+from tests.lab.process import end_with
 
 from . import table
 from .interrupt import Crash
 from .operations import OPERATIONS, Operation
 from .writes import Recorded
 
+_LAST = 10
 _ORDER = [operation.name for operation in OPERATIONS]
 
 
@@ -67,11 +68,11 @@ class Outcome(NamedTuple):
 
 
 @contextmanager
-def prepared(index: int) -> Iterator[tuple[Crash, str]]:
+def prepared(index: int, kind: str | None = None) -> Iterator[tuple[Crash, str]]:
     """An operation that is about to be done, in a lab of its own; and the kernel of that."""
-    with Lab(f"crash-{index}", owned=True) as lab, tempfile.TemporaryDirectory() as scratch:
+    with Lab(f"crash-{index}", kind=kind, owned=True) as lab:
         node = Node(lab)
-        node.install(Path(scratch))
+        node.install()
         crash = Crash(node, OPERATIONS[index])
         crash.prepare()
         yield crash, ".".join(node.run("uname -r").split(".")[:2])
@@ -113,9 +114,9 @@ def writes(index: int, again: bool, flushes: int, others: int, seed: int) -> Out
     known = table.load_writes().get(name)
     if known and not known.failures and not again:
         return Outcome(name, 0, 0, 0)
-    with prepared(index) as (crash, kernel):
+    with prepared(index, "uml") as (crash, kernel):
         recorded = Recorded(crash)
-        chosen = recorded.places(flushes, others, seed)
+        chosen = recorded.places(flushes, others, seed, _LAST)
         failures = []
         for failure in recorded.failures(chosen):
             failures.append(failure)
@@ -132,8 +133,12 @@ def main() -> int:
     parser.add_argument(
         "--every", choices=["step", "write"], default="step", help="where the power goes (default: step)"
     )
-    parser.add_argument("--flushes", type=int, default=60, help="with writes: after so many flushes (default: 60)")
-    parser.add_argument("--others", type=int, default=20, help="with writes: after so many others (default: 20)")
+    parser.add_argument(
+        "--flushes", type=int, default=sys.maxsize, help="with writes: after so many flushes (default: all)"
+    )
+    parser.add_argument(
+        "--others", type=int, default=10, help="with writes: after so many others of each action (default: 10)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="with writes: chooses which (default: 1)")
     parser.add_argument("--labs", type=int, default=2, help="how many labs work side by side (default: 2)")
     given = parser.parse_args()
@@ -146,7 +151,7 @@ def main() -> int:
         print(f"no such operation; there are: {'; '.join(_ORDER)}", file=sys.stderr)
         return 2
     failures = 0
-    with ProcessPoolExecutor(given.labs) as pool:
+    with ProcessPoolExecutor(given.labs, initializer=end_with, initargs=(os.getpid(),)) as pool:
         futures: dict[Future[Outcome], str] = {}
         for index in chosen:
             if given.every == "write":

@@ -90,8 +90,9 @@ cd /srv && md5sum a some/* > /root/sums && cd / && sync
     return Operation(name, task, before, fill + prepare, data=LV, mounted="/srv", **more)
 
 
-RAID5 = raid(level="5", devices=parts(1, 2, 3), wait=True)
-RAID6 = raid(level="6", devices=parts(1, 2, 3, 4), wait=True)
+# With larger chunks such small members have no room to grow over more devices.
+RAID5 = raid(level="5", chunk_size="64K", devices=parts(1, 2, 3), wait=True)
+RAID6 = raid(level="6", chunk_size="64K", devices=parts(1, 2, 3, 4), wait=True)
 RAID10 = raid(level="10", devices=parts(1, 2, 3, 4), wait=True)
 RAID1 = raid(level="1", devices=parts(1, 2), wait=True)
 CACHED = bcache(backing_device="{HDD1}", cache_device="{SSD1}", cache_mode="writeback", sequential_cutoff="0")
@@ -159,7 +160,7 @@ OPERATIONS = (
     on_array(
         "raid: RAID 5 shrinks by a device",
         raid(devices=parts(1, 2, 4), spare_devices=[], allow_shrink=True, wait=True),
-        raid(level="5", devices=parts(1, 2, 3, 4), wait=True),
+        raid(level="5", chunk_size="64K", devices=parts(1, 2, 3, 4), wait=True),
         prepare=f"e2fsck -fp {MD}; resize2fs {MD} 150M",
         middle="reshape",
     ),
@@ -182,7 +183,8 @@ OPERATIONS = (
         modes=("volatile",),
     ),
     Operation("drive: create", DRIVE, modes=("volatile",)),
-    on_drive("drive: a device more", drive(devices=["{HDD1}", "{HDD2}"], mount_point="/srv"), DRIVE),
+    Operation("drive: create xfs", drive(devices=["{HDD1}"], mount_point="/srv", filesystem="xfs")),
+    on_drive("drive: a device more", drive(devices=["{HDD1}", "{HDD2}"], size="100%", mount_point="/srv"), DRIVE),
     on_drive("drive: offline", drive(state="offline"), DRIVE, reopen=DRIVE),
     on_drive("drive: online", DRIVE, DRIVE, then=(drive(state="offline"),)),
     on_drive(

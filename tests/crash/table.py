@@ -42,7 +42,8 @@ _WRITES_HEAD = """\
 
 All writes of the machine to all of its disks, that of its root included, were recorded in their order while an
 operation ran. Each beginning of such a record is a power cut that can happen, also in the midst of a step. Some were
-put onto the disks, chosen by chance among those that end with a flush which the system asked for, and among the others.
+put onto the disks, chosen by chance among those that end with a flush which the system asked for, and among the others
+of each action of a step.
 The machine booted from them, and the same task ran as above.
 
 | Operation | Writes | Flushes | Tried | Passed | Kernel | Commit |

@@ -10,10 +10,10 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.integration.modules import ModuleFailed
 from tests.lab import CommandError, LabError
+from tests.lab.image import copy
 from tests.lab.write_log import Recorder, replay
 
 from .interrupt import RUN, Crash
@@ -59,18 +59,27 @@ class Recorded:
             last[entry.file] = entry.kind
         return found
 
-    def places(self, flushes: int, others: int, seed: int) -> list[int]:
-        """So many of the flushes, and so many of the other writes, chosen by chance; and the end."""
+    def places(self, flushes: int, others: int, seed: int, last: int = 0) -> list[int]:
+        """So many of the flushes, and of each action so many of its other writes, chosen by chance; and the end.
+
+        Of each action, for one of them may write a hundred times as much as all others. ``last``: so many of the last
+        writes to disks as well, where the superblocks of members are told something one after the other.
+        """
         chance = random.Random(f"{self.crash.operation.name} {seed}")
         boundaries = self.flushes()
         known = {*boundaries, len(self.entries)}
-        between = [
-            place + 1
-            for place, entry in enumerate(self.entries)
-            if place >= self.begin and entry.kind in ("write", "punch") and place + 1 not in known
-        ]
+        between: list[list[int]] = []
+        for place, entry in enumerate(self.entries[self.begin :], self.begin + 1):
+            if entry.kind == "mark":
+                between.append([])
+            elif entry.kind in ("write", "punch") and place not in known:
+                between[-1].append(place)
         chosen = chance.sample(boundaries, min(flushes, len(boundaries)))
-        return sorted({*chosen, *chance.sample(between, min(others, len(between))), len(self.entries)})
+        for written in between:
+            chosen += chance.sample(written, min(others, len(written)))
+        disks = [place for written in between for place in written if self.entries[place - 1].file.startswith("disks/")]
+        chosen += disks[-last:] if last else []
+        return sorted({*chosen, len(self.entries)})
 
     def failures(self, places: list[int]) -> Iterator[str]:
         """Cut the power after so many entries, for each of the places; say where going on failed, and how."""
@@ -96,13 +105,7 @@ class Recorded:
         saved = self._lab.directory / "saved"
         if place < self._at or not self._at:
             shutil.rmtree(saved / _CUT, ignore_errors=True)
-            shutil.copytree(saved / _BEFORE, saved / _CUT, copy_function=_copy)
+            copy(saved / _BEFORE, saved / _CUT)
             self._at = 0
         replay(self.entries[self._at : place], saved / _CUT)
         self._at = place
-
-
-def _copy(source: str, target: str) -> None:
-    from tests.lab.image import copy
-
-    copy(Path(source), Path(target))

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -21,14 +21,15 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.integration.node import CHECKOUT, Node
+from tests.integration.node import CHECKOUT, WITH_MODULES, Node
 from tests.lab import Lab
+from tests.lab.process import end_with
 
 from .machine import Machine
-from .world import HARDWARE, WITH_MODULES, Broken, World
+from .world import HARDWARE, Broken, World
 
 FOUND = CHECKOUT / ".lab" / "fuzz"
-STEPS = 10
+STEPS, WALKS = 10, 6
 
 
 class Labs:
@@ -43,8 +44,7 @@ class Labs:
         FOUND.mkdir(parents=True, exist_ok=True)
         self.lab.__enter__()
         self.node = Node(self.lab)
-        with tempfile.TemporaryDirectory() as scratch:
-            self.node.install(Path(scratch))
+        self.node.install()
         self.lab.save(WITH_MODULES)
         return self
 
@@ -60,14 +60,14 @@ class Labs:
         return self.last
 
 
-def walk(labs: Labs, number: int, steps: int = STEPS) -> Broken | None:
+def walk(labs: Labs, number: int, steps: int = STEPS, walks: int = WALKS) -> Broken | None:
     """Some walks; of one that breaks something, the shortest that does so and is found in five minutes."""
 
     class Here(Machine):
         make = staticmethod(labs.world)
 
     few = settings(
-        max_examples=6,
+        max_examples=walks,
         stateful_step_count=steps,
         deadline=None,
         database=None,
@@ -127,7 +127,7 @@ def main() -> int:
         return replay(given.replay)
     until = time.time() + given.minutes * 60
     walks, found = 0, list[tuple[int, str, float]]()
-    with ProcessPoolExecutor(given.labs) as pool:
+    with ProcessPoolExecutor(given.labs, initializer=end_with, initargs=(os.getpid(),)) as pool:
         jobs = [pool.submit(worker, index, given.seed, given.labs, until, given.steps) for index in range(given.labs)]
         for job in as_completed(jobs):
             done, broken = job.result()

@@ -20,7 +20,7 @@ SOME = st.integers(2, 4).flatmap(lambda count: st.permutations(HDDS).map(lambda 
 KINDS = st.sampled_from(["ext4", "btrfs"])
 LABELS = st.sampled_from(["old", "srv", "backup"])
 POINTS = st.sampled_from(["/srv", "/m1"])
-ALLOW = st.sampled_from([False, False, False, True])
+ALLOW = st.sampled_from([None, None, None, True])
 ARRAYS = st.sampled_from(["md0", "md1"])
 DEVICES = st.one_of(DISKS, st.sampled_from(["/dev/md0", "/dev/byhand/lv", *(f"{disk}-part1" for disk in HDDS[:2])]))
 
@@ -112,12 +112,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(device=DISKS)
     def wiped(self, device: str) -> None:
-        self.world.do("shell", command=f"umount /srv /m1; wipefs --all {device}* 2>/dev/null")
+        self.world.do("take", command=f"umount /srv /m1; wipefs --all {device}* 2>/dev/null")
 
     @rule(one=DISKS, two=DISKS)
     def cloned(self, one: str, two: str) -> None:
         if one != two:
-            self.world.do("shell", command=f"dd if={one} of={two} bs=1M conv=notrunc,fsync")
+            self.world.do("take", command=f"dd if={one} of={two} bs=1M conv=notrunc,fsync")
 
     @rule(device=DISKS)
     def beginning_saved(self, device: str) -> None:
@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
     @rule(device=DISKS)
     def beginning_put_back(self, device: str) -> None:
         old = f"/root/old-$(basename {device})"
-        self.world.do("shell", command=f"[ ! -e {old} ] || dd if={old} of={device} bs=1M conv=notrunc,fsync")
+        self.world.do("take", command=f"[ ! -e {old} ] || dd if={old} of={device} bs=1M conv=notrunc,fsync")
 
     @rule(serial=st.sampled_from(SERIALS))
     def pulled(self, serial: str) -> None:
@@ -164,26 +164,26 @@ class Machine(RuleBasedStateMachine):
         name=ARRAYS,
         level=st.sampled_from(["1", "1", "1", "5", "0", "6", "10", None]),
         devices=st.one_of(SOME, st.none()),
-        spare=st.one_of(st.none(), DISKS.map(lambda disk: [disk])),
+        spare_devices=st.one_of(st.none(), DISKS.map(lambda disk: [disk])),
         wait=st.booleans(),
-        allow=ALLOW,
+        allow_destroy=ALLOW,
         state=st.sampled_from(["present", "present", "present", "stopped", "absent"]),
     )
     def raid(self, **words: Any) -> None:
-        self.world.do("task", module="raid", arguments=raid_words(**words))
+        self.world.do("task", module="raid", arguments=asked("present", words))
 
     @rule(
         devices=st.one_of(st.just(["/dev/md0"]), DISKS.map(lambda disk: [disk]), PAIRS, st.none()),
-        kind=st.one_of(KINDS, st.none()),
+        filesystem=st.one_of(KINDS, st.none()),
         size=st.sampled_from([None, "100%", "100M", "140M"]),
         label=st.one_of(st.none(), LABELS),
-        point=st.sampled_from(["/srv", "/m1", None]),
+        mount_point=st.sampled_from(["/srv", "/m1", None]),
         name=st.sampled_from(["data", "data", "byhand"]),
-        allow=ALLOW,
+        allow_destroy=ALLOW,
         state=st.sampled_from(["online", "online", "online", "offline", "absent"]),
     )
     def drive(self, **words: Any) -> None:
-        self.world.do("task", module="lvm_drive", arguments=drive_words(**words))
+        self.world.do("task", module="lvm_drive", arguments=asked("online", words))
 
     @rule(pair=PAIRS, kind=KINDS, label=st.one_of(st.none(), LABELS), allow=st.sampled_from([None, None, ["md0"]]))
     def layout_on_a_mirror(self, pair: list[str], kind: str, label: str | None, allow: list[str] | None) -> None:
@@ -223,32 +223,10 @@ class Machine(RuleBasedStateMachine):
         self.world.do("killed", module="layout", arguments=words, milliseconds=milliseconds)
 
 
-def raid_words(**words: Any) -> dict[str, Any]:
-    """Of what is removed, its members are not said."""
-    plain = present(
-        name=words["name"],
-        level=words["level"],
-        devices=words["devices"],
-        spare_devices=words["spare"],
-        wait=words["wait"],
-        allow_destroy=words["allow"] or None,
-        state=words["state"],
-    )
-    return plain if words["state"] == "present" else {key: plain[key] for key in plain.keys() & _ABSENT}
-
-
-def drive_words(**words: Any) -> dict[str, Any]:
-    plain = present(
-        name=words["name"],
-        devices=words["devices"],
-        filesystem=words["kind"],
-        size=words["size"],
-        label=words["label"],
-        mount_point=words["point"],
-        allow_destroy=words["allow"] or None,
-        state=words["state"],
-    )
-    return plain if words["state"] == "online" else {key: plain[key] for key in plain.keys() & _ABSENT}
+def asked(made: str, words: dict[str, Any]) -> dict[str, Any]:
+    """The words of a task. What is not to be in the state ``made`` is only named, and none of its parts are said."""
+    said = present(**words)
+    return said if words["state"] == made else {key: said[key] for key in said.keys() & _ABSENT}
 
 
 _ABSENT = {"name", "state", "allow_destroy"}

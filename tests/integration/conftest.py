@@ -6,16 +6,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.lab import Guest, Lab
 from tests.lab.fixtures import untouched, warm_up
 
-from .node import Node
+from .node import WITH_MODULES, Node
 
-WITH_MODULES = "with-modules"
 LONGEST = ("on_debian_13", "test_the_demo", "test_power_cut")
 
 
@@ -27,8 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Nodes:
     """The guests that have the modules, which is what most tests of this session start from."""
 
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
 
     def untouched(self, lab: Lab) -> Node:
@@ -36,7 +32,7 @@ class Nodes:
         if lab.name not in self._nodes:
             untouched(lab)
             node = Node(lab)
-            node.install(self._scratch / lab.name)
+            node.install()
             lab.save(WITH_MODULES)
             self._nodes[lab.name] = node
         lab.reset(WITH_MODULES)
@@ -44,8 +40,8 @@ class Nodes:
 
 
 @pytest.fixture(scope="session")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Nodes:
-    return Nodes(tmp_path_factory.mktemp("modules"))
+def nodes() -> Nodes:
+    return Nodes()
 
 
 @pytest.fixture

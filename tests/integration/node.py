@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOT = "/usr/local/lib/strata"
 RANDOM = f"{_ROOT}/random"
 """60 MiB of random data in the guest: to make it emulated takes longer than most modules."""
+WITH_MODULES = "with-modules"
+"""What a lab's state is saved as, once its guest has the modules."""
 MODULES = "ansible_collections.strata.storage.plugins.modules"
 PYTHON = f"env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
 _TRACE = "/run/strata-test.trace"
@@ -41,9 +44,17 @@ class Node(Modules):
     def guest(self) -> Guest:
         return self.lab.guest
 
-    def install(self, scratch: Path) -> None:
+    def install(self) -> None:
         """Put the modules, and what Ansible would send along with them, onto the guest."""
-        tree = scratch / "strata"
+        with tempfile.TemporaryDirectory() as scratch:
+            self._push(Path(scratch) / "strata")  # the scratch directory itself is root's alone
+        self.guest.write(f"{_ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
+        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections")
+        self.guest.run(f"PYTHONPATH={_ROOT} python3 -c 'import ansible.module_utils.basic'")
+        self.guest.run(f"head -c 60M /dev/urandom > {RANDOM}; sync")
+        self._serve()
+
+    def _push(self, tree: Path) -> None:
         source = Path(ansible.__file__).parent
         unneeded = shutil.ignore_patterns("__pycache__", "*.pyc", "powershell", "csharp")
         shutil.copytree(source / "module_utils", tree / "ansible/module_utils", ignore=unneeded)
@@ -53,11 +64,6 @@ class Node(Modules):
         for part in ("modules", "module_utils"):
             shutil.copytree(CHECKOUT / "plugins" / part, plugins / part, ignore=unneeded)
         self.guest.push(tree, _ROOT)
-        self.guest.write(f"{_ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
-        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections")
-        self.guest.run(f"PYTHONPATH={_ROOT} python3 -c 'import ansible.module_utils.basic'")
-        self.guest.run(f"head -c 60M /dev/urandom > {RANDOM}; sync")
-        self._serve()
 
     def _serve(self) -> None:
         """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""

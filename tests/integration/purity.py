@@ -20,7 +20,7 @@ TRACED = (
 #: LVM takes its own locks, and asks device-mapper, which answers on a file opened for both.
 _OPENED = re.compile(r"^(/dev/null|/dev/tty|/dev/mapper/control|/run/lock/lvm(/.*)?|/run/lvm(/.*)?|/proc/self/.*)$")
 _COMMANDS = re.compile(
-    r'\["wipefs", "--json", "--no-act", "[^"]+"\]|\["sfdisk", "--json", "[^"]+"\]|\["lvm", "fullreport", .*\]|'
+    r'\["wipefs", "--json", "--no-act", "[^"]+"\]|\["sfdisk", "--json", "[^"]+"\]|\["lvm", "(fullreport|pvs)", .*\]|'
     r'\["rbd", "info", .*\]'
 )
 _PYTHON = re.compile(r'^"[^"]*/(python3[^"]*|env|runuser)", ')

@@ -10,6 +10,7 @@ Started as `server.py SOCKET`; each connection sends one line (module and argume
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -47,6 +48,8 @@ def load() -> None:
 
 def main() -> None:
     load()
+    # What it looks at in a process that was forked, the kernel would have to copy.
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)
     server.bind(f"{sys.argv[1]}.new")

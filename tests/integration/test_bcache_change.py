@@ -26,8 +26,8 @@ def write(node: Node, mebibytes: int = 20) -> str:
     return node.run("md5sum < /root/data")
 
 
-def read(node: Node, mebibytes: int = 20) -> str:
-    return node.run(f"dd if={DEVICE} bs=16k count={mebibytes * 64} iflag=direct status=none | md5sum")
+def read(node: Node, mebibytes: int = 20, device: str = DEVICE) -> str:
+    return node.run(f"dd if={device} bs=16k count={mebibytes * 64} iflag=direct status=none | md5sum")
 
 
 def cached(node: Node, **more: Any) -> dict[str, Any]:
@@ -53,6 +53,16 @@ def test_another_cache_and_none(node: Node) -> None:
     assert without["status"]["state"] == "no cache"
     assert read(node) == written
     assert node.signatures(*node.disks("SSD1", "SSD2")) == ["", ""]
+
+
+def test_another_cache_before_a_slow_disk(node: Node) -> None:
+    """The kernel says "no cache" before the backing device noted that, and attaches no other one until then."""
+    disk = node.disk("HDD2")
+    node.run(f'dmsetup create slow --table "0 $(blockdev --getsz {disk}) delay {disk} 0 0 {disk} 0 100"')
+    bcache = cached(node, backing_device="/dev/mapper/slow", cache_device=node.disk("SSD1"))
+    node.module("bcache", **bcache)
+    other = node.module("bcache", **bcache | {"cache_device": node.disk("SSD2")})
+    assert other["status"]["state"] == "clean"
 
 
 def test_tunables_survive_a_power_cut(node: Node) -> None:
@@ -127,6 +137,44 @@ def test_a_cache_that_is_lost_with_data(node: Node) -> None:
     given_up = node.converge("bcache", **bcache | {"cache_device": node.disk("SSD2"), "allow_destroy": True})
     assert "what was in cache set" in str(given_up["plan"])
     assert given_up["status"]["state"] == "clean"
+
+
+def test_a_cache_set_with_data_of_a_device_that_is_away(node: Node) -> None:
+    """What a cache set caches is in its journal alone; with the last bcache that is here it would go unseen."""
+    bcache = cached(node, cache_mode="writeback")
+    other = bcache | {"name": "other", "backing_device": node.disk("HDD2")}
+    node.module("bcache", **other)
+    written = write(node)
+    node.module("bcache", **bcache)
+    node.lab.pull_disk("HDD2")
+    node.lab.power_cut()
+    away = 'is also for "other" (UUID '
+    assert away in node.refusal("bcache", name="cached", state="absent")
+    assert away in node.refusal("bcache", name="cached", cache_device="")
+    told = node.check("bcache", name="cached", state="absent", allow_destroy=True)
+    assert 'dirty data of "other"' in str(told["plan"])
+    node.lab.insert_disk("HDD2")
+    node.lab.power_cut()
+    gone = node.converge("bcache", name="cached", state="absent")
+    assert "unregister" not in actions(gone)
+    found = node.module("bcache", **other)["status"]["device"]
+    assert read(node, device=found) == written
+    assert "unregister" in actions(node.converge("bcache", name="other", state="absent", allow_destroy=True))
+
+
+def test_a_cache_set_with_a_volume_of_its_own_stays(node: Node) -> None:
+    bcache = cached(node, cache_mode="writeback")
+    node.module("bcache", **bcache)
+    node.run("echo 32M > $(echo /sys/fs/bcache/*-*)/flash_vol_create; udevadm settle")
+    node.run("mkfs.ext4 -q /dev/bcache1; mkdir /fl; mount /dev/bcache1 /fl; echo kept > /fl/file; sync")
+    without = node.converge("bcache", **bcache | {"cache_device": ""})
+    assert actions(without) == ["detach"]
+    node.converge("bcache", **bcache)
+    gone = node.converge("bcache", name="cached", state="absent", allow_destroy=True)
+    assert "unregister" not in actions(gone)
+    node.lab.power_cut()
+    node.run("mount $(echo /dev/bcache*[0-9]) /fl")
+    assert node.run("cat /fl/file") == "kept"
 
 
 def test_a_larger_backing_device_below_a_drive(node: Node) -> None:

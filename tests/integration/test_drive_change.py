@@ -31,7 +31,8 @@ def test_devices_come_and_go(node: Node) -> None:
     node.converge("lvm_drive", **drive, devices=[one, two])
     assert node.run("blkid -o value -s LABEL /dev/data/data") == "data"
     fill(node)
-    assert "Set allow_shrink" in node.refusal("lvm_drive", **drive, devices=[two])
+    assert "its volumes lack" in node.refusal("lvm_drive", **drive, devices=[two])
+    assert "Set allow_shrink" in node.refusal("lvm_drive", **drive, devices=[two], size="100%")
     node.run(f"vgextend data {three}")
     smaller = node.converge("lvm_drive", **drive, devices=[two], size="300M", allow_shrink=True)
     assert actions(smaller)[-3:] == ["empty", "reduce", "clear"]
@@ -99,7 +100,7 @@ def test_swap_and_a_larger_device(node: Node) -> None:
         "devices": [f"{disk}-part1"],
         "volumes": [
             {"name": "swap", "size": "64M", "filesystem": "swap", "label": "swap"},
-            {"name": "srv", "filesystem": "ext4", "mount_point": "/srv", "label": "srv"},
+            {"name": "srv", "size": "100%", "filesystem": "ext4", "mount_point": "/srv", "label": "srv"},
         ],
     }
     node.converge("lvm_drive", **drive)
@@ -133,3 +134,49 @@ def test_the_devices_file_is_kept(node: Node) -> None:
     node.unchanged("lvm_drive", **drive)
     node.converge("lvm_drive", name="data", state="absent", allow_destroy=True)
     node.converge("lvm_drive", **drive)
+
+
+def test_a_check_shows_the_sizes_that_the_run_does(node: Node) -> None:
+    drive: dict[str, Any] = {"name": "data", "devices": [node.disk("HDD1")], "mount_point": "/srv"}
+    changes: list[dict[str, Any]] = [
+        {"size": "300M"},
+        {"size": "400M"},
+        {"size": "350M", "allow_shrink": True},
+        {"mount_options": "noatime"},
+        {"devices": node.disks("HDD1", "HDD2"), "size": "100%"},
+    ]
+    for change in changes:
+        checked, done = (node.module("lvm_drive", check=check, **{**drive, **change}) for check in (True, False))
+        assert checked["diff"]["before"] != checked["diff"]["after"], change
+        assert checked["diff"]["after"] == done["diff"]["after"], change
+    volume = {"name": "data", "size": "600M", "mount_point": "/srv"}
+    document: dict[str, Any] = {"drives": [{"name": "data", "volumes": [volume], "allow_shrink": True}]}
+    checked, done = (node.module("layout", check=check, **document) for check in (True, False))
+    assert "600 MiB" in checked["diff"]["after"]
+    assert checked["diff"]["after"] == done["diff"]["after"]
+
+
+def test_volumes_that_move_and_go(node: Node) -> None:
+    drive: dict[str, Any] = {"name": "data", "devices": [node.disk("HDD1")]}
+    srv: dict[str, Any] = {"name": "srv", "size": "200M", "mount_point": "/srv", "mount_options": "noatime"}
+    old: dict[str, Any] = {"name": "old", "size": "100M", "filesystem": "ext4", "mount_point": "/old"}
+    node.module("lvm_drive", **drive, volumes=[srv, old])
+    fill(node)
+    node.converge("lvm_drive", **drive, volumes=[{"name": "srv", "mount_point": "/mnt/new"}])
+    line = node.run("grep UUID=.*/mnt/new /etc/fstab; ! grep /srv /etc/fstab")
+    assert line.split()[1:4] == ["/mnt/new", "btrfs", "noatime,nofail,x-systemd.device-timeout=300s"]
+    assert "noatime" in node.run("findmnt --noheadings --output OPTIONS /mnt/new")
+    assert node.run("sed -i s,/srv,/mnt/new, /mnt/new/sum; md5sum --check /mnt/new/sum") == "/mnt/new/file: OK"
+    # Busy: it stays where it is, with its line.
+    node.run("sleep 600 < /mnt/new/file > /dev/null 2>&1 & echo $! > /run/reader")
+    with pytest.raises(Exception, match="/mnt/new"):
+        node.module("lvm_drive", **drive, volumes=[{"name": "srv", "mount_point": "/srv"}])
+    assert node.run("grep -c /mnt/new /etc/fstab; findmnt --noheadings --output TARGET /mnt/new") == "1\n/mnt/new"
+    node.run("kill $(cat /run/reader)")
+    node.converge("lvm_drive", **drive, volumes=[{"name": "old", "mount_point": ""}])
+    assert node.run("grep /old /etc/fstab; findmnt --noheadings /old; lvs --noheadings -o lv_name data | wc -l") == "2"
+    gone: list[dict[str, Any]] = [{"name": "srv", "size": "300M"}, {"name": "old", "state": "absent"}]
+    assert "data/old holds an ext4 filesystem" in node.refusal("lvm_drive", **drive, volumes=gone)
+    node.converge("lvm_drive", **drive, volumes=gone, allow_destroy=["/dev/data/old"])
+    assert node.run("lvs --noheadings -o lv_name data") == "srv"
+    assert node.run("md5sum --check /mnt/new/sum") == "/mnt/new/file: OK"

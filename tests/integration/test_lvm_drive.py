@@ -33,10 +33,11 @@ def test_the_life_of_a_drive(node: Node) -> None:
     assert node.run("grep /srv /etc/fstab").startswith(f"UUID={uuid} /srv btrfs defaults,nofail,")
     fill(node)
 
-    large = drive(node, "HDD1", "HDD2")
+    large = drive(node, "HDD1", "HDD2", size="100%")
     grown = node.converge("lvm_drive", **large)
     assert [step["action"] for step in grown["plan"]] == ["extend", "extend", "grow"]
-    assert "Set allow_shrink" in node.refusal("lvm_drive", **small)
+    assert "its volumes lack" in node.refusal("lvm_drive", **small)
+    assert "Set allow_shrink" in node.refusal("lvm_drive", **small, size="100%")
 
     node.converge("lvm_drive", name="data", state="offline")
     assert node.run("lvs --noheadings -o lv_active data") == ""
@@ -53,9 +54,12 @@ def test_the_life_of_a_drive(node: Node) -> None:
 def test_other_filesystems(node: Node, filesystem: str) -> None:
     node.module("lvm_drive", **drive(node, "HDD1", filesystem=filesystem))
     fill(node)
-    large = drive(node, "HDD1", "HDD2", filesystem=filesystem)
+    # Omitted means unchanged: only the group grows.
+    larger_group = node.module("lvm_drive", **drive(node, "HDD1", "HDD2"))
+    assert [step["action"] for step in larger_group["plan"]] == ["extend"]
+    large = drive(node, "HDD1", "HDD2", filesystem=filesystem, size="100%")
     grown = node.module("lvm_drive", **large)
-    assert [step["action"] for step in grown["plan"]] == ["extend", "extend", "grow"]
+    assert [step["action"] for step in grown["plan"]] == ["extend", "grow"]
     assert int(node.run("findmnt --bytes --noheadings --output SIZE /srv")) > 900 << 20
     node.module("lvm_drive", name="data", state="offline")
     node.module("lvm_drive", **large)
@@ -77,7 +81,7 @@ def test_sizes_and_options(node: Node) -> None:
     assert [step["action"] for step in remounted["plan"]] == ["persist", "remount"]
     assert node.run("grep /srv /etc/fstab").split()[3] == "nodev"
     # Omitted means unchanged.
-    node.unchanged("lvm_drive", name="data", volume_name="logs", mount_point="/srv", size="400M")
+    node.unchanged("lvm_drive", name="data", volume_name="logs", mount_point="/srv")
     item = node.module("lvm_drive_info", name="data")["drives"][0]
     assert item["volumes"] == [
         {

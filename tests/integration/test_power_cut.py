@@ -59,6 +59,9 @@ def test_the_stack_is_built_through_power_cuts(node: Node, mode: str) -> None:
     for module, word, item in (("raid", "raid", array), ("bcache", "bcache", cache), ("lvm_drive", "drive", drive)):
         while steps := some_steps(node, word, item, done):
             done += steps
+            if all(step.startswith("resume raid") for step in steps):
+                # Each boot calls for that again, as long as the resync has not ended.
+                break
             assert len(done) < 60, done
             node.lab.power_cut(mode)
         node.unchanged(module, **item)

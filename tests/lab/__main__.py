@@ -14,12 +14,14 @@ from types import FrameType
 
 from . import image
 from .errors import LabError
+from .guest import CommandError
+from .hardware import SECTORS
 from .lab import Lab
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    top = argparse.ArgumentParser(prog="python -m tests.lab", description="A virtual machine with disks for tests.")
+    top = argparse.ArgumentParser(prog="python -m tests.lab", description="A machine with disks, for tests.")
     top.add_argument("--name", default="default", help="which lab; several run beside each other (default: default)")
     top.add_argument("--machine", choices=["qemu", "uml"], help="kind of machine (default: LAB_MACHINE, or what works)")
     top.add_argument("--suite", default="bookworm", help="Debian release of the guest (default: bookworm)")
@@ -48,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     insert.add_argument("serial", metavar="SERIAL", help="such as HDD1")
     insert.add_argument("--new", action="store_true", help="a blank disk in its place")
     insert.add_argument("--size", type=int, metavar="MIB", help="a blank disk of that many MiB in its place")
-    insert.add_argument("--sector", type=int, metavar="BYTES", help="shown with such sectors (512 or 4096)")
+    insert.add_argument("--sector", type=int, choices=SECTORS, help="shown with sectors of so many bytes")
     insert.add_argument("--optimal-io", type=int, metavar="BYTES", help="with this as its optimal I/O size")
     grow = commands.add_parser("grow-disk", help="make a disk larger while it runs")
     grow.add_argument("serial", metavar="SERIAL", help="such as HDD1")
@@ -117,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
             lab.add_path(options.serial)
         elif options.command == "status":
             return show_status(lab)
-    except LabError as error:
+    except (LabError, CommandError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .errors import LabError
 from .image import Image, cache_directory, progress
 from .process import boot_id
 
@@ -25,6 +26,8 @@ def choose(image: Image) -> str:
     """Return `kvm` or `tcg`; the answer is kept until the host boots again. LAB_ACCELERATOR overrides it."""
     forced = os.environ.get("LAB_ACCELERATOR")
     if forced:
+        if forced not in ("kvm", "tcg"):
+            raise LabError(f"LAB_ACCELERATOR is {forced!r}, which is neither kvm nor tcg")
         return forced
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"

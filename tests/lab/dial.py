@@ -59,9 +59,12 @@ def number_in(file: str) -> int:
 
 def main() -> None:
     file, address, port = sys.argv[1:]
-    enter(number_in(file))
-    with socket.create_connection((address, int(port)), 60) as connection, socket.socket(fileno=1) as ssh:
-        socket.send_fds(ssh, [b"\0"], [connection.fileno()])
+    try:
+        enter(number_in(file))
+        with socket.create_connection((address, int(port)), 60) as connection, socket.socket(fileno=1) as ssh:
+            socket.send_fds(ssh, [b"\0"], [connection.fileno()])
+    except OSError as error:
+        sys.exit(f"lab: the guest does not answer: {error}")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,16 @@ class LabError(Exception):
     """The lab itself failed, not the command under test."""
 
 
-def tail(path: Path, lines: int = 20) -> str:
+NOISE = "MODE SENSE: unimplemented page"
+"""What the kernel's target says of its disks each time that somebody looks at one."""
+
+
+def tail(path: Path, lines: int = 30) -> str:
     """Return the last lines of a log file under a heading, or an empty string if there are none."""
     try:
         text = path.read_bytes()[-65536:].decode(errors="replace")
     except OSError:
         return ""
-    kept = [line for line in text.replace("\r", "").splitlines() if line.strip()][-lines:]
+    kept = [line for line in text.replace("\r", "").splitlines() if line.strip() and NOISE not in line]
+    kept = kept[-lines:]
     return "\n".join([f"--- end of {path} ---", *kept]) if kept else ""

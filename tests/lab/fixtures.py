@@ -9,6 +9,7 @@ A test that needs what only QEMU has says so by a mark, and has a lab in QEMU th
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from collections.abc import Generator, Iterator
@@ -16,6 +17,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from . import image, kinds
+from .errors import LabError
 from .guest import Guest
 from .hardware import Hardware
 from .lab import Lab
@@ -37,17 +39,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> list[str]:
     """Say which machine the tests are run on, for which it is looked up or made here, and what cannot be."""
-    built = image.ensure(SUITE)
-    reason = kinds.why_uml_fails(built)
-    lines = [f"lab: {kinds.machine(None, built, Hardware()).describe()}"]
+    try:
+        said = kinds.machine(None, image.ensure(SUITE), Hardware()).describe()
+    except LabError as error:
+        raise pytest.UsageError(str(error)) from error
+    lines, reason = [f"lab: {said}"], why_uml_fails()
     return [*lines, f"NOT RUN: what only a machine in user mode can show: {reason}"] if reason else lines
+
+
+@functools.cache
+def why_uml_fails() -> str:
+    """Ask that once: without a mirror, each time would wait for one."""
+    return kinds.why_uml_fails(image.ensure(SUITE))
+
+
+@functools.cache
+def default_kind() -> str:
+    """The kind of machine of a test that does not ask for one."""
+    return kinds.choose(image.ensure(SUITE))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have one worker run all that needs QEMU, so that one worker starts it; leave out what cannot be run here."""
     recorded = [item for item in items if kind_of(item) == "uml"]
-    if recorded and kinds.why_uml_fails(image.ensure(SUITE)):
+    if recorded and why_uml_fails():
         config.hook.pytest_deselected(items=recorded)
         items[:] = [item for item in items if item not in recorded]
     for item in items:
@@ -78,7 +94,7 @@ class Labs:
 
     def get(self, kind: str | None = None) -> Lab:
         """The running machine of a kind, or of whichever kind is to be here."""
-        kind = kind or kinds.choose(image.ensure(SUITE))
+        kind = kind or default_kind()
         if kind not in self._running:
             lab = Lab(f"pytest-{self.name}-{kind}", suite=SUITE, kind=kind, owned=True)
             self._running[kind] = lab.__enter__()

@@ -32,7 +32,10 @@ LOOPBACK = "127.0.0.1"
 AGENT_PORT = 71
 """Where the guest's agent listens; see lab-agent.socket."""
 SILENCE = 40
-"""Seconds without a word of the agent, which says one every few seconds, after which the guest hangs."""
+"""Seconds without a word of the agent, which says one every few seconds, after which the guest hangs.
+
+As long a running guest may take to answer at all.
+"""
 DIAL = Path(__file__).parent / "dial.py"
 
 
@@ -155,7 +158,7 @@ class Guest:
             self.disconnect()
         self.access, self._machine, self._link = access, process, link
 
-    def connect(self, timeout: float = 120) -> None:
+    def connect(self, timeout: float = SILENCE) -> None:
         """Connect within `timeout` seconds, and set the guest's clock; nothing happens if it is connected."""
         if self._wire is not None and not self._wire.broken():
             return

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from .errors import LabError
 
+SECTORS = (512, 4096)
+"""What a disk's sectors may have, in bytes."""
+
 
 @dataclass(frozen=True)
 class Disk:

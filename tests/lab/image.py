@@ -84,6 +84,14 @@ class Image:
         return self.directory / "kernel"
 
     @property
+    def kernel_version(self) -> str:
+        """What its kernel says of itself, such as `6.1.0-28-amd64`: where, Linux' x86 boot protocol tells."""
+        with self.kernel.open("rb") as file:
+            file.seek(0x20E)
+            file.seek(0x200 + int.from_bytes(file.read(2), "little"))
+            return file.read(80).split(b" ")[0].decode()
+
+    @property
     def initrd(self) -> Path:
         """Initramfs of the first boot."""
         return self.directory / "initrd"
@@ -223,8 +231,8 @@ def run(command: list[str], log: Path, directory: Path, environment: dict[str, s
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file, by reference where the file system can, and without its holes."""
-    command = ["cp", "--reflink=auto", "--sparse=always", str(source), str(target)]
+    """Copy a file or a directory, by reference where the file system can, and without holes."""
+    command = ["cp", "--recursive", "--reflink=auto", "--sparse=always", str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"{source} cannot be copied: {done.stderr.strip()}")
@@ -251,16 +259,24 @@ def newest_initramfs(disk: Path, directory: Path) -> tuple[str, Path]:
 def read_out(disk: Path, name: str, target: Path) -> None:
     """Copy a file out of the file system of a disk."""
     target.unlink(missing_ok=True)
-    said = _debugfs(disk, f"dump /{name} {target}")
+    # There, since debugfs would take a path with a space for two.
+    said = _debugfs(disk, f"dump /{name} {target.name}", target.parent)
     if not target.exists() or not target.stat().st_size:
         raise LabError(f"the guest is not bootable: {name} cannot be read from /boot\n{said}")
 
 
-def _debugfs(disk: Path, request: str) -> str:
+def _debugfs(disk: Path, request: str, directory: Path | None = None) -> str:
     environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-    command = ["debugfs", "-c", "-R", request, str(disk)]
+    command = ["debugfs", "-c", "-R", request, str(disk.absolute())]
     done = subprocess.run(
-        command, env=environment, check=False, capture_output=True, text=True, errors="replace", timeout=60
+        command,
+        cwd=directory,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
     )
     return done.stdout + done.stderr
 

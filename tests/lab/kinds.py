@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import tempfile
+import time
 from pathlib import Path
 
 from . import accelerator, uml_kernel
@@ -42,6 +43,7 @@ umount /mnt
 vgchange --quiet --activate n probe
 """
 PROBE_SECONDS = 60
+FAILURE_SECONDS = 600
 
 
 def machine(kind: str | None, image: Image, hardware: Hardware) -> Machine:
@@ -53,7 +55,14 @@ def of(kind: str, image: Image, hardware: Hardware) -> Machine:
     """Return the machine of a kind."""
     if kind not in KINDS:
         raise LabError(f"{kind!r} is no kind of machine: {', '.join(KINDS)}")
+    if kind == Uml.kind and (reason := reason_against()):
+        raise LabError(f"no machine in user mode here: {reason}")
     return KINDS[kind](image, hardware)
+
+
+def key(kind: str, image: Image, hardware: Hardware) -> str | None:
+    """Return the key of the machine of a kind; None where its kernel would have to be fetched for that."""
+    return None if kind == Uml.kind and uml_kernel.find() is None else of(kind, image, hardware).key()
 
 
 def choose(image: Image) -> str:
@@ -67,28 +76,32 @@ def choose(image: Image) -> str:
 
 
 def why_uml_fails(image: Image) -> str:
-    """Say why user mode does not work here; empty if it does. The answer is kept until the host boots again."""
+    """Say why user mode does not work here; empty if it does.
+
+    That it does is remembered until the host boots again, and that it does not for some minutes: it may have been busy.
+    """
     if reason := reason_against():
         return reason
     answers = cache_directory() / "uml.json"
     host = f"{boot_id()} {platform.release()}"
     try:
         kernel = uml_kernel.ensure()
-        key = f"{kernel.package_version} {image.key}"
+        known_as = f"{kernel.package_version} {image.key}"
     except LabError as error:
         progress(f"no kernel of User Mode Linux: software emulation instead ({error})")
         return str(error)
     try:
         known = json.loads(answers.read_text())
-        if known["host"] == host and key in known:
-            return str(known[key])
+        recent = time.time() - answers.stat().st_mtime < FAILURE_SECONDS
+        if known["host"] == host and known_as in known and (not known[known_as] or recent):
+            return str(known[known_as])
     except (OSError, ValueError, KeyError):
         known = {}
     reason = probe()
     version = f"User Mode Linux {kernel.version}"
     progress(f"{version} does not work here: software emulation instead ({reason})" if reason else f"{version} works")
     with tempfile.NamedTemporaryFile("w", dir=answers.parent, delete=False) as file:
-        json.dump({**(known if known.get("host") == host else {}), "host": host, key: reason}, file)
+        json.dump({**(known if known.get("host") == host else {}), "host": host, known_as: reason}, file)
     os.replace(file.name, answers)
     return reason
 

@@ -17,7 +17,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,9 +25,9 @@ from types import TracebackType
 from . import image, kinds
 from .errors import LabError, tail
 from .guest import Guest
-from .hardware import Hardware
+from .hardware import SECTORS, Hardware
 from .machine import CONSOLE_LOG, MACHINE_LOG, READY, Machine, shut_down
-from .process import Process
+from .process import Process, uninterrupted
 from .state import STATE, Medium, State
 from .write_log import Recorder
 
@@ -122,6 +122,7 @@ class Lab:
         with self._locked():
             if self.owned:
                 self._own()
+            self._respect_owner()
             wanted = kinds.machine(self.kind, image.ensure(self.suite), self.hardware)
             state = State.load(self.directory)
             if state is not None and state.key == wanted.key() and state.process.alive():
@@ -143,6 +144,7 @@ class Lab:
         """Switch off and forget the machine and its disks; the logs stay."""
         if self.directory.is_dir():
             with self._locked():
+                self._respect_owner()
                 self._discard()
         if self._ownership is not None:
             os.close(self._ownership)
@@ -173,9 +175,12 @@ class Lab:
         to = to or self.start
         with self._locked():
             state = self._state(running=False)
+            machine = self._of(state)
+            if to != READY and to not in machine.saved(self.directory):
+                raise LabError(f"no state was saved as {to}")
             self._disconnect()
             state.process.kill()
-            self._start(self._of(state), to, state.port, recorder)
+            self._start(machine, to, state.port, recorder)
             self.used = to != self.start
 
     def reboot(self) -> None:
@@ -242,31 +247,44 @@ class Lab:
         with `optimal_io` as what is best to read or write at a time.
         """
         disk = self.hardware.disk(serial)
+        if size_mib is not None and size_mib < 1:
+            raise LabError(f"a disk of {size_mib} MiB is none")
+        if sector not in (None, *SECTORS):
+            raise LabError(f"no disk has sectors of {sector} bytes: {', '.join(map(str, SECTORS))}")
+        if optimal_io and optimal_io % max(SECTORS):
+            raise LabError(f"an optimal I/O size of {optimal_io} bytes is no multiple of {max(SECTORS)}")
         with self._changing(serial) as state:
             if serial not in state.pulled:
                 raise LabError(f"{serial} is in its place; pull it first")
+            before = medium = state.media[serial]
             if new or size_mib is not None:
-                state.media[serial] = self._of(state).blank(self.directory, serial, size_mib or disk.size_mib)
-            shown = state.media[serial]
+                medium = self._of(state).blank(self.directory, serial, size_mib or disk.size_mib)
             state.media[serial] = dataclasses.replace(
-                shown,
-                sector=shown.sector if sector is None else sector,
-                optimal_io=shown.optimal_io if optimal_io is None else optimal_io,
+                medium,
+                sector=medium.sector if sector is None else sector,
+                optimal_io=medium.optimal_io if optimal_io is None else optimal_io,
             )
-            self._of(state).insert(self.directory, state, self._connected(state), serial)
+            try:
+                self._of(state).insert(self.directory, state, self._connected(state), serial)
+            except BaseException:
+                state.media[serial] = before
+                raise
             state.pulled.remove(serial)
 
     def grow_disk(self, serial: str, size_mib: int) -> None:
         """Make a disk larger while it runs, as a volume of a cloud or a SAN is."""
         with self._changing(serial) as state:
-            if serial in state.pulled:
-                raise LabError(f"{serial} is pulled; put it in first")
+            self._check_in(state, serial)
+            present = self._of(state).size_mib(self.directory, state, serial)
+            if size_mib <= present:
+                raise LabError(f"{serial} has {present} MiB, and a disk does not shrink")
             state.pristine = False
             self._of(state).grow(self.directory, state, self._connected(state), serial, size_mib)
 
     def add_path(self, serial: str) -> None:
         """Connect a disk a second time: another device with the same serial number, until the machine ends."""
         with self._changing(serial) as state:
+            self._check_in(state, serial)
             state.pristine = False
             self._of(state).add_path(self.directory, state, self._connected(state), serial)
 
@@ -318,7 +336,7 @@ class Lab:
             return Status(self.name, "down", self.directory)
         condition = "running" if state.process.alive() else "stopped"
         built = image.find(self.suite)
-        current = built and kinds.of(state.kind, built, self.hardware).key()
+        current = built and kinds.key(state.kind, built, self.hardware)
         if condition == "running" and state.key != current:
             condition = "stale"
         pulled = tuple(state.pulled)
@@ -343,13 +361,24 @@ class Lab:
                 raise LabError(f"lab {self.name} belongs to another process") from None
             self._ownership = descriptor
 
+    def _respect_owner(self) -> None:
+        """Raises LabError where the lab is another process's, whose machine is not ours to replace or switch off."""
+        if self._ownership is None and (self.directory / "owner").exists():
+            with (self.directory / "owner").open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise LabError(f"lab {self.name} belongs to another process") from None
+
     def _state(self, running: bool = True) -> State:
         self.used = True
         state = State.load(self.directory)
         if state is None:
             raise LabError(f"lab {self.name} is down; `up` starts it")
         if running and not state.process.alive():
-            raise LabError(f"lab {self.name} has stopped; `up` starts it afresh\n{self._logs()}")
+            raise LabError(
+                f"lab {self.name} has stopped: `boot` keeps its disks, `up` starts it afresh\n{self._logs()}"
+            )
         return state
 
     @contextlib.contextmanager
@@ -363,6 +392,11 @@ class Lab:
             finally:
                 state.save(self.directory)
 
+    @staticmethod
+    def _check_in(state: State, serial: str) -> None:
+        if serial in state.pulled:
+            raise LabError(f"{serial} is pulled; put it in first")
+
     def _of(self, state: State) -> Machine:
         """The machine that a state is of, made of what that was made of."""
         known = self._machine
@@ -375,33 +409,44 @@ class Lab:
         return "\n".join(text for text in texts if text)
 
     def _start(self, machine: Machine, saved: str, port: int = 0, recorder: Recorder | None = None) -> None:
-        process, port = machine.start(self.directory, saved, owned=self.owned, port=port, recorder=recorder)
-        key, directory = machine.key(), str(machine.image.directory)
-        said = machine.describe()
-        state = State(key, machine.kind, said, self.suite, directory, process, port, machine.media())
-        self._started(state, machine.start_seconds)
+        key, said, directory = machine.key(), machine.describe(), str(machine.image.directory)
+
+        def start() -> State:
+            begun = machine.start(self.directory, saved, owned=self.owned, port=port, recorder=recorder)
+            return State(key, machine.kind, said, self.suite, directory, *begun, machine.media())
+
+        self._started(start, machine.start_seconds)
         if not machine.snapshots:
             self.guest.run(BOOTED)
 
     def _boot(self, state: State) -> None:
         machine = self._of(state)
-        media = state.plugged()
-        state.process, state.port = machine.boot(self.directory, media, owned=self.owned, port=state.port)
-        state.pristine = state.pristine and not machine.snapshots
-        self._started(state, machine.boot_seconds)
+
+        def start() -> State:
+            begun = machine.boot(self.directory, state.plugged(), owned=self.owned, port=state.port)
+            state.process, state.port = begun
+            state.pristine = state.pristine and not machine.snapshots
+            return state
+
+        self._started(start, machine.boot_seconds)
         self.guest.run(BOOTED)
 
-    def _started(self, state: State, timeout: float) -> None:
-        """Wait for the guest; whatever interrupts that also ends the machine."""
+    def _started(self, start: Callable[[], State], timeout: float) -> None:
+        """Start a machine and wait for the guest; whatever interrupts that also ends the machine."""
+        state: State | None = None
         try:
-            state.save(self.directory)
+            # A machine that nobody knows of could not be ended.
+            with uninterrupted():
+                state = start()
+                state.save(self.directory)
             self._write_inventory(state)
             try:
                 self._connected(state).connect(timeout)
             except LabError as error:
                 raise LabError(f"{error}\n{self._logs()}") from error
         except BaseException:
-            state.process.kill()
+            if state is not None:
+                state.process.kill()
             raise
 
     def _discard(self) -> None:

@@ -87,6 +87,9 @@ class Machine(Protocol):
     def boot(self, directory: Path, media: Mapping[str, Medium], *, owned: bool, port: int) -> tuple[Process, int]:
         """Start it from its disks as they are, with the guest's own initramfs."""
 
+    def saved(self, directory: Path) -> list[str]:
+        """Return the names of the states that were kept."""
+
     def save(self, directory: Path, state: State, guest: Guest, name: str) -> bool:
         """Keep guest and disks under a name; say whether it has ended for that, and is to be started from there."""
 
@@ -101,6 +104,9 @@ class Machine(Protocol):
 
     def blank(self, directory: Path, serial: str, size_mib: int) -> Medium:
         """Make another disk for a place, without anything on it."""
+
+    def size_mib(self, directory: Path, state: State, serial: str) -> int:
+        """Return the size of a disk that is in its place."""
 
     def grow(self, directory: Path, state: State, guest: Guest, serial: str, size_mib: int) -> None:
         """Make a disk larger while it runs."""

@@ -157,7 +157,7 @@ class Qemu:
 
     def describe(self) -> str:
         how = "KVM" if self.accelerator == "kvm" else "software emulation"
-        return f"QEMU {qemu_version()} with {how}, and the kernel of Debian {self.image.suite}"
+        return f"QEMU {qemu_version()} with {how}, and Linux {self.image.kernel_version} of Debian {self.image.suite}"
 
     def key(self) -> str:
         return snapshot_key(self.image.key, self.hardware, self.accelerator, qemu_version())
@@ -196,6 +196,13 @@ class Qemu:
         boot = Boot(images.unpacked_kernel(kernel), initrd)
         return self._start(directory, boot, media, owned=owned, port=port)
 
+    def saved(self, directory: Path) -> list[str]:
+        command = ["qemu-img", "info", "--force-share", "--output=json", f"{SYSTEM_DISKS[0]}.qcow2"]
+        told = subprocess.run(command, cwd=directory, check=False, capture_output=True, text=True)
+        if told.returncode:
+            raise LabError(f"its states cannot be read: {told.stderr.strip()}")
+        return [snapshot["name"] for snapshot in json.loads(told.stdout).get("snapshots", ())]
+
     def save(self, directory: Path, state: State, guest: Guest, name: str) -> bool:
         with connect(state.process) as qmp:
             said = qmp.monitor(f"savevm {name}", timeout=300)
@@ -228,7 +235,16 @@ class Qemu:
         medium = state.media[serial]
         with connect(state.process) as qmp:
             qmp.execute("blockdev-add", block_node(serial, medium.file))
-            qmp.execute("device_add", disk_device(self.hardware, serial, medium))
+            try:
+                qmp.execute("device_add", disk_device(self.hardware, serial, medium))
+            except LabError:
+                qmp.execute("blockdev-del", {"node-name": serial})
+                raise
+
+    def size_mib(self, directory: Path, state: State, serial: str) -> int:
+        with connect(state.process) as qmp:
+            nodes = {node["node-name"]: node for node in qmp.execute("query-named-block-nodes")}
+        return int(nodes[serial]["image"]["virtual-size"]) >> 20
 
     def grow(self, directory: Path, state: State, guest: Guest, serial: str, size_mib: int) -> None:
         with connect(state.process) as qmp:

@@ -416,6 +416,59 @@ def test_labs_beside_each_other_and_a_dead_one(guest: Guest, tmp_path: Path) -> 
     assert beside.status().condition == "down"
 
 
+def test_an_interruption_before_anybody_knows_of_the_machine(lab: Lab, tmp_path: Path) -> None:
+    """It is ended all the same: a machine that no state names is one that nobody could end."""
+    code = (
+        "import os, signal; from pathlib import Path; from tests.lab import Lab, qemu, uml\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler); spawn = uml.spawn\n"
+        "def then_interrupted(*given, **more):\n"
+        "    child = spawn(*given, **more); print(child.pid, flush=True); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return child\n"
+        f"uml.spawn = qemu.spawn = then_interrupted; Lab(directory=Path({str(tmp_path)!r})).up()"
+    )
+    owner = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "KeyboardInterrupt" in owner.stderr
+    assert eventually(lambda: not of_session(int(owner.stdout)))
+
+
+def test_a_place_with_unusual_letters(lab: Lab, tmp_path: Path) -> None:
+    with Lab("unusual", owned=True, directory=tmp_path / "a %h b") as unusual:
+        unusual.guest.run("touch /root/kept; sync")
+        unusual.power_cut()
+        assert unusual.guest.run("ls /root").stdout == "kept\n"
+        ping = ["ansible", "--inventory", str(unusual.inventory_path), "lab", "--module-name", "ansible.builtin.ping"]
+        subprocess.run(ping, check=True, capture_output=True)
+        with pytest.raises(LabError, match="belongs to another process"):
+            Lab("unusual", directory=tmp_path / "a %h b").down()
+        assert unusual.guest.run("ls /root").stdout == "kept\n"
+
+
+def test_what_cannot_be_done_changes_nothing(guest: Guest, lab: Lab) -> None:
+    guest.write("/root/mine", "")
+    with pytest.raises(LabError, match="no state was saved as typo"):
+        lab.reset("typo")
+    with pytest.raises(LabError, match="HDD1 has 512 MiB, and a disk does not shrink"):
+        lab.grow_disk("HDD1", 512)
+    with pytest.raises(LabError, match="HDD1 is in its place; pull it first"):
+        lab.insert_disk("HDD1")
+    lab.pull_disk("HDD1")
+    with pytest.raises(LabError, match="no disk has sectors of 520 bytes: 512, 4096"):
+        lab.insert_disk("HDD1", sector=520)
+    with pytest.raises(LabError, match="a disk of 0 MiB is none"):
+        lab.insert_disk("HDD1", size_mib=0)
+    with pytest.raises(LabError, match="an optimal I/O size of 100 bytes is no multiple of 4096"):
+        lab.insert_disk("HDD1", optimal_io=100)
+    with pytest.raises(LabError, match="HDD1 is pulled; put it in first"):
+        lab.grow_disk("HDD1", 700)
+    with pytest.raises(LabError, match="HDD1 is pulled; put it in first"):
+        lab.add_path("HDD1")
+    lab.insert_disk("HDD1")
+    guest.until(f'[ "$(blockdev --getsize64 {guest.disk("HDD1")})" = {512 << 20} ]')
+    assert guest.run("ls /root").stdout == "mine\n"
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_its_owner(end: signal.Signals, lab: Lab, tmp_path: Path) -> None:
     """Killed, the kernel sees to it; interrupted while `up` works, the lab does."""

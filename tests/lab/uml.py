@@ -32,9 +32,12 @@ GUEST_ADDRESS = "10.0.2.15"
 HOST_ADDRESS = "10.0.2.2"
 GUEST_MAC = "02:00:00:00:00:15"
 SSH_PORT = 22
+# The page cache has what is on the disks twice here, and soon all of the memory: bcache would then find no 256 KiB in
+# one piece for a new cache set, and Linux 7.2 does not survive that.
 KERNEL_ARGUMENTS = (
     "root=/dev/ubda rw con=null con0=null,fd:1 ssl=null seccomp=auto quiet loglevel=5 panic=-1 net.ifnames=0"
     " lsm=capability audit=0 norandmaps umid=lab uml_dir=uml/ hostfs=/proc/self/cwd"
+    " sysctl.vm.min_free_kbytes=65536"
 )
 # Frames larger than the device's would be lost, so nothing may put several into one. The address is known beforehand,
 # so that nobody waits for an answer of a guest that is still booting.
@@ -115,20 +118,18 @@ class Uml:
     ) -> tuple[Process, int]:
         _forget_disks(directory)
         disks = directory / "disks"
-        kept = directory / "saved" / saved
         if saved == READY:
             disks.mkdir()
             images.copy(directory / READY / "boot.raw", directory / "boot.raw")
             for disk in self.hardware.disks:
                 _create(disks / disk.serial, disk.size_mib)
-        elif kept.is_dir():
+        else:
+            kept = directory / "saved" / saved
             for file in ("root.cow", "boot.raw"):
                 images.copy(kept / file, directory / file)
             disks.mkdir()
             for disk in self.hardware.disks:
                 images.copy(kept / "disks" / disk.serial, disks / disk.serial)
-        else:
-            raise LabError(f"no state was saved as {saved}")
         initrd = None
         # Blank disks need no initramfs, which takes a third of the time of a boot.
         if any((disks / disk.serial).stat().st_blocks for disk in self.hardware.disks):
@@ -138,6 +139,9 @@ class Uml:
     def boot(self, directory: Path, media: Mapping[str, Medium], *, owned: bool, port: int) -> tuple[Process, int]:
         _version, initrd = images.newest_initramfs(directory / "boot.raw", directory)
         return self._start(directory, media, initrd, owned=owned)
+
+    def saved(self, directory: Path) -> list[str]:
+        return [path.name for path in (directory / "saved").glob("*")]
 
     def save(self, directory: Path, state: State, guest: Guest, name: str) -> bool:
         shut_down(guest, state.process, "poweroff", self.boot_seconds)
@@ -167,6 +171,9 @@ class Uml:
     def insert(self, directory: Path, state: State, guest: Guest, serial: str) -> None:
         self._write_table(directory, {**state.plugged(), serial: state.media[serial]})
         guest.run(f"lab-disks add {serial}", timeout=60)
+
+    def size_mib(self, directory: Path, state: State, serial: str) -> int:
+        return (directory / "disks" / state.media[serial].file).stat().st_size >> 20
 
     def grow(self, directory: Path, state: State, guest: Guest, serial: str, size_mib: int) -> None:
         os.truncate(directory / "disks" / state.media[serial].file, size_mib << 20)
@@ -228,14 +235,20 @@ class Uml:
             child = spawn(
                 command, directory, CONSOLE_LOG, owned=owned, environment=environment, descriptors=descriptors
             )
-            os.sched_setaffinity(child.pid, {_processor()})
-        if recorder:
-            recorder.start()
-        process = Process.of(child.pid)
-        # Before that, who wants to reach the guest would look for it in the host's network.
-        while process.alive() and os.readlink(f"/proc/{process.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
-            time.sleep(0.005)
-        (directory / PROCESS_FILE).write_text(str(process.pid))
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(child.pid, {_processor()})
+        try:
+            if recorder:
+                recorder.start()
+            process = Process.of(child.pid)
+            # Before that, who wants to reach the guest would look for it in the host's network.
+            while process.alive() and os.readlink(f"/proc/{process.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+                time.sleep(0.005)
+            (directory / PROCESS_FILE).write_text(str(process.pid))
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
         # Others outlive or reap it by its pid; Popen would complain about a running child.
         child.returncode = 0
         return process, SSH_PORT

@@ -5,7 +5,7 @@
 """What a machine in user mode writes to all of its disks, in one order: each beginning of it is a possible power cut.
 
 The machine's disks are files of this host, and the kernel of this host asks here (seccomp's user notification) before
-each of the machine's writes and flushes is done. Nothing in the guest is another for that.
+each of the machine's writes and flushes is done. The guest notices nothing but the time.
 """
 
 from __future__ import annotations

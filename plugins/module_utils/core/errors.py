@@ -42,7 +42,13 @@ class StepFailed(StorageError):
 
 
 def sentence(error: Exception) -> str:
-    """An error as a user reads it."""
+    """An error as a user reads it; one that nobody expected is called that, with the place that raised it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the system'}: {error.strerror}"
-    return str(error)
+    if isinstance(error, (StorageError, OSError)):
+        return str(error)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename.rpartition('/')[2]}, line {place.tb_lineno}" if place else "unknown"
+    return f"unexpected {type(error).__name__} ({where}): {error}. This is an error of the module; please report it"

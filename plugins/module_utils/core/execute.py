@@ -19,8 +19,9 @@ from typing import Any, Callable, NamedTuple
 
 from .command import read_text, run_command, search_path, wait_until
 from .errors import Declined, StepFailed, StorageError, sentence
-from .files import replace_file
-from .plan import Command, Edit, MakeDirectory, Step, Wait, Write
+from .files import check_writable, make_directory, replace_file
+from .plan import Command, Edit, Intent, MakeDirectory, Step, Wait, Write
+from .record import put_on_record, take_off_record
 
 Perform = Callable[[Any], None]
 Resolve = Callable[[Any], Any]
@@ -36,12 +37,14 @@ class Hands(NamedTuple):
     """How a backend does its actions, by their type, and resolves the placeholders that it adds to ``Symbols``.
 
     ``placeholders`` None: its plans have none, and a user's text may look like one. ``phases`` may part a plan's steps
-    into phases, one after the other, of lanes that do not depend on each other.
+    into phases, one after the other, of lanes that do not depend on each other. ``records`` is the directory where the
+    intents of steps are kept; a backend without one has no such steps.
     """
 
     perform: Mapping[type, Perform]
     placeholders: Mapping[str, Callable[[str], str]] | None = {}
     phases: Callable[[tuple[Step, ...]], Phases] | None = None
+    records: str = ""
 
 
 class Symbols:
@@ -85,6 +88,12 @@ def missing_programs(steps: tuple[Step, ...]) -> list[str]:
     return sorted(program for program in needed if not shutil.which(program, path=search_path()))
 
 
+def check_files(steps: tuple[Step, ...]) -> None:
+    """Raises StorageError where a file that the steps edit cannot be written."""
+    for path in dict.fromkeys(action.path for step in steps for action in step.actions if isinstance(action, Edit)):
+        check_writable(path)
+
+
 def perform_actions(actions: tuple[Any, ...], hands: Hands) -> None:
     """Do actions that belong to no step, such as waiting."""
     _do(actions, Symbols({}).resolve, hands.perform)
@@ -101,7 +110,7 @@ def execute(steps: tuple[Step, ...], hands: Hands) -> None:
             if failed:
                 return
             try:
-                _do_step(step, resolve, hands.perform)
+                _do_step(step, resolve, hands)
             except StepFailed as error:
                 failed.append(error)
                 return
@@ -121,11 +130,16 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _do_step(step: Step, resolve: Resolve, perform: Mapping[type, Perform]) -> None:
-    """Raises StepFailed, which says whether the step left a trace."""
+def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
+    """Raises StepFailed, also for an error that nobody expected: it says whether the step left a trace."""
+    perform = hands.perform
+    intent: Intent | None = None
     try:
         _do(step.claims, resolve, perform)
-    except (StorageError, OSError) as error:
+        if step.intent is not None:
+            intent = resolve(step.intent)
+            put_on_record(hands.records, str(step), intent)
+    except Exception as error:
         raise StepFailed(f"{step}: {sentence(error)}", (), False) from error
     traced = before = False
     try:
@@ -135,14 +149,19 @@ def _do_step(step: Step, resolve: Resolve, perform: Mapping[type, Perform]) -> N
             _do((action,), resolve, perform)
             traced = True
         flush(resolve(step.flush))
-    except (StorageError, OSError) as error:
+        if intent is not None and intent.last:
+            take_off_record(hands.records, intent)
+    except Exception as error:
         message, undone = f"{step}: {sentence(error)}", not (before if isinstance(error, Declined) else traced)
-        if step.undo:
-            try:
+        try:
+            if step.undo:
                 _do(step.undo, resolve, perform)
+                flush(resolve(step.flush))
                 undone = True
-            except (StorageError, OSError) as second:
-                message += f" Taking it back failed too: {sentence(second)}"
+            if undone and intent is not None:
+                take_off_record(hands.records, intent)
+        except Exception as second:
+            message += f" Taking it back failed too: {sentence(second)}"
         raise StepFailed(message, (), not undone) from error
 
 
@@ -199,7 +218,7 @@ def _edit(action: Edit) -> None:
 
 
 def _make_directory(action: MakeDirectory) -> None:
-    os.makedirs(action.path, exist_ok=True)
+    make_directory(action.path)
 
 
 def _wait(action: Wait) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterable
@@ -34,7 +36,7 @@ def replace_file(path: str, before: str | None, after: str | None) -> None:
         os.unlink(path)
         sync_directory(directory)
         return
-    os.makedirs(directory, exist_ok=True)
+    make_directory(directory)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -55,6 +57,37 @@ def replace_file(path: str, before: str | None, after: str | None) -> None:
     sync_directory(directory)
 
 
+def check_writable(path: str) -> None:
+    """Raises StorageError where nothing can be written at a path, or in the first directory on its way that exists."""
+    real = above = os.path.realpath(path)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    found = os.statvfs(above)
+    if found.f_flag & os.ST_RDONLY:
+        reason = os.strerror(errno.EROFS)
+    elif found.f_blocks and not found.f_bfree:
+        reason = os.strerror(errno.ENOSPC)
+    elif _is_immutable(above) or _is_immutable(real):
+        reason = "immutable (chattr +i)"
+    else:
+        return
+    raise StorageError(f"{path}: {reason}, and this has to be written; nothing was changed")
+
+
+def _is_immutable(path: str) -> bool:
+    """By the attributes that some filesystems keep (FS_IOC_GETFLAGS, FS_IMMUTABLE_FL)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return bool(fcntl.ioctl(descriptor, 0x80086601, bytes(8))[0] & 0x10)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def place_line(lines: Iterable[tuple[str, bool, bool]], line: str | None) -> str:
     """The text in which ``line`` stands once, in the place of the first line about the same (None: there is none).
 
@@ -73,6 +106,17 @@ def place_line(lines: Iterable[tuple[str, bool, bool]], line: str | None) -> str
             kept[-1] += "\n"
         kept.append(f"{line}\n")
     return "".join(kept)
+
+
+def make_directory(path: str) -> None:
+    """Create a directory and its missing parents, so that a power cut does not lose them."""
+    missing, above = [], path
+    while not os.path.exists(above):
+        missing.append(above)
+        above = os.path.dirname(above)
+    os.makedirs(path, exist_ok=True)
+    for directory in missing:
+        sync_directory(os.path.dirname(directory))
 
 
 def sync_directory(path: str) -> None:

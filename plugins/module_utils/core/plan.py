@@ -95,12 +95,29 @@ class Wait(NamedTuple):
         )
 
 
+class Intent(NamedTuple):
+    """What is put on record before a step begins that a power cut may leave half done, and taken off after its flush.
+
+    ``thing`` names what the step makes, in a way that is the same after a reboot; ``uuid`` is the number that was drawn
+    for it (empty: it has none), ``devices`` are where it works: each a path, and what the device is, whatever its path.
+    ``last``: false where a later step of the same thing takes the record off. ``replaces`` is a thing whose record this
+    one takes the place of (empty: none).
+    """
+
+    thing: str
+    uuid: str
+    devices: tuple[tuple[str, str], ...]
+    last: bool = True
+    replaces: str = ""
+
+
 class Step(NamedTuple):
     """One mutation and what belongs to it.
 
     ``verb kind name: detail`` is the sentence. An action says in ``programs`` what it starts. ``claims`` are checked
     right before (identity, emptiness), ``flush`` are block devices to fsync right after, ``destroys`` says which data
-    goes, ``undo`` is done if the step fails, so that a refused step leaves nothing behind.
+    goes, ``undo`` is done if the step fails, so that a refused step leaves nothing behind. ``intent`` is kept on record
+    meanwhile.
     """
 
     verb: str
@@ -112,6 +129,7 @@ class Step(NamedTuple):
     flush: tuple[str, ...] = ()
     destroys: tuple[str, ...] = ()
     undo: tuple[Any, ...] = ()
+    intent: Intent | None = None
 
     def __str__(self) -> str:
         return f"{self.verb} {self.kind} {self.name}: {self.detail}"
@@ -133,7 +151,9 @@ class Plan(NamedTuple):
 
     ``in_progress``, ``pending_reboot`` and ``warnings`` are sentences about what is on its way, waits for a reboot,
     or is wrong and not this plan's to mend: none is a step, and none makes a run changed. What is in progress may
-    call for more steps once it has ended; ``waits`` are the actions that wait for that, for a user who wants it.
+    call for more steps once it has ended: ``pending`` says which, as far as they can be planned now. ``waits`` are the
+    actions that wait for that, for a user who wants it. They change nothing, and others may work meanwhile; what an
+    action has in ``then`` is done right after, with the lock.
     """
 
     steps: tuple[Step, ...]
@@ -142,6 +162,7 @@ class Plan(NamedTuple):
     pending_reboot: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     waits: tuple[Any, ...] = ()
+    pending: tuple[str, ...] = ()
 
 
 def both(first: Plan, second: Plan) -> Plan:
@@ -153,6 +174,7 @@ def both(first: Plan, second: Plan) -> Plan:
         pending_reboot=first.pending_reboot + second.pending_reboot,
         warnings=first.warnings + tuple(warning for warning in second.warnings if warning not in first.warnings),
         waits=first.waits + second.waits,
+        pending=first.pending + second.pending,
     )
 
 

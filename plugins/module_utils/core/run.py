@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -18,6 +18,30 @@ if TYPE_CHECKING:
 
 #: How often what was set going may call for more steps: a change of level, say, takes three rounds at most.
 _ROUNDS = 5
+#: How often one and the same thing is read for a question that asks for it again.
+_ASKED = 5
+
+Answer = TypeVar("Answer")
+
+#: What a module takes whose plan can be approved. ``expected`` reads it.
+EXPECTED: dict[str, dict[str, Any]] = {
+    "expected_plan": {"type": "str"},
+    "approval": {"type": "str", "choices": ["request", "require"]},
+    "approval_lifetime": {"type": "int"},
+}
+
+
+def expected(params: dict[str, Any]) -> str | None:
+    """The digest that the plan must have, as ``Road`` takes it.
+
+    Raises Refused where the controller did not take ``approval`` out, so that nobody looked after it.
+    """
+    if params.get("approval"):
+        raise Refused(
+            f"approval is {params['approval']}, which the controller looks after, and it did not. Nothing was done. "
+            "Run the module as a task of Ansible"
+        )
+    return (params["expected_plan"] or "").lower() if "expected_plan" in params else None
 
 
 class Road(NamedTuple):
@@ -25,7 +49,7 @@ class Road(NamedTuple):
 
     ``read`` gathers a state and ``deepen`` adds what a planner asked for (both change nothing), ``plan`` is pure,
     ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts), ``hands`` loads what
-    does the steps, ``lock`` keeps others out meanwhile. ``replan`` plans
+    does the steps, ``lock`` keeps others out meanwhile, and can be left and entered again. ``replan`` plans
     once steps were done, where an act (a scrub) must not be planned again; ``wait`` is how many seconds to wait for
     what is in progress (None: not at all). ``expected`` is the digest that the plan must have (empty: any; None: nobody
     asks for one).
@@ -43,39 +67,56 @@ class Road(NamedTuple):
     expected: str | None = None
 
 
-def survey(road: Road, again: bool = False) -> tuple[Any, Plan]:
-    """Read, and plan; where the planner needs to know more, read that too and plan again."""
-    state = road.read()
-    plan = (again and road.replan) or road.plan
+def answer(state: Any, deepen: Callable[[Any, Unread], Any], question: Callable[[Any], Answer]) -> tuple[Any, Answer]:
+    """The answer to a pure question about a state, and the state with all that the question needed to know.
+
+    Raises StorageError where reading does not make it known.
+    """
+    asked: list[str] = []
     while True:
         try:
-            return state, plan(state)
+            return state, question(state)
         except Unread as need:
-            state = road.deepen(state, need)
+            if asked.count(str(need)) == _ASKED:
+                raise StorageError(f"{need} was read {_ASKED} times, and is asked for again") from None
+            asked.append(str(need))
+            state = deepen(state, need)
+
+
+def survey(road: Road, again: bool = False) -> tuple[Any, Plan]:
+    """Read, and plan; where the planner needs to know more, read that too and plan again."""
+    return answer(road.read(), road.deepen, (again and road.replan) or road.plan)
 
 
 def run(module: AnsibleModule, road: Road) -> NoReturn:
     """Do what the module was asked, and exit."""
     result: dict[str, Any] = {"changed": False, "plan": []}
     try:
-        with road.lock():
-            _travel(module, road, result)
+        lock = road.lock()
+        with lock:
+            _travel(module, road, lock, result)
     except StepFailed as error:
         result.update(
             changed=error.changed or bool(result.get("done")), done=result.get("done", []) + dump_steps(error.done)
         )
         module.fail_json(msg=str(error), **result)
-    except (StorageError, OSError) as error:
+    except Exception as error:  # a user reads sentences, whatever goes wrong
         module.fail_json(msg=sentence(error), **result)
     module.exit_json(**result)
 
 
-def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
-    state, plan = survey(road)
-    after = road.facts(plan.after)
+def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None], result: dict[str, Any]) -> None:
+    def look(state: Any) -> tuple[Plan, dict[str, Any], dict[str, Any]]:
+        """All that is said before anything is done. What it needs to know is read of the host as it is now."""
+        planned = road.plan(state)
+        facts = road.facts(planned.after)
+        shown = {"before": _diff(road, state), "after": _diff(road, planned.after, facts)} if module._diff else {}
+        return planned, facts, shown
+
+    state, (plan, after, diff) = answer(road.read(), road.deepen, look)
     result["plan"] = dump_steps(plan.steps)
     if module._diff:
-        result["diff"] = {"before": _diff(road, state), "after": _diff(road, plan.after, after)}
+        result["diff"] = diff
     if road.expected is not None:
         result["plan_digest"] = digest(plan.steps)
         # Where nothing is left to do, nothing has to be approved: the same job may run again.
@@ -84,21 +125,31 @@ def _travel(module: AnsibleModule, road: Road, result: dict[str, Any]) -> None:
                 f"the plan is not the expected one: its digest is {result['plan_digest']}, not {road.expected}. "
                 "The host, or what is wanted, is not what it was then; nothing was done. Look at the new plan"
             )
-    _check_programs(plan.steps)
+    _check_steps(plan.steps)
     if not module.check_mode:
-        state, plan = _apply(road, state, plan, result)
-        after = road.facts(state)
+        state, plan = _apply(road, lock, state, plan, result)
+        state, after = answer(state, road.deepen, road.facts)
         if module._diff:
-            result["diff"]["after"] = _diff(road, state, after)
+            _state, result["diff"]["after"] = answer(state, road.deepen, lambda known: _diff(road, known, after))
 
-    for warning in plan.warnings:
+    for warning in (*plan.warnings, *(f"not done yet: {deferred}" for deferred in plan.pending)):
         module.warn(warning)
     result["changed"] = bool(result["plan"])
-    result.update(after, in_progress=list(plan.in_progress), pending_reboot=list(plan.pending_reboot))
+    result.update(
+        after,
+        in_progress=list(plan.in_progress),
+        pending=list(plan.pending),
+        pending_reboot=list(plan.pending_reboot),
+    )
 
 
-def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[Any, Plan]:
-    """Do the plan, and what is to be done once that which it set going has ended, if it has by then."""
+def _apply(
+    road: Road, lock: AbstractContextManager[None], state: Any, plan: Plan, result: dict[str, Any]
+) -> tuple[Any, Plan]:
+    """Do the plan, and what is to be done once that which it set going has ended, if it has by then.
+
+    Others may work on the host while this waits, so all is read and planned again after a wait.
+    """
     for _round in range(_ROUNDS):
         waits = plan.waits if road.wait is not None else ()
         if not plan.steps and not waits:
@@ -110,11 +161,14 @@ def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[
             execute(plan.steps, hands)
             result.update(changed=True, done=result.get("done", []) + dump_steps(plan.steps))
         goes_on = bool(plan.in_progress)
-        state, plan = survey(road, again=True)
+        state, plan = survey(road, again="done" in result)
         if road.wait is not None and plan.waits:
             goes_on = True
+            lock.__exit__(None, None, None)
             perform_actions(tuple(wait._replace(timeout=road.wait) for wait in plan.waits), hands)
-            state, plan = survey(road, again=True)
+            lock.__enter__()
+            perform_actions(tuple(action for wait in plan.waits for action in getattr(wait, "then", ())), hands)
+            state, plan = survey(road, again="done" in result)
         if plan.steps and not goes_on:
             break
         if plan.steps and road.expected:
@@ -122,18 +176,20 @@ def _apply(road: Road, state: Any, plan: Plan, result: dict[str, Any]) -> tuple[
             return state, plan._replace(
                 in_progress=(*plan.in_progress, f"not in the expected plan, so not done: {left}")
             )
-        _check_programs(plan.steps)
+        _check_steps(plan.steps)
         result["plan"] += dump_steps(plan.steps)
     if plan.steps:
         raise StorageError("every step was done, but this did not hold: " + "; ".join(str(step) for step in plan.steps))
     return state, plan
 
 
-def _check_programs(steps: tuple[Step, ...]) -> None:
+def _check_steps(steps: tuple[Step, ...]) -> None:
+    """Raises StorageError for what this host lacks for the steps, or does not let them do."""
     if not steps:
         return
-    from .execute import missing_programs
+    from .execute import check_files, missing_programs
 
+    check_files(steps)
     missing = missing_programs(steps)
     if missing:
         raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from .names import check_name
+from .names import check_name, plain_wwn
 from .sizes import parse_bytes, show_size
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -22,6 +22,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "max_size": {"type": "str"},
     "transport": {"type": "str"},
     "count": {"type": "int"},
+    "allow_data": {"type": "bool"},
 }
 
 
@@ -48,10 +49,20 @@ class Disks(NamedTuple):
     tags: tuple[str, ...] | None = None
     id_path: str | None = None
     numa_node: int | None = None
+    allow_data: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether it says which disk it is, and not what one is like."""
+        return bool(self.serial or self.wwn or self.id_path)
 
 
 class Candidate(NamedTuple):
-    """A disk that may be chosen. ``free``: nobody uses it; ``blank``: it holds nothing."""
+    """A disk that may be chosen. ``free``: nobody uses it; ``holds``: what is on it, empty where it is blank.
+
+    ``begun``: that is what was made of a blank disk and has nothing in it yet. ``shown`` is its path for people. One
+    that is not ``readable`` is neither free nor blank.
+    """
 
     path: str
     serial: str = ""
@@ -61,10 +72,13 @@ class Candidate(NamedTuple):
     size: int = 0
     transport: str = ""
     free: bool = True
-    blank: bool = True
+    holds: str = ""
+    begun: bool = False
+    shown: str = ""
     tags: tuple[str, ...] = ()
     id_path: str = ""
     numa_node: int | None = None
+    readable: bool = True
 
     @property
     def identity(self) -> str:
@@ -88,17 +102,19 @@ def parse(item: Mapping[str, Any]) -> Disks:
         tags=None if item.get("tags") is None else tuple(item["tags"]),
         id_path=item.get("id_path"),
         numa_node=item.get("numa_node"),
+        allow_data=bool(item.get("allow_data")),
     )
     if disks.number < 1:
         raise StorageError(f"disks {name}: count is {disks.number}, and must be at least 1")
-    if disks.number > 1 and (disks.serial or disks.wwn or disks.id_path):
+    if disks.number > 1 and disks.named:
         raise StorageError(
             f"disks {name}: a serial, a wwn or an id_path is that of one disk, and count is {disks.number}"
         )
     if disks.min_size and disks.max_size and disks.min_size > disks.max_size:
         raise StorageError(f"disks {name}: min_size is larger than max_size")
-    if disks == Disks(name, number=disks.number):
-        raise StorageError(f"disks {name}: say what they are: {', '.join(word for word in OPTIONS if word != 'name')}")
+    if disks == Disks(name, number=disks.number, allow_data=disks.allow_data):
+        words = [word for word in OPTIONS if word not in ("name", "count", "allow_data")]
+        raise StorageError(f"disks {name}: say what they are: {', '.join(words)}")
     return disks
 
 
@@ -109,7 +125,9 @@ def _bytes(item: Mapping[str, Any], option: str) -> int | None:
 def choose(
     wanted: tuple[Disks, ...], candidates: tuple[Candidate, ...], claims: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
-    """The paths of the disks for each name: those that its items are made of already, then blank ones, then others.
+    """The paths of the disks for each name: those that its items are made of already, then blank ones.
+
+    A disk that holds anything else is chosen only by an entry that names it, or that says so.
 
     ``claims`` are the paths that what a reference stands for (``slow``, ``slow[0]``) is made of; each keeps its place.
     Among equals the order is by identity (WWN, serial), so that it is the same whatever the kernel calls them today,
@@ -125,13 +143,13 @@ def choose(
     def settle(disks: Disks, index: int, among: Iterable[Candidate]) -> None:
         left = [candidate for candidate in among if candidate.path not in taken]
         if left and not chosen[disks.name][index]:
-            path = min(left, key=lambda candidate: (not candidate.blank, candidate.identity)).path
+            path = min(left, key=lambda candidate: (bool(candidate.holds), candidate.identity)).path
             chosen[disks.name][index] = path
             taken.add(path)
 
     def claimed(disks: Disks, reference: str) -> list[Candidate]:
         known = matching[disks.name]
-        return [known[path]._replace(blank=True) for path in claims.get(reference, ()) if path in known]
+        return [known[path]._replace(holds="") for path in claims.get(reference, ()) if path in known]
 
     for disks in wanted:
         for index in range(disks.number):
@@ -140,8 +158,13 @@ def choose(
         for index in range(disks.number):
             settle(disks, index, claimed(disks, disks.name))
     # Who names one disk goes before who would be content with any.
-    for disks in sorted(wanted, key=lambda disks: not (disks.serial or disks.wwn or disks.id_path)):
-        free = [candidate for candidate in matching[disks.name].values() if candidate.free]
+    for disks in sorted(wanted, key=lambda disks: not disks.named):
+        any_content = disks.named or disks.allow_data
+        free = [
+            candidate
+            for candidate in matching[disks.name].values()
+            if candidate.free and (any_content or candidate.begun or not candidate.holds)
+        ]
         for index in range(disks.number):
             settle(disks, index, free)
         if "" in chosen[disks.name]:
@@ -154,7 +177,7 @@ def matches(disks: Disks, candidate: Candidate) -> bool:
     """Whether a disk is what is wanted, be it free or not."""
     return (
         (disks.serial is None or disks.serial == candidate.serial)
-        and (disks.wwn is None or _plain_wwn(disks.wwn) == _plain_wwn(candidate.wwn))
+        and (disks.wwn is None or plain_wwn(disks.wwn) == plain_wwn(candidate.wwn))
         and (disks.model is None or disks.model == candidate.model)
         and (disks.rotational is None or disks.rotational == candidate.rotational)
         and (disks.min_size is None or candidate.size >= disks.min_size)
@@ -166,24 +189,37 @@ def matches(disks: Disks, candidate: Candidate) -> bool:
     )
 
 
-def _plain_wwn(wwn: str) -> str:
-    """A WWN as the kernel writes it (``naa.5000c5…``), as udev does (``0x5000c5…``), or bare."""
-    lowered = wwn.lower()
-    for prefix in ("naa.", "eui.", "0x"):
-        if lowered.startswith(prefix):
-            return lowered[len(prefix) :]
-    return lowered
-
-
 def _too_few(disks: Disks, matching: list[Candidate], others: list[str]) -> str:
     """``others`` are those that other names got."""
     words = {
-        word: value for word, value in disks._asdict().items() if value is not None and word not in ("name", "number")
+        word: value
+        for word, value in disks._asdict().items()
+        if value is not None and word not in ("name", "number", "allow_data")
     }
     said = ", ".join(
         f"{word}: {show_size(value) if word.endswith('_size') else value}" for word, value in words.items()
     )
     found = f"{len(matching)} match ({said})"
-    used = [candidate.path for candidate in matching if not candidate.free and candidate.path not in others]
-    why = [f"{' '.join(used)} in use by others"] * bool(used) + [f"{' '.join(others)} chosen for others"] * bool(others)
-    return f"disks {disks.name}: {disks.number} wanted, and {found}" + (f", {', '.join(why)}" if why else "")
+    used = [
+        candidate.path
+        for candidate in matching
+        if not candidate.free and candidate.readable and candidate.path not in others
+    ]
+    dead = [candidate.path for candidate in matching if not candidate.readable and candidate.path not in others]
+    why = [
+        f"{' '.join(paths)} {what}"
+        for paths, what in ((used, "in use by others"), (others, "chosen for others"), (dead, "cannot be read"))
+        if paths
+    ]
+    short = f"disks {disks.name}: {disks.number} wanted, and {found}" + (f", {', '.join(why)}" if why else "")
+    held = [
+        f"{candidate.shown or candidate.path} holds {candidate.holds}"
+        for candidate in matching
+        if candidate.free and candidate.holds and candidate.path not in others
+    ]
+    if disks.named or disks.allow_data or not held:
+        return short
+    return (
+        f"{short}. Only blank ones are chosen, and {'; '.join(held)}. Choose fewer, put blank disks in, or, where that "
+        "is not needed any more, say allow_data in this entry and permit it by allow_destroy"
+    )

@@ -48,7 +48,7 @@ _INDEXED = re.compile(r"(.+)\[(\d+)\]")
 #: Where an item names devices.
 _DEVICES = {
     "partitions": ("device",),
-    "raids": ("devices", "spare_devices", "write_mostly_devices"),
+    "raids": ("devices", "spare_devices", "write_mostly_devices", "discard_devices"),
     "bcaches": ("backing_device", "cache_device"),
     "drives": ("devices",),
     "filesystems": ("device",),
@@ -108,7 +108,7 @@ def _node(section: str, item: Item) -> Node:
     if isinstance(item, Drive):
         # A device is one of its volumes; the drive's own name is none.
         names += tuple(f"{item.name}/{volume.name}" for volume in item.volumes or ())
-        uses = item.volumes or ()
+        uses = tuple(volume for volume in item.volumes or () if volume.state != "absent")
     if isinstance(item, OnDevice):
         uses = (item.use,)
     if section in _UNNAMED:
@@ -136,7 +136,7 @@ def role(place: str) -> str:
     option = place.rpartition(": ")[2].partition("[")[0]
     if option == "device" and place.startswith("partitions: "):
         return "partitioned"
-    return {"write_mostly_devices": "again", "cache_device": "cache"}.get(option, "")
+    return {"write_mostly_devices": "again", "discard_devices": "again", "cache_device": "cache"}.get(option, "")
 
 
 def bound(section: str, item: Item, where: Mapping[str, tuple[str, ...]]) -> Item:
@@ -178,18 +178,42 @@ def check_once(
     ordered: Iterable[Node],
     items: Mapping[Node, Item],
     where: Mapping[str, tuple[str, ...]],
-    key: Callable[[str], str],
+    key: Callable[[str, str], str],
 ) -> None:
-    """Raises StorageError for a device that two items name; ``key`` is the device that a path or a name means."""
+    """Raises StorageError for a device that two items name; ``key`` is the device that a path or a name means in a
+    role.
+    """
     places: dict[str, str] = {}
     for node in ordered:
         for reference in node.references if items[node].state != "absent" else ():
             here = role(reference.place)
             for text in resolve(reference.text, where) if here != "again" else ():
-                device = key(text)
+                device = key(text, here)
                 if device in places and (not here or role(places[device]) != here):
                     raise StorageError(f"{places[device]} and {reference.place} both mean {device}")
                 places[device] = reference.place
+
+
+def check_mounts(
+    items: Mapping[Node, Item], where: Mapping[str, tuple[str, ...]], key: Callable[[str, str], str]
+) -> None:
+    """Raises StorageError for a device that two items mount in two places; ``key`` as for check_once."""
+    found: dict[str, tuple[str, str]] = {}
+    for node, item in items.items():
+        uses: dict[str, str | None] = {}
+        if isinstance(item, OnDevice):
+            uses = {item.device: item.use.mount_point}
+        elif isinstance(item, Drive):
+            uses = {f"{item.name}/{volume.name}": volume.mount_point for volume in item.volumes or ()}
+        for name, point in uses.items():
+            if point is None or item.state == "absent":
+                continue
+            for path in resolve(name, where):
+                place, other = found.setdefault(key(path, ""), (node.place, point))
+                if other != point:
+                    raise StorageError(
+                        f"{place} wants {path} on {other or 'no mount point'}, and {node.place} on {point}"
+                    )
 
 
 def permitted_by_name(text: str, name: str) -> str:

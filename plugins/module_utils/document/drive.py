@@ -10,10 +10,20 @@ from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
 from .filesystem import TYPES, USE_OPTIONS, Use, parse_use
-from .names import check_distinct, known_name
+from .names import check_distinct, check_name, known_name
 from .sizes import Size, parse_size
 
 STATES = ("online", "offline", "absent")
+VOLUME_STATES = ("present", "absent")
+
+#: What LVM reserves in names for parts that it makes itself: anywhere, and at the start.
+_RESERVED = (
+    *("_cdata", "_cmeta", "_corig", "_cpool", "_cvol", "_imeta", "_iorig", "_mimage", "_mlog", "_pmspare", "_rimage"),
+    *("_rmeta", "_tdata", "_tmeta", "_vdata", "_vorigin", "_wcorig"),
+)
+_RESERVED_STARTS = ("pvmove", "snapshot")
+#: Characters of a name that the device mapper takes (dashes count twice there), and of group and volume together.
+_LONGEST_MAPPED, _LONGEST_BOTH = 127, 124
 
 VOLUME_OPTIONS: dict[str, dict[str, Any]] = {
     "size": {"type": "str"},
@@ -28,7 +38,11 @@ NESTED_OPTIONS: dict[str, dict[str, Any]] = {
     "volumes": {
         "type": "list",
         "elements": "dict",
-        "options": {"name": {"type": "str", "required": True}, **VOLUME_OPTIONS},
+        "options": {
+            "name": {"type": "str", "required": True},
+            **VOLUME_OPTIONS,
+            "state": {"type": "str", "choices": list(VOLUME_STATES), "default": "present"},
+        },
     },
     "remove_foreign_devices": {"type": "bool"},
     "allow_shrink": {"type": "bool"},
@@ -50,10 +64,11 @@ class Volume(NamedTuple):
     mount_point: str | None = None
     mount_options: str | None = None
     boot_required: bool | None = None
+    state: str = "present"
 
     @property
     def use(self) -> Use:
-        return Use(*self[2:])
+        return Use(self.filesystem, self.label, self.mount_point, self.mount_options, self.boot_required)
 
 
 class Drive(NamedTuple):
@@ -82,7 +97,9 @@ def parse(item: Mapping[str, Any], root: bool = False, lenient: bool = False) ->
         flat = [option for option in ("volume_name", *VOLUME_OPTIONS) if item.get(option) is not None]
         if flat:
             raise StorageError(f"drive {name}: {', '.join(flat)} beside `volumes`; say it of one of those")
-        volumes = tuple(_volume(volume, name, root, lenient) for volume in item["volumes"])
+        volumes = tuple(
+            _volume(volume, name, root, lenient, volume.get("state") or "present") for volume in item["volumes"]
+        )
     elif "volumes" in item and "volume_name" not in item:
         volumes = None
     else:
@@ -102,10 +119,34 @@ def parse(item: Mapping[str, Any], root: bool = False, lenient: bool = False) ->
             raise StorageError(f"drive {name}: `devices` is empty; a drive has at least one")
         check_distinct(drive.devices, f"drive {name}")
     check_distinct(tuple(volume.name for volume in volumes or ()), f"drive {name}: volumes")
+    gone = [volume.name for volume in volumes or () if volume.state == "absent"]
+    if gone and drive.state == "offline":
+        raise StorageError(f"drive {name}: volume {gone[0]} is to be absent, and the drive offline; remove it first")
     return drive
 
 
-def _volume(item: Mapping[str, Any], drive: str, root: bool, lenient: bool) -> Volume:
-    name = known_name(str(item["name"]), f"drive {drive}: volume", 127 - len(drive), lenient)
+def _volume(item: Mapping[str, Any], drive: str, root: bool, lenient: bool, state: str = "present") -> Volume:
+    name = str(item["name"])
+    if not lenient:
+        check_volume_name(name, drive)
     use = parse_use(item, item.get("filesystem"), f"drive {drive}: volume {name}", root)
-    return Volume(name, None if item.get("size") is None else parse_size(item["size"]), *use)
+    size = None if item.get("size") is None else parse_size(item["size"])
+    return Volume(name, size, *use, state=state)
+
+
+def mapper_name(group: str, volume: str) -> str:
+    """What the device mapper calls a logical volume."""
+    return f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
+
+
+def check_volume_name(name: str, drive: str) -> None:
+    """Raises StorageError for a name that LVM does not give to a logical volume."""
+    check_name(name, f"drive {drive}: volume", longest=127)
+    what = f"drive {drive}: volume {name}"
+    kept = [f"begin with {start}" for start in _RESERVED_STARTS if name.startswith(start)]
+    kept += [f"contain {part}" for part in _RESERVED if part in name]
+    if kept:
+        raise StorageError(f"{what}: LVM reserves names that {kept[0]}; choose another name")
+    over = max(len(drive) + len(name) - _LONGEST_BOTH, len(mapper_name(drive, name)) - _LONGEST_MAPPED)
+    if over > 0:
+        raise StorageError(f"{what}: the names of drive and volume are {over} characters too long for LVM; shorten one")

@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 class Use(NamedTuple):
-    """What a device is to carry, and how that is used. None: leave it as it is."""
+    """What a device is to carry, and how that is used. None: leave it as it is; an empty ``mount_point``: unmounted."""
 
     filesystem: str | None = None
     label: str | None = None
@@ -65,12 +65,6 @@ def parse(item: Mapping[str, Any], root: bool = False) -> OnDevice:
     return OnDevice(device, use, item.get("state") or "present")
 
 
-def check_label(label: str, what: str) -> None:
-    """Raises StorageError for a label that no new filesystem gets."""
-    if not _LABEL.fullmatch(label):
-        raise StorageError(f"{what}: label {label!r} holds a character that is no letter, digit or any of _ . : + -")
-
-
 def check_mount_options(options: str, what: str) -> None:
     """Raises StorageError for options that would not stand in fstab."""
     if any(c.isspace() for c in options):
@@ -80,7 +74,13 @@ def check_mount_options(options: str, what: str) -> None:
 def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool = False) -> Use:
     """``what`` is for errors: whose words these are. ``root``: it may be mounted there."""
     mount_point = item.get("mount_point")
-    if mount_point is not None:
+    if mount_point == "":
+        for word in ("mount_options", "boot_required"):
+            if item.get(word) is not None:
+                raise StorageError(
+                    f"{what}: {word} beside an empty mount_point, which unmounts it; leave one of them out"
+                )
+    elif mount_point is not None:
         if not mount_point.startswith("/") or any(c in mount_point for c in "\n\0"):
             raise StorageError(f"{what}: mount_point {mount_point!r} is not an absolute path")
         mount_point = posixpath.normpath("/" + mount_point.lstrip("/"))
@@ -88,10 +88,13 @@ def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool =
             raise StorageError(f"{what}: mount_point / is the host's own root")
         if kind == "swap":
             raise StorageError(f"{what}: it is to be swap, which has no mount_point")
-    label = item.get("label")
-    if label is not None:
-        check_label(label, what)
     options = item.get("mount_options")
     if options is not None:
         check_mount_options(options, what)
-    return Use(kind, label, mount_point, options, item.get("boot_required"))
+    return Use(kind, item.get("label"), mount_point, options, item.get("boot_required"))
+
+
+def check_new_label(label: str, what: str) -> None:
+    """Raises StorageError for a label that no filesystem is given here. One that it has already may be any."""
+    if not _LABEL.fullmatch(label):
+        raise StorageError(f"{what}: label {label!r} holds a character that is no letter, digit or any of _ . : + -")

@@ -33,3 +33,12 @@ def check_distinct(devices: tuple[str, ...], what: str) -> None:
     for device in devices:
         if devices.count(device) > 1:
             raise StorageError(f"{what}: {device} is named twice")
+
+
+def plain_wwn(wwn: str) -> str:
+    """A WWN as the kernel writes it (``naa.5000c5…``), as udev does (``0x5000c5…``), or bare."""
+    lowered = wwn.lower()
+    for prefix in ("naa.", "eui.", "0x"):
+        if lowered.startswith(prefix):
+            return lowered[len(prefix) :]
+    return lowered

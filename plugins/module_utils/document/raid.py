@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from .names import check_distinct, known_name
+from .names import check_distinct, check_name
 from .sizes import parse_bytes
 
 LEVELS = ("0", "1", "4", "5", "6", "10")
@@ -28,6 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "devices": {"type": "list", "elements": "str"},
     "spare_devices": {"type": "list", "elements": "str"},
     "write_mostly_devices": {"type": "list", "elements": "str"},
+    "discard_devices": {"type": "list", "elements": "str"},
     "chunk_size": {"type": "str"},
     "layout": {"type": "str"},
     "size": {"type": "str"},
@@ -51,7 +52,7 @@ class Raid(NamedTuple):
 
     ``chunk_size`` in bytes; ``uuid`` as 32 lower-case hexadecimal digits; ``layout`` in mdadm's words. ``size`` is what
     is used of each member, in bytes, ``largest`` all that they have room for. ``scrub`` is an act: what to go through
-    the array for, check or repair.
+    the array for, check or repair. ``discard_devices`` are those whose own version of the data is given up.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Raid(NamedTuple):
     allow_shrink: bool = False
     allow_unprotected_reshape: bool = False
     scrub: str | None = None
+    discard_devices: tuple[str, ...] | None = None
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -83,7 +85,7 @@ class Raid(NamedTuple):
 def parse(item: Mapping[str, Any], lenient: bool = False) -> Raid:
     """A Raid from an item of the document. Raises StorageError for what cannot be (``lenient``: but its name)."""
     raid = Raid(
-        name=known_name(str(item["name"]), "array", 32, lenient),
+        name=str(item["name"]) if lenient else _name(str(item["name"])),
         level=item.get("level"),
         devices=_tuple(item.get("devices")),
         spare_devices=_tuple(item.get("spare_devices")),
@@ -99,6 +101,7 @@ def parse(item: Mapping[str, Any], lenient: bool = False) -> Raid:
         allow_shrink=bool(item.get("allow_shrink")),
         allow_unprotected_reshape=bool(item.get("allow_unprotected_reshape")),
         scrub=item.get("scrub"),
+        discard_devices=_tuple(item.get("discard_devices")),
     )
     check_distinct(raid.references, f"array {raid.name}")
     if raid.level == "0" and raid.spare_devices:
@@ -119,6 +122,15 @@ def parse(item: Mapping[str, Any], lenient: bool = False) -> Raid:
     if raid.layout is not None and raid.level is not None:
         check_layout(raid.name, raid.level, raid.layout)
     return raid
+
+
+def _name(name: str) -> str:
+    """The name itself, if an array can have it; that of another host's array may be HOST:NAME."""
+    home, colon, own = name.rpartition(":")
+    check_name(own, "array", longest=32 - len(home + colon))
+    if colon:
+        check_name(home, "host of the array", longest=32)
+    return name
 
 
 def _bitmap(item: Mapping[str, Any]) -> str | None:
@@ -158,6 +170,17 @@ def redundancy(level: str, members: int, layout: str = "") -> int:
     if level == "10":
         return copies(layout) - 1
     return members - 1 if level == "1" else {"4": 1, "5": 1, "6": 2}.get(level, 0)
+
+
+def can_run(level: str, members: int, slots: Collection[int], layout: str = "") -> bool:
+    """Whether an array holds all its data with members in these places only."""
+    if level != "10":
+        return len(set(slots)) >= members - redundancy(level, members)
+    near = int(layout[1:] or 2) if layout[:1] in ("", "n") else 1
+    return all(
+        any((first + number) % members in slots for number in range(copies(layout)))
+        for first in range(0, members * near, near)
+    )
 
 
 def data_members(level: str, members: int, layout: str = "") -> float:

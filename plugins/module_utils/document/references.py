@@ -39,6 +39,35 @@ def check_names(nodes: Iterable[Node]) -> dict[str, Node]:
     return _each_once(nodes, lambda node: node.names, "name")
 
 
+def known_names(nodes: Iterable[Node]) -> dict[str, Node]:
+    """The items by their names, and by section and name, for a host may have an array and a volume group of one name.
+
+    Raises StorageError where two of one section have one name, and for a reference that may mean two items.
+    """
+    nodes = tuple(nodes)
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        for name in node.names:
+            found.setdefault(name, []).append(node)
+    known: dict[str, Node] = {}
+    for name, named in found.items():
+        by_section = {node.section: node for node in named}
+        if len(by_section) < len(named) or ("disks" in by_section and len(named) > 1):
+            check_names(node._replace(names=(name,)) for node in named)
+        # A drive's own name is no device.
+        devices = [node for node in named if node.section != "drives" or "/" in name] or named
+        if len(devices) == 1:
+            known[name] = devices[0]
+        known.update({f"{section}: {name}": node for section, node in by_section.items()})
+    for node in nodes:
+        for reference in node.references:
+            name = reference.text.partition("[")[0]
+            if name in found and name not in known:
+                places = " and ".join(f"{other.section}: {name}" for other in found[name])
+                raise StorageError(f"{reference.place}: {name} may mean {places}; say which one with its section")
+    return known
+
+
 def _each_once(nodes: Iterable[Node], keys: Callable[[Node], tuple[str, ...]], what: str) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for node in nodes:

@@ -16,8 +16,8 @@ Branch = Mapping[str, Any]
 def draw(tree: Sequence[Branch]) -> str:
     """The lines of a tree, each of name, type, size, and what else there is to say.
 
-    A branch has ``name``, ``type``, ``size`` (bytes), ``holds``, ``mount_points``, ``health`` and ``children``. What
-    lies on several devices is drawn below the first of them, and only named below the others.
+    A branch has ``name``, ``type``, ``size`` (bytes), ``holds``, ``mount_points``, ``health`` and ``children``, and may
+    have ``options``. What lies on several devices is drawn below the first of them, and only named below the others.
     """
     rows = list(_rows(tree, set()))
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
@@ -48,6 +48,8 @@ def _rows(tree: Sequence[Branch], drawn: set[str], lead: str | None = None) -> I
 def _rest(branch: Branch) -> str:
     words = [str(branch.get("holds") or "")]
     words += [f"on {point}" for point in branch.get("mount_points") or ()]
+    options = branch.get("options") or ()
+    words += [f"({', '.join(options)})"] if options else []
     health = branch.get("health") or ()
     words += [f"[{', '.join(health)}]"] if health else []
     return " ".join(word for word in words if word)

@@ -48,21 +48,70 @@ class Inspect(NamedTuple):
         return f"{'erase' if self.wipe else 'refuse'} old signatures in {self.path}"
 
 
-class Vacate(NamedTuple):
-    """Run a command that needs a new device for itself, while udev activates logical volumes out of old bytes in it.
+class NoVolume(NamedTuple):
+    """Make sure that nobody made a logical volume there (``/dev/GROUP/VOLUME``) meanwhile: undoing would remove it."""
 
-    udev's rules leave the activation to a service of systemd's: nothing tells when the last of it is over.
+    path: str
+
+    def __str__(self) -> str:
+        return f"check that there is no volume {self.path}"
+
+
+class DropVolume(NamedTuple):
+    """Remove a logical volume (``/dev/GROUP/VOLUME``), unless LVM made none."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"lvremove --yes {self.path}"
+
+
+class Unlabel(NamedTuple):
+    """Take the label of a physical volume off a device, unless LVM wrote none. LVM refuses that for one in a group."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"pvremove {self.path}"
+
+
+class InGroup(NamedTuple):
+    """Make sure that devices still are in their volume group: LVM takes all of them out of it, or none."""
+
+    group: str
+    paths: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"check that {' '.join(self.paths)} are in group {self.group}"
+
+
+class EraseTables(NamedTuple):
+    """Erase the headers of a GPT that wipefs does not find, since they were written for sectors of another size."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"erase the headers of a GPT of any sector size on {self.path}"
+
+
+class Vacate(NamedTuple):
+    """Run a command that needs a device for itself, while udev may still put it to use by what it holds.
+
+    Out of old bytes in a new device logical volumes are activated, by a service of systemd's: nothing tells when the
+    last of it is over. ``array``: the one that the device was taken out of, and that may be given it again.
     """
 
     path: str
     command: tuple[str, ...]
+    array: str = ""
 
     @property
     def programs(self) -> tuple[str, ...]:
         return self.command[:1]
 
     def __str__(self) -> str:
-        return f"deactivate logical volumes on {self.path}, {' '.join(self.command)}"
+        what = f"keep {self.path} out of {self.array}" if self.array else f"deactivate logical volumes on {self.path}"
+        return f"{what}, {' '.join(self.command)}"
 
 
 class Release(NamedTuple):
@@ -83,6 +132,8 @@ class DropStripes(NamedTuple):
     """
 
     array: str
+    #: Only if the array does nothing of its own.
+    idle: bool = False
 
     def __str__(self) -> str:
         return f"empty the stripe cache of {self.array}"
@@ -114,32 +165,39 @@ class Rebuilt(NamedTuple):
 
 
 class Idle(NamedTuple):
-    """Wait until an array does nothing of its own: no resync, recovery, reshape or check; then as DropStripes, since
-    a spare takes a member's place without asking.
+    """Wait until an array does nothing of its own: no resync, recovery, reshape or check.
+
+    ``then``: what is done once the host's lock is held again, since a spare takes a member's place without asking.
     """
 
     array: str
     timeout: int = 7 * 24 * 3600
+
+    @property
+    def then(self) -> tuple[DropStripes, ...]:
+        return (DropStripes(self.array, idle=True),)
 
     def __str__(self) -> str:
         return f"wait until {self.array} is idle"
 
 
 class Grow(NamedTuple):
-    """Grow a mounted filesystem to the end of its device."""
+    """Grow a mounted filesystem to the end of its device, which is the ``number``-th of the filesystem's."""
 
     type: str
     path: str
     mount_point: str
+    number: int = 1
 
     @property
     def programs(self) -> tuple[str, ...]:
         kind = KINDS.get(self.type)
-        return kind.grow(self.path, self.mount_point)[:1] if kind else ()
+        return kind.grow(self.path, self.mount_point, self.number)[:1] if kind else ()
 
     def __str__(self) -> str:
         kind = KINDS.get(self.type)
-        return " ".join(kind.grow(self.path, self.mount_point)) if kind else f"grow what is on {self.path}"
+        words = kind.grow(self.path, self.mount_point, self.number) if kind else ("grow what is on", self.path)
+        return " ".join(words)
 
 
 class Relabel(NamedTuple):

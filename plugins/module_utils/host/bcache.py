@@ -21,17 +21,24 @@ from .bcache_attach import (
     REGISTER,
     Steps,
     bind,
+    creation,
     detach_step,
     device_path,
     grow,
+    is_for_others,
+    leaving,
     register,
+    removal,
     replace_backing,
     set_of,
     step,
     stop_step,
 )
-from .safety import blank, check_unused, describe_content, take, wipe_steps
+from .bcache_health import of_backing, of_cache_set
+from .findings import of_devices, told
+from .safety import blank, check_boot, check_unused, describe_content, is_own, take, wipe_steps
 from .state import Backing, CacheSet, Device, Host, Signature, replace_item
+from .unfinished import anew, begun, forget, same_uuid
 
 _SIGNATURE = Signature("bcache")
 _BUCKET_SIZE = 512 << 10
@@ -59,7 +66,7 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     more, host, cache_set = _cache(host, want, backing, allow)
     steps += more
     if backing is None:
-        more, host, backing = _create(host, want, allow)
+        more, host, backing = _create(host, want, cache_set, allow)
     else:
         more, host = tunables.keep_backing(host, want.name, want.tunables, new=False)
     steps += more
@@ -70,9 +77,15 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     old = set_of(host, backing)
     more, host, backing = bind(host, want, backing, cache_set, allow)
     steps += more
-    if old and not any(other.cache_set == old.uuid for other in host.backings):
-        more, host = _remove_cache_set(host, want, old, unseen=False)
+    if old and not is_for_others(host, old):
+        more, host = _remove_cache_set(host, want, old, backing, _check_others(host, want, old, allow))
         steps += more
+    left = _left_behind(host, want, backing)
+    if left:
+        more, host = _remove_cache_set(host, want, left, backing, _check_others(host, want, left, allow))
+    else:
+        more, host = forget(host, leaving(want))
+    steps += more
     more, host, backing = grow(host, want, backing)
     steps += more
     more, host, backing = tunables.tune(host, want, backing, cache_set)
@@ -85,6 +98,13 @@ def _find(host: Host, want: Bcache) -> Backing | None:
     labelled = [backing for backing in host.backings if backing.name == want.name]
     if len(labelled) > 1:
         paths = " and ".join(backing.device for backing in labelled)
+        if labelled[0].uuid and len({backing.uuid for backing in labelled}) == 1:
+            running = "".join(f"; {one.bcache} runs on {one.device} now" for one in labelled if one.bcache)
+            raise Refused(
+                f"bcache {want.name}: {paths} are copies of one backing device (UUID {labelled[0].uuid}){running}. "
+                "Their superblocks do not say which is newer, and a boot takes either; one was to be here. Find out "
+                "which is wanted, and disconnect the other"
+            )
         raise Refused(f"bcache {want.name}: {paths} both carry this label; give one of them another one")
     found = labelled[0] if labelled else None
     device = host.find(want.backing_device) if want.backing_device else None
@@ -126,10 +146,10 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
         cache_set = None
     if cache_set is None:
         steps += take(host, device, f"the cache of {want.name}", "cache_device", allow)
-        bucket_size = _bucket_size(want, device)
-        cache_set = CacheSet(new_uuid(f"cache-set-on-{device.path}"), device.path, bucket_size)
+        bucket_size, block_size = _bucket_size(want, device), _block_size(want, device)
+        cache_set = CacheSet(new_uuid(f"cache-set-on-{device.path}"), device.path, bucket_size, block_size)
         uuid, bucket = f"--cset-uuid={cache_set.uuid}", f"--bucket={bucket_size}"
-        argv = ("make-bcache", "--cache", device.path, uuid, bucket, *_format_options(want))
+        argv = ("make-bcache", "--cache", device.path, uuid, bucket, *_format_options(want, device, block_size))
         steps += (
             step(
                 "format",
@@ -142,6 +162,8 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
         )
         host = host.with_content(device.path, _SIGNATURE, held_by="bcache")
         host = host._replace(cache_sets=(*host.cache_sets, cache_set))
+    elif not cache_set.registered:
+        is_own(host, device, f"bcache {want.name}", allow=False)
     for option, wanted, found in (
         ("bucket_size", want.bucket_size, cache_set.bucket_size),
         ("block_size", want.block_size, cache_set.block_size),
@@ -151,6 +173,7 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
                 f"bcache {want.name}: {option} of the cache set on {device.path} is {show_size(found)}, and "
                 f"{show_size(wanted)} is wanted; it is fixed when the cache is made"
             )
+    _check_block_size(want, device, backing, cache_set)
     if not cache_set.registered:
         directory = f"/sys/fs/bcache/{cache_set.uuid}"
         steps += (
@@ -179,26 +202,51 @@ def _bucket_size(want: Bcache, device: Device) -> int:
     return size
 
 
-def _format_options(want: Bcache) -> list[str]:
-    return [f"--block={want.block_size}"] if want.block_size else []
+def _block_size(want: Bcache, device: Device, least: int = 0) -> int:
+    """As wanted, else the device's sectors, or what its cache has where that is more."""
+    size = want.block_size or max(device.sector, least)
+    if size < device.sector:
+        raise StorageError(
+            f"bcache {want.name}: block_size is {show_size(size)}, and {device.path} has sectors of {device.sector} "
+            "bytes; it cannot be less than that"
+        )
+    return size
 
 
-def _create(host: Host, want: Bcache, allow: bool) -> tuple[Steps, Host, Backing]:
+def _check_block_size(want: Bcache, device: Device, backing: Backing | None, cache_set: CacheSet) -> None:
+    """Raises Refused for a cache whose blocks are larger than those of what it caches: the kernel attaches none."""
+    if backing and 0 < backing.block_size < cache_set.block_size and backing.cache_set != cache_set.uuid:
+        raise Refused(
+            f"bcache {want.name}: {device.path} has sectors of {device.sector} bytes, and as a cache blocks of "
+            f"{show_size(cache_set.block_size)}; {backing.device} was made for blocks of "
+            f"{show_size(backing.block_size)}, and no cache of larger ones is attached to it. Name a cache device with "
+            "smaller sectors"
+        )
+
+
+def _format_options(want: Bcache, device: Device, block_size: int) -> list[str]:
+    return [f"--block={block_size}"] if want.block_size or block_size != device.sector else []
+
+
+def _create(host: Host, want: Bcache, cache_set: CacheSet | None, allow: bool) -> tuple[Steps, Host, Backing]:
     """The backing device, formatted."""
     if want.backing_device is None:
         raise StorageError(f"bcache {want.name} does not exist, and to create it, say also: backing_device")
     device = host.device(want.backing_device, f"bcache {want.name}")
     taken = take(host, device, f"backing device of {want.name}", "backing_device", allow)
+    block_size = _block_size(want, device, cache_set.block_size if cache_set else 0)
     kept, host = tunables.keep_backing(host, want.name, want.tunables, new=True)
     made = step(
         "format",
         want,
         f"{device.path} as a backing device",
-        Command(("make-bcache", "--bdev", device.path, *_format_options(want))),
+        Command(("make-bcache", "--bdev", device.path, *_format_options(want, device, block_size))),
         claims=(blank(device),),
         flush=(device.path,),
+        intent=creation(want, device.path)._replace(last=False),
     )
-    backing = Backing(device.path, uuid="")
+    host = anew(host, creation(want).thing)
+    backing = Backing(device.path, uuid="", block_size=block_size)
     host = host.with_content(device.path, _SIGNATURE, held_by=device_path(want.name))
     return (*kept, *taken, made), host._replace(backings=(*host.backings, backing)), backing
 
@@ -227,6 +275,13 @@ def _warnings(host: Host, want: Bcache, backing: Backing) -> tuple[str, ...]:
             f"bcache {want.name} lost its cache set {backing.cache_set} and runs without. If that came back, the "
             "kernel would attach it with what it held then: say another cache_device, or '' for none",
         )
+    own = [known for known in host.cache_sets if known.uuid == backing.cache_set]
+    wrong = [
+        *of_devices(host, backing.device, *(known.device for known in own)),
+        *(finding for finding in of_backing(backing) if finding.problem != "no cache"),
+        *(finding for known in own for finding in of_cache_set(known)),
+    ]
+    said += told(f"bcache {want.name}", *wrong)
     used = {other.cache_set for other in host.backings}
     return said + tuple(
         f"the cache set on {known.device} serves no bcache here; state absent with that cache_device removes it"
@@ -238,21 +293,18 @@ def _warnings(host: Host, want: Bcache, backing: Backing) -> tuple[str, ...]:
 def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> Plan:
     """Top-down: what is inside, the dirty data written back, the cached device, the cache, the label last."""
     steps: Steps = ()
-    cache_set = _own_cache_set(host, want, backing)
+    left = _left_behind(host, want, backing)
+    cache_set = _own_cache_set(host, want, backing) or left
     if backing:
         more, host = _empty(host, want, backing, allow)
         steps += more
         if backing.registered:
-            more, host = _shut_down(host, want, backing)
+            more, host = _shut_down(host, want, backing, cache_set)
             steps += more
     if cache_set:
-        flushed = bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
-        if not flushed and not allow:
-            raise Refused(
-                f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
-                "data of a backing device that is not here. Set allow_destroy to give that up."
-            )
-        more, host = _remove_cache_set(host, want, cache_set, unseen=not flushed)
+        runs = cache_set is left or bool(backing and backing.attached and backing.cache_set == cache_set.uuid)
+        lost = _check_others(host, want, cache_set, allow, runs)
+        more, host = _remove_cache_set(host, want, cache_set, backing, lost)
         steps += more
     if backing:
         device = host.devices[backing.device]
@@ -261,7 +313,11 @@ def _absent(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> P
         host = host.with_content(device.path)
         host = host._replace(backings=tuple(other for other in host.backings if other.device != backing.device))
     more, host = tunables.forget(host, want.name, tunables.backing_rules(want.name))
-    return Plan(steps + more, host)
+    steps += more
+    for thing in (creation(want).thing, leaving(want)):
+        more, host = forget(host, thing, (backing.bcache,) if backing else ())
+        steps += more
+    return Plan(steps, host)
 
 
 def _own_cache_set(host: Host, want: Bcache, backing: Backing | None) -> CacheSet | None:
@@ -274,8 +330,7 @@ def _own_cache_set(host: Host, want: Bcache, backing: Backing | None) -> CacheSe
             f"bcache {want.name}: its cache set is the one on {found.device if found else '-'}, not the one on "
             f"{named.device} as said"
         )
-    others = [other for other in host.backings if found and other.cache_set == found.uuid and other is not backing]
-    return None if others else found
+    return None if found is None or is_for_others(host, found, backing) else found
 
 
 def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Steps, Host]:
@@ -292,28 +347,75 @@ def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Ste
     content = host.content(device.path)[device.path]
     if not content.signatures:
         return (), host
-    if not allow:
+    if not host.may_lose(device.path, allow):
         raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+    check_boot(host, device.path, content, what)
     return wipe_steps([(device, content)]), host.with_content(device.path)
 
 
-def _shut_down(host: Host, want: Bcache, backing: Backing) -> tuple[Steps, Host]:
+def _left_behind(host: Host, want: Bcache, backing: Backing | None) -> CacheSet | None:
+    """The cache set that this backing device had let go of when a crash came: nothing of it is dirty there."""
+    if backing is None:
+        return None
+    record = begun(host, leaving(want))
+    used = {other.cache_set for other in host.backings}
+    return next(
+        (
+            known
+            for known in host.cache_sets
+            if record and record.devices == (known.device, backing.device) and same_uuid(record.uuid, known.uuid)
+            if known.uuid not in used and not is_for_others(host, known, backing)
+        ),
+        None,
+    )
+
+
+def _shut_down(host: Host, want: Bcache, backing: Backing, goes: CacheSet | None) -> tuple[Steps, Host]:
     steps: Steps = ()
     if backing.attached:
-        steps += (detach_step(host, want, backing),)
+        steps += (detach_step(host, want, backing, goes),)
     steps += (stop_step(want, backing),)
     return steps, host.without_device(backing.bcache) if backing.bcache else host
 
 
-def _remove_cache_set(host: Host, want: Bcache, cache_set: CacheSet, unseen: bool) -> tuple[Steps, Host]:
+def _check_others(host: Host, want: Bcache, cache_set: CacheSet, allow: bool, runs: bool = True) -> str:
+    """What may be lost with a cache set. Raises Refused where that is not permitted.
+
+    ``runs``: what is dirty of the backing devices that are here has been written back before.
+    """
+    attached = host.attached_to(cache_set.device)
+    clean = {other.uuid for other in host.backings} if runs else set()
+    whose = " and ".join(f'"{one.label.strip()}" (UUID {one.uuid})' for one in attached or () if one.uuid not in clean)
+    if attached is not None and not whose:
+        return ""
+    if not host.may_lose(cache_set.device, allow):
+        told = f"the cache set on {cache_set.device} would be removed, and is also for"
+        remedy = f"set allow_destroy, or name {host.stable(cache_set.device)} in it, to give that data up."
+        raise Refused(
+            f"bcache {want.name}: {told} {whose}, which is not here: dirty data of that would be lost. Bring its "
+            f"backing device back, or {remedy}"
+            if whose and runs
+            else f"bcache {want.name}: nobody can see whether the cache set on {cache_set.device} still holds dirty "
+            f"data of {whose or 'a backing device that is not here'}. Start what it is for, or {remedy}"
+        )
+    return f"dirty data of {whose or 'backing devices'}, not here, if there is any"
+
+
+def _remove_cache_set(
+    host: Host, want: Bcache, cache_set: CacheSet, backing: Backing | None, unseen: str = ""
+) -> tuple[Steps, Host]:
+    """``unseen`` is what may be lost with it, though nobody can see that."""
     device = host.devices[cache_set.device]
+    recorded = removal(want, cache_set, backing) if backing else None
     directory = f"/sys/fs/bcache/{cache_set.uuid}"
     steps: Steps = ()
     if cache_set.registered:
         release = Release(device.path, f"{directory}/unregister")
-        steps += (step("unregister", want, f"cache set on {device.path}", release),)
-    lost = (f"{device.path}: dirty data of backing devices that are not here, if there is any",) if unseen else ()
-    steps += (_wipe_step(want, device, "cache")._replace(destroys=lost),)
+        begin = recorded._replace(last=False) if recorded else None
+        steps += (step("unregister", want, f"cache set on {device.path}", release, intent=begin),)
+    lost = (f"{device.path}: {unseen}",) if unseen else ()
+    steps += (_wipe_step(want, device, "cache")._replace(destroys=lost, intent=recorded),)
+    host = anew(host, leaving(want))
     more, host = tunables.forget(host, want.name, tunables.cache_rules(cache_set.uuid))
     host = host.with_content(device.path)
     return steps + more, host._replace(cache_sets=replace_item(host.cache_sets, cache_set))

@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Refused
-from ..core.plan import Step, Wait, Write, kernel_name
+from ..core.plan import Intent, Step, Wait, Write, kernel_name
 from ..document.bcache import Bcache
 from ..document.sizes import show_size
 from .actions import Inspect, Release
 from .pause import Pause, pause
 from .read import BCACHE_LINKS
-from .safety import usage
+from .safety import is_own, usage
 from .state import BLANK, UNSEEN, Backing, CacheSet, Content, Device, Host, replace_item
+from .unfinished import begun, intent, look
 
 REGISTER = "/sys/fs/bcache/register"
 #: Writing dirty data back takes as long as the slow disk needs for it: seconds, an SSD's worth of hours at most.
@@ -40,6 +41,13 @@ def set_of(host: Host, backing: Backing) -> CacheSet | None:
     return next((known for known in host.cache_sets if known.uuid == backing.cache_set), None)
 
 
+def is_for_others(host: Host, cache_set: CacheSet, backing: Backing | None = None) -> bool:
+    """Whether a cache set stays without this bcache: for another one, or for a volume that it holds itself."""
+    if any(other.cache_set == cache_set.uuid and other is not backing for other in host.backings):
+        return True
+    return any(attached.own_volume for attached in host.attached_to(cache_set.device) or ())
+
+
 def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Steps, Host, Backing]:
     """The kernel knows the backing device, and runs it unless it waits for its cache set."""
     steps: Steps = ()
@@ -48,14 +56,26 @@ def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[S
     own = set_of(host, backing)
     starts = not backing.bcache and bool(not backing.cache_set or (own and own.registered))
     if not backing.registered:
+        if not new:
+            is_own(host, device, f"bcache {want.name}", allow=False)
         steps += (_register_step(want, device, starts),)
         host, backing = replace_backing(host, backing, backing._replace(registered=True, tunables={}))
     if starts:
         host, backing = _started(host, want, backing, BLANK if new else UNSEEN)
     if new:
         cached = cached_path(device)
-        steps += (step("inspect", want, "that it starts out blank", Wait(cached), Inspect(cached, wipe=allow)),)
+        look_into = (Wait(cached), Inspect(cached, wipe=host.may_lose(device.path, allow)))
+        steps += (step("inspect", want, "that it starts out blank", *look_into, intent=creation(want, device.path)),)
+    record = begun(host, creation(want).thing)
+    if record and record.devices == (device.path,) and backing.bcache:
+        more, host = look(host, record, "bcache", want.name, backing.bcache, allow)
+        steps += more
     return steps, host, backing
+
+
+def creation(want: Bcache, *backing: str) -> Intent:
+    """What is on record while its backing device is formatted, until somebody looked into it."""
+    return intent(f"bcache {want.name}", "", *backing)
 
 
 def cached_path(backing: Device) -> str:
@@ -75,7 +95,10 @@ def _started(host: Host, want: Bcache, backing: Backing, content: Content) -> tu
     """The cached device is there."""
     device, link = host.devices[backing.device], device_path(want.name)
     path = cached_path(device)
-    cached = Device(path, size=device.size - backing.offset, link=link, sector=device.sector)
+    sector = max(device.sector, backing.block_size)
+    cached = Device(
+        path, size=device.size - backing.offset, link=link, sector=sector, physical=max(device.physical, sector)
+    )
     host = host.with_device(cached, link, content=content)
     started = backing._replace(bcache=path, attached=bool(backing.cache_set))
     return replace_backing(host, backing, started)
@@ -95,7 +118,8 @@ def bind(
     steps: Steps = ()
     old = set_of(host, backing)
     if backing.attached:
-        steps += (detach_step(host, want, backing),)
+        goes = old if old and not is_for_others(host, old, backing) else None
+        steps += (detach_step(host, want, backing, goes),)
         host, backing = _without_cache(host, backing, "no cache")
     elif old and not backing.bcache:
         raise Refused(
@@ -177,7 +201,17 @@ def _attach_step(host: Host, want: Bcache, backing: Backing, cache_set: CacheSet
     )
 
 
-def detach_step(host: Host, want: Bcache, backing: Backing) -> Step:
+def removal(want: Bcache, old: CacheSet, backing: Backing) -> Intent:
+    """What is on record from when a bcache lets go of its cache until that is blank."""
+    return intent(leaving(want), old.uuid, old.device, backing.device)
+
+
+def leaving(want: Bcache) -> str:
+    return f"removal of the cache of bcache {want.name}"
+
+
+def detach_step(host: Host, want: Bcache, backing: Backing, goes: CacheSet | None) -> Step:
+    """``goes``: the cache set, if it is removed next."""
     device = host.devices[backing.device]
     return step(
         "detach",
@@ -186,7 +220,10 @@ def detach_step(host: Host, want: Bcache, backing: Backing) -> Step:
         Write(device.sysfs("bcache/detach"), "1"),
         Wait(device.sysfs("bcache/state"), ("no cache",), timeout=_DETACH_TIMEOUT),
         Wait(device.sysfs("bcache/dirty_data"), ("0.0k",)),
+        # The state says so before the kernel is done, and until then no other cache can be attached.
+        Wait(device.sysfs("bcache/cache"), gone=True),
         flush=(device.path,),
+        intent=removal(want, goes, backing)._replace(last=False) if goes else None,
     )
 
 

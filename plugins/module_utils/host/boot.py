@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ..core.plan import Command, Edit, Step
-from .state import Host
+from .state import Array, Host
 
 _REBUILD = {
     "update-initramfs": ("update-initramfs", "-u", "-k", "all"),
@@ -18,7 +18,15 @@ _REBUILD = {
 }
 
 
+#: What a line of external metadata says beside its UUID, which no superblock of md's has.
+_EXTERNAL = ("metadata=ddf", "metadata=imsm", "container=")
 _NUMBERED = re.compile(r"md\d+")
+#: How much is left of a name that several arrays have, before a part of the UUID.
+_MOST_SHARED = 23
+
+
+#: What an ARRAY line has in the place of a path where the array is not to be assembled.
+IGNORE = "<ignore>"
 
 
 def array_path(name: str) -> str:
@@ -52,6 +60,8 @@ def _array_line(entry: str) -> ArrayLine | None:
         return None
     device = words[1] if len(words) > 1 and "=" not in words[1] else ""
     uuid = next((word[5:] for word in words if word[:5].upper() == "UUID="), "")
+    if any(word.lower().startswith(_EXTERNAL) for word in words):
+        uuid = ""
     return ArrayLine(device, uuid if uuid.startswith("<") else re.sub("[^0-9a-f]", "", uuid.lower()))
 
 
@@ -64,6 +74,98 @@ def array_lines(host: Host) -> tuple[ArrayLine, ...]:
 def _array_lines(text: str) -> tuple[ArrayLine, ...]:
     found = (_array_line(entry) for entry in _entries(text))
     return tuple(line for line in found if line)
+
+
+def gone_lines(host: Host) -> tuple[ArrayLine, ...]:
+    """Those of which no device here carries the UUID; nobody waits for one that is to be ignored."""
+    found = {"", *(array.uuid for array in host.arrays)}
+    lines = (line for line in array_lines(host) if line.device != IGNORE)
+    return tuple(line for line in lines if line.uuid not in found and not line.uuid.startswith("<"))
+
+
+def gone_line(host: Host, path: str) -> ArrayLine | None:
+    return next((line for line in gone_lines(host) if line.device == path), None)
+
+
+def array_name(host: Host, array: Array) -> str:
+    """What the document calls an array: as mdadm.conf does, else as its superblock, else as the kernel.
+
+    Of several arrays of one name, it is the one's that has the best claim to it, or nobody's.
+    """
+    names = _names(host.files.get(host.boot.conf) or "", host.boot.hostname, host.arrays)
+    return names.get((array.uuid, array.device)) or _kernel_name(array)
+
+
+def claim(host: Host, array: Array) -> int:
+    """How good an array's claim to the name in its superblock is: the smaller, the better.
+
+    mdadm qualifies names with that of the host: another host's array of the same name is another one.
+    """
+    return _claim(host.files.get(host.boot.conf) or "", host.boot.hostname, array)
+
+
+#: Claims to a name: by mdadm.conf, by the superblock of an array of this host, and of another host's.
+_BY_LINE, _OWN, _FOREIGN = range(3)
+
+
+def is_foreign(host: Host, array: Array) -> bool:
+    """Whether an array is another host's by its superblocks, and mdadm.conf does not know it."""
+    return claim(host, array) == _FOREIGN and array.uuid not in [line.uuid for line in array_lines(host)]
+
+
+def _claim(text: str, hostname: str, array: Array) -> int:
+    if _line_name(text, array):
+        return _BY_LINE
+    return _OWN if array.home in ("", "any", _homehost(text, hostname)) else _FOREIGN
+
+
+@cache
+def _homehost(text: str, hostname: str) -> str:
+    """The host that mdadm takes this one for."""
+    words = [entry.partition("#")[0].split() for entry in _entries(text)]
+    said = next((line[1] for line in words if len(line) > 1 and line[0].upper() == "HOMEHOST"), "<system>")
+    return hostname if said.lower() == "<system>" else said
+
+
+def _line_name(text: str, array: Array) -> str:
+    path = _paths(text).get(array.uuid, "")
+    return path.rsplit("/", 1)[1] if path else ""
+
+
+@cache
+def _paths(text: str) -> dict[str, str]:
+    """The paths that mdadm.conf gives to arrays, by UUID; the first line counts."""
+    return {line.uuid: line.device for line in reversed(_array_lines(text)) if line.uuid and "/" in line.device}
+
+
+def _own_name(array: Array) -> str:
+    """The name in an array's superblock. mdadm calls /dev/md0 ``0`` there."""
+    return f"md{array.name}" if array.device == f"/dev/md{array.name}" else array.name
+
+
+def _kernel_name(array: Array) -> str:
+    return array.device.rsplit("/", 1)[-1]
+
+
+@cache
+def _names(text: str, hostname: str, arrays: tuple[Array, ...]) -> dict[tuple[str, str], str]:
+    """The names of arrays by UUID and device, each name once."""
+    claims: dict[str, list[tuple[int, Array]]] = {}
+    for array in arrays:
+        name = _line_name(text, array) or _own_name(array) or _kernel_name(array) or f"array-{array.uuid[:8]}"
+        claims.setdefault(name, []).append((_claim(text, hostname, array), array))
+    names: dict[tuple[str, str], str] = {}
+    for name, claimed in claims.items():
+        best = min(rank for rank, _array in claimed)
+        first = [array for rank, array in claimed if rank == best]
+        for _rank, array in claimed:
+            own = name
+            if first != [array]:
+                own = _kernel_name(array)
+                if not own or own in claims:
+                    own = f"{name[:_MOST_SHARED]}-{array.uuid[:8]}"
+            names[array.uuid, array.device] = own
+    return names
 
 
 def persist(

@@ -12,8 +12,9 @@ from ..document.disk import Candidate
 from ..document.document import Document, Item, claims
 from ..document.references import Node
 from .layout import planner
-from .safety import usage
-from .state import Host
+from .safety import describe_content, usage
+from .state import Content, Host
+from .unfinished import is_half_made
 
 
 def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
@@ -24,14 +25,24 @@ def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[s
 
 def _candidates(host: Host) -> tuple[Candidate, ...]:
     facts = host.disk_facts()
-    contents = host.content(*facts)
+    contents = host.readable(*facts)
     return tuple(
         Candidate(
             path=path,
             **disk._asdict(),
             size=host.devices[path].size,
-            free=not usage(host, host.devices[path]) and not contents[path].busy,
-            blank=not contents[path].signatures,
+            free=path in contents and not usage(host, host.devices[path]) and not contents[path].busy,
+            holds=describe_content(contents[path]) if path in contents else "",
+            begun=path in contents and (_is_empty_table(host, path, contents[path]) or is_half_made(host, path)),
+            readable=path in contents,
+            shown=f"{host.stable(path)} ({disk.serial})" if disk.serial else host.stable(path),
         )
         for path, disk in facts.items()
     )
+
+
+def _is_empty_table(host: Host, path: str, content: Content) -> bool:
+    """Whether a disk holds a partition table and nothing in it, as a task that was cut short leaves it."""
+    found = [signature.type for signature in content.signatures]
+    table = host.table(path) if found == ["gpt"] and not host.devices[path].partitions else None
+    return table is not None and not table.parts

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from ..core.errors import Refused
-from ..document.document import Document, resolve
-from . import survey
+from ..document.document import Document, bound, resolve
+from ..document.raid import Raid
+from . import raid, survey
 from .state import Host
 from .survey import Found
 from .tree import below
@@ -25,6 +26,14 @@ def others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) ->
             for path in resolve(item.name, where)
             if (device := host.find(path))
         }
+    # By whatever the document calls them.
+    partitions = {
+        path for item in document.sections.get("partitions", ()) for path in where[f"partitions: {item.name}"]
+    }
+    for item in document.sections.get("raids", ()):
+        meant = bound("raids", item, where)
+        array = raid.find(host, meant) if isinstance(meant, Raid) else None
+        named |= {("raids", raid.name_of(host, array))} if array else set()
     needed = below(host, *(mount.device for mount in host.mounts if mount.mount_point in _ROOT))
     found = [
         other
@@ -32,6 +41,7 @@ def others(host: Host, document: Document, where: dict[str, tuple[str, ...]]) ->
         if other.section in document.sections
         and (other.section, other.name) not in named
         and not needed.intersection(other.devices)
+        and not (other.section == "partitions" and partitions.intersection(other.devices))
     ]
     return found, host._replace(links={**{path: path for path in host.devices}, **host.links})
 
@@ -46,7 +56,11 @@ def check(host: Host, others: list[Found], allow: tuple[str, ...]) -> None:
                     f"{other.section}: {other.name} is not in the document, and mode exact would remove it, but {path} "
                     f"is in use ({points[0]}). Name it in the document, or put it out of use first"
                 )
-    refused = [f"{other.section}: {other.name}" for other in others if other.name not in allow]
+    refused = [
+        f"{other.section}: {other.name}"
+        for other in others
+        if other.name not in allow and f"{other.section}: {other.name}" not in allow
+    ]
     if refused:
         raise Refused(
             f"not in the document, and mode exact would remove: {', '.join(refused)}. Name them in the document, or "

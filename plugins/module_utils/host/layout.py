@@ -15,6 +15,7 @@ from ..document.document import (
     Item,
     bare,
     bound,
+    check_mounts,
     check_once,
     disk_nodes,
     nodes,
@@ -24,7 +25,8 @@ from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
-from ..document.references import Node, check_names, in_order
+from ..document.references import Node, in_order, known_names
+from .safety import permit
 from .state import UNSEEN, Host
 
 if TYPE_CHECKING:
@@ -65,14 +67,18 @@ def references(document: Document) -> tuple[str, ...]:
     found: list[str] = []
     for node, item in nodes(document).items():
         found += [reference.text for reference in node.references]
-        found += device_paths(item).values()
+        # By its name alone, a partition may be that of another disk.
+        found += device_paths(item).values() if not isinstance(item, Partition) else ()
         if node.names:
             found.append(f"/dev/{item.name}")
     return tuple(dict.fromkeys(found))
 
 
 def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
-    """What it takes. ``allow``: the items on whose way data may be destroyed. Raises what the planners raise."""
+    """What it takes. ``allow``: the items on whose way data may be destroyed, and devices that may lose what they hold.
+
+    Raises what the planners raise.
+    """
     try:
         return _plan(host, document, allow)
     except Unread as need:
@@ -99,45 +105,85 @@ def _readable(host: Host, document: Document, what: str) -> list[str]:
 
 def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     items = nodes(document)
-    known = check_names((*disk_nodes(document), *items))
-    _check_foreign(host, items)
-    where, host = _where(host, document, items)
+    known = known_names((*disk_nodes(document), *items))
+    where, host = _where(host, document, items, known)
+    _check_foreign(host, items, where)
     going: list[Found] = []
     if document.exact:
         from . import exact
 
         going, host = exact.others(host, document, where)
-    known_names = {item.name for item in items.values()}
-    unknown = [name for name in allow if name not in known_names]
-    # What only the host knew by that name may be gone since.
-    if unknown and not document.exact:
-        raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
+    called = _called(items, going)
+    check_permitted(called, allow)
+    named = {item.name for item in items.values()} | {
+        *called,
+        *(place for places in called.values() for place in places),
+    }
+    # In mode exact, what only the host knew by that name may be gone since.
+    devices = tuple(name for name in allow if name.startswith("/") or name not in named)
+    host = permit(host, devices, known=not document.exact)
     if document.exact:
         exact.check(host, going, allow)
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
-    check_once(ordered, items, where, lambda text: host.links.get(text) or text)
-    wanted = [Wanted(node, items[node], bound(node.section, items[node], where), allow) for node in ordered]
+    check_once(ordered, items, where, lambda text, role: _device(host, text, role))
+    check_mounts(items, where, lambda text, role: _device(host, text, role))
+    wanted = [
+        Wanted(node, items[node], bound(node.section, items[node], where), allow, _call(called, node, items[node]))
+        for node in ordered
+    ]
     others = [
-        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,))
+        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,), other.name)
         for other in going
     ]
     return _fold(host, others, wanted, known)
 
 
+def _called(items: dict[Node, Item], going: list[Found]) -> dict[str, list[str]]:
+    """The places of all items, by what ``allow_destroy`` may call them. A filesystem is called as what it is on."""
+    called: dict[str, list[str]] = {}
+    for section, name in (
+        *((node.section, item.name) for node, item in items.items()),
+        *((other.section, other.name) for other in going),
+    ):
+        if section != "filesystems":
+            called.setdefault(name, []).append(f"{section}: {name}")
+    return called
+
+
+def check_permitted(called: dict[str, list[str]], allow: tuple[str, ...]) -> None:
+    """Raises Refused for a permission that may be meant for one of several items."""
+    for name in allow:
+        if len(called.get(name, ())) > 1:
+            places = called[name]
+            raise Refused(
+                f"allow_destroy: {name} may mean {' and '.join(places)}. Nothing was changed. Say which one may lose "
+                f"what it holds with its section, such as '{places[0]}'"
+            )
+
+
+def _call(called: dict[str, list[str]], node: Node, item: Item) -> str:
+    """What ``allow_destroy`` has to call an item."""
+    return node.place if len(called.get(item.name, ())) > 1 and node.place in called[item.name] else item.name
+
+
 class Wanted(NamedTuple):
-    """An item, as it is written and with paths instead of names, and the items whose data may be destroyed."""
+    """An item, as it is written and with paths instead of names, and the items whose data may be destroyed.
+
+    ``called`` is what it is called among these.
+    """
 
     node: Node
     written: Item
     item: Item
     allow: tuple[str, ...]
+    called: str
 
     def plan(self, host: Host) -> Plan:
-        name = self.written.name
+        allowed = self.written.name in self.allow or self.node.place in self.allow
         try:
-            planned: Plan = planner(self.item).plan(host, self.item, name in self.allow)
+            planned: Plan = planner(self.item).plan(host, self.item, allowed)
         except Refused as error:
-            raise Refused(permitted_by_name(str(error), name)) from None
+            raise Refused(permitted_by_name(str(error), self.called)) from None
         return planned
 
 
@@ -184,29 +230,56 @@ def _is_unseen(host: Host, path: str) -> bool:
     return device is not None and host.contents.get(device.path) == UNSEEN
 
 
-def _check_foreign(host: Host, items: dict[Node, Item]) -> None:
+def _device(host: Host, text: str, role: str) -> str:
+    """The device that a reference means; who names a partition to have it changed means the table that it is in."""
+    path = host.links.get(text) or text
+    disk = host.devices[path].disk if path in host.devices else ""
+    return disk if disk and role == "partitioned" else path
+
+
+def _check_foreign(host: Host, items: dict[Node, Item], where: dict[str, tuple[str, ...]]) -> None:
     """A name that is also the kernel's of another device would be read as the one here and as the other there."""
     for node, item in items.items():
         if not node.names:
             continue
-        device, own = host.find(f"/dev/{item.name}"), [host.find(path) for path in device_paths(item).values()]
+        device = host.find(f"/dev/{item.name}")
+        own = [host.find(path) for name in device_paths(item) for path in where[f"{node.section}: {name}"]]
         if device is not None and device not in own:
             raise StorageError(
                 f"{node.place}: there is a device {device.path} of that name already; choose another one"
             )
 
 
-def _where(host: Host, document: Document, items: dict[Node, Item]) -> tuple[dict[str, tuple[str, ...]], Host]:
-    """The paths that the document's names stand for, and the host that knows these."""
-    where: dict[str, tuple[str, ...]] = {
-        name: (path,) for item in items.values() for name, path in device_paths(item).items()
-    }
+def _where(
+    host: Host, document: Document, items: dict[Node, Item], known: dict[str, Node]
+) -> tuple[dict[str, tuple[str, ...]], Host]:
+    """The paths that the document's names stand for, also with their sections, and the host that knows these."""
+    where: dict[str, tuple[str, ...]] = {}
+
+    def put(node: Node, name: str, path: str) -> None:
+        where[f"{node.section}: {name}"] = (path,)
+        if known.get(name) is node:
+            where[name] = (path,)
+
+    for node, item in items.items():
+        for name, path in device_paths(item).items():
+            put(node, name, path)
     if document.disks:
         from . import disk
 
         chosen = disk.choose(host, document, items)
         where.update(chosen)
         host = host._replace(links={**host.links, **{path: path for paths in chosen.values() for path in paths}})
+    named: dict[str, str] = {}
+    for node, item in items.items():
+        if isinstance(item, Partition):
+            _disk, there = planner(item).find(host, bound(node.section, item, where))
+            if there is not None:
+                if there.path in named:
+                    raise StorageError(f"{named[there.path]} and {node.place} both mean {there.path}")
+                named[there.path] = node.place
+                put(node, item.name, there.path)
+                host = host._replace(links={**host.links, there.path: there.path})
     return where, host
 
 
@@ -214,10 +287,11 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
     """What the module returns of the wanted items."""
     layout: dict[str, list[dict[str, Any]]] = {}
     status: dict[str, dict[str, Any]] = {}
-    where, host = _where(host, document, nodes(document))
-    for section, items in document.sections.items():
+    items = nodes(document)
+    where, host = _where(host, document, items, known_names((*disk_nodes(document), *items)))
+    for section, wanted in document.sections.items():
         layout[section], status[section] = [], {}
-        for item in items:
+        for item in wanted:
             known_by_device = isinstance(item, (OnDevice, Partition))
             meant = bound(section, item, where) if known_by_device else bare(section, item)
             found = planner(item).facts(host, meant)

@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from ..core.errors import Refused
 from ..core.plan import Command, Step
-from .read import FSTAB
+from .fstab import FSTAB
+from .mount import check_found, check_unmountable, line_of, mount_on, swap_on
+from .mount_options import words
 from .state import Device, Host
 
 
@@ -32,6 +34,9 @@ def pause(host: Host, device: Device, what: str) -> Pause:
         for group in (host.groups().groups if device.holders else ())
         if device.path in [volume.device for volume in group.physical_volumes]
     ]
+    others = [f"{group.name}/{one.name} ({one.kind})" for group in groups for one in group.volumes if not one.usable]
+    if others:
+        raise Refused(f"{what}: {others[0]} is above it, which has to be put out of use first")
     volumes = [(group, volume) for group in groups for volume in group.volumes if volume.device]
     ours = {volume.device for _group, volume in volumes}
     foreign = [holder for holder in device.holders if holder not in ours]
@@ -41,23 +46,26 @@ def pause(host: Host, device: Device, what: str) -> Pause:
     down: tuple[Step, ...] = ()
     up: tuple[Step, ...] = ()
     devices = {device.path, *ours}
-    known = [line.split()[1] for line in (host.files.get(FSTAB) or "").splitlines() if len(line.split()) > 2]
-    points = [mount.mount_point for mount in host.mounts if mount.device in devices]
-    inside = [
-        mount
-        for mount in host.mounts
-        if mount.device not in devices and any(mount.mount_point.startswith(f"{point}/") for point in points)
-    ]
-    if inside:
-        raise Refused(f"{what}: {inside[0].device} is mounted on {inside[0].mount_point}, inside of it")
-    for point in sorted(set(points), reverse=True):
-        if point.replace(" ", "\\040") not in known:
-            raise Refused(f"{what}: {point} is not in {FSTAB}, so it could not be mounted again as it was")
+    for path in devices:
+        check_unmountable(host, what, path, *devices)
+    # In the order of the kernel, what is mounted inside another comes after it.
+    for mounted in reversed([mounted for mounted in host.mounts if mounted.device in devices]):
+        point = mounted.mount_point
+        line = line_of(host, mounted.device, point)
+        if line is None:
+            raise Refused(
+                f"{what}: {FSTAB} has no line by which {mounted.device} is mounted on {point}, so it could not be "
+                "mounted again as it was"
+            )
+        check_found(host, what, mounted.device, line)
+        # A line for another disk may come before it. The device may get another kernel name meanwhile.
+        again = mount_on(line.tag or line.device, mounted.type, point, _as_it_is(line.options, mounted.options))
         down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
-        up = (Step("mount", "mount", point, "again", (Command(("mount", point)),)), *up)
+        up = (Step("mount", "mount", point, "again", (again,)), *up)
     for path in sorted(devices & set(host.swaps)):
+        line = line_of(host, path)
         down += (Step("disable", "swap", path, "for a moment", (Command(("swapoff", path), timeout=3600),)),)
-        up = (Step("enable", "swap", path, "again", (Command(("swapon", path)),)), *up)
+        up = (Step("enable", "swap", path, "again", (swap_on(path, line.options if line else ""),)), *up)
     for group, volume in volumes:
         name = f"{group.name}/{volume.name}"
         off = Command(("lvchange", "--activate", "n", name))
@@ -65,3 +73,10 @@ def pause(host: Host, device: Device, what: str) -> Pause:
         down += (Step("deactivate", "volume", name, "for a moment", (off,)),)
         up = (Step("activate", "volume", name, "again", (on,)), *up)
     return Pause(down, up)
+
+
+def _as_it_is(options: str, in_effect: str) -> str:
+    """The options of a line, and read-only or not as somebody mounted it by hand."""
+    told = [word for word in words(options) if word in ("ro", "rw")]
+    mode = "ro" if "ro" in words(in_effect) else "rw"
+    return options if mode == (told or ["rw"])[-1] else f"{options},{mode}"

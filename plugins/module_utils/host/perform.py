@@ -16,22 +16,28 @@ from ..document.sizes import Percent, whole_mib
 from .actions import (
     Claim,
     DropStripes,
+    DropVolume,
+    EraseTables,
     Grow,
     Idle,
+    InGroup,
     Inspect,
+    NoVolume,
     Rebuilt,
     Rejoin,
     Relabel,
     Release,
     ReloadMounts,
     Spans,
+    Unlabel,
     Vacate,
 )
 from .boot import colons
 from .kinds import KINDS
-from .read import SYS, identity, is_busy, is_reshaping, read_contents
+from .partition_table import erase_headers
+from .read import RECORDS, SYS, identity, is_busy, is_reshaping, read_contents
 from .state import Filesystem
-from .superblocks import read_filesystem
+from .superblocks import read_filesystem, read_physical_volume
 
 
 def _claim(action: Claim) -> None:
@@ -63,6 +69,38 @@ def _inspect(action: Inspect) -> None:
             "Set allow_destroy to erase them"
         )
     _vacate(Vacate(action.path, ("wipefs", "--all", action.path)))
+    erase_headers(action.path)
+
+
+def _is_volume(path: str) -> bool:
+    group, volume = path.split("/")[2:]
+    chosen = f"vg_name={group} && lv_name={volume}"
+    return bool(run_command(("lvm", "lvs", "--noheadings", "--options", "lv_name", "--select", chosen)).strip())
+
+
+def _no_volume(action: NoVolume) -> None:
+    if _is_volume(action.path):
+        raise StorageError(f"{action.path} was made by somebody else meanwhile; run this again")
+
+
+def _drop_volume(action: DropVolume) -> None:
+    if _is_volume(action.path):
+        run_command(("lvremove", "--yes", action.path))
+
+
+def _unlabel(action: Unlabel) -> None:
+    if read_physical_volume(action.path):
+        run_command(("pvremove", action.path))
+
+
+def _in_group(action: InGroup) -> None:
+    found = run_command(("lvm", "pvs", "--noheadings", "--options", "vg_name", *action.paths)).split()
+    if found != [action.group] * len(action.paths):
+        raise StorageError(f"{' '.join(action.paths)} are no longer in group {action.group}")
+
+
+def _erase_tables(action: EraseTables) -> None:
+    erase_headers(action.path)
 
 
 def _vacate(action: Vacate) -> None:
@@ -71,6 +109,9 @@ def _vacate(action: Vacate) -> None:
     def done() -> bool:
         run_command(("udevadm", "settle", "--timeout=30"))
         for holder in os.listdir(f"{SYS}/{kernel}/holders"):
+            if action.array and holder == os.path.basename(os.path.realpath(action.array)):
+                run_command(("mdadm", "--manage", action.array, "--remove", action.path))
+                continue
             if not read_text(f"{SYS}/{holder}/dm/uuid").startswith("LVM-"):
                 raise StorageError(f"{action.path} was taken by /dev/{holder} meanwhile")
             run_command(("lvm", "lvchange", "--activate", "n", f"/dev/mapper/{read_text(f'{SYS}/{holder}/dm/name')}"))
@@ -97,6 +138,8 @@ def _release(action: Release) -> None:
 
 
 def _drop_stripes(action: DropStripes) -> None:
+    if action.idle and not _is_idle(_md(action.array)):
+        return
     attribute = f"{_md(action.array)}/stripe_cache_size"
     size = read_text(attribute)
     if size:
@@ -129,19 +172,17 @@ def _rebuilt(action: Rebuilt) -> None:
     wait_until(whole, action.timeout, f"in vain for {action.path} to be whole in {action.array}; it goes on")
 
 
+def _is_idle(md: str) -> bool:
+    return read_text(f"{md}/sync_action") in ("", "idle", "frozen") and not is_reshaping(md)
+
+
 def _idle(action: Idle) -> None:
     md = _md(action.array)
-
-    def idle() -> bool:
-        busy = read_text(f"{md}/sync_action") not in ("", "idle", "frozen")
-        return not busy and not is_reshaping(md)
-
-    wait_until(idle, action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
-    _drop_stripes(DropStripes(action.array))
+    wait_until(lambda: _is_idle(md), action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
 
 
 def _grow(action: Grow) -> None:
-    run_command(KINDS[action.type].grow(action.path, action.mount_point), timeout=3600)
+    run_command(KINDS[action.type].grow(action.path, action.mount_point, action.number), timeout=3600)
 
 
 def _relabel(action: Relabel) -> None:
@@ -186,11 +227,13 @@ def _portion(of: str) -> str:
 
 
 #: What is known of a volume that is offline only once it is active, and of a group or an array once it is made; a UUID
-#: as mdadm writes it.
+#: as mdadm writes it; what a device is that may not exist before the plan runs.
 _PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-uuid": lambda path: _filesystem(path).uuid,
     "filesystem-type": lambda path: _filesystem(path).type,
+    "fsck-pass": lambda path: KINDS[_filesystem(path).type].fsck_pass,
     "colons": colons,
+    "identity": lambda path: identity(os.path.basename(os.path.realpath(path)), lasting=True),
     "share": _share,
     "portion": _portion,
 }
@@ -198,6 +241,11 @@ _PERFORM: dict[type, Perform] = {
     **PERFORM,
     Claim: _claim,
     Inspect: _inspect,
+    EraseTables: _erase_tables,
+    NoVolume: _no_volume,
+    DropVolume: _drop_volume,
+    Unlabel: _unlabel,
+    InGroup: _in_group,
     Vacate: _vacate,
     Release: _release,
     DropStripes: _drop_stripes,
@@ -209,4 +257,4 @@ _PERFORM: dict[type, Perform] = {
     Spans: _spans,
     ReloadMounts: _reload,
 }
-HANDS = Hands(_PERFORM, _PLACEHOLDERS)
+HANDS = Hands(_PERFORM, _PLACEHOLDERS, records=RECORDS)

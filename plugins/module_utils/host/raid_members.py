@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step, Write, kernel_name
-from ..document.raid import Raid, redundancy
-from .actions import Claim, DropStripes, Rebuilt, Rejoin
+from ..document.raid import Raid, can_run, redundancy
+from ..document.sizes import show_size
+from .actions import Claim, DropStripes, EraseTables, Rebuilt, Rejoin, Vacate
 from .boot import array_path
-from .safety import blank, check_once, take
-from .state import Array, Device, Host, Member, Signature, replace_item
+from .raid_space import METADATA, least_size, usable
+from .raid_versions import check_no_version_is_lost, paths, when
+from .safety import blank, check_free, check_once, describe_content, take
+from .state import OUTSIDE, Array, Device, Host, Member, Signature, replace_item
 
 Steps = tuple[Step, ...]
 Change = tuple[Steps, Host, Array]
@@ -54,16 +57,27 @@ def with_array(host: Host, old: Array, new: Array) -> Host:
     return host._replace(arrays=replace_item(host.arrays, old, new))
 
 
-def zero_step(name: str, device: Device, unseen: bool) -> Step:
+def zero_step(name: str, device: Device, destroys: str = "", left: str = "") -> Step:
+    """Its superblock away from a device, so that it is blank.
+
+    ``destroys`` is what that makes unreachable, ``left`` the running array that it has just left.
+    """
+    command = ("mdadm", "--zero-superblock", device.path)
+    # What the superblock hid would be seen from now on: the table of a former life, which it had made invalid, with its
+    # partitions at once; with a superblock at the end, also what the array holds, which begins where the device does.
     return Step(
         verb="zero",
         kind="raid",
         name=name,
         detail=f"its superblock on {device.path}",
-        actions=(Command(("mdadm", "--zero-superblock", device.path)),),
-        claims=(Claim(device.path, device.identity, None),),
+        actions=(
+            EraseTables(device.path),
+            Vacate(device.path, command, left) if left else Command(command),
+            Command(("wipefs", "--all", device.path)),
+        ),
+        claims=(Claim(device.path, device.identity, None, shared=bool(left)),),
         flush=(device.path,),
-        destroys=(f"{device.path}: its part of what array {name} holds, unseen",) if unseen else (),
+        destroys=(f"{device.path}: {destroys}",) if destroys else (),
     )
 
 
@@ -103,14 +117,14 @@ def shrinks(want: Raid, array: Array) -> bool:
 
 
 def _inside(array: Array) -> set[str]:
-    return {member.device for member in array.members if member.role != "former"}
+    return {member.device for member in array.members if member.role not in OUTSIDE}
 
 
 def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares: list[Device], allow: bool) -> Kept:
     named = {device.path for device in wanted + spares}
     steps: Steps = ()
     for path in array.devices("faulty"):
-        more, host, array = _remove(host, want, array, path, "which failed")
+        more, host, array = _remove(host, want, array, path, "which is faulty")
         steps += more
     standing = {*array.devices("spare"), *array.devices("replacing")}
     new = [device for device in wanted if device.path in standing or device.path not in _inside(array)]
@@ -133,6 +147,9 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
     for path in dropped:
         slot = next(member.slot for member in array.members if member.device == path)
         begun = [device for device in new if adopted.get(device.path, -1) == slot]
+        if slot in adopted.values() and not begun:
+            # Another device is taking its place already: it is replaced in its turn.
+            continue
         fresh = [device for device in new if device.path not in adopted]
         if not begun and not fresh:
             if want.level in (None, array.level) and not shrinks(want, array):
@@ -152,18 +169,27 @@ def _devices(host: Host, want: Raid, array: Array, wanted: list[Device], spares:
 def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow: bool) -> Change:
     """A device into the array. One that was part of it comes back, without a full rebuild where there is a bitmap."""
     path = array_path(want.name)
-    former = device.path in array.devices("former")
     option = "spare_devices" if role == "spare" else "devices"
+    what = f"a member of {want.name}"
+    known = next((member for member in array.members if member.device == device.path and member.role in OUTSIDE), None)
+    _check_alive(want, array)
+    _check_fits(host, want, array, device)
     steps: Steps = ()
-    if former:
-        action: Any = Rejoin(path, device.path)
-        claim = Claim(device.path, device.identity, None)
-        as_what = "back again"
+    action: Any = Command(("mdadm", "--manage", path, "--add", device.path))
+    claim = Claim(device.path, device.identity, None)
+    as_what = "in place of a missing member" if role == "rebuilding" else "as a spare"
+    if known:
+        given_up = paths(host, want.discard_devices, want.name)
+        check_no_version_is_lost(want, array, known, given_up)
+        check_free(host, device, what, option)
+        if device.path in given_up:
+            lost = f"its own version of what array {want.name} holds, last updated {when(known.updated)}"
+            steps = (zero_step(want.name, device, lost),)
+        else:
+            action, as_what = Rejoin(path, device.path), "back again"
     else:
-        steps = take(host, device, f"a member of {want.name}", option, allow)
-        action = Command(("mdadm", "--manage", path, "--add", device.path))
+        steps = take(host, device, what, option, allow)
         claim = blank(device)
-        as_what = "in place of a missing member" if role == "rebuilding" else "as a spare"
     steps += (
         step(
             "add",
@@ -177,9 +203,62 @@ def enter(host: Host, want: Raid, array: Array, device: Device, role: str, allow
     )
     members = tuple(member for member in array.members if member.device != device.path)
     sync_action = "recover" if role == "rebuilding" else array.sync_action
-    grown = array._replace(members=(*members, Member(device.path, role)), state="clean", sync_action=sync_action)
+    own = usable(array.metadata, device.size, array.data_offset) if array.room else 0
+    grown = array._replace(
+        members=(*members, Member(device.path, role, room=own)),
+        state="clean",
+        sync_action=sync_action,
+        room=min(array.room, own),
+    )
     host = host.with_content(device.path, Signature("linux_raid_member"), held_by=path)
     return steps, with_array(host, array, grown), grown
+
+
+def _check_alive(want: Raid, array: Array) -> None:
+    """mdadm adds nothing to an array that has lost more members than it can do without, since that may destroy data."""
+    slots = [member.slot for member in array.members if member.role == "active" and member.slot is not None]
+    if not can_run(array.level, array.raid_devices, slots, array.layout):
+        raise Refused(
+            f"array {want.name} has failed: only {' '.join(array.devices('active')) or 'none'} of its "
+            f"{array.raid_devices} members still work, and nothing can be rebuilt from that. Connect the others again, "
+            "stop it (state: stopped), and start it (state: present)"
+        )
+
+
+def _check_fits(host: Host, want: Raid, array: Array, device: Device) -> None:
+    """Raises Refused for a device that is too small, or whose sectors would change those of the array."""
+    refused = f"{device.path}: refused as a member of {want.name}"
+    if array.component_size and array.metadata in METADATA:
+        least = least_size(array.metadata, array.component_size, array.data_offset)
+        if device.size < least:
+            raise Refused(
+                f"{refused}: it has {device.size} bytes ({show_size(device.size)}), and a member needs {least} "
+                f"({show_size(least)}): {show_size(array.component_size)} of data, and room for the superblock. Use a "
+                "larger device"
+            )
+    running = host.devices.get(array.device)
+    if running and device.sector > running.sector:
+        raise Refused(
+            f"{refused}: its logical sectors have {device.sector} bytes, and those of the array {running.sector}: with "
+            f"it the array's would have {device.sector} too, and a filesystem or a partition table on it, made for "
+            f"{running.sector}, could not be read any more. Use a device with logical sectors of {running.sector} "
+            "bytes, or copy what the array holds to a new one"
+        )
+
+
+def _check_sectors_stay(host: Host, want: Raid, array: Array, leaving: str, *coming: Device) -> None:
+    """Raises Refused where the last member with large sectors leaves, and a partition table was made for these."""
+    running = host.devices.get(array.device)
+    rest = [host.devices[path].sector for path in array.devices("active") if path != leaving and path in host.devices]
+    if running is None or running.sector <= max([*rest, *(device.sector for device in coming)], default=running.sector):
+        return
+    content = host.content(running.path)[running.path]
+    if running.partitions or any(signature.type in ("gpt", "dos", "PMBR") for signature in content.signatures):
+        raise Refused(
+            f"array {want.name}: {leaving} is its only member with logical sectors of {running.sector} bytes. Without "
+            f"it those of the array would be smaller from its next start on, and {describe_content(content)} on it "
+            f"could not be read any more. Put a device with logical sectors of {running.sector} bytes in its place"
+        )
 
 
 def _fresh(array: Array, path: str) -> tuple[Any, ...]:
@@ -195,6 +274,7 @@ def _replace(host: Host, want: Raid, array: Array, old: str, device: Device, all
             f"array {want.name}: {old} is a member of it and not in `devices`, and RAID 0 cannot do without any of its "
             "members; copy what it holds to another array"
         )
+    _check_sectors_stay(host, want, array, old, device)
     steps: Steps = ()
     started = device.path in array.devices("replacing")
     if not started and device.path not in array.devices("spare"):
@@ -220,7 +300,8 @@ def _replace(host: Host, want: Raid, array: Array, old: str, device: Device, all
     )
     host = with_array(host, array, replaced)
     more, host, array = _remove(host, want, replaced, old, f"which {device.path} replaced")
-    return (*steps, *more, zero_step(want.name, host.devices[old], False)), *_forget(host, array, old)
+    zero = zero_step(want.name, host.devices[old], left=path)
+    return (*steps, *more, zero), *_forget(host, array, old)
 
 
 def _forget(host: Host, array: Array, path: str) -> tuple[Host, Array]:
@@ -235,10 +316,16 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> Change
         "remove",
         want,
         f"{path}, {why}",
+        # udev may still be looking at it: it would have the array take it in again once it is out.
+        Command(("udevadm", "settle")),
         Command(("mdadm", "--manage", array_path(want.name), "--remove", path)),
         flush=(array_path(want.name),),
     )
-    members = (*(member for member in array.members if member.device != path), Member(path, "former"))
+    gone = next(member for member in array.members if member.device == path)
+    members = (
+        *(member for member in array.members if member is not gone),
+        gone._replace(role="former", slot=None, write_mostly=False),
+    )
     # Whoever takes a member out wakes an array that waits for its first write.
     left = array._replace(members=members, state="clean")
     host = host.with_content(path, Signature("linux_raid_member"))
@@ -248,7 +335,8 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> Change
 def _leave(host: Host, want: Raid, array: Array, path: str) -> Change:
     """A spare, or one that was set faulty, out of the array and blank."""
     steps, host, array = _remove(host, want, array, path, "which is not wanted")
-    return (*steps, zero_step(want.name, host.devices[path], False)), *_forget(host, array, path)
+    zero = zero_step(want.name, host.devices[path], left=array_path(want.name))
+    return (*steps, zero), *_forget(host, array, path)
 
 
 def _let_go(host: Host, want: Raid, array: Array, path: str) -> Change:
@@ -267,6 +355,7 @@ def _let_go(host: Host, want: Raid, array: Array, path: str) -> Change:
                 else "."
             )
         )
+    _check_sectors_stay(host, want, array, path)
     md = array_path(want.name)
     steps: Steps = (
         step("fail", want, f"{path}, which is not wanted", Command(("mdadm", "--manage", md, "--fail", path))),

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from ..core.errors import Refused
-from ..core.plan import Command, Step
-from ..document.raid import LEAST_DEVICES, Raid, check_layout
+from ..core.plan import Command
+from ..document.raid import LEAST_DEVICES, LEVELS, Raid, check_layout, data_members
 from ..document.sizes import show_size
 from . import raid_shrink
 from .boot import array_path
 from .raid_members import Change, Steps, enter, reshape, shrinks, step
+from .raid_space import spanning_offset, to_span
+from .safety import check_may_grow
 from .state import SUPERBLOCK_FIRST, Array, Device, Host, Member
 
 #: mdadm rounds what it uses of a member, and keeps room for its bitmap.
@@ -26,7 +28,11 @@ _CONVERTED = 64 << 10
 _CONVERTED_LAYOUT = "left-symmetric"
 _TRIED = "Linux 6.1, mdadm 4.2"
 _RESHAPING = {"reshaping": True, "sync_action": "reshape"}
-_UNMANAGED = ("journal", "ppl")
+#: What a RAID 4, 5 or 6 may write to before its members, in words.
+_LOGS = {"journal": "has a write journal", "ppl": "has a partial parity log"}
+#: What no array changes by.
+_HARMLESS = ("resume", "scrub")
+_CALLED = {"recover": "rebuild"}
 #: Where as many members' worth of data is left, a reshape writes close to where it reads, and the superblocks say only
 #: every ten seconds how far it came: seen with the start of the data moving, and with a backup file.
 _UNRECORDED = (
@@ -38,19 +44,23 @@ _BACKUP_FILE = "with metadata {} the start of its data does not move, and only w
 
 
 def check(want: Raid, array: Array) -> None:
-    """Raises Refused for what no command changes in place, or what this release does not manage."""
-    if array.consistency_policy in _UNMANAGED or "journal" in [member.role for member in array.members]:
-        raise Refused(
-            f"array {want.name} has a "
-            f"{'partial parity log' if array.consistency_policy == 'ppl' else 'write journal'}, "
-            "which this release does not manage"
-        )
-    if array.level in ("linear", "multipath", "faulty"):
-        raise Refused(f"array {want.name} is of level {array.level}, which this release does not manage")
+    """Raises Refused for what no command changes in place."""
     if want.metadata and array.metadata and want.metadata != array.metadata:
         raise Refused(
             f"array {want.name}: its metadata is {array.metadata}, and {want.metadata} is wanted; "
             "where the superblock lies is fixed when an array is made"
+        )
+
+
+def check_changed(want: Raid, array: Array, steps: Steps) -> None:
+    """Raises Refused where steps change an array of a kind that is only started, stopped and removed here."""
+    changes = [one for one in steps if one.verb not in _HARMLESS]
+    log = "journal" if array.devices("journal") else array.consistency_policy
+    kind = _LOGS.get(log, "" if array.level in LEVELS else f"is of level {array.level}")
+    if kind and changes:
+        raise Refused(
+            f"array {want.name} {kind}, and such an array is not changed here. This would change it: {changes[0]}. "
+            "Nothing was changed. Leave out of the item what differs, or change it with mdadm"
         )
 
 
@@ -108,7 +118,6 @@ def _grow(
     arguments: tuple[str, ...],
     **after: Any,
 ) -> Change:
-    # mdadm keeps what the critical section needs between the superblock and the data, where an array has that room.
     command = Command(("mdadm", "--grow", array_path(want.name), *arguments), timeout=600)
     return reshape(host, want, array, "grow", detail, (command,), **after)
 
@@ -130,8 +139,16 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
     if size is None or not array.component_size:
         return (), host, array
     slack = max(_SLACK, array.chunk_size)
-    if abs(size - array.component_size) < slack or (want.largest and size < array.component_size):
+    lost = [member.device for member in array.members if member.lost]
+    moves = bool(lost) and want.largest
+    if not moves and (abs(size - array.component_size) < slack or (want.largest and size < array.component_size)):
         return (), host, array
+    if lost and array.bitmap != "none":
+        raise Refused(
+            f"array {want.name}: {lost[0]} grew, and beside a bitmap md does not move the superblock of metadata "
+            f"{array.metadata} to the new end. Nothing was changed. Say `bitmap: none` and `size: max`; once that is "
+            "done, `bitmap: internal` sets it again. Leave the array running until then"
+        )
     if array.level == "0":
         raise Refused(f"array {want.name}: what a RAID 0 uses of its members cannot be changed in place")
     if size < array.component_size:
@@ -140,11 +157,24 @@ def _size(host: Host, want: Raid, array: Array) -> Change:
         raise Refused(
             f"array {want.name}: size is {show_size(size)}, and its smallest member has {show_size(array.room)}"
         )
+    check_may_grow(host, host.devices[array.device], f"array {want.name}")
     if want.largest:
         detail = f"to all of its members, {show_size(array.room)} of each"
-        return _grow(host, want, array, detail, ("--size=max",), component_size=array.room)
-    detail = f"to {show_size(size)} of each member"
-    return _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
+        if lost:
+            detail += f", with the superblocks at the new ends of {' '.join(lost)}"
+        found = tuple(member._replace(lost=False) for member in array.members)
+        grown = _grow(host, want, array, detail, ("--size=max",), component_size=array.room, members=found)
+    else:
+        detail = f"to {show_size(size)} of each member"
+        grown = _grow(host, want, array, detail, (f"--size={size >> 10}",), component_size=size)
+    steps, host, larger = grown
+    # What lies on it has the room at once, before the new part is in sync.
+    unit = array.chunk_size or 1
+    gained = int(
+        (size // unit * unit - array.component_size) * data_members(array.level, array.raid_devices, array.layout)
+    )
+    device = host.devices[array.device]
+    return steps, host.with_size(device.path, device.size + max(gained, 0)) if device.size else host, larger
 
 
 def _level(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...], allow: bool) -> Change:
@@ -224,8 +254,32 @@ def _number(host: Host, want: Raid, array: Array, newcomers: tuple[Device, ...],
             f"array {want.name}: {newcomers[0].path} is not a member of it, and a RAID 0 does not grow here: data was "
             f"lost on the way when this was tried ({_TRIED}). Copy what it holds to a new array"
         )
+    check_may_grow(host, host.devices[array.device], f"array {want.name}")
     count = array.raid_devices + len(newcomers)
-    return _span(host, want, array, newcomers, allow, f"to {count} devices", (f"--raid-devices={count}",))
+    detail = f"to {count} devices"
+    arguments: tuple[str, ...] = (f"--raid-devices={count}",)
+    if array.level in ("4", "5", "6") and array.metadata in SUPERBLOCK_FIRST:
+        offset = _offset(want, array, count)
+        if offset:
+            arguments += (f"--data-offset={offset >> 10}K",)
+        else:
+            detail += _RISK
+    return _span(host, want, array, newcomers, allow, detail, arguments)
+
+
+def _offset(want: Raid, array: Array, count: int) -> int:
+    """Where the data of more members begins; 0 where that is risked."""
+    before, after = (int(data_members(array.level, number)) for number in (array.raid_devices, count))
+    least = to_span(before, after, array.chunk_size)
+    offset = spanning_offset(array.first_data, least)
+    if not offset and not want.allow_unprotected_reshape:
+        raise Refused(
+            f"array {want.name}: to span {count} devices the start of its data has to move by {show_size(least)}, and "
+            f"it begins {show_size(array.first_data)} into its members. With less, mdadm and md would do it all the "
+            "same, and lose data if the power went in the first moments. Copy what it holds to a new array with a "
+            "smaller chunk_size, or set allow_unprotected_reshape, with a backup, if that shall be risked"
+        )
+    return offset
 
 
 def _span(
@@ -303,11 +357,24 @@ def _chunk(host: Host, want: Raid, array: Array) -> Change:
     return _grow(host, want, array, detail, (argument,), chunk_size=want.chunk_size, **_RESHAPING)
 
 
-def resume(want: Raid, array: Array) -> tuple[Step, ...]:
-    """After a boot an array waits for its first write: until then a reshape or a rebuild stands still."""
-    waiting = array.reshaping or array.degraded or array.devices("rebuilding", "replacing")
-    if array.state != "read-auto" or not waiting:
-        return ()
-    what = "its reshape" if array.reshaping else "its rebuild"
+def resume(want: Raid, array: Array, *, may_run: bool = False) -> tuple[Steps, Array]:
+    """After its start an array waits for its first write: until then a reshape, a rebuild or a resync stands still.
+
+    ``may_run``: the array may have been started without that, which mdadm then complains of.
+    """
+    going = _stands_still(array) if array.state == "read-auto" else ""
+    if not going:
+        return (), array
     path = array_path(want.name)
-    return (step("resume", want, f"{what}, which waits since the boot", Command(("mdadm", "--readwrite", path))),)
+    command = Command(("mdadm", "--readwrite", path), accepts=(0, 1) if may_run else (0,))
+    resumed = array._replace(state="clean", sync_action=going)
+    return (step("resume", want, f"its {_CALLED.get(going, going)}, which waits since its start", command),), resumed
+
+
+def _stands_still(array: Array) -> str:
+    """What an array would do once it is written to, as md's sync_action; empty where it has nothing to do."""
+    if array.reshaping:
+        return "reshape"
+    if array.devices("rebuilding", "replacing") or (array.degraded and array.devices("spare")):
+        return "recover"
+    return "resync" if array.unsynced and array.level in LEVELS and array.level != "0" else ""

@@ -17,7 +17,7 @@ from ..document.raid import Raid
 from . import bcache, drive, filesystem, partition, raid
 from .health import health
 from .kinds import KINDS
-from .safety import usage
+from .safety import shows_another, usage
 from .state import Host
 from .tree import names_of, tree
 
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 def found(host: Host) -> list[Found]:
     """All items, from the highest layer down."""
     filesystems = [
-        Found("filesystems", host.stable(path), OnDevice(path, state="absent"), (path,)) for path in _carriers(host)
+        Found("filesystems", host.stable(path), OnDevice(path, state="absent"), (path,)) for path in _filesystems(host)
     ]
     drives = [
         Found(
@@ -43,14 +43,14 @@ def found(host: Host) -> list[Found]:
             Drive(group.name, state="absent"),
             tuple(volume.device for volume in group.volumes if volume.device),
         )
-        for group in host.groups().groups
+        for group in host.known_groups().groups
     ]
     bcaches = [
         Found("bcaches", backing.name, Bcache(backing.name, state="absent"), (backing.bcache,))
         for backing in host.backings
     ]
     raids = []
-    for array in host.arrays:
+    for array in raid.listed(host):
         name = raid.name_of(host, array)
         raids.append(Found("raids", name, Raid(name, uuid=array.uuid, state="absent"), (array.device,)))
     partitions = [
@@ -90,10 +90,23 @@ def _surveys(host: Host) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]
 
 def document(host: Host) -> dict[str, list[dict[str, Any]]]:
     """What there is, in the words of the document; items call each other by name."""
-    names = names_of(host)
-    sections = {section: [item for item, _status in known] for section, known in _surveys(host).items()}
-    sections["filesystems"] = _filesystems(host)
+    surveys = _surveys(host)
+    names = {**names_of(host), **_with_sections(surveys)}
+    sections = {section: [item for item, _status in known] for section, known in surveys.items()}
+    sections["filesystems"] = list(_filesystems(host).values())
     return {section: [_by_name(host, item, names) for item in items] for section, items in sections.items()}
+
+
+def _with_sections(surveys: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]) -> dict[str, str]:
+    """What the document calls the devices of items of which another section has one of the same name."""
+    made = {section: known for section, known in surveys.items() if section != "drives"}
+    names = [item["name"] for known in made.values() for item, _status in known]
+    return {
+        doing["device"]: f"{section}: {item['name']}"
+        for section, known in made.items()
+        for item, doing in known
+        if doing["device"] and names.count(item["name"]) > 1
+    }
 
 
 def status(host: Host) -> dict[str, dict[str, Any]]:
@@ -114,29 +127,32 @@ def _by_name(host: Host, item: dict[str, Any], names: dict[str, str]) -> dict[st
     return {word: called(value) if word in devices else value for word, value in item.items() if value is not None}
 
 
-def _filesystems(host: Host) -> list[dict[str, Any]]:
-    """Those that are no volume's and not the root's; swap areas that are in use, or would be by fstab."""
-    found = []
+def _filesystems(host: Host) -> dict[str, dict[str, Any]]:
+    """Those that are no volume's and not the root's, by device; swap areas that are in use by fstab.
+
+    Another swap area cannot be said as it is: the document's are in use. So mode exact leaves it alone too.
+    """
+    found = {}
     for path in _carriers(host):
-        device, carried = host.devices[path], host.filesystem(path)
+        device, carried = host.devices[path], host.known_filesystems(path).get(path)
         item = filesystem.dump(host, device, carried) if carried else {}
-        if item and (item["type"] != "swap" or "mount_options" in item):
-            found.append(item)
+        if item and carried and (carried.type != "swap" or "mount_options" in item):
+            found[path] = item
     return found
 
 
 def _carriers(host: Host) -> list[str]:
     """The devices of filesystems that are no volume's and not the root's, and of swap areas."""
-    volumes = {volume.device for group in host.groups().groups for volume in group.volumes}
+    volumes = {volume.device for group in host.known_groups().groups for volume in group.volumes}
     plain = [
         device.path
         for device in host.devices.values()
-        if device.path not in volumes and not device.holders and not device.partitions and device.size
+        if device.path not in volumes and not shows_another(host, device) and not device.partitions and device.size
     ]
-    held = host.content(*plain)
-    carrying = [path for path in plain if any(signature.type in KINDS for signature in held[path].signatures)]
-    found = host.filesystems_on(*carrying)
-    return [path for path in carrying if found[path] and "/" not in host.mounted(path)]
+    held = host.readable(*plain)
+    carrying = [path for path in held if any(signature.type in KINDS for signature in held[path].signatures)]
+    found = host.known_filesystems(*carrying)
+    return [path for path in carrying if found.get(path) and "/" not in host.mounted(path)]
 
 
 def unused(host: Host) -> list[dict[str, Any]]:
@@ -146,11 +162,11 @@ def unused(host: Host) -> list[dict[str, Any]]:
         device.path: facts[device.disk or device.path]
         for device in host.devices.values()
         if (device.disk or device.path) in facts
-        and not (not device.size or device.read_only or device.partitions or usage(host, device))
+        and not (not device.size or device.read_only or device.partitions or device.reserved or usage(host, device))
     }
-    held = host.content(*free)
+    held = host.readable(*free)
     return [
         {"device": host.stable(path), "size": host.devices[path].size, **disk._asdict()}
         for path, disk in free.items()
-        if not held[path].signatures and not held[path].busy
+        if path in held and not held[path].signatures and not held[path].busy
     ]

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..core.errors import StorageError, Unread, sentence
-from ..core.lock import host_lock
+from ..core.errors import StorageError, sentence
+from ..core.lock import HostLock
 from ..core.plan import Plan
-from ..core.run import Road, run
+from ..core.run import Road, answer, expected, run
+from ..document import permission
 from ..document.sizes import parse_bytes
+from .findings import not_read
 from .read import deepen, read
+from .safety import permit
 from .state import Device, Host
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ EXPECT: dict[str, dict[str, Any]] = {
     }
 }
 #: What each module of a single item takes beside its words.
-OPTIONS: dict[str, dict[str, Any]] = {"allow_destroy": {"type": "bool", "default": False}, **EXPECT, **LOCK}
+OPTIONS: dict[str, dict[str, Any]] = {**permission.OPTION, **EXPECT, **LOCK}
 #: What a module takes beside them whose work goes on after its task.
 WAITING: dict[str, dict[str, Any]] = {
     "wait": {"type": "bool", "default": False},
@@ -48,8 +51,9 @@ def make_so(
     facts: Callable[[Host, Any], dict[str, Any]],
     settled: Callable[[Any], Any] = lambda want: want,
     diff: Callable[[Host], Any] | None = None,
+    many: bool = False,
 ) -> NoReturn:
-    """Bring one item of the document about on this host, or all of it, and exit.
+    """Bring one item of the document about on this host, or all of it (``many``), and exit.
 
     ``settled``: what is wanted once acts were done; ``diff``: what a diff shows of a host (None: the facts).
     """
@@ -57,31 +61,47 @@ def make_so(
         check_root()
         if not module.check_mode:
             module.params["expect"] = None
-        expected = [
+        expected_plan = expected(module.params)
+        made = [
             Device(item["path"], size=parse_bytes(item["size"], "expect: size"))
             for item in module.params.get("expect") or ()
         ]
         want = parse(module.params)
-    except StorageError as error:
-        module.fail_json(msg=str(error), changed=False)
-    names = tuple(references(want))
+        allow, named = permission.parse(module.params.get("allow_destroy"))
+    except Exception as error:  # as in core/run.py
+        module.fail_json(msg=sentence(error), changed=False)
+    names = (*references(want), *(name for name in named if name.startswith("/")))
+
+    def planned(host: Host, want: Any) -> Plan:
+        # Only the planner of a document can tell the names of its items from those of devices.
+        return plan(host, want, named) if many else plan(permit(host, named), want, allow)
+
     run(
         module,
         Road(
-            read=lambda: _with_expected(read(names), expected),
+            read=lambda: _with_expected(read(names), made),
             deepen=deepen,
-            plan=lambda host: plan(host, want, module.params.get("allow_destroy")),
-            replan=lambda host: plan(host, settled(want), module.params.get("allow_destroy")),
+            plan=lambda host: _told(planned(host, want)),
+            replan=lambda host: _told(planned(host, settled(want))),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             diff=diff,
-            expected=(module.params["expected_plan"] or "").lower() if "expected_plan" in module.params else None,
+            expected=expected_plan,
             hands=_hands,
-            lock=lambda: host_lock(
+            lock=lambda: HostLock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode
             ),
         ),
     )
+
+
+def _told(plan: Plan) -> Plan:
+    """The plan, with a warning for each record of intent that it leaves."""
+    if not plan.after.unfinished:
+        return plan
+    from .unfinished import warnings
+
+    return plan._replace(warnings=plan.warnings + warnings(plan.after))
 
 
 def _with_expected(host: Host, expected: list[Device]) -> Host:
@@ -119,19 +139,15 @@ def tell(module: AnsibleModule, section: str, survey: Callable[[Host], list[Foun
 
 
 def show(module: AnsibleModule, survey: Callable[[Host], dict[str, Any]]) -> NoReturn:
-    """Return what a question about the host answers, and exit."""
+    """Return what a question about the host answers, and what could not be read for it, and exit."""
     try:
         check_root()
-        found = look(read(), survey)
-    except (StorageError, OSError) as error:
+        host, found = answer(read(), deepen, survey)
+    except Exception as error:  # as in core/run.py
         module.fail_json(msg=sentence(error), changed=False)
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, **found, not_read=[part._asdict() for part in not_read(host)])
 
 
 def look(host: Host, survey: Callable[[Host], Any]) -> Any:
     """What a pure question about the host answers, reading what it needs."""
-    while True:
-        try:
-            return survey(host)
-        except Unread as need:
-            host = deepen(host, need)
+    return answer(host, deepen, survey)[1]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..document.sizes import show_size
 from ..document.tree import draw
-from . import partition, raid
+from . import mount, partition, raid
 from .bcache_attach import set_of
 from .health import health
 from .kinds import KINDS
@@ -33,7 +33,9 @@ def drawn(host: Host) -> str:
 
 
 def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
-    """All devices, from those that are not made of others up."""
+    """All devices, from those that are not made of others up; with what is wrong with them, or (for a diff) with the
+    options that they have.
+    """
     above = _above(host)
     lower = {path for paths in above.values() for path in paths}
     names = names_of(host)
@@ -44,16 +46,33 @@ def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
     def branch(path: str) -> dict[str, Any]:
         device = host.devices.get(path)
         return {
-            "name": names.get(path) or (host.shown(path) if "<" in path else path.replace("/dev/", "", 1)),
+            "name": names.get(path) or _name(host, path),
             "type": _type(host, path),
             "size": device.size if device else 0,
             "holds": _holds(host, device) if device else "",
             "mount_points": list(host.mounted(path)),
             "health": wrong.get(path, []),
+            **({} if findings else {"options": _options(host, path)}),
             "children": [branch(child) for child in above.get(path, ())],
         }
 
     return [branch(path) for path, device in host.devices.items() if path not in lower and device.size]
+
+
+def _options(host: Host, path: str) -> list[str]:
+    """What a document says of an array, or of a mount, and neither name nor size nor content shows."""
+    bitmaps = [f"bitmap {array.bitmap}" for array in host.arrays if path == array.device and array.bitmap != "none"]
+    found = host.filesystems.get(path)
+    names = (f"UUID={found.uuid}", *([f"LABEL={found.label}"] if found.label else ()), path) if found else (path,)
+    line = mount.find_line(host, mount.Target("device", path, path, path, found.type if found else "", names))
+    return bitmaps + ([line.options] if line and line.options != mount.DEFAULTS else [])
+
+
+def _name(host: Host, path: str) -> str:
+    """What the kernel calls a device; a mapped one, whose number says nothing, what it was mapped as."""
+    if "<" in path:
+        return host.shown(path)
+    return (host.stable(path) if path.startswith("/dev/dm-") else path).replace("/dev/", "", 1)
 
 
 def _above(host: Host) -> dict[str, list[str]]:
@@ -70,7 +89,7 @@ def _above(host: Host) -> dict[str, list[str]]:
     for array in host.arrays:
         for member in array.members:
             if member.role != "former":
-                put(member.device, array.device or array.name)
+                put(member.device, array.device or raid.name_of(host, array))
     for backing in host.backings:
         put(backing.device, backing.bcache or backing.name)
         cache_set = set_of(host, backing)
@@ -91,7 +110,7 @@ def _above(host: Host) -> dict[str, list[str]]:
 def _type(host: Host, path: str) -> str:
     device = host.devices.get(path)
     for array in host.arrays:
-        if path in (array.device, array.name):
+        if path == array.device or (not array.device and path == raid.name_of(host, array)):
             return f"raid{array.level}" if array.level.isdigit() else array.level
     for backing in host.backings:
         if path in (backing.bcache, backing.name):

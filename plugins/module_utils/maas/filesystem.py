@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
-from ..document.filesystem import OnDevice, Use, check_label, check_mount_options
+from ..document.filesystem import OnDevice, Use, check_mount_options, check_new_label
 from .actions import Call, at, fields, step, tag, unchanged
 from .safety import check_unused, check_uuid, describe, unformat
 from .state import ALLOCATED, DISK, PARTITION, Device, Filesystem, Machine, remount_tag
@@ -96,9 +96,8 @@ def _format(
             f"{device.key}: it holds {describe(before)}, and {wanted} is wanted; set allow_destroy to have it "
             "formatted anew"
         )
+    check_new_label(use.label or "", device.key)
     label = use.label if use.label is not None else before.label if before and before.type == kind else ""
-    if use.label is not None:
-        check_label(label, device.key)
     if uuid:
         check_uuid(uuid, device.key)
     note: tuple[Call, ...] = ()

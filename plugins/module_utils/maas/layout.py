@@ -134,7 +134,7 @@ def _going(
     others = survey.others(machine, want, where, base.items(machine, want)) if want.document.exact else []
     _check_allowed(others, items, allow, want)
     ordered = _ordered(items, known)
-    check_once(tuple(ordered), items, where, lambda text: getattr(machine.find(text), "key", text))
+    check_once(tuple(ordered), items, where, lambda text, _role: getattr(machine.find(text), "key", text))
     _check_caches(machine, items, where)
     going = [Going(item, True) for item in others]
     going += [Going(one, one.name in allow or one.drive in allow) for one in want.gone]

@@ -17,6 +17,7 @@ from ..document.partition import Partition
 from ..document.raid import Raid
 from ..document.references import Node
 from . import bcache, cache_set, datastore, drive, partition, raid
+from .safety import describe
 from .stand_in import is_loose
 from .state import DISK, Machine
 from .words import CacheSet, Datastore, Wanted
@@ -52,7 +53,7 @@ def candidates(machine: Machine) -> tuple[Candidate, ...]:
             rotational=_ROTARY in disk.tags,
             size=disk.size,
             free=not disk.member and all(is_loose(machine, part) for part in machine.partitions(disk.key)),
-            blank=disk.filesystem is None,
+            holds=describe(disk.filesystem) if disk.filesystem else "",
             tags=disk.tags,
             id_path=disk.id_path,
             numa_node=disk.numa_node,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from ..core.errors import StorageError
-from ..core.run import Road, run
+from ..core.run import Road, expected, run
 from ..document import disk
 from ..document.tree import draw
 from . import layout, survey
@@ -68,6 +68,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
     try:
         client = connect(module.params)
         want = parse(module.params)
+        expected_plan = expected(module.params)
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
     allow = tuple(module.params["allow_destroy"])
@@ -91,7 +92,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
             diff=_drawn,
             hands=hands,
             lock=nullcontext,
-            expected=(module.params["expected_plan"] or "").lower(),
+            expected=expected_plan,
         ),
     )
 
@@ -116,7 +117,7 @@ def tell(module: AnsibleModule) -> NoReturn:
 
 
 def _told(machine: Machine, wanted: tuple[disk.Disks, ...]) -> dict[str, Any]:
-    free = [one for one in candidates(machine) if one.free and one.blank]
+    free = [one for one in candidates(machine) if one.free and not one.holds]
     return {
         "system_id": machine.system_id,
         "hostname": machine.hostname,

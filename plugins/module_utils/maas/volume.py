@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from ..core.errors import Refused
 from ..core.plan import Plan, Step
-from ..document.drive import Drive, Volume
-from ..document.names import check_name
+from ..document.drive import Drive, Volume, check_volume_name
 from ..document.sizes import Percent, show_size
 from .actions import Call, at, fields, future, keeps, step, unchanged
 from .safety import check_unused, check_uuid, lost
@@ -121,7 +120,7 @@ def settle(machine: Machine, group: Group, wish: Wish) -> tuple[Steps, Machine, 
         return _create(machine, group, wish)
     told: dict[str, int | str] = {}
     if device.key != wish.key:
-        _check_name(machine, wish)
+        _check_name(machine, group, wish)
         told["name"] = wish.want.name
     if wish.size != device.size:
         told["size"] = wish.size
@@ -140,16 +139,17 @@ def settle(machine: Machine, group: Group, wish: Wish) -> tuple[Steps, Machine, 
     return (one,), with_group(machine, group, after), after
 
 
-def _check_name(machine: Machine, wish: Wish) -> None:
+def _check_name(machine: Machine, group: Group, wish: Wish) -> None:
     """Short names share one space with all other devices of a machine."""
-    name = check_name(wish.want.name, "volume", longest=127)
+    name = wish.want.name
+    check_volume_name(name, group.name)
     taken = next((one for one in machine.devices.values() if one.key.rpartition("/")[2] == name), None)
     if taken:
         raise Refused(f"volume {wish.key}: {taken.key} has that name already, and MAAS takes each once in a machine")
 
 
 def _create(machine: Machine, group: Group, wish: Wish) -> tuple[Steps, Machine, Group]:
-    _check_name(machine, wish)
+    _check_name(machine, group, wish)
     call = Call(
         "POST",
         path(machine, group),

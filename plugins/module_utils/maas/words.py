@@ -40,16 +40,17 @@ def _words(options: Mapping[str, Any], *names: str, **choices: tuple[str, ...]) 
 
 _USE = ("label", "mount_point", "mount_options")
 _VOLUME = {
-    **_words(drive.NESTED_OPTIONS["volumes"]["options"], "name", "size", "filesystem", *_USE, filesystem=TYPES),
+    **_words(
+        drive.NESTED_OPTIONS["volumes"]["options"], "name", "size", "filesystem", *_USE, "state", filesystem=TYPES
+    ),
     "filesystem_uuid": {"type": "str"},
     **_UUID,
     **_RENAME,
-    **_STATE,
 }
 #: What each section's items take.
 WORDS: dict[str, dict[str, Any]] = {
     "disks": {
-        **_words(disk.OPTIONS, "name", "serial", "model", "rotational", "min_size", "max_size", "count"),
+        **_words(disk.OPTIONS, "name", "serial", "model", "rotational", "min_size", "max_size", "count", "allow_data"),
         **disk.MAAS_OPTIONS,
     },
     "partitions": {**_words(partition.OPTIONS, "name", "device", "size", "state"), "bootable": {"type": "bool"}},
@@ -237,25 +238,14 @@ def as_uuid(text: str) -> str:
     return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
 
 
-#: The words of a use that are taken from a document as they are, and checked only where they are to be made so: what
-#: there is already may have others.
-_AS_IT_IS = ("label", "mount_options")
-
-
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item without what the document's parser would not take of what there may be, or does not know."""
-    return {
-        word: None if word in _AS_IT_IS or (word == "mount_point" and value == "") else value
-        for word, value in item.items()
-    }
+    """An item without options of mounts: those that there are may have white space; the planner checks new ones."""
+    return {**item, "mount_options": None}
 
 
 def _use(item: Mapping[str, Any], parsed: Any) -> Any:
-    """A use, or a volume, with that again. An empty mount_point is none: the filesystem is not mounted."""
-    changes: dict[str, Any] = {word: item.get(word) for word in _AS_IT_IS}
-    if item.get("mount_point") == "":
-        changes["mount_point"] = ""
-    return parsed._replace(**changes)
+    """A use, or a volume, with these again."""
+    return parsed._replace(mount_options=item.get("mount_options"))
 
 
 def _filesystem(item: Mapping[str, Any]) -> OnDevice:
@@ -264,12 +254,14 @@ def _filesystem(item: Mapping[str, Any]) -> OnDevice:
 
 
 def _drive(item: Mapping[str, Any]) -> Drive:
+    """Its volumes that are to be absent apart, of which only their names matter."""
     given = item.get("volumes")
-    present = None if given is None else [volume for volume in given if not _is_absent(volume)]
-    plain = None if present is None else [_plain(volume) for volume in present]
-    parsed = drive.parse({**item, "volumes": plain}, root=True, lenient=True)
-    volumes: list[Volume] = [_use(volume, made) for volume, made in zip(present or (), parsed.volumes or ())]
-    return parsed._replace(volumes=None if present is None else tuple(volumes))
+    if given is None:
+        return drive.parse(item, root=True, lenient=True)
+    present = [volume for volume in given if not _is_absent(volume)]
+    parsed = drive.parse({**item, "volumes": [_plain(volume) for volume in present]}, root=True, lenient=True)
+    volumes: list[Volume] = [_use(volume, made) for volume, made in zip(present, parsed.volumes or ())]
+    return parsed._replace(volumes=tuple(volumes))
 
 
 def _datastore(item: Mapping[str, Any]) -> Datastore:

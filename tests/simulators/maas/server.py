@@ -15,9 +15,10 @@ import traceback
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.simulators.loopback import Handler, Loopback
 
 from . import api
 from .forms import Form, fields_of
@@ -48,7 +49,7 @@ class Fault:
         return bool(self.times > 0 and re.fullmatch(self.method, method) and re.search(self.path, path))
 
 
-class Server:
+class Server(Loopback):
     """Serves a region until it is closed. ``log`` holds the requests that arrived, as ``METHOD path?query``."""
 
     def __init__(self, region: Region, context: ssl.SSLContext | None = None) -> None:
@@ -64,24 +65,11 @@ class Server:
         self.lock = threading.Lock()
         server = self
 
-        class Handler(_Handler):
+        class Bound(_Handler):
             owner = server
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        if context:
-            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
-        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self._http.server_address[1]}/MAAS"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        super().__init__(Bound, context)
+        self.url = f"{self.origin}/MAAS"
 
     def fault(self, method: str, path: str) -> Fault | None:
         found = next((fault for fault in self.faults if fault.fits(method, path)), None)
@@ -116,13 +104,8 @@ class Server:
         return found
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     owner: Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, *_words: Any) -> None:
-        """Nothing: the tests look at the server's own log."""
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

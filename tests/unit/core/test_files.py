@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.core.files import read_file, replace_file
+from ansible_collections.strata.storage.plugins.module_utils.core.files import (
+    check_writable,
+    read_file,
+    replace_file,
+)
 
 
 def test_a_new_file(tmp_path: Path) -> None:
@@ -113,3 +117,25 @@ def test_every_byte_survives(tmp_path: Path, content: bytes) -> None:
 
 def test_reading_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert read_file(f"{tmp_path}/missing") is None
+
+
+@pytest.mark.parametrize(
+    ("read_only", "free", "said"), [(True, 9, "Read-only file system"), (False, 0, "No space left")]
+)
+def test_whether_a_file_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool, free: int, said: str
+) -> None:
+    path = f"{tmp_path}/missing/file"
+    check_writable(path)
+    check_writable("/proc/version")
+    real, looked = os.statvfs(tmp_path), []
+
+    def statvfs(directory: str) -> os.statvfs_result:
+        looked.append(directory)
+        flags = os.ST_RDONLY if read_only else 0
+        return os.statvfs_result((*real[:3], free, *real[4:8], flags, real[9]))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    with pytest.raises(StorageError, match=f"^{path}: {said}.*; nothing was changed$"):
+        check_writable(path)
+    assert looked == [str(tmp_path)]

@@ -13,9 +13,11 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
     Command,
     Edit,
     MakeDirectory,
+    Plan,
     Step,
     Wait,
     Write,
+    both,
     dump_steps,
     kernel_name,
     new_uuid,
@@ -66,3 +68,9 @@ def test_placeholders_hold_no_white_space() -> None:
     names = (placeholder("filesystem-uuid", "/dev/data/srv"), new_uuid("raid/md0"), kernel_name("/dev/md/data"))
     assert names == ("<filesystem-uuid:/dev/data/srv>", "<uuid:raid/md0>", "<kernel-name:/dev/md/data>")
     assert not any(c.isspace() for name in names for c in name)
+
+
+def test_one_plan_after_the_other() -> None:
+    first = Plan((), 1, ("a",), ("b",), ("c",), ("d",), ("e",))
+    second = Plan((), 2, ("f",), ("g",), ("c", "h"), ("i",), ("j",))
+    assert both(first, second) == Plan((), 2, ("a", "f"), ("b", "g"), ("c", "h"), ("d", "i"), ("e", "j"))

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn, cast
 
 import pytest
@@ -14,8 +14,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Hands
-from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Step, digest, dump_steps
-from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, run, survey
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
+    Command,
+    Edit,
+    Plan,
+    Step,
+    digest,
+    dump_steps,
+)
+from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, expected, run, survey
 
 
 class Ended(Exception):
@@ -54,6 +61,26 @@ class Switch(NamedTuple):
     lit: bool
 
 
+class Lock:
+    """Says when it is taken, and when it is let go; after some event others have it."""
+
+    def __init__(self, events: list[str], kept_after: str | None = None) -> None:
+        self.events = events
+        self.kept_after = kept_after
+        self.held = False
+
+    def __enter__(self) -> None:
+        if self.kept_after in self.events:
+            raise StorageError("another task works on this")
+        self.events.append("lock")
+        self.held = True
+
+    def __exit__(self, *_error: object) -> None:
+        if self.held:
+            self.events.append("unlock")
+        self.held = False
+
+
 class Backend:
     """A lamp that shall be lit, and red."""
 
@@ -90,11 +117,8 @@ class Backend:
         if self.works:
             self.lit = action.lit
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        self.events.append("lock")
-        yield
-        self.events.append("unlock")
+    def lock(self) -> Lock:
+        return Lock(self.events)
 
     def road(self) -> Road:
         hands = Hands({**PERFORM, Switch: self.switch})
@@ -146,6 +170,82 @@ def test_another_plan_than_was_expected(check_mode: bool) -> None:
     assert "switch" not in backend.events
 
 
+class Shy(Backend):
+    """Its facts, or what of them a diff shows, need to know the colour, and its planner does not."""
+
+    def __init__(self, asks: str) -> None:
+        super().__init__()
+        self.asks = asks
+
+    def plan(self, state: Lamp) -> Plan:
+        return Plan((), state) if state.lit else Plan((STEP,), state._replace(lit=True))
+
+    def _shown(self, where: str, state: Lamp) -> dict[str, Any]:
+        if where == self.asks and state.colour is None:
+            raise Unread("colour", ("lamp",))
+        return {"lamp": {"lit": state.lit, "colour": state.colour}}
+
+    def facts(self, state: Lamp) -> dict[str, Any]:
+        return self._shown("facts", state)
+
+    def road(self) -> Road:
+        return super().road()._replace(diff=lambda state: self._shown("diff", state))
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("asks", ["facts", "diff"])
+def test_what_facts_and_diff_need_is_read_as_for_a_planner(asks: str, check_mode: bool) -> None:
+    shy = Shy(asks)
+    module = shy.run(check_mode)
+    assert not module.failed, module.result
+    assert (module.result["plan"], module.result["diff"]["after"]["lamp"]["colour"]) == (PLAN, "red")
+    assert shy.events.count("deepen colour lamp") == (1 if check_mode else 2)
+
+
+def test_what_reading_does_not_make_known_ends_in_a_sentence() -> None:
+    module = Backend().run(deepen=lambda state, need: state)
+    assert module.failed
+    assert module.result["msg"] == "colour lamp was read 5 times, and is asked for again"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("part", ["read", "plan", "facts", "diff", "lock"])
+def test_an_error_that_nobody_expected_is_a_sentence_too(part: str, check_mode: bool) -> None:
+    def broken(*_args: Any) -> NoReturn:
+        raise KeyError("bulb")
+
+    module = Backend().run(check_mode, **{part: broken})
+    assert module.failed
+    assert not module.result["changed"]
+    assert module.result["msg"].startswith("unexpected KeyError (test_run.py, line ")
+    assert module.result["msg"].endswith("): 'bulb'. This is an error of the module; please report it")
+
+
+@pytest.mark.parametrize("part", ["replan", "facts"])
+def test_an_error_that_nobody_expected_after_the_steps_tells_what_was_done(part: str) -> None:
+    backend = Backend()
+
+    def broken(state: Lamp) -> Any:
+        if "switch" in backend.events:
+            raise StopIteration
+        return backend.facts(state)
+
+    parts: dict[str, Any] = {part: broken}
+    module = backend.run(**parts)
+    assert module.failed
+    assert (module.result["changed"], module.result["done"]) == (True, PLAN)
+    assert module.result["msg"].startswith("unexpected StopIteration (test_run.py, line ")
+
+
+def test_an_error_that_nobody_expected_within_a_step_tells_what_was_done() -> None:
+    backend = Backend()
+    backend.extra = (Step("tilt", "lamp", "one", "", ("no action",)),)
+    module = backend.run()
+    assert module.failed
+    assert (module.result["changed"], module.result["done"]) == (True, PLAN)
+    assert "tilt lamp one: : unexpected KeyError (execute.py, line " in module.result["msg"]
+
+
 def test_survey_reads_what_the_planner_asks_for() -> None:
     backend = Backend()
     assert survey(backend.road()) == (Lamp(False, "red"), Plan((STEP,), Lamp(True, "red")))
@@ -164,6 +264,7 @@ def test_check_mode_stops_at_the_gate_and_tells_what_would_be() -> None:
         "lamp": {"lit": True},
         "status": {"reads": 3},
         "in_progress": [],
+        "pending": [],
         "pending_reboot": [],
     }
 
@@ -180,6 +281,7 @@ def test_a_real_run_does_the_same_plan_and_looks_again() -> None:
         "lamp": {"lit": True},
         "status": {"reads": 6},
         "in_progress": ["it warms up"],
+        "pending": [],
         "pending_reboot": ["the other one"],
     }
 
@@ -229,6 +331,18 @@ def test_a_missing_program_is_found_before_anything_is_done(check_mode: bool) ->
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
+def test_a_file_that_cannot_be_written_is_found_before_anything_is_done(check_mode: bool) -> None:
+    backend = Backend()
+    backend.extra = (Step("edit", "lamp", "one", "", (Edit("/proc/sys/lamp", None, "on"),)),)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_RDONLY))
+        module = backend.run(check_mode)
+    assert module.failed
+    assert module.result["msg"].startswith("/proc/sys/lamp: Read-only file system, and this has to be written")
+    assert (module.result["changed"], backend.lit) == (False, False)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
 def test_a_refusal_is_a_failure_that_changed_nothing(check_mode: bool) -> None:
     module = Backend(colour="blue").run(check_mode)
     assert module.failed
@@ -257,8 +371,16 @@ def test_a_lock_that_is_not_to_be_had(error: Exception, message: str) -> None:
 # What goes on after a step
 
 
+class Wipe(NamedTuple):
+    pass
+
+
 class Warm(NamedTuple):
     timeout: int = 99
+
+    @property
+    def then(self) -> tuple[Wipe, ...]:
+        return (Wipe(),)
 
 
 class Heater(Backend):
@@ -273,6 +395,7 @@ class Heater(Backend):
         self.waited: list[int] = []
 
     def read(self) -> Lamp:
+        self.events.append("read")
         return Lamp(self.lit, "red")
 
     def plan(self, state: Lamp) -> Plan:
@@ -284,6 +407,7 @@ class Heater(Backend):
         return Plan((), state) if self.polished else Plan((POLISH,), state)
 
     def switch(self, action: Switch) -> None:
+        self.events.append("switch")
         if self.lit:
             self.polished = self.works
         else:
@@ -291,11 +415,13 @@ class Heater(Backend):
         self.lit = action.lit
 
     def warm_up(self, action: Warm) -> None:
+        self.events.append("wait")
         self.waited.append(action.timeout)
         self.warm = True
 
     def road(self) -> Road:
-        return super().road()._replace(hands=lambda: Hands({Switch: self.switch, Warm: self.warm_up}), wait=self.wait)
+        hands = Hands({Switch: self.switch, Warm: self.warm_up, Wipe: lambda action: self.events.append("wipe")})
+        return super().road()._replace(hands=lambda: hands, wait=self.wait)
 
 
 POLISH = Step("polish", "lamp", "one", "bright", (Switch(True),))
@@ -325,6 +451,32 @@ def test_waiting_and_what_is_to_be_done_then() -> None:
 def test_what_has_ended_by_the_time_that_is_looked_again_is_gone_on_with() -> None:
     module = Heater(wait=None, quick=True).run()
     assert module.result["plan"] == dump_steps((STEP, POLISH))
+
+
+def test_others_may_work_during_a_wait_and_all_is_read_again_after_it() -> None:
+    heater = Heater(wait=7)
+    heater.run()
+    locked = ["lock", "read", "switch", "read", "unlock", "wait", "lock", "wipe", "read", "switch", "read", "unlock"]
+    assert heater.events == locked
+
+
+def test_a_wait_that_fails_leaves_the_lock_free_and_tells_what_was_done() -> None:
+    heater = Heater(wait=7)
+
+    def never(action: Warm) -> None:
+        raise StorageError("waited in vain")
+
+    heater.warm_up = never  # type: ignore[method-assign]
+    module = heater.run()
+    assert heater.events == ["lock", "read", "switch", "read", "unlock"]
+    assert (module.failed, module.result["msg"], module.result["done"]) == (True, "waited in vain", PLAN)
+
+
+def test_a_lock_that_others_keep_after_a_wait() -> None:
+    heater = Heater(wait=7)
+    module = heater.run(lock=lambda: Lock(heater.events, kept_after="wait"))
+    assert (module.failed, module.result["changed"], module.result["done"]) == (True, True, PLAN)
+    assert module.result["msg"] == "another task works on this"
 
 
 def test_waiting_for_what_others_began_is_no_change() -> None:
@@ -357,3 +509,30 @@ def test_an_act_is_planned_once() -> None:
     with pytest.raises(Ended):
         run(cast(AnsibleModule, module), road)
     assert (module.failed, module.result["plan"]) == (False, PLAN)
+
+
+def test_an_act_that_had_to_wait_is_done_then() -> None:
+    heater = Heater(wait=7)
+    heater.lit = True
+    module = heater.run(replan=lambda state: Plan((), state))
+    assert module.result["plan"] == dump_steps((POLISH,))
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_is_deferred_is_returned_and_warned_of(check_mode: bool) -> None:
+    module = Backend().run(check_mode, plan=lambda state: Plan((), state, pending=("it is polished later",)))
+    assert (module.result["changed"], module.result["pending"]) == (False, ["it is polished later"])
+    assert module.warnings == ["not done yet: it is polished later"]
+
+
+@pytest.mark.parametrize("approval", ["request", "require"])
+def test_a_module_does_not_run_without_the_guard_that_it_was_told_of(approval: str) -> None:
+    """The controller takes the word out; where it is still there, nobody has compared anything."""
+    with pytest.raises(Refused, match=f"approval is {approval}, which the controller looks after"):
+        expected({"expected_plan": "0" * 64, "approval": approval})
+
+
+def test_the_digest_that_a_plan_must_have() -> None:
+    assert expected({"expected_plan": "AB", "approval": None}) == "ab"
+    assert expected({"expected_plan": None}) == ""
+    assert expected({}) is None

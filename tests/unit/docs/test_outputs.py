@@ -14,9 +14,10 @@ from ansible_collections.strata.storage.plugins.module_utils.document.raid impor
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
 from ansible_collections.strata.storage.plugins.module_utils.host.state import Mount
 from tests.examples import blocks
-from tests.unit.host.hosts import DEBIAN, EXT4, a_host, disks, settle
+from tests.unit.host.hosts import DEBIAN, EXT4, a_host, disk, disks, settle
 
-BLANK = a_host(*disks("bcd"), boot=DEBIAN)
+LAST = disk("/dev/sdd", link="/dev/disk/by-id/ata-ST4000VN008_WDH00003")
+BLANK = a_host(*disks("bc"), LAST, boot=DEBIAN)
 WANTED = Raid(name="md0", level="5", devices=("/dev/sdb", "/dev/sdc", "/dev/sdd"))
 PLAN, STEP, HOLDS, MOUNTED = [
     block.text for block in blocks("docs/guides/first-array.md") if block.language in ("text", "json")

@@ -78,7 +78,7 @@ def test_the_same_disks_whatever_the_kernel_calls_them() -> None:
 
 def test_what_the_document_is_made_of_wins_and_then_what_is_blank() -> None:
     first, second, third, fourth = SLOW
-    used = (first._replace(blank=False), second, third, fourth._replace(free=False, blank=False))
+    used = (first._replace(holds="a GPT", begun=True), second, third, fourth._replace(free=False, holds="RAID"))
     claims = {"these": ("/dev/sdd",)}
 
     def these(number: int) -> tuple[str, ...]:
@@ -89,9 +89,21 @@ def test_what_the_document_is_made_of_wins_and_then_what_is_blank() -> None:
     assert these(4) == ("/dev/sdd", "/dev/sdb", "/dev/sdc", "/dev/sda")
 
 
+def test_what_holds_anything_is_chosen_by_name_or_where_the_entry_says_so() -> None:
+    disks = (SLOW[0]._replace(holds="an ext4 filesystem", shown="/dev/disk/by-id/a (Sa)"), *SLOW[1:])
+    assert chosen(disks, rotational=True, count=3) == ("/dev/sdb", "/dev/sdc", "/dev/sdd")
+    with pytest.raises(StorageError, match=r"4 wanted, .*/by-id/a .Sa. holds an ext4 filesystem.* allow_data"):
+        chosen(disks, rotational=True, count=4)
+    with pytest.raises(StorageError, match="say what they are: serial, wwn"):
+        parse({"name": "slow", "allow_data": True})
+    assert chosen(disks, rotational=True, count=4, allow_data=True)[3] == "/dev/sda"
+    for words in ({"serial": "Sa"}, {"wwn": "500a"}):
+        assert chosen(disks, **words) == ("/dev/sda",)
+
+
 def test_each_name_keeps_what_its_own_items_are_made_of() -> None:
     """Whichever comes first in the document, and whatever sorts first."""
-    used = tuple(disk._replace(free=False, blank=False) for disk in SLOW)
+    used = tuple(disk._replace(free=False, holds="RAID") for disk in SLOW)
     one, many = Disks("one", rotational=True), Disks("many", rotational=True, number=3)
     claims = {"one": ("/dev/sdc",), "many": ("/dev/sdd", "/dev/sda", "/dev/sdb")}
     for wanted in ((one, many), (many, one)):

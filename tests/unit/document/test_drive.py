@@ -35,11 +35,14 @@ def test_the_one_volume_is_called_as_its_drive_unless_it_says_otherwise() -> Non
     assert parse({"name": "data", "volume_name": "srv"}).volumes == (Volume("srv"),)
 
 
-def test_swap_is_not_mounted_and_labels_are_plain() -> None:
+def test_names_that_lvm_takes() -> None:
+    for name in ("x" * 120, "x" + "-" * 60, "my-snapshot", "a_pvmove", "tdata"):
+        assert parse({"name": "data", "volume_name": name}).volumes == (Volume(name),)
+
+
+def test_swap_is_not_mounted() -> None:
     with pytest.raises(StorageError, match="volume data: it is to be swap, which has no mount_point"):
         parse({"name": "data", "filesystem": "swap", "mount_point": "/srv"})
-    with pytest.raises(StorageError, match="label 'my data' holds a character"):
-        parse({"name": "data", "label": "my data"})
 
 
 def test_omitted_is_not_empty() -> None:
@@ -61,7 +64,11 @@ def test_mount_points_are_normal(given: str, understood: str) -> None:
         ({"devices": []}, "drive data: `devices` is empty; a drive has at least one"),
         ({"devices": ["sdb", "sdb"]}, "drive data: sdb is named twice"),
         ({"mount_point": "srv"}, "drive data: volume data: mount_point 'srv' is not an absolute path"),
-        ({"mount_point": ""}, "mount_point '' is not an absolute path"),
+        ({"mount_point": "", "mount_options": "ro"}, "mount_options beside an empty mount_point, which unmounts it"),
+        (
+            {"volumes": [{"name": "a", "state": "absent"}], "state": "offline"},
+            "a is to be absent, and the drive offline",
+        ),
         ({"mount_point": "/srv\nx"}, "is not an absolute path"),
         ({"mount_point": "/"}, "drive data: volume data: mount_point / is the host's own root"),
         ({"mount_point": "//"}, "mount_point / is the host's own root"),
@@ -71,7 +78,13 @@ def test_mount_points_are_normal(given: str, understood: str) -> None:
         ({"size": "lots"}, "size: 'lots' is not a size"),
         ({"size": "0"}, "size: 0 is not a positive size"),
         ({"volume_name": "a/b"}, "drive data: volume 'a/b': a name holds letters"),
-        ({"volume_name": "x" * 124}, "a name has at most 123 characters"),
+        ({"volume_name": "x" * 128}, "a name has at most 127 characters"),
+        ({"volume_name": "x" * 121}, "the names of drive and volume are 1 characters too long for LVM"),
+        # Dashes count twice for the device mapper.
+        ({"volume_name": "x" + "-" * 61}, "the names of drive and volume are 1 characters too long for LVM"),
+        ({"volume_name": "snapshot-x"}, "volume snapshot-x: LVM reserves names that begin with snapshot; choose"),
+        ({"volume_name": "pvmove0"}, "LVM reserves names that begin with pvmove"),
+        ({"volumes": [{"name": "db_tdata"}]}, "volume db_tdata: LVM reserves names that contain _tdata"),
         ({"volumes": [{"name": "a"}, {"name": "b"}, {"name": "a"}]}, "drive data: volumes: a is named twice"),
         ({"volumes": [{"name": "a", "mount_point": "x"}]}, "mount_point 'x' is not an absolute path"),
     ],
@@ -79,6 +92,11 @@ def test_mount_points_are_normal(given: str, understood: str) -> None:
 def test_what_no_drive_can_be(item: dict[str, Any], said: str) -> None:
     with pytest.raises(StorageError, match=said):
         parse({"name": "data", **item})
+
+
+def test_a_volume_that_is_to_go_and_one_that_is_to_be_unmounted() -> None:
+    drive = parse({"name": "data", "volumes": [{"name": "a", "state": "absent"}, {"name": "b", "mount_point": ""}]})
+    assert drive.volumes == (Volume("a", state="absent"), Volume("b", mount_point=""))
 
 
 def test_volumes_in_the_flat_form() -> None:

@@ -25,11 +25,39 @@ def test_good_names(parse: Parse, name: str) -> None:
 @pytest.mark.parametrize("parse", KINDS)
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "-x", "a/b", "/dev/md0", "a b", "a\tb", "a\nb", "md0\n", "ä", "a:b", "a=b", "a#b", "<x>", "a,b"],
+    [
+        "",
+        ".",
+        "..",
+        "-x",
+        "a/b",
+        "/dev/md0",
+        "a b",
+        "a\tb",
+        "a\nb",
+        "md0\n",
+        "ä",
+        ":b",
+        "a:",
+        "a:b:c",
+        "a=b",
+        "a#b",
+        "<x>",
+        "a,b",
+    ],
 )
 def test_bad_names(parse: Parse, name: str) -> None:
     with pytest.raises(StorageError, match="a name holds letters, digits"):
         parse({"name": name})
+
+
+def test_only_an_array_is_called_as_another_hosts() -> None:
+    assert raid.parse({"name": "old-host:data"}).name == "old-host:data"
+    for parse in (bcache.parse, lambda item: drive.parse({**item, "volumes": None})):
+        with pytest.raises(StorageError, match="a name holds letters, digits"):
+            parse({"name": "a:b"})
+    with pytest.raises(StorageError, match="at most 23 characters"):
+        raid.parse({"name": "old-host:" + "x" * 24})
 
 
 @pytest.mark.parametrize(

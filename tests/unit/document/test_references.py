@@ -13,6 +13,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.references
     Reference,
     check_names,
     in_order,
+    known_names,
 )
 
 
@@ -54,3 +55,18 @@ def test_what_is_mounted_inside_of_another_comes_after_it() -> None:
 def test_two_of_one_name() -> None:
     with pytest.raises(StorageError, match="a is the name of two items: raids: a and drives: a"):
         check_names((node("a"), Node("drives: a", ("a",))))
+
+
+def test_of_one_name_in_two_sections() -> None:
+    raid, drive, part = node("a"), Node("drives: a", ("a", "a/v")), Node("partitions: a", ("a",))
+    assert known_names((raid, drive)) == {"a": raid, "raids: a": raid, "drives: a": drive, "a/v": drive} | {
+        "drives: a/v": drive
+    }
+    assert known_names((raid, part)) == {"raids: a": raid, "partitions: a": part}
+    uses = Node("filesystems: x", (), (Reference("a[0]", "filesystems: x: device"),))
+    assert known_names((raid, drive, uses))
+    with pytest.raises(StorageError, match="filesystems: x: device: a may mean raids: a and partitions: a"):
+        known_names((raid, part, uses))
+    for twice in ((raid, raid), (raid, Node("disks: a", ("a",)))):
+        with pytest.raises(StorageError, match="a is the name of two items"):
+            known_names(twice)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Edit, Plan, Step
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
     Boot,
@@ -50,7 +50,10 @@ def a_host(*devices: Device | str, **more: Any) -> Host:
         **more,
         "links": {**links, **more.get("links", {})},
         "files": {FSTAB: "", CONF: "", **more.get("files", {})},
+        "users": {**{mount.mount_point: "" for mount in more.get("mounts", ())}, **more.get("users", {})},
         "contents": {**{device.path: Content() for device in disks}, **more.get("contents", {})},
+        "attached": {**{device.path: () for device in disks}, **more.get("attached", {})},
+        "rejections": {**{device.path: "" for device in disks}, **more.get("rejections", {})},
     }
     return Host(devices={device.path: device for device in disks}, **parts)
 

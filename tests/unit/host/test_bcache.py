@@ -15,9 +15,10 @@ from ansible_collections.strata.storage.plugins.module_utils.document import bca
 from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
 from ansible_collections.strata.storage.plugins.module_utils.host import bcache, bcache_tunables
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect, Release
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
+    Attached,
     Backing,
     CacheSet,
     Content,
@@ -25,6 +26,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Mount,
     Signature,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent
 
 from .hosts import (
     EXT4,
@@ -79,6 +81,26 @@ def refused(host: Host, said: str, allow: bool = False, **words: Any) -> None:
 # Create
 
 
+def test_blocks_as_large_as_the_largest_sectors() -> None:
+    """The kernel attaches no cache of larger blocks than those that its backing device was made for."""
+    large = {path: disk(path, sector=4096) for path in (SDC, SDE)}
+    host = BLANK._replace(devices={**BLANK.devices, **large})
+    made = plan(host, backing_device="sdb", cache_device="sdc")
+    formats = [str(action) for step in made.steps if step.verb == "format" for action in step.actions]
+    assert (formats[0][-5:], formats[1]) == ("24288", "make-bcache --bdev /dev/sdb --block=4096")
+    assert made.after.devices[made.after.backings[0].bcache].sector == 4096
+    made = plan(host, backing_device="sdc", cache_device="sdb")
+    assert "make-bcache --bdev /dev/sdc" in [str(action) for step in made.steps for action in step.actions]
+    with pytest.raises(StorageError, match="block_size is 512 B, and /dev/sdc has sectors of 4096 bytes"):
+        bcache.plan(host, Bcache("cached", "sdc", block_size=512), True)
+    there = built(PLAIN._replace(block_size=512), sets=())
+    there = there._replace(devices={**there.devices, **large})
+    refused(
+        there, "/dev/sdc has sectors of 4096 bytes, .* /dev/sdb was made for blocks of 512", True, cache_device="sdc"
+    )
+    assert plan(there, cache_device="sdd").steps
+
+
 def test_create_from_first_to_last() -> None:
     made = plan(
         BLANK._replace(modules=()), backing_device="sdb", cache_device="sdc", cache_mode="writeback", block_size=4096
@@ -107,9 +129,16 @@ def test_create_from_first_to_last() -> None:
             run("make-bcache", "--bdev", SDB, "--block=4096"),
             claims=(claim(SDB),),
             flush=(SDB,),
+            intent=intent("bcache cached", "", SDB, last=False),
         ),
         step("register", "backing device /dev/sdb", Write(REGISTER, SDB, done=SYS), Wait(f"{SYS}/dev")),
-        step("inspect", "that it starts out blank", Wait(cached), Inspect(cached, wipe=False)),
+        step(
+            "inspect",
+            "that it starts out blank",
+            Wait(cached),
+            Inspect(cached, wipe=False),
+            intent=intent("bcache cached", "", SDB),
+        ),
         step("label", "/dev/sdb", Write(f"{SYS}/label", "cached"), flush=(SDB,)),
         step(
             "attach",
@@ -121,8 +150,10 @@ def test_create_from_first_to_last() -> None:
         ),
         step("set", "cache mode writeback", Write(f"{SYS}/cache_mode", "writeback"), flush=(SDB,)),
     )
-    assert made.after.backings == (Backing(SDB, "", "cached", cache_set, "writeback", "clean", cached, True, True),)
-    assert made.after.cache_sets == (CacheSet(cache_set, SDC, 512 << 10, registered=True),)
+    assert made.after.backings == (
+        Backing(SDB, "", "cached", cache_set, "writeback", "clean", cached, True, True, block_size=4096),
+    )
+    assert made.after.cache_sets == (CacheSet(cache_set, SDC, 512 << 10, 4096, registered=True),)
     assert made.after.contents[SDB] == made.after.contents[SDC] == SIGNED
     assert made.after.contents[cached] == Content()
 
@@ -253,6 +284,12 @@ CACHE2 = CacheSet(OTHER, SDE, 512 << 10, 512, registered=True)
     [
         pytest.param(
             built(BACKING, BACKING._replace(device=SDD, bcache="")),
+            {},
+            r"/dev/sdb and /dev/sdd are copies of one backing device \(UUID b\); /dev/bcache0 runs on /dev/sdb now",
+            id="copy",
+        ),
+        pytest.param(
+            built(BACKING, BACKING._replace(device=SDD, uuid="d", bcache="")),
             {},
             "/dev/sdb and /dev/sdd both carry",
             id="label twice",
@@ -430,11 +467,12 @@ def test_a_backing_device_that_grew() -> None:
     made = plan(host)
     assert [step.verb for step in made.steps] == ["stop", "register"]
     assert made.after.devices[PATH].size == 10 * GiB - 8192
-    used = host._replace(mounts=(Mount(PATH, "/srv", "ext4", "rw"),), files={FSTAB: f"{PATH} /srv ext4 defaults\n"})
+    mounts = (Mount(PATH, "/srv", "ext4", "rw"),)
+    used = host._replace(mounts=mounts, users={"/srv": ""}, files={FSTAB: f"{PATH} /srv ext4 defaults\n"})
     refused(used, "/dev/sdb grew to 10 GiB, which cached gets when .* but it is mounted on /srv. Set allow_offline")
     made = plan(used, allow_offline=True)
     assert [step.verb for step in made.steps] == ["unmount", "stop", "register", "mount"]
-    refused(used._replace(files={}), "/srv is not in /etc/fstab", allow_offline=True)
+    refused(used._replace(files={}), "has no line by which /dev/bcache0 is mounted on /srv", allow_offline=True)
 
 
 # Absent
@@ -452,6 +490,7 @@ def test_absent_writes_back_stops_and_wipes_the_label_last() -> None:
     ]
     assert detach.actions[0] == Write(f"{SYS}/detach", "1")
     assert Wait(f"{SYS}/state", ("no cache",), timeout=12 * 3600) in detach.actions
+    assert detach.actions[-1] == Wait(f"{SYS}/cache", gone=True)
     assert made.steps[1].actions == (Release(SDB, f"{SYS}/stop"),)
     directory = f"/sys/fs/bcache/{SET}"
     assert made.steps[2].actions == (Release(SDC, f"{directory}/unregister"),)
@@ -469,6 +508,8 @@ def test_what_is_inside_needs_permission() -> None:
     made = plan(host, allow=True, state="absent")
     assert outline(made)[0] == "wipe device /dev/bcache0"
     assert [sentence.split(":")[0] for sentence in destroyed(made)] == [PATH]
+    waited_for = host.with_file(FSTAB, f"UUID={EXT4.uuid} /old ext4 defaults\n")
+    refused(waited_for, "/dev/bcache0 is what /etc/fstab mounts on /old", allow=True, state="absent")
 
 
 @pytest.mark.parametrize("allow", [False, True])
@@ -481,6 +522,31 @@ def test_a_cache_set_stays_while_others_use_it() -> None:
     made = plan(built(BACKING, BACK2._replace(cache_set=SET, state="clean")), state="absent", cache_device=SDC)
     assert [step.verb for step in made.steps] == ["detach", "stop", "wipe"]
     assert made.after.cache_sets == (CACHE,)
+
+
+AWAY = (Attached("b", "cached"), Attached("d", "other"))
+
+
+def test_a_cache_set_with_data_of_a_device_that_is_away() -> None:
+    host = CACHED._replace(attached={SDC: AWAY})
+    said = r'the cache set on /dev/sdc would be removed, and is also for "other" \(UUID d\), which is not here'
+    wishes: tuple[dict[str, Any], ...] = ({"state": "absent"}, {"cache_device": ""})
+    for words in wishes:
+        refused(host, said, **words)
+        made = plan(host, allow=True, **words)
+        assert destroyed(made) == ['/dev/sdc: dirty data of "other" (UUID d), not here, if there is any']
+    unknown = CACHED._replace(attached={SDC: None})
+    refused(unknown, "nobody can see whether the cache set on /dev/sdc still holds dirty data", state="absent")
+    here = built(BACKING, BACK2._replace(uuid="d", cache_set=""), attached={SDC: AWAY})
+    assert destroyed(plan(here, state="absent")) == []
+
+
+def test_a_cache_set_with_a_volume_of_its_own_stays() -> None:
+    host = CACHED._replace(attached={SDC: (Attached("b", "cached"), Attached("f", own_volume=True))})
+    for words, verbs in (({"state": "absent"}, ["detach", "stop", "wipe"]), ({"cache_device": ""}, ["detach"])):
+        made = plan(host, True, **words)
+        assert [step.verb for step in made.steps] == verbs
+        assert made.after.cache_sets == (CACHE,)
 
 
 def test_without_a_cache_there_is_nothing_to_write_back() -> None:
@@ -504,11 +570,15 @@ def test_one_that_does_not_run_needs_permission() -> None:
 
 
 def test_a_cache_set_that_is_left_over_needs_permission_and_says_what_goes() -> None:
-    host = built()
-    refused(host, "whether the cache set on /dev/sdc still holds dirty data", state="absent", cache_device=SDC)
-    made = plan(host, allow=True, state="absent", cache_device=SDC)
-    assert [step.verb for step in made.steps] == ["unregister", "wipe"]
-    assert [sentence.split(":")[0] for sentence in destroyed(made)] == [SDC]
+    for attached in (None, (Attached("b", "cached"),)):
+        host = built(attached={SDC: attached})
+        refused(host, "whether the cache set on /dev/sdc still holds dirty data", state="absent", cache_device=SDC)
+        for given in (host, host._replace(expendable=(SDC,))):
+            made = plan(given, allow=given is host, state="absent", cache_device=SDC)
+            assert [step.verb for step in made.steps] == ["unregister", "wipe"]
+            assert [sentence.split(":")[0] for sentence in destroyed(made)] == [SDC]
+    # Its journal says that all was written back.
+    assert destroyed(plan(built(attached={SDC: ()}), state="absent", cache_device=SDC)) == []
 
 
 def test_absent_already() -> None:

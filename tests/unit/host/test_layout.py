@@ -19,11 +19,33 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Content,
     DiskFacts,
     Filesystem,
+    Group,
     Host,
+    Lvm,
     Mount,
+    Part,
+    PhysicalVolume,
+    Signature,
+    Table,
+    Unfinished,
 )
 
-from .hosts import CONF, DEBIAN, EXT4, GiB, a_host, an_array, commands, destroyed, disk, mdadm_line, outline, with_array
+from .hosts import (
+    CONF,
+    DEBIAN,
+    EXT4,
+    UUID,
+    GiB,
+    MiB,
+    a_host,
+    an_array,
+    commands,
+    destroyed,
+    disk,
+    mdadm_line,
+    outline,
+    with_array,
+)
 
 SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
 STACK: dict[str, Any] = {
@@ -124,12 +146,13 @@ def test_disks_that_are_alike_keep_what_they_are_for() -> None:
         "disks": [{"name": "front", "rotational": True}, {"name": "back", "rotational": True}],
         "bcaches": [{"name": "cached", "backing_device": "back", "cache_device": "front"}],
     }
-    taken = blank(
-        contents={SDB: Content((EXT4,)), SDC: Content((EXT4,)), SDD: Content((EXT4,)), "/dev/sde": Content((EXT4,))}
-    )
-    plan = planned(taken, words, "cached")
-    assert (plan.after.cache_sets[0].device, plan.after.backings[0].device) == ("/dev/sdf", SDB)
-    pair = {**words, "disks": [*reversed(words["disks"]), {"name": "more", "rotational": True, "count": 3}]}
+    taken = blank(contents={SDB: Content((EXT4,)), SDD: Content((EXT4,)), "/dev/sde": Content((EXT4,))})
+    plan = planned(taken, words)
+    assert (plan.after.cache_sets[0].device, plan.after.backings[0].device) == (SDC, "/dev/sdf")
+    pair = {
+        **words,
+        "disks": [*reversed(words["disks"]), {"name": "more", "rotational": True, "count": 3, "allow_data": True}],
+    }
     assert planned(plan.after, pair).steps == ()
 
 
@@ -157,12 +180,55 @@ def test_a_disk_from_one_item_to_another() -> None:
 
 def test_permission_is_given_by_name() -> None:
     host = blank(contents={SDB: Content((EXT4,))})
-    refused(host, STACK, r"/dev/sdb: refused as a member of md0: .*, or add md0 to allow_destroy to destroy that")
+    refused(host, STACK, "/dev/sdb: refused as a member of md0: .*, or name /dev/disk/by-id/sdb in allow_destroy")
     refused(host, STACK, "refused as a member of md0", "data", "cached")
     assert destroyed(planned(host, STACK, "md0")) == [
         '/dev/sdb: an ext4 filesystem labelled "backup" (UUID 0b4f7a34-5e0e-4e24-9b1e-0a6f5d1c2b3a)'
     ]
-    refused(host, STACK, "allow_destroy: md7 is no item of the document", "md7")
+    refused(host, STACK, "allow_destroy: md7 is no item of the document, no path, and no disk's serial", "md7")
+
+
+def test_permission_is_given_for_devices() -> None:
+    host = blank(contents={SDB: Content((EXT4,)), SDC: Content((EXT4,))})
+    for allow in ("Sb", "5b", "naa.5b", "0x5b", "/dev/disk/by-id/sdb", SDB):
+        refused(host, STACK, "/dev/sdc: refused as .* name /dev/disk/by-id/sdc in allow_destroy", allow)
+        assert len(destroyed(planned(host, STACK, allow, SDC))) == 2
+    # It may be gone, after the run that destroyed what it held.
+    refused(host, STACK, "/dev/sdc: refused", "Sb", "/dev/disk/by-id/gone")
+
+
+def test_only_blank_disks_are_chosen() -> None:
+    """And those that the document made, or began to."""
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "rotational": True, "count": 5}],
+        "raids": [{"name": "md0", "level": "5", "devices": ["slow"]}],
+    }
+    taken = blank(contents={SDC: Content((EXT4,))})
+    for allow in ([], ["md0"], [SDC]):
+        refused(taken, words, r'5 wanted, .*/by-id/sdc \(Sc\) holds an ext4 filesystem labelled "backup"', *allow)
+    words["disks"][0]["allow_data"] = True
+    refused(taken, words, "/dev/sdc: refused", "Sb")
+    made = planned(taken, words, SDC)
+    assert len(destroyed(made)) == 1
+    del words["disks"][0]["allow_data"]
+    assert planned(made.after, words).steps == ()
+
+
+def test_what_was_begun_on_a_disk_is_gone_on_with() -> None:
+    words: dict[str, Any] = {
+        "disks": [{"name": "one", "rotational": False}],
+        "partitions": [{"name": "part", "device": "one"}],
+    }
+    gpt = Content((Signature("gpt"),))
+    empty = Table("gpt", MiB, 10 * GiB - MiB)
+    assert outline(planned(blank(contents={SDG: gpt}, tables={SDG: empty}), words)) == ["create partition part"]
+    for other in (empty._replace(parts=(Part(1, MiB, MiB),)), None):
+        refused(blank(contents={SDG: gpt}, tables={SDG: other}), words, "holds a GPT partition table")
+    words = {"disks": words["disks"], "drives": [drive("data", "one")]}
+    orphan = blank(contents={SDG: Content((Signature("LVM2_member"),))}, lvm=Lvm(orphans=(SDG,), begun={SDG: ""}))
+    record = Unfinished("/record", "create drive data", "drive data", "", (SDG,), (SDG,))
+    assert planned(orphan._replace(unfinished=(record,)), words).steps
+    refused(orphan, words, "holds an LVM2 physical volume")
 
 
 def mirror(name: str, *devices: str) -> dict[str, Any]:
@@ -181,8 +247,12 @@ def drive(name: str, *devices: str) -> dict[str, Any]:
             r"raids: md0: devices\[1\] and drives: d: devices\[0\] both mean /dev/sdc",
         ),
         (
-            {"raids": [mirror("x", "sdb", "sdc")], "drives": [drive("x", "sdd")]},
-            "x is the name of two items: raids: x and drives: x",
+            {"raids": [mirror("x", "sdb", "sdc"), mirror("x", "sdd", "sde")]},
+            "x is the name of two items: raids: x and raids: x",
+        ),
+        (
+            {"raids": [mirror("x", "sdb", "sdc")], "bcaches": [{"name": "x", "backing_device": "x"}]},
+            "bcaches: x: backing_device: x may mean raids: x and bcaches: x; say which one with its section",
         ),
         (
             {"raids": [mirror("a", "b", "sdc")], "bcaches": [{"name": "b", "backing_device": "a"}]},
@@ -221,7 +291,7 @@ def test_filesystems_on_what_the_document_makes() -> None:
         "raids": [mirror("md0", "sdb", "sdc")],
         "drives": [{"name": "data", "devices": ["sdd"], "volumes": [{"name": "logs", "mount_point": "/srv"}]}],
     }
-    refused(blank(), words, "/dev/data/logs is mounted on /srv, and /var/x is wanted")
+    refused(blank(), words, "drives: data wants /dev/data/logs on /srv, and filesystems: data/logs on /var/x")
     words["filesystems"] = words["filesystems"][1:]
     plan = planned(blank(), words)
     mounted = [step.detail for step in plan.steps if step.verb == "mount"]
@@ -233,8 +303,37 @@ def test_filesystems_on_what_the_document_makes() -> None:
         ("/dev/disk/by-id/sdg", "swap"),
     ]
     taken = blank(contents={SDG: Content((EXT4,))}, filesystems={SDG: Filesystem("ext4", EXT4.uuid, size=GiB)})
-    refused(taken, words, r"/dev/sdg: refused as .*, or add rest\[0\] to allow_destroy")
+    refused(taken, words, "/dev/sdg: refused as .*, or name /dev/disk/by-id/sdg in allow_destroy")
     assert destroyed(planned(taken, words, "rest[0]"))
+
+
+def with_partition(host: Host, path: str, name: str) -> Host:
+    """A disk with a table, and a partition of that name in it."""
+    part = disk(path, GiB, disk=path[:-1], part_name=name, link="")
+    host = host.with_device(part, path)
+    whole = host.devices[path[:-1]]._replace(partitions=(path,))
+    return host._replace(
+        devices={**host.devices, whole.path: whole},
+        tables={**host.tables, whole.path: Table("gpt", MiB, 10 * GiB - MiB, (Part(1, MiB, GiB),))},
+        contents={**host.contents, whole.path: Content((Signature("gpt"),)), path: Content()},
+        filesystems={**host.filesystems, path: None},
+    )
+
+
+def test_one_name_on_two_disks() -> None:
+    words = {
+        "partitions": [{"name": "data", "device": "sdc"}],
+        "filesystems": [{"device": "data", "type": "ext4", "mount_point": "/srv"}],
+    }
+    one = with_partition(blank(), f"{SDB}1", "data")
+    assert any("mkfs.ext4" in command and command.endswith("/dev/sdc1") for command in commands(planned(one, words)))
+    both = with_partition(one, f"{SDC}1", "data")
+    assert any("mkfs.ext4" in command and command.endswith("/dev/sdc1") for command in commands(planned(both, words)))
+
+
+def test_one_partition_by_two_names() -> None:
+    words = {"partitions": [{"name": "a", "device": "sdb", "number": 1}, {"name": "b", "device": "/dev/sdb1"}]}
+    refused(with_partition(blank(), f"{SDB}1", ""), words, "partitions: a and partitions: b both mean /dev/sdb1")
 
 
 def test_partitions_and_what_is_made_of_them() -> None:
@@ -311,9 +410,9 @@ def test_what_is_in_use_or_below_the_root_never_goes() -> None:
     host = planned(blank(), words).after
     top = host.groups().groups[0].volumes[0].device
     nothing = {"raids": [], "drives": [], "filesystems": [], "mode": "exact"}
-    used = host._replace(mounts=(Mount(top, "/srv", "ext4", "rw"),))
+    used = host._replace(mounts=(Mount(top, "/srv", "ext4", "rw,relatime"),))
     refused(used, nothing, r"drives: top is not in the document, .* but /dev/top/top is in use \(/srv\)", "top", "md1")
-    root = host._replace(mounts=(Mount(top, "/", "ext4", "rw"),))
+    root = host._replace(mounts=(Mount(top, "/", "ext4", "rw,relatime"),))
     assert planned(root, nothing).steps == ()
 
 
@@ -392,7 +491,7 @@ def test_one_initramfs_for_all_arrays() -> None:
 
 
 def test_what_is_mounted_is_not_touched() -> None:
-    host = blank(mounts=(Mount(SDB, "/", "ext4", "rw"),))
+    host = blank(mounts=(Mount(SDB, "/", "ext4", "rw,relatime"),))
     with pytest.raises(Refused, match="/dev/sdb is mounted on /"):
         layout.plan(host, parse(STACK), ("md0",))
 
@@ -401,3 +500,48 @@ def test_references() -> None:
     found: tuple[str, ...] = layout.references(parse(STACK))
     assert {"md0", "sdb", "/dev/md0", "/dev/bcache/by-label/cached", "/dev/data/srv", "/dev/cached"} <= {*found}
     assert isinstance(parse(STACK), Document)
+
+
+# One name in several sections
+
+
+def test_a_drive_is_no_device_and_shares_its_name() -> None:
+    made = planned(blank(), {"raids": [mirror("data", "sdb", "sdc")], "drives": [drive("data", "data")]})
+    assert outline(made)[:3] == ["persist raid data", "create raid data", "inspect raid data"]
+    assert "create drive data" in outline(made)
+
+
+def test_a_name_of_two_devices_is_said_with_its_section() -> None:
+    words = {
+        "raids": [mirror("data", "sdb", "sdc")],
+        "bcaches": [{"name": "data", "backing_device": "raids: data"}],
+        "drives": [drive("data", "bcaches: data")],
+    }
+    made = planned(blank(), words)
+    assert [
+        line for line in outline(made) if line in ("create raid data", "format bcache data", "create drive data")
+    ] == [
+        "create raid data",
+        "format bcache data",
+        "create drive data",
+    ]
+    refused(blank(), words, "allow_destroy: data may mean raids: data and bcaches: data and drives: data", "data")
+
+
+def test_what_may_go_is_said_with_its_section() -> None:
+    group = Group("data", physical_volumes=(PhysicalVolume(SDD, 9 * GiB),))
+    host = with_array(blank(), an_array(SDB, SDC, device="/dev/md/data", name="data"))
+    host = host.with_content(SDD, Signature("LVM2_member"), held_by=None)
+    host = host._replace(
+        lvm=Lvm((group,)),
+        contents={**host.contents, "/dev/md/data": Content((EXT4,))},
+        filesystems=dict.fromkeys(host.devices),
+    )
+    nothing: dict[str, Any] = {"mode": "exact", "raids": [], "drives": []}
+    refused(host, nothing, "allow_destroy: data may mean drives: data and raids: data", "data")
+    refused(host, nothing, "mode exact would remove: raids: data. Name", "drives: data")
+    gone = layout.plan(host, parse({**nothing, "drives": None}), ("raids: data",))
+    assert (gone.after.arrays, gone.after.lvm) == ((), host.lvm)
+    # By a name of its own, the array that the document names by UUID or by its path is the same one.
+    words = {**nothing, "drives": None, "raids": [{"name": "other", "uuid": UUID}]}
+    assert destroyed(layout.plan(host, parse(words), ())) == []

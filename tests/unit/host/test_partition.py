@@ -13,6 +13,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.partition import Partition, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import partition as planner
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import Inspect
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Content,
     Host,
@@ -22,7 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Table,
 )
 
-from .hosts import EXT4, GiB, MiB, a_host, commands, destroyed, disk, outline
+from .hosts import EXT4, GiB, MiB, a_host, an_array, commands, destroyed, disk, outline, with_array
 
 SDB = "/dev/sdb"
 ONE, TWO = "/dev/sdb1", "/dev/sdb2"
@@ -59,11 +60,11 @@ def test_the_first_of_a_blank_device() -> None:
     made = plan(a_host(SDB), size="100M", type="raid")
     assert outline(made) == ["create table /dev/sdb", "create partition p1"]
     assert commands(made) == [
-        "echo 'label: gpt\nfirst-lba: 2048' | sfdisk --quiet --no-reread --no-tell-kernel --wipe=never "
-        "--wipe-partitions=never /dev/sdb",
+        "echo 'label: gpt\nlabel-id: <uuid:table//dev/sdb>\nfirst-lba: 2048' | sfdisk --quiet --no-reread "
+        "--no-tell-kernel --wipe=never --wipe-partitions=never /dev/sdb",
         "echo '1: start=1MiB, size=100MiB, type=raid, name=\"p1\"' | sfdisk --quiet --no-reread --no-tell-kernel "
         "--wipe=never --wipe-partitions=never --append /dev/sdb",
-        "partx --update /dev/sdb",
+        "partx --update --nr 1 /dev/sdb",
         "udevadm settle",
     ]
     assert made.after.devices[ONE].size == 100 * MiB
@@ -72,7 +73,7 @@ def test_the_first_of_a_blank_device() -> None:
 
 def test_a_table_begins_at_the_first_mib_whatever_the_sectors() -> None:
     made = plan(a_host(disk(SDB)._replace(sector=4096)))
-    assert commands(made)[0].startswith("echo 'label: gpt\nfirst-lba: 256'")
+    assert "\nfirst-lba: 256'" in commands(made)[0]
     assert made.after.tables[SDB].sector == 4096
 
 
@@ -105,6 +106,14 @@ def test_one_that_is_there() -> None:
     ]
 
 
+def test_one_that_is_as_wanted_needs_no_look_at_the_content() -> None:
+    host = parted(Part(1, MiB, 10 * GiB - 2 * MiB, "linux"))._replace(contents={})
+    for size in ("100%", "99.99%"):
+        assert (
+            planner.plan(host, parse({"name": "p1", "device": "sdb", "size": size, "type": "linux"}), False).steps == ()
+        )
+
+
 def test_growth() -> None:
     part = Part(1, MiB, GiB, "linux", ('name="p1"', 'uuid="X"'))
     host = parted(part, Part(2, 4 * GiB, GiB), mounts=(Mount(ONE, "/srv", "ext4", "rw"),))
@@ -112,7 +121,7 @@ def test_growth() -> None:
     assert commands(made) == [
         'echo \'start=2048, size=4194304, type=linux, name="p1", uuid="X"\' | sfdisk --quiet --no-reread '
         "--no-tell-kernel --wipe=never --wipe-partitions=never -N 1 /dev/sdb",
-        "partx --update /dev/sdb",
+        "partx --update --nr 1 /dev/sdb",
         "udevadm settle",
     ]
     assert made.steps[0].claims[0].shared
@@ -121,12 +130,117 @@ def test_growth() -> None:
     refused(host, "it has 1 GiB, and 512 MiB is wanted; partitions do not become smaller", size="512M")
 
 
+def test_a_disk_that_grew() -> None:
+    """Whatever makes use of the room that it gained moves the copy of the table first."""
+    part = Part(1, MiB, GiB, "linux", ('name="p1"',))
+    host = parted(part, Part(2, 2 * GiB, 2 * GiB - MiB))
+    table = host.tables[SDB]
+    assert table
+    host = host._replace(tables={SDB: table._replace(end=4 * GiB - MiB, limit=10 * GiB - MiB)})
+    relocate = "sfdisk --quiet --no-reread --no-tell-kernel --relocate gpt-bak-std /dev/sdb"
+    made = plan(host, name="p2", size="100%")
+    assert outline(made) == ["grow table /dev/sdb", "grow partition p2"]
+    assert commands(made)[0] == relocate
+    assert made.after.devices[TWO].size == 8 * GiB - MiB
+    assert outline(plan(host, size="1536M")) == ["grow table /dev/sdb", "grow partition p1"]
+    made = plan(host, name="new")
+    assert commands(made)[0] == relocate
+    assert made.after.devices["/dev/sdb3"].size == 6 * GiB
+    assert plan(host).steps == plan(host, name="p2", size="2047M").steps == ()
+
+
+def test_a_table_that_is_that_of_a_larger_device() -> None:
+    host = parted(Part(1, MiB, GiB), contents={})
+    table = host.tables[SDB]
+    assert table
+    host = host._replace(tables={SDB: table._replace(limit=4 * GiB)})
+    changes: list[dict[str, Any]] = [{"size": "2G"}, {"name": "new"}, {"type": "lvm"}]
+    for words in changes:
+        refused(host, "is that of a larger device: it goes up to 10 GiB", **words)
+
+
+def test_growth_that_the_kernel_was_not_told_of() -> None:
+    host = parted(Part(1, MiB, 2 * GiB))
+    host = host._replace(devices={**host.devices, ONE: host.devices[ONE]._replace(size=GiB)})
+    made = plan(host, size="2G")
+    assert outline(made) == ["announce partition p1"]
+    assert commands(made) == ["partx --update --nr 1 /dev/sdb", "udevadm settle"]
+
+
+MBR = (
+    Part(1, MiB, GiB, "linux", ("bootable",)),
+    Part(2, 4 * GiB, 4 * GiB, "5"),
+    Part(5, 4 * GiB + MiB, GiB, "linux"),
+    Part(6, 6 * GiB, GiB, "lvm"),
+)
+
+
+def of_an_mbr() -> Host:
+    host = parted(*MBR, label="dos")
+    devices = {path: device._replace(part_name="") for path, device in host.devices.items()}
+    return host._replace(devices=devices, contents={**host.contents, SDB: Content((Signature("dos"),))})
+
+
+def test_an_mbr_of_somebody_else() -> None:
+    host = of_an_mbr()
+    made = plan(host, name="root", number=1, size="100%")
+    assert commands(made)[0].startswith("echo 'start=2048, size=8386560, type=linux, bootable' | sfdisk")
+    assert commands(made)[0].endswith("-N 1 /dev/sdb")
+    # A logical one ends a MiB before the next, whose own table is there; the last one where the extended one ends.
+    assert plan(host, name="a", number=5, size="100%").after.devices["/dev/sdb5"].size == 2 * GiB - 2 * MiB
+    assert plan(host, name="b", device="/dev/sdb6", size="100%").after.devices["/dev/sdb6"].size == 2 * GiB
+    made = plan(host, name="e", number=2, size="100%")
+    made = plan(made.after, name="b", device="/dev/sdb6", size="100%")
+    assert made.after.devices["/dev/sdb6"].size == 4 * GiB - MiB
+    refused(host, "there is no partition 3, and none is made there", name="n", number=3)
+    refused(host, "the logical partitions 5 6 are inside of it", name="e", number=2, state="absent")
+    refused(host, "the logical partitions 6 would be renumbered", name="a", number=5, state="absent")
+    assert outline(plan(host, name="b", number=6, state="absent")) == ["remove partition b"]
+    assert outline(plan(host, name="r", number=1, state="absent")) == ["remove partition r"]
+
+
+def test_by_number_or_path() -> None:
+    host = parted(Part(1, MiB, GiB), Part(3, 4 * GiB, GiB))
+    devices = {**host.devices, ONE: host.devices[ONE]._replace(part_name="")}
+    host = host._replace(devices=devices)
+    assert plan(host, name="mine", number=1).steps == plan(host, name="mine", device=ONE).steps == ()
+    assert plan(host, name="mine", number=1, size="2G").after.devices[ONE].size == 2 * GiB
+    refused(host, "/dev/sdb3 has this name already, and is not number 1", name="p3", number=1)
+    made = plan(host, name="new", number=9)
+    assert commands(made)[0].startswith("echo '9: start=")
+    assert planner.facts(host, Partition("mine", ONE)) == {
+        "partition": {"name": "mine", "number": 1, "device": "/dev/disk/by-id/sdb", "size": GiB, "state": "present"},
+        "status": {"device": ONE, "size": GiB, "number": 1},
+    }
+    with pytest.raises(StorageError, match="number is 0, and must be at least 1"):
+        parse({"name": "a", "device": "sdb", "number": 0})
+
+
+@pytest.mark.parametrize("slots", [4, 128])
+def test_a_table_that_is_full(slots: int) -> None:
+    host = parted(*(Part(number, number * MiB, MiB) for number in range(1, slots + 1)))
+    table = host.tables[SDB]
+    assert table
+    host = host._replace(tables={SDB: table._replace(slots=slots)})
+    refused(host, f"no place for another partition: all {slots} are taken", name="new")
+    refused(host, f"numbers from 1 to {slots}, and no place for number {slots + 1}", name="new", number=slots + 1)
+
+
+def test_permission_for_the_disk_is_one_for_its_partitions() -> None:
+    host = parted(Part(1, MiB, GiB), contents={ONE: Content((EXT4,))})._replace(expendable=(SDB,))
+    assert destroyed(plan(host, state="absent"))
+    inspects = [action.wipe for action in plan(host, name="new").steps[0].actions if isinstance(action, Inspect)]
+    assert inspects == [True]
+
+
 def test_none() -> None:
     host = parted(Part(1, MiB, GiB), Part(2, 4 * GiB, GiB), contents={ONE: Content((EXT4,))})
     refused(host, "/dev/sdb1 holds an ext4 .* Set allow_destroy", state="absent")
     made = plan(host, True, state="absent")
     assert outline(made) == ["wipe device /dev/sdb1", "remove partition p1"]
     assert destroyed(made)
+    waited_for = host.with_file("/etc/fstab", f"UUID={EXT4.uuid} /old ext4 defaults\n")
+    refused(waited_for, "/dev/sdb1 is what /etc/fstab mounts on /old", True, state="absent")
     assert commands(made)[1] == "sfdisk --quiet --no-reread --no-tell-kernel --delete /dev/sdb 1"
     last = plan(made.after, name="p2", state="absent")
     assert commands(last)[0] == "wipefs --all /dev/sdb"
@@ -141,8 +255,20 @@ def test_none() -> None:
     [
         (a_host(SDB), {"device": "sdz"}, "partition p1: there is no block device sdz"),
         (a_host(SDB, contents={SDB: Content((EXT4,))}), {}, "/dev/sdb: refused as the device of partition p1"),
-        (parted(Part(1, MiB, GiB)), {"device": "/dev/sdb1"}, "/dev/sdb1 is a partition itself"),
-        (parted(Part(1, MiB, GiB), label="dos"), {"name": "new"}, "has an MBR partition table, and only a GPT names"),
+        (parted(Part(1, MiB, GiB)), {"device": "/dev/sdb1", "number": 2}, "/dev/sdb1 is number 1, and 2 is said"),
+        (parted(Part(1, MiB, GiB), label="dos"), {"name": "new"}, "has an MBR partition table: only a GPT names"),
+        (parted(Part(1, MiB, GiB), label="sun"), {"name": "new"}, "a partition table of type sun, and only those of"),
+        (
+            parted(Part(1, MiB, GiB), contents={SDB: Content((Signature("gpt"), EXT4))}),
+            {"size": "2G"},
+            "beside a partition table /dev/sdb holds an ext4 filesystem",
+        ),
+        (
+            parted(Part(1, MiB, GiB), mounts=(Mount(SDB, "/srv", "ext4", "rw"),)),
+            {"size": "2G"},
+            "/dev/sdb is mounted on /srv, as a whole",
+        ),
+        (a_host(disk(SDB, partitionable=False)), {}, "the kernel shows no partitions of /dev/sdb"),
         (
             a_host(
                 disk(SDB, partitions=(ONE, TWO)),
@@ -170,9 +296,36 @@ def test_facts() -> None:
     dumped = {"name": "p1", "device": "/dev/disk/by-id/sdb", "size": GiB, "state": "present"}
     assert planner.facts(host, Partition("p1", "sdb")) == {
         "partition": dumped,
-        "status": {"device": ONE, "size": GiB},
+        "status": {"device": ONE, "size": GiB, "number": 1},
     }
     assert planner.facts(host, Partition("p3", "sdb")) == {"partition": None, "status": None}
     assert [item["name"] for item, _status in planner.survey(host)] == ["p1", "p2"]
     twins = host._replace(devices={path: device._replace(part_name="primary") for path, device in host.devices.items()})
     assert planner.survey(twins) == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [("1.0", "a RAID array \\(md0\\) at its end \\(metadata 1.0\\)"), ("0.90", "0.90"), ("1.2", "")],
+)
+@pytest.mark.parametrize("device", ["/dev/md0", ""])
+def test_a_member_does_not_grow_away_from_its_superblock(metadata: str, said: str, device: str) -> None:
+    host = with_array(parted(Part(1, MiB, GiB)), an_array(ONE, metadata=metadata, device=device, name="md0"))
+    if said:
+        refused(host, said, size="2G", allow=True)
+        refused(host, said, size="100%")
+        assert plan(host, size="1G").steps == ()
+    else:
+        assert outline(plan(host, size="2G")) == ["grow partition p1"]
+
+
+@pytest.mark.parametrize("kind", ["ddf_raid_member", "isw_raid_member", "drbd"])
+def test_metadata_of_others_at_the_end(kind: str) -> None:
+    host = parted(Part(1, MiB, GiB), contents={ONE: Content((Signature(kind),))})
+    refused(host, "found by its distance from the end", size="2G", allow=True)
+
+
+def test_growth_that_the_kernel_does_not_know_of_yet() -> None:
+    host = with_array(parted(Part(1, MiB, GiB)), an_array(ONE, metadata="1.0"))
+    host = host._replace(tables={SDB: Table("gpt", MiB, 10 * GiB - MiB, (Part(1, MiB, 2 * GiB),))})
+    refused(host, "its table gives it 2 GiB by now: /dev/sdb1 carries", size="2G")

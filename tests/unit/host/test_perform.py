@@ -16,11 +16,15 @@ from ansible_collections.strata.storage.plugins.module_utils.host import perform
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
     DropStripes,
+    DropVolume,
     Grow,
     Idle,
+    InGroup,
     Inspect,
+    NoVolume,
     Rebuilt,
     Rejoin,
+    Unlabel,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Signature
 
@@ -96,7 +100,7 @@ def test_old_bytes_in_a_new_device(device: Device) -> None:
 @pytest.mark.parametrize(
     ("kind", "command"),
     [
-        ("btrfs", ("btrfs", "filesystem", "resize", "max", "/srv")),
+        ("btrfs", ("btrfs", "filesystem", "resize", "1:max", "/srv")),
         ("ext4", ("resize2fs", "/dev/data/data")),
         ("xfs", ("xfs_growfs", "/srv")),
     ],
@@ -134,6 +138,21 @@ def test_the_stripe_cache_is_emptied_and_as_large_as_before(md: Path, monkeypatc
     assert written == []
     (md / "stripe_cache_size").write_text("256")
     perform(DropStripes("/dev/md0"))
+    assert written == ["17", "256", "17", "256"]
+
+
+def test_after_a_wait_the_stripe_cache_is_emptied_only_of_an_array_that_is_still_idle(
+    md: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setitem(performing._PERFORM, Write, lambda action: written.append(action.value))
+    (md / "stripe_cache_size").write_text("256")
+    (md / "sync_action").write_text("recover")
+    (then,) = Idle("/dev/md0").then
+    perform(then)
+    assert written == []
+    (md / "sync_action").write_text("idle")
+    perform(then)
     assert written == ["17", "256", "17", "256"]
 
 
@@ -193,6 +212,44 @@ def test_mdadm_may_have_more_to_do_than_the_kernel(md: Path, tmp_path: Path) -> 
         (md / "last_sync_action").write_text("resync")
         perform(Idle("/dev/md0", timeout=0))
         process.kill()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_volume_is_taken_back_only_where_there_is_one(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def answer(argv: tuple[str, ...]) -> str:
+        ran.append(argv)
+        return "  more\n" if there else ""
+
+    monkeypatch.setattr(performing, "run_command", answer)
+    perform(DropVolume("/dev/data/more"))
+    chosen = ("lvm", "lvs", "--noheadings", "--options", "lv_name", "--select", "vg_name=data && lv_name=more")
+    assert ran == [chosen, *([("lvremove", "--yes", "/dev/data/more")] if there else [])]
+    if there:
+        with pytest.raises(StorageError, match=r"^/dev/data/more was made by somebody else meanwhile; run this again"):
+            perform(NoVolume("/dev/data/more"))
+    else:
+        perform(NoVolume("/dev/data/more"))
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_label_is_taken_back_only_where_there_is_one(
+    device: Device, labelled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performing, "read_physical_volume", lambda path: path if labelled else None)
+    perform(Unlabel(device.path))
+    assert device.commands == ([("pvremove", device.path)] if labelled else [])
+
+
+@pytest.mark.parametrize(("said", "there"), [("  data\n  data\n", True), ("  data\n  \n", False), ("", False)])
+def test_devices_that_left_no_group(said: str, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performing, "run_command", lambda argv: said)
+    if there:
+        perform(InGroup("data", ("/dev/sdb", "/dev/sdc")))
+    else:
+        with pytest.raises(StorageError, match=r"^/dev/sdb /dev/sdc are no longer in group data"):
+            perform(InGroup("data", ("/dev/sdb", "/dev/sdc")))
 
 
 def test_a_digest_is_about_the_device_and_not_about_this_boot() -> None:

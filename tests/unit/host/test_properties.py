@@ -23,7 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.raid impor
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
 from ansible_collections.strata.storage.plugins.module_utils.host import bcache, boot, drive, raid
 from ansible_collections.strata.storage.plugins.module_utils.host.drive_group import TAG
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
     Backing,
@@ -62,7 +62,7 @@ def hosts(draw: Any) -> Host:
     return a_host(
         *disks,
         contents={device.path: draw(contents) for device in disks},
-        mounts=tuple(Mount(f"/dev/sd{letter}", "/", "ext4", "rw") for letter in mounted),
+        mounts=tuple(Mount(f"/dev/sd{letter}", "/", "ext4", "rw,relatime") for letter in mounted),
         boot=draw(st.sampled_from([DEBIAN, DEBIAN._replace(changed=300.0)])),
         directories={"/srv": draw(st.sampled_from([None, True]))},
     )
@@ -237,7 +237,7 @@ def caches(draw: Any) -> Host:
     signed = {path: Content((Signature("bcache"),), busy=True) for path in ("/dev/sdb", *(s.device for s in sets))}
     size = draw(st.sampled_from([10, 5])) * GiB
     cached = (disk("/dev/bcache0", size - backing.offset),) if running else ()
-    mounts = (Mount("/dev/bcache0", "/srv", "ext4", "rw"),) if running and draw(st.booleans()) else ()
+    mounts = (Mount("/dev/bcache0", "/srv", "ext4", "rw,relatime"),) if running and draw(st.booleans()) else ()
     return a_host(
         *(f"/dev/sd{letter}" for letter in "bcde"),
         *cached,
@@ -328,7 +328,7 @@ def drives_in_use(draw: Any) -> Host:
         disk("/dev/dm-0", size, identity=""),
         lvm=Lvm((group,)),
         files={FSTAB: f"UUID=f5 /srv {kind} defaults,nofail,x-systemd.device-timeout=300s 0 0\n"},
-        mounts=(Mount("/dev/dm-0", "/srv", kind, "rw"),),
+        mounts=(Mount("/dev/dm-0", "/srv", kind, "rw,relatime"),),
         filesystems={"/dev/dm-0": Filesystem(kind, "f5", size=spans)},
         contents={"/dev/sdb": member, "/dev/sdc": member, "/dev/dm-0": Content((Signature(kind, "f5"),), busy=True)},
     )

@@ -15,7 +15,13 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Ed
 from ansible_collections.strata.storage.plugins.module_utils.document import raid as document
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Idle, Inspect, Vacate
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
+    Claim,
+    EraseTables,
+    Idle,
+    Inspect,
+    Vacate,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     UNSEEN,
     Array,
@@ -25,6 +31,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Member,
     Mount,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent
 
 from .hosts import (
     CONF,
@@ -82,6 +89,7 @@ def test_create_from_first_to_last() -> None:
     made = plan(BLANK._replace(boot=DEBIAN), level="5", devices=("sdb", "sdc", SDD), spare_devices=("sde",), uuid=UUID)
     keep, rebuild, create, inspect = made.steps
     assert keep.actions == (Edit(CONF, "", mdadm_line("/dev/md0")),)
+    assert keep.intent == intent("raid md0", UUID, last=False)
     assert rebuild.verb == "rebuild"
     assert create == Step(
         verb="create",
@@ -97,6 +105,7 @@ def test_create_from_first_to_last() -> None:
         ),
         claims=(claim(SDB), claim(SDC), claim(SDD), claim(SDE)),
         flush=("/dev/md0", SDB, SDC, SDD, SDE),
+        intent=intent("raid md0", UUID, SDB, SDC, SDD, SDE, last=False),
     )
     assert inspect == Step(
         verb="inspect",
@@ -108,7 +117,9 @@ def test_create_from_first_to_last() -> None:
         undo=(
             Vacate("/dev/md0", ("mdadm", "--stop", "/dev/md0")),
             *(run("mdadm", "--zero-superblock", path) for path in (SDB, SDC, SDD, SDE)),
+            Edit(CONF, mdadm_line("/dev/md0"), ""),
         ),
+        intent=intent("raid md0", UUID, SDB, SDC, SDD, SDE),
     )
     assert made.after.arrays == (
         an_array(SDB, SDC, SDD, level="5")._replace(
@@ -433,11 +444,11 @@ def test_a_missing_member_is_replaced() -> None:
     degraded = MIRROR._replace(members=(*MIRROR.members[:1], Member(SDC, "faulty")), degraded=1)
     made = plan(with_array(a_host(*disks("bcdef"), files=LINE), degraded), devices=(SDB, SDD))
     assert [str(step) for step in made.steps] == [
-        "remove raid md0: /dev/sdc, which failed",
+        "remove raid md0: /dev/sdc, which is faulty",
         "add raid md0: /dev/sdd in place of a missing member",
     ]
     assert made.in_progress == ("md0: recover",)
-    assert made.warnings[0].startswith("array md0: /dev/sdc still carries its superblock")
+    assert made.warnings[0].startswith("array md0: /dev/sdc holds an older state of the array. ")
 
 
 def test_a_new_member_that_holds_data_needs_permission() -> None:
@@ -460,7 +471,10 @@ def test_no_spares_for_raid_0() -> None:
         (
             MIRROR._replace(sync_action="idle", degraded=1, members=MIRROR.members[:1]),
             (),
-            ("array md0 is degraded: 1 of its 2 members missing",),
+            (
+                "array md0: 1 of 2 members missing. One more that fails may take all of it. Connect the disk that is "
+                "missing again, or list another one in its place in `devices`.",
+            ),
         ),
     ],
 )
@@ -519,7 +533,7 @@ def test_an_empty_array_is_removed_the_array_line_last() -> None:
         "raid",
         "md0",
         "its superblock on /dev/sdb",
-        (run("mdadm", "--zero-superblock", SDB),),
+        (EraseTables(SDB), run("mdadm", "--zero-superblock", SDB), run("wipefs", "--all", SDB)),
         claims=(Claim(SDB, "serial sdb", None),),
         flush=(SDB,),
     )
@@ -535,6 +549,8 @@ def test_an_array_that_holds_data_is_removed_with_permission() -> None:
     made = plan(host, allow=True, state="absent")
     assert outline(made)[:2] == ["wipe device /dev/md0", "stop raid md0"]
     assert made.steps[0].claims == (Claim("/dev/md0", "", (EXT4,)),)
+    waited_for = host.with_file("/etc/fstab", f"UUID={EXT4.uuid} /old ext4 defaults\n")
+    refused(waited_for, "/dev/md0 is what /etc/fstab mounts on /old", allow=True, state="absent")
     assert [sentence.split(":")[0] for sentence in destroyed(made)] == ["/dev/md0"]
 
 
@@ -583,7 +599,6 @@ def test_absent_already() -> None:
         pytest.param(MIRROR._replace(chunk_size=64 << 10), id="mirror with a chunk size"),
         pytest.param(an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10), id="RAID 5"),
         pytest.param(MIRROR._replace(members=(*MIRROR.members, Member(SDD, "spare"))), id="spare"),
-        pytest.param(MIRROR._replace(members=MIRROR.members[:1], degraded=1), id="degraded"),
         pytest.param(
             MIRROR._replace(members=(Member(SDB, "active", 0), Member(SDD, "rebuilding", 1)), degraded=1),
             id="being rebuilt",
@@ -595,6 +610,40 @@ def test_what_was_gathered_can_be_given_back_and_changes_nothing(array: Array) -
     ((item, status),) = raid.survey(host)
     assert raid.facts(host, Raid("md0")) == {"raid": item, "status": status}
     assert raid.plan(host, document.parse(item), False).steps == ()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pytest.param(an_array(SDB, SDC, raid_devices=3, degraded=1), id="one of three is missing"),
+        pytest.param(MIRROR._replace(members=(MIRROR.members[0], Member(SDC, "faulty")), degraded=1), id="faulty"),
+        pytest.param(
+            MIRROR._replace(members=(*MIRROR.members, Member(SDD, "replacing", 1)), sync_action="recover"),
+            id="being replaced",
+        ),
+    ],
+)
+def test_what_passes_is_no_wish(array: Array) -> None:
+    """What layout_info says of such an array neither shrinks it, nor brings a device back, nor undoes what goes on."""
+    host = with_array(a_host(*disks("bcdef"), files=LINE), array._replace(sync_action="idle"))
+    ((item, _status),) = raid.survey(host)
+    assert item["devices"] is None
+    made = raid.plan(host, document.parse(item), False)
+    assert (made.steps, made.pending) == ((), ())
+    assert raid.facts(host, Raid("md0"))["raid"]["devices"]
+
+
+def test_of_an_array_that_does_not_run_for_now_no_document_tells() -> None:
+    known, ignored = mdadm_line("/dev/md0"), mdadm_line("<ignore>")
+    waits = with_array(BLANK, MIRROR._replace(state="inactive"))
+    for host, names in (
+        (waits, []),
+        (waits.with_file(CONF, known), []),
+        (with_array(BLANK, STOPPED).with_file(CONF, known), []),
+        (with_array(BLANK, STOPPED).with_file(CONF, ignored), ["md0"]),
+        (with_array(BLANK, STOPPED), ["md0"]),
+    ):
+        assert [item["name"] for item, _status in raid.survey(host)] == names
 
 
 def test_facts() -> None:

@@ -11,14 +11,16 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Plan, Write
-from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
     DropStripes,
+    EraseTables,
     Idle,
     Rebuilt,
     Rejoin,
+    Vacate,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
@@ -30,6 +32,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Member,
     PhysicalVolume,
     Signature,
+    Table,
 )
 
 from .hosts import (
@@ -41,6 +44,7 @@ from .hosts import (
     an_array,
     claim,
     commands,
+    disk,
     disks,
     mdadm_line,
     outline,
@@ -50,7 +54,7 @@ from .hosts import (
 
 SDB, SDC, SDD, SDE, SDF, SDG = (f"/dev/sd{letter}" for letter in "bcdefg")
 MIRROR = an_array(SDB, SDC, sync_action="idle")
-FIVE = an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10, sync_action="idle")
+FIVE = an_array(SDB, SDC, SDD, level="5", chunk_size=512 << 10, sync_action="idle", first_data=129 << 20)
 FOUR = an_array(
     SDB,
     SDC,
@@ -63,6 +67,12 @@ FOUR = an_array(
     room=9 * GiB,
 )
 SIX = an_array(SDB, SDC, SDD, SDE, level="6", chunk_size=512 << 10, sync_action="idle")
+
+
+#: Those that are only started, stopped and removed.
+LOGGED = FIVE._replace(consistency_policy="ppl")
+JOURNALED = FIVE._replace(consistency_policy="journal", members=(*FIVE.members, Member(SDE, "journal")))
+LINEAR = MIRROR._replace(level="linear", chunk_size=64 << 10)
 
 
 def host(array: Array, **more: Any) -> Host:
@@ -99,7 +109,12 @@ def test_a_member_that_works_stays_until_another_is_whole() -> None:
         Command(("mdadm", "--manage", "/dev/md0", "--replace", SDD, "--with", SDE)),
         Rebuilt("/dev/md0", SDE),
     )
-    assert zero.claims == (Claim(SDD, "serial sdd", None),)
+    assert zero.claims == (Claim(SDD, "serial sdd", None, shared=True),)
+    assert zero.actions == (
+        EraseTables(SDD),
+        Vacate(SDD, ("mdadm", "--zero-superblock", SDD), "/dev/md0"),
+        Command(("wipefs", "--all", SDD)),
+    )
     assert roles(made) == {SDB: "active", SDC: "active", SDE: "active"}
     assert made.after.contents[SDD] == Content()
 
@@ -118,7 +133,7 @@ def test_a_failed_member_that_is_listed_comes_back() -> None:
     failed = FIVE._replace(members=(*FIVE.members[:2], Member(SDD, "faulty")), degraded=1)
     with_member = host(failed)
     made = settle(raid, with_member, Raid("md0", devices=(SDB, SDC, SDD)))
-    assert sentences(made) == ["remove raid md0: /dev/sdd, which failed", "add raid md0: /dev/sdd back again"]
+    assert sentences(made) == ["remove raid md0: /dev/sdd, which is faulty", "add raid md0: /dev/sdd back again"]
     assert made.steps[1].actions == (DropStripes("/dev/md0"), Rejoin("/dev/md0", SDD))
     assert made.steps[1].claims == (Claim(SDD, "serial sdd", None),)
     assert made.in_progress == ("md0: recover",)
@@ -126,10 +141,14 @@ def test_a_failed_member_that_is_listed_comes_back() -> None:
 
 
 def test_a_former_member_is_told_of_and_left_alone() -> None:
-    former = FIVE._replace(members=(*FIVE.members, Member(SDE, "former")))
+    former = FIVE._replace(members=(*FIVE.members, Member(SDE, "former", updated=1_700_000_000)))
     made = plan(former, devices=(SDB, SDC, SDD))
     assert made.steps == ()
-    assert "/dev/sde still carries its superblock" in made.warnings[0]
+    assert made.warnings == (
+        "array md0: /dev/sde holds an older state of the array, last updated 2023-11-14 22:13:20 UTC. The array has "
+        "all that is on it, and what came after. Listed in `devices` it comes back, and takes over what the array "
+        "holds now.",
+    )
 
 
 def test_nothing_is_taken_away_while_a_member_is_missing() -> None:
@@ -186,7 +205,7 @@ def test_spares_are_those_that_are_listed() -> None:
         (
             FIVE,
             {"devices": (SDB, SDC, SDD, SDE)},
-            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --raid-devices=4"],
+            ["--manage /dev/md0 --add /dev/sde", "--grow /dev/md0 --raid-devices=4 --data-offset=129024K"],
         ),
         (
             MIRROR,
@@ -214,6 +233,36 @@ def test_what_mdadm_is_told(array: Array, words: dict[str, Any], expected: list[
     assert commands(made) == [f"mdadm {one}" for one in expected]
 
 
+@pytest.mark.parametrize(
+    ("first", "chunk", "count", "expected"),
+    [
+        # Five chunks of half a MiB, in whole MiB where there is room for that.
+        (129 << 20, 512, 4, f"--data-offset={126 << 10}K"),
+        (3 << 20, 512, 4, f"--data-offset={512}K"),
+        (2 << 20, 64, 4, f"--data-offset={1 << 10}K"),
+        # As mdadm itself has it: so many chunks as members hold data.
+        (129 << 20, 512, 8, f"--data-offset={125 << 10}K"),
+    ],
+)
+def test_the_data_of_more_members_begins_so_early_that_no_cut_loses_it(
+    first: int, chunk: int, count: int, expected: str
+) -> None:
+    array = FIVE._replace(first_data=first, chunk_size=chunk << 10)
+    many = with_array(a_host(*disks("bcdefghi"), files={CONF: mdadm_line("/dev/md0")}), array)
+    made = settle(raid, many, Raid("md0", devices=tuple(f"/dev/sd{letter}" for letter in "bcdefghi"[:count])))
+    assert commands(made)[-1] == f"mdadm --grow /dev/md0 --raid-devices={count} {expected}"
+
+
+def test_without_room_before_the_data_more_members_are_a_risk() -> None:
+    tight = FIVE._replace(first_data=2 << 20)
+    words: dict[str, Any] = {"devices": (SDB, SDC, SDD, SDE)}
+    with pytest.raises(Refused, match=r"has to move by 2.5 MiB, and it begins 2 MiB into its members"):
+        plan(tight, **words)
+    made = plan(tight, **words, allow_unprotected_reshape=True)
+    assert commands(made)[-1] == "mdadm --grow /dev/md0 --raid-devices=4"
+    assert sentences(made)[-1] == "grow raid md0: to 4 devices, unprotected until it has ended"
+
+
 def test_one_reshape_at_a_time() -> None:
     """The rest comes once it has ended: what is on its way is not disturbed, whatever is wanted."""
     made = plan(FIVE, devices=(SDB, SDC, SDD, SDE), bitmap="internal")
@@ -233,7 +282,17 @@ def test_a_reshape_that_waits_since_the_boot_is_resumed() -> None:
     assert commands(made) == ["mdadm --readwrite /dev/md0"]
     assert made.in_progress == ("md0: reshape",)
     degraded = FIVE._replace(state="read-auto", degraded=1, members=FIVE.members[:2])
-    assert sentences(plan(degraded)) == ["resume raid md0: its rebuild, which waits since the boot"]
+    assert sentences(plan(degraded)) == []
+    spare = degraded._replace(members=(*degraded.members, Member(SDD, "spare")))
+    assert sentences(plan(spare)) == ["resume raid md0: its rebuild, which waits since its start"]
+
+
+def test_a_resync_that_waits_since_the_start_is_resumed() -> None:
+    """md says idle meanwhile, and would have whoever waits for it wait for nothing."""
+    made = plan(FIVE._replace(state="read-auto", unsynced=True))
+    assert sentences(made) == ["resume raid md0: its resync, which waits since its start"]
+    assert made.in_progress == ("md0: resync",)
+    assert made.waits == (Idle("/dev/md0"),)
 
 
 def test_larger_members() -> None:
@@ -245,6 +304,39 @@ def test_larger_members() -> None:
     assert commands(plan(larger, size=9 * GiB + (512 << 20))) == ["mdadm --grow /dev/md0 --size=9961472"]
     assert plan(larger, size=9 * GiB - 4096).steps == ()
     refused(larger, "size is 11 GiB, and its smallest member has 10 GiB", size=11 * GiB)
+
+
+@pytest.mark.parametrize(("level", "data"), [("1", 1), ("5", 2), ("10", 1.5)])
+def test_what_lies_on_an_array_has_its_room_at_once(level: str, data: float) -> None:
+    """Once its partitions grew, the array has their room, where the superblock lies before the data."""
+    chunks = 0 if level == "1" else 512 << 10
+    members = tuple(Member(path, "active", slot, room=8 * GiB) for slot, path in enumerate((SDB, SDC, SDD)))
+    array = an_array(SDB, SDC, SDD, level=level, chunk_size=chunks, sync_action="idle", layout="n2" * (level == "10"))
+    array = array._replace(members=members, room=8 * GiB, component_size=8 * GiB)
+    before = host(array)
+    assert raid.plan(before, Raid("md0", largest=True), False).steps == ()
+    for path in (SDB, SDC):
+        before = before.with_size(path, 12 * GiB)
+    assert before.arrays[0].room == 8 * GiB
+    before = before.with_size(SDD, 11 * GiB)
+    grown = settle(raid, before, Raid("md0", largest=True))
+    assert commands(grown) == ["mdadm --grow /dev/md0 --size=max"]
+    assert grown.after.devices["/dev/md0"].size == 10 * GiB + GiB * data
+    last = host(array._replace(metadata="1.0")).with_size(SDD, 11 * GiB)
+    assert last.arrays[0].room == 8 * GiB
+
+
+@pytest.mark.parametrize(
+    ("table", "after"),
+    [
+        (Table("gpt", MiB, GiB - 16896), Table("gpt", MiB, GiB - 16896, limit=2 * GiB - 16896)),
+        (Table("dos", MiB, GiB, slots=4), Table("dos", MiB, 2 * GiB, slots=4)),
+    ],
+)
+def test_a_table_on_what_grew_has_its_room(table: Table, after: Table) -> None:
+    before = a_host(disk(SDB, GiB), tables={SDB: table})
+    assert before.with_size(SDB, 2 * GiB).tables == {SDB: after}
+    assert before.with_size(SDB, GiB).tables == {SDB: table}
 
 
 #: Of each member: what is a multiple of both shapes' stripes.
@@ -314,8 +406,9 @@ def test_what_shrinking_frees() -> None:
     assert "shows 12 GiB of what its members hold" in str(plan(cut).warnings)
     assert plan(cut).steps == ()
     assert commands(plan(SHRUNK, spare_devices=())) == [
+        "udevadm settle",
         "mdadm --manage /dev/md0 --remove /dev/sde",
-        "mdadm --zero-superblock /dev/sde",
+        "wipefs --all /dev/sde",
         "mdadm --grow /dev/md0 --array-size=max",
     ]
 
@@ -407,6 +500,24 @@ def test_what_a_power_cut_would_spoil(array: Array, words: dict[str, Any]) -> No
         refused(old, "only with that mdadm needs no backup file", **words, allow_unprotected_reshape=True)
 
 
+@pytest.mark.parametrize("array", [LOGGED, JOURNALED, LINEAR])
+def test_what_is_not_changed_is_kept_stopped_started_and_removed(array: Array) -> None:
+    item = {word: value for word, value in raid.dump(host(array), array).items() if value is not None}
+    assert settle(raid, host(array), parse(item)).steps == ()
+    assert outline(plan(array, scrub="check") if array != LINEAR else plan(array)) == ["scrub raid md0"] * (
+        array != LINEAR
+    )
+    stopped = settle(raid, host(array), parse({**item, "state": "stopped"})).after
+    started = settle(raid, stopped, parse(item))
+    assert commands(started)[-1].endswith(" ".join(member.device for member in array.members))
+    assert settle(raid, stopped, parse({"name": "md0", "state": "absent"}), True).after.arrays == ()
+
+
+def test_an_array_without_its_journal_does_not_start() -> None:
+    array = JOURNALED._replace(device="", members=FIVE.members, name="md0")
+    refused(array, "it has a write journal, and the device with that is not here")
+
+
 def test_layouts() -> None:
     ten = FOUR._replace(level="10", layout="n2")
     assert plan(ten, layout="n2").steps == ()
@@ -474,9 +585,10 @@ def test_a_scrub_is_an_act() -> None:
         (FIVE, {"metadata": "1.0"}, "its metadata is 1.2, and 1.0 is wanted"),
         (MIRROR, {"chunk_size": 64 << 10}, "does not stripe"),
         (an_array(SDB, SDC, level="0", chunk_size=512 << 10), {"chunk_size": 64 << 10}, "does not change in place"),
-        (FIVE._replace(consistency_policy="ppl"), {}, "has a partial parity log"),
-        (FIVE._replace(members=(*FIVE.members, Member(SDE, "journal"))), {}, "has a write journal"),
-        (MIRROR._replace(level="linear"), {}, "is of level linear"),
+        (LOGGED, {"bitmap": "internal"}, "has a partial parity log, and such an array is not changed here"),
+        (JOURNALED, {"bitmap": "internal"}, "has a write journal, and such an array is not changed here"),
+        (JOURNALED, {"devices": (SDB, SDC, SDF)}, "has a write journal, and such an array is not changed here"),
+        (LINEAR, {"spare_devices": (SDF,)}, "is of level linear, and such an array is not changed here"),
     ],
 )
 def test_what_does_not_change_in_place(array: Array, words: dict[str, Any], said: str) -> None:

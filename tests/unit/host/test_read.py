@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Intent
+from ansible_collections.strata.storage.plugins.module_utils.core.record import put_on_record
 from ansible_collections.strata.storage.plugins.module_utils.host import read
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Device, Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Device, Filesystem, Unfinished
+from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import MdSuperblock
 
 from .hosts import a_host, disk
 
@@ -125,3 +128,97 @@ def test_reading_opens_nothing_for_writing(tmp_path: Path) -> None:
 )
 def test_the_role_of_a_member(states: str, has_slot: bool, role: str) -> None:
     assert read._role(states.split(","), has_slot) == role
+
+
+def test_records_are_about_devices_whatever_they_are_called_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = str(tmp_path / "records")
+    monkeypatch.setattr(read, "RECORDS", directory)
+    monkeypatch.setattr(read, "identity", lambda kernel, lasting=False: {"sdc": "serial b", "sdb": "serial c"}[kernel])
+    devices = {path: Device(path, path[5:]) for path in ("/dev/sdb", "/dev/sdc")}
+    assert read._unfinished(devices) == ()
+    put_on_record(directory, "make md0", Intent("raid md0", "u1", (("/dev/sdb", "serial b"), ("/dev/sdd", "serial d"))))
+    assert read._unfinished(devices) == (
+        Unfinished(
+            f"{directory}/raid-md0.json", "make md0", "raid md0", "u1", ("/dev/sdc", ""), ("/dev/sdb", "/dev/sdd")
+        ),
+    )
+
+
+def test_a_disk_that_cannot_be_read_has_no_table_of_ours(tmp_path: Path) -> None:
+    assert not read._is_empty_table(Device(str(tmp_path / "none")), "5f0c1e2a-7b3d-4c5e-8f90-a1b2c3d4e5f6")
+
+
+@pytest.mark.parametrize(("metadata", "events"), [("1.2", 0), ("0.90", 1)])
+def test_an_array_that_nobody_wrote_to_has_the_events_that_mdadm_counts(metadata: str, events: int) -> None:
+    one = MdSuperblock("u", "md0", "5", 3, 0, "", metadata, "none", "active", 0, events)
+    assert read._stopped({"/dev/sdb": one, "/dev/sdc": one}).unused
+    assert not read._stopped({"/dev/sdb": one, "/dev/sdc": one._replace(events=events + 1)}).unused
+
+
+@pytest.mark.parametrize(
+    ("policy", "of_group", "most"),
+    [
+        ("normal", "contiguous", (None, 9)),
+        ("inherit", "contiguous", (2, 9)),
+        ("contiguous", "normal", (2, None)),
+        ("cling", "normal", (5, None)),
+        ("inherit", "anywhere", (None, None)),
+    ],
+)
+def test_what_a_policy_of_allocation_leaves_a_volume(policy: str, of_group: str, most: tuple[int | None, ...]) -> None:
+    """Of the volume, and of a new one, which has the group's policy; what is not allocatable is nobody's."""
+    parts = [("/dev/sdb", 10, 2, ""), ("/dev/sdb", 0, 10, "srv"), ("/dev/sdb", 12, 1, "end"), ("/dev/sdb", 13, 3, "")]
+    parts += [("/dev/sdc", 0, 9, ""), ("/dev/sdd", 0, 99, "")]
+    names = ("pv_name", "pvseg_start", "pvseg_size", "lv_name")
+    places = read._places({"pvseg": [dict(zip(names, part)) for part in parts]}, ["/dev/sdd"])
+    group = {"vg_extent_size": "1", "vg_allocation_policy": of_group}
+    assert (read._room("srv", policy, group, places), read._room("", of_group, group, places)) == most
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("Cannot use /dev/sdb: device is rejected by filter config", "device is rejected by filter config"),
+        ("Cannot use /dev/sdb: device is partitioned Failed to find physical volume", "device is partitioned"),
+        ('Failed to find physical volume "/dev/sdb".', ""),
+        ("Cannot use PV /dev/sdb in foreign VG data.", ""),
+    ],
+)
+def test_what_lvm_says_of_a_device(said: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "ask_command", lambda argv, timeout: (5, "", said))
+    host = read.deepen(a_host("/dev/sdb", rejections={}), Unread("rejections", ("/dev/sdb",)))
+    assert host.rejection("/dev/sdb") == reason
+
+
+def seen(*paths: str, wwn: str = "naa.5", size: int = 1 << 30) -> dict[str, Device]:
+    """A disk with a partition, as it is seen by each of its paths."""
+    found = {}
+    for number, path in enumerate(paths):
+        whole = f"{wwn} serial #{number}"
+        part = f"{path}1"
+        found[path] = Device(path, path[5:], size, identity=whole, partitions=(part,))
+        found[part] = Device(part, part[5:], size // 2, identity=f"{whole} from sector 2048", disk=path)
+    return found
+
+
+def test_the_paths_of_one_disk_are_one_device() -> None:
+    paths = seen("/dev/sda", "/dev/sdb", "/dev/sdc")
+    by_first = {other: f"/dev/sda{other[8:]}" for other in ("/dev/sdb", "/dev/sdb1", "/dev/sdc", "/dev/sdc1")}
+    assert read._other_paths(paths, set()) == by_first
+    # The one that is in use stands for them.
+    assert read._other_paths(paths, {"/dev/sdc1"})["/dev/sda"] == "/dev/sdc"
+    held = {**paths, "/dev/sdb1": paths["/dev/sdb1"]._replace(holders=("/dev/dm-0",))}
+    assert read._other_paths(held, set())["/dev/sda1"] == "/dev/sdb1"
+    assert set(read._once(paths, by_first)) == {"/dev/sda", "/dev/sda1"}
+    linked = {**paths, "/dev/sdb": paths["/dev/sdb"]._replace(link="/dev/disk/by-id/x")}
+    assert read._once(linked, by_first)["/dev/sda"].link == "/dev/disk/by-id/x"
+
+
+def test_disks_that_only_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read._other_paths({**seen("/dev/sda"), **seen("/dev/sdb", size=2 << 30)}, set()) == {}
+    # What is no WWN may be what all bridges of a kind say.
+    assert read._other_paths(seen("/dev/sda", "/dev/sdb", wwn="t10.x"), set()) == {}
+    monkeypatch.setattr(read, "_transport", lambda path: "usb")
+    assert read._other_paths(seen("/dev/sda", "/dev/sdb"), set()) == {}

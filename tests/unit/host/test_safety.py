@@ -11,8 +11,20 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Step
-from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, take
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Host, Mount, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import EraseTables
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, permit, take
+from ansible_collections.strata.storage.plugins.module_utils.host.state import (
+    Content,
+    DiskFacts,
+    Group,
+    Host,
+    Lvm,
+    Mount,
+    PhysicalVolume,
+    Signature,
+    StrayVolume,
+)
 
 from .hosts import EXT4, UUID, a_host, an_array, claim, disk, run, with_array
 
@@ -44,6 +56,41 @@ def test_a_blank_device_is_simply_taken(allow: bool) -> None:
     host = a_host(SDB)
     assert taking(host, allow) == ()
     assert blank(host.devices[SDB]) == claim(SDB)
+
+
+def test_a_member_of_an_array_that_does_not_run_may_be_the_only_copy() -> None:
+    stopped = with_array(a_host(SDB, "/dev/sdc"), an_array(SDB, "/dev/sdc", device="", name="md9"))
+    with pytest.raises(Refused) as caught:
+        taking(stopped)
+    assert f"member of RAID array md9 (also on /dev/sdc here), which does not run. A raid task with `uuid: {UUID}`" in (
+        str(caught.value)
+    )
+    assert "allow_destroy" not in str(caught.value)
+    assert [step.verb for step in taking(stopped, True)] == ["wipe"]
+    older = an_array(SDB, "/dev/sdc", device="", name="md9")
+    older = older._replace(members=(older.members[0]._replace(role="former"), older.members[1]))
+    with pytest.raises(Refused, match="name /dev/disk/by-id/sdb in allow_destroy"):
+        taking(with_array(a_host(SDB, "/dev/sdc"), older))
+
+
+def test_a_partition_that_looks_blank_and_is_needed_to_boot() -> None:
+    host = a_host(disk(SDB, reserved="BIOS boot"))
+    with pytest.raises(Refused, match="looks blank, and is a partition of the type BIOS boot"):
+        taking(host)
+    assert taking(host, True) == ()
+
+
+def test_a_physical_volume_is_told_with_its_group() -> None:
+    found = Content((Signature("LVM2_member", "P-1"),))
+    shown = Lvm((Group("data", physical_volumes=(PhysicalVolume(SDB),)),))
+    hidden = Lvm(hidden=(StrayVolume(SDB, "P-1", "data", "V-1", 5),))
+    for known, said in (
+        (shown, "of volume group data. Take"),
+        (hidden, "of volume group data, which LVM does not show here. Take"),
+        (Lvm(orphans=(SDB,)), r"\(UUID P-1\). Take"),
+    ):
+        with pytest.raises(Refused, match=said):
+            taking(a_host(SDB, contents={SDB: found}, lvm=known))
 
 
 IN_USE: list[Any] = [
@@ -120,9 +167,40 @@ def test_what_holds_data_needs_permission(host: Host, said: str, steps: tuple[St
     with pytest.raises(Refused) as error:
         taking(host)
     assert str(error.value) == (
-        f"/dev/sdb: refused as a member of md0: {said}. Take it out of `devices`, or set allow_destroy to destroy that."
+        f"/dev/sdb: refused as a member of md0: {said}. Take it out of `devices`, "
+        "or name /dev/disk/by-id/sdb in allow_destroy to destroy that."
     )
     assert taking(host, allow=True) == steps
+
+
+def test_permission_for_a_device() -> None:
+    """And for its partitions; not for others."""
+    held = {SDB: Content((GPT,)), "/dev/sdb2": Content((EXT4,))}
+    host = a_host(*PARTED, "/dev/sdc", contents=held)
+    assert len(taking(permit(host, (SDB,)))) == 2
+    for names in ((), ("/dev/sdc",), ("/dev/sdb2",), ("/dev/gone",)):
+        with pytest.raises(Refused, match="name /dev/disk/by-id/sdb in allow_destroy"):
+            taking(permit(host, names))
+    host = host._replace(disks={SDB: DiskFacts(serial="S1", wwn="naa.500A"), "/dev/sdc": DiskFacts(serial="S2")})
+    for name in ("S1", "0x500a", "500A", "naa.500a"):
+        assert permit(host, (name,)).expendable == (SDB,)
+    with pytest.raises(StorageError, match="allow_destroy: S3 is no item of the document, no path, and no disk's"):
+        permit(host, ("S3",))
+    assert permit(host, ("S3",), known=False).expendable == ()
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_table_of_other_sectors(sector: int) -> None:
+    """It says how its data can be seen, and is erased where libblkid does not see it."""
+    signature = Signature(f"gpt-{sector}")
+    host = a_host(disk(SDB, sector=4608 - sector), contents={SDB: Content((signature,))})
+    said = f"holds a GPT partition table written for sectors of {sector} bytes. .*--sector-size {sector} "
+    with pytest.raises(Refused, match=said):
+        taking(host)
+    assert EraseTables(SDB) in taking(host, allow=True)[0].actions
+    same = a_host(disk(SDB, sector=sector), contents={SDB: Content((signature,))})
+    with pytest.raises(Refused, match=r"bytes\. The kernel does not use that table: .* larger"):
+        taking(same)
 
 
 def test_what_was_not_looked_at_is_asked_for() -> None:
@@ -139,9 +217,39 @@ def test_what_was_not_looked_at_is_asked_for() -> None:
         (Signature("xfs"), "an xfs filesystem"),
         (Signature("btrfs", "u"), "a btrfs filesystem (UUID u)"),
         (Signature("crypto_LUKS", "u"), "a LUKS container (UUID u)"),
+        (Signature("PMBR"), "a protective MBR, which is what is left of a GPT partition table"),
         (Signature("LVM2_member"), "an LVM2 physical volume"),
         (Signature("zfs_member", label="tank"), 'membership of a ZFS pool labelled "tank"'),
     ],
 )
 def test_signatures_in_words(signature: Signature, words: str) -> None:
     assert describe(signature) == words
+
+
+@pytest.mark.parametrize(
+    ("spec", "remade"),
+    [(f"UUID={EXT4.uuid}", True), ("LABEL=backup", True), ("PARTUUID=p", False), ("/dev/disk/by-path/b", False)],
+)
+def test_what_the_next_boot_waits_for_is_not_erased(spec: str, remade: bool) -> None:
+    """A line by the device itself finds a filesystem again that takes the place of another one."""
+    links = {"/dev/disk/by-partuuid/p": SDB, "/dev/disk/by-path/b": SDB}
+    host = a_host(SDB, contents={SDB: Content((EXT4,))}, links=links, files={FSTAB: f"{spec} /old ext4 defaults 0 2\n"})
+    with pytest.raises(Refused, match=f"refused as a member of md0: {SDB} is what {FSTAB} mounts on /old as {spec}"):
+        taking(host, True)
+    if remade:
+        with pytest.raises(Refused, match="take that line out first, or add nofail"):
+            take(host, host.devices[SDB], "a place for xfs", "filesystems", True)
+    else:
+        assert take(host, host.devices[SDB], "a place for xfs", "filesystems", True)
+    for line in (f"{spec} /old ext4 nofail 0 2\n", f"{spec} /old ext4 noauto\n", "UUID=other /old ext4\n", "# none\n"):
+        assert taking(host.with_file(FSTAB, line), True)
+
+
+def test_a_serial_number_of_several_disks_permits_nothing() -> None:
+    host = a_host(SDB, "/dev/sdc")
+    cases = {path: DiskFacts("0123456789ABCDEF") for path in host.devices}
+    with pytest.raises(Refused, match="is the serial number of /dev/disk/by-id/sdb and /dev/disk/by-id/sdc"):
+        permit(host._replace(disks=cases), ("0123456789ABCDEF",))
+    paths = {path: DiskFacts("S1", "naa.5001") for path in host.devices}
+    for name in ("S1", "0x5001"):
+        assert permit(host._replace(disks=paths), (name,)).expendable == tuple(host.devices)

@@ -15,13 +15,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.state import Device, Filesystem, StrayVolume
 from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import (
     BcacheSuperblock,
     MdSuperblock,
+    begun_group,
+    is_empty_table,
+    is_unused,
     read_filesystem,
     read_members,
-    read_partition_names,
+    read_physical_volume,
+    uuid_0_90,
 )
 
 MiB = 1 << 20
@@ -63,51 +67,95 @@ def fields(size: int, *parts: tuple[int, str, Any]) -> bytes:
 
 
 def md1(
-    offset: int, role: int = 1, bitmap: bool = False, name: bytes = b"host:data", level: int = 5, layout: int = 2
+    offset: int,
+    role: int = 1,
+    features: int = 0,
+    name: bytes = b"host:data",
+    level: int = 5,
+    layout: int = 2,
+    resynced: int = 0xFFFFFFFFFFFFFFFF,
+    more_devices: int = 0,
 ) -> bytes:
     return fields(
         4096,
         (0, "<I", 0xA92B4EFC),
         (4, "<I", 1),
-        (8, "<I", 1 if bitmap else 0),
+        (8, "<I", features),
         (16, "16s", RAW),
         (32, "32s", name),
         (72, "<i", level),
         (76, "<I", layout),
         (88, "<I", 1024),
         (92, "<I", 3),
+        (112, "<i", more_devices),
+        (80, "<Q", 4096),
         (128, "<Q", 2048),
+        (136, "<Q", 8192),
         (144, "<Q", offset >> 9),
         (160, "<I", 2),
+        (168, "16s", RAW[::-1]),
+        (192, "<Q", 500 << 40 | 1_700_000_000),
         (200, "<Q", 77),
+        (208, "<Q", resynced),
         (220, "<I", 128),
         (256, "<H", 0),
         (258, "<H", 0xFFFE),
         (260, "<H", role),
+        *((256 + 2 * number, "<H", 0xFFFF) for number in range(3, 128)),
     )
 
 
-MD = MdSuperblock(RAW.hex(), "data", "5", 3, 512 << 10, "left-symmetric", "1.2", "none", "active", 1, 77)
+MD = MdSuperblock(
+    RAW.hex(),
+    "data",
+    "5",
+    3,
+    512 << 10,
+    "left-symmetric",
+    "1.2",
+    "none",
+    "active",
+    1,
+    77,
+    updated=1_700_000_000,
+    number=2,
+    device_uuid=RAW[::-1].hex(),
+    slots={0: 0, 2: 1},
+    component_size=2 * MiB,
+    data_offset=1 * MiB,
+    least_size=5 * MiB,
+    home="host",
+)
 V1_0 = ((SIZE // 512 - 16) // 8) * 8 * 512
 
 
 @pytest.mark.parametrize(("metadata", "offset"), [("1.2", 4096), ("1.1", 0), ("1.0", V1_0)])
 def test_md_wherever_it_is(image: Image, metadata: str, offset: int) -> None:
     image.put(offset, md1(offset))
-    assert image.members() == MD._replace(metadata=metadata)
+    # At the end it is only found where the device is as large as it was.
+    assert image.members() == MD._replace(metadata=metadata, least_size=0 if metadata == "1.0" else MD.least_size)
 
 
 @pytest.mark.parametrize(
     ("made", "found"),
     [
-        ({"role": 0xFFFF}, {"role": "spare", "slot": None}),
-        ({"role": 0xFFFE}, {"role": "faulty", "slot": None}),
-        ({"role": 0xFFFD}, {"role": "journal", "slot": None}),
-        ({"role": 0}, {"slot": 0}),
-        ({"bitmap": True}, {"bitmap": "internal"}),
-        ({"name": b"data"}, {"name": "data"}),
+        ({"role": 0xFFFF}, {"role": "spare", "slot": None, "slots": {0: 0}}),
+        ({"role": 0xFFFE}, {"role": "faulty", "slot": None, "slots": {0: 0}}),
+        ({"role": 0xFFFD}, {"role": "journal", "slot": None, "slots": {0: 0}}),
+        ({"role": 5}, {"slot": 5, "slots": {0: 0, 2: 5}}),
+        ({"features": 1}, {"bitmap": "internal"}),
+        ({"features": 512}, {"log": "journal"}),
+        ({"features": 4096}, {"log": "ppl"}),
+        ({"features": 2048}, {"log": "ppl"}),
+        ({"features": 2}, {"role": "rebuilding"}),
+        ({"features": 2 | 16}, {"role": "replacing"}),
+        ({"features": 2 | 4, "more_devices": 1}, {"reshaping": True}),
+        ({"features": 4, "more_devices": -1}, {"reshaping": True, "needs_backup": True}),
+        ({"features": 4 | 64, "more_devices": -1}, {"reshaping": True}),
+        ({"resynced": 0}, {"unsynced": True}),
+        ({"name": b"data"}, {"name": "data", "home": ""}),
         ({"name": b"host:" + b"x" * 27}, {"name": "x" * 27}),
-        ({"name": b""}, {"name": ""}),
+        ({"name": b""}, {"name": "", "home": ""}),
         ({"level": -1}, {"level": "linear", "layout": ""}),
         ({"level": 6, "layout": 0}, {"level": "6", "layout": "left-asymmetric"}),
         ({"level": 6, "layout": 18}, {"level": "6", "layout": ""}),
@@ -131,12 +179,28 @@ def md0_90(bitmap: bool = False, state: int = 0b110, utime: int = 0x6554_0000) -
     set_uuid = (0x03020100, 0x07060504, 0x0B0A0908, 0x0F0E0D0C)
     words = {0: 0xA92B4EFC, 1: 0, 2: 90, 5: set_uuid[0], 7: 5, 10: 3, 13: set_uuid[1], 14: set_uuid[2], 15: set_uuid[3]}
     words |= {32: utime, 33: 1 | (1 << 8 if bitmap else 0), 39: 77, 64: 2, 65: 64 << 10, 992: 1, 995: 1, 996: state}
+    # Two disks that work, and one that was removed.
+    words |= {8: 1024, 128 + 3: 0, 128 + 4: 0b110, 160 + 3: 1, 160 + 4: 0b110, 192 + 3: 2, 192 + 4: 0b1001}
     return fields(4096, *((4 * word, "<I", value) for word, value in words.items()))
 
 
 V0_90 = (SIZE // 65536 - 1) * 65536
 MD0_90 = MdSuperblock(
-    "03020100070605040b0a09080f0e0d0c", "", "5", 3, 64 << 10, "left-symmetric", "0.90", "none", "active", 1, 77
+    "03020100070605040b0a09080f0e0d0c",
+    "",
+    "5",
+    3,
+    64 << 10,
+    "left-symmetric",
+    "0.90",
+    "none",
+    "active",
+    1,
+    77,
+    updated=0x6554_0000,
+    number=1,
+    slots={0: 0, 1: 1},
+    component_size=1 * MiB,
 )
 
 
@@ -151,7 +215,11 @@ def test_md_0_90(image: Image, state: int, role: str, slot: int | None) -> None:
 @pytest.mark.parametrize(("bitmap", "utime"), [(False, 0x6554_0000), (True, 0x6554_0000), (False, 0x6554_0100)])
 def test_md_0_90_bitmap_whenever_it_was_written(image: Image, bitmap: bool, utime: int) -> None:
     image.put(V0_90, md0_90(bitmap, utime=utime))
-    assert image.members() == MD0_90._replace(bitmap="internal" if bitmap else "none")
+    assert image.members() == MD0_90._replace(bitmap="internal" if bitmap else "none", updated=utime)
+
+
+def test_the_uuid_of_md_0_90_in_the_kernels_bytes() -> None:
+    assert uuid_0_90(bytes(range(16)).hex()) == MD0_90.uuid
 
 
 def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -> bytes:
@@ -168,6 +236,13 @@ def bcache(version: int, flags: int = 0, label: bytes = b"", buckets: int = 0) -
         (192, "<H", 8),
         (194, "<H", buckets),
     )
+
+
+def test_a_bcache_on_an_array_is_not_its_members(image: Image) -> None:
+    image.put(4096, bcache(1))
+    assert isinstance(image.members(), BcacheSuperblock)
+    image.put(V1_0, md1(V1_0))
+    assert isinstance(image.members(), MdSuperblock)
 
 
 @pytest.mark.parametrize("version", [1, 4, 6])
@@ -228,13 +303,20 @@ def ext(compatible: int, incompatible: int, high: int = 0) -> bytes:
 )
 def test_ext(image: Image, block: bytes, kind: str, size: int) -> None:
     image.put(1024, block)
-    assert read_filesystem(image.path) == Filesystem(kind, UUID, "backup", size)
+    assert read_filesystem(image.path) == Filesystem(kind, UUID, "backup", size, 4096)
 
 
-def test_xfs(image: Image) -> None:
-    block = fields(512, (0, "4s", b"XFSB"), (4, ">I", 4096), (8, ">Q", 4096), (32, "16s", RAW), (108, "12s", b"backup"))
+def test_the_journal_of_an_ext_on_another_device(image: Image) -> None:
+    image.put(1024, ext(0x0, 0x8))
+    assert read_filesystem(image.path) is None
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_xfs(image: Image, sector: int) -> None:
+    sizes = ((4, ">I", 4096), (8, ">Q", 4096), (102, ">H", sector))
+    block = fields(512, (0, "4s", b"XFSB"), *sizes, (32, "16s", RAW), (108, "12s", b"backup"))
     image.put(0, block)
-    assert read_filesystem(image.path) == Filesystem("xfs", UUID, "backup", 16 * MiB)
+    assert read_filesystem(image.path) == Filesystem("xfs", UUID, "backup", 16 * MiB, sector)
 
 
 def test_btrfs(image: Image) -> None:
@@ -244,12 +326,88 @@ def test_btrfs(image: Image) -> None:
         (64, "8s", b"_BHRfS_M"),
         (112, "<Q", 99 * MiB),
         (136, "<Q", 1),
+        (144, "<I", 4096),
         (201, "<Q", 1),
         (209, "<Q", 16 * MiB),
         (299, "256s", b"backup"),
     )
     image.put(65536, block)
     assert read_filesystem(image.path) == Filesystem("btrfs", UUID, "backup", 16 * MiB)
+    seed = bytearray(block)
+    struct.pack_into("<Q", seed, 56, 1 << 32)
+    image.put(65536, bytes(seed))
+    assert read_filesystem(image.path) == Filesystem("btrfs", UUID, "backup", 16 * MiB, seed=True)
+    two = bytearray(block)
+    struct.pack_into("<Q", two, 72, 9)
+    struct.pack_into("<Q", two, 136, 2)
+    image.put(65536, bytes(two))
+    assert read_filesystem(image.path) == Filesystem("btrfs", UUID, "backup", 16 * MiB, devices=2, generation=9)
+
+
+GROUP = """data {
+id = "V1V1V1-V1V1-V1V1-V1V1-V1V1-V1V1-V1V1V1"
+seqno = 5
+system_id = "host2"
+lock_type = "sanlock"
+physical_volumes {
+
+pv0 {
+id = "P1P1P1-P1P1-P1P1-P1P1-P1P1-P1P1-P1P1P1"
+status = ["ALLOCATABLE"]
+}
+}
+
+logical_volumes {
+
+srv {
+id = "L1L1L1-L1L1-L1L1-L1L1-L1L1-L1L1-L1L1L1"
+status = ["READ", "WRITE", "VISIBLE"]
+}
+
+pool_tdata {
+id = "L2L2L2-L2L2-L2L2-L2L2-L2L2-L2L2-L2L2L2"
+status = ["READ", "WRITE"]
+}
+}
+}
+"""
+
+
+@pytest.mark.parametrize("place", [512, 65536 - 512 - 100])
+def test_a_physical_volume(image: Image, place: int) -> None:
+    """Its metadata is in a ring, and may go on at the start of that."""
+    assert read_physical_volume(image.path) is None
+    uuid, area = b"abcdef" + b"0123" * 5 + b"ghijkl", 65536 - 512
+    image.put(
+        512,
+        fields(
+            512,
+            *((0, "8s", b"LABELONE"), (20, "<I", 32), (24, "8s", b"LVM2 001"), (32, "32s", uuid), (64, "<Q", 16 * MiB)),
+            *((72, "<Q", MiB), (80, "<Q", 0), (104, "<Q", 4096), (112, "<Q", area)),
+        ),
+    )
+    named = StrayVolume(image.path, "abcdef-0123-0123-0123-0123-0123-ghijkl")
+    assert read_physical_volume(image.path) == named
+    text = GROUP.encode()
+    image.put(
+        4096,
+        fields(512, (4, "16s", b" LVM2 x[5A%r0N*>"), (32, "<Q", area), (40, "<Q", place), (48, "<Q", len(text))),
+    )
+    first = text[: area - place]
+    image.put(4096 + place, first)
+    if text[len(first) :]:
+        image.put(4096 + 512, text[len(first) :])
+    assert read_physical_volume(image.path) == named._replace(
+        group="data",
+        group_uuid="V1V1V1-V1V1-V1V1-V1V1-V1V1-V1V1-V1V1V1",
+        sequence=5,
+        volumes=("srv",),
+        system_id="host2",
+        lock_type="sanlock",
+    )
+    # Where LVM is told to ignore what is there, the group is written on other devices only.
+    image.put(4096 + 60, b"\1")
+    assert read_physical_volume(image.path) == named._replace(elsewhere=True)
 
 
 @pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="mkfs.ext4 is not installed")
@@ -261,24 +419,78 @@ def test_ext4_as_mke2fs_makes_it(image: Image, features: str) -> None:
 
 
 @pytest.mark.parametrize("sector", [512, 4096])
-def test_the_names_of_partitions(image: Image, sector: int) -> None:
-    """Of another sector size there is nothing to be seen."""
-    image.put(sector, b"EFI PART" + bytes(64) + struct.pack("<QII", 2, 128, 128))
-    for number, name in ((1, "one"), (2, ""), (5, "größer")):
-        entry = fields(128, (0, "16s", RAW))[:56] + name.encode("utf-16-le").ljust(72, b"\0")
-        image.put(2 * sector + (number - 1) * 128, entry)
-    descriptor = os.open(image.path, os.O_RDONLY)
-    try:
-        assert read_partition_names(descriptor, sector) == {1: "one", 2: "", 5: "größer"}
-        assert read_partition_names(descriptor, 512 if sector == 4096 else 4096) == {}
-    finally:
-        os.close(descriptor)
+@pytest.mark.parametrize("copies", [(True, True), (True, False), (False, True), (False, False)])
+def test_an_empty_table_may_be_half_there(image: Image, sector: int, copies: tuple[bool, bool]) -> None:
+    guid = str(uuid.UUID(bytes_le=RAW))
+    disk = Device(image.path, size=SIZE, sector=sector)
+    header = b"EFI PART" + bytes(48) + RAW + struct.pack("<QII", 2, 128, 128)
+    for place, there in zip((sector, SIZE - sector), copies):
+        if there:
+            image.put(place, header)
+    assert is_empty_table(disk, guid)
+    assert is_empty_table(disk, UUID) == (copies == (False, False))
+    image.put(2 * sector, RAW)
+    assert is_empty_table(disk, guid) == (copies == (False, False))
 
 
-def test_a_table_that_is_none(image: Image) -> None:
-    image.put(512, b"EFI PART" + bytes(64) + struct.pack("<QII", 2, 1 << 31, 128))
-    descriptor = os.open(image.path, os.O_RDONLY)
-    try:
-        assert read_partition_names(descriptor, 512) == {}
-    finally:
-        os.close(descriptor)
+@pytest.mark.parametrize(("kind", "empty"), [(0xEE, True), (0x83, False)])
+def test_a_partition_in_an_mbr_is_more_than_an_empty_table(image: Image, kind: int, empty: bool) -> None:
+    image.put(446 + 16 + 4, bytes([kind]))
+    assert is_empty_table(Device(image.path, size=SIZE), UUID)
+    image.put(510, b"\x55\xaa")
+    assert is_empty_table(Device(image.path, size=SIZE), UUID) == empty
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="mkfs.ext4 is not installed")
+def test_an_ext4_that_was_mounted_is_not_unused(image: Image) -> None:
+    subprocess.run(("mkfs.ext4", "-q", image.path), check=True)
+    assert is_unused(image.path)
+    for offset in (44, 52):
+        image.put(1024 + offset, b"\1")
+        assert not is_unused(image.path)
+        image.put(1024 + offset, b"\0")
+    assert is_unused(image.path)
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.xfs"), reason="mkfs.xfs is not installed")
+def test_an_xfs_with_more_in_its_log_is_not_unused(tmp_path: Path) -> None:
+    image = Image(tmp_path / "xfs", 320 * MiB)
+    subprocess.run(("mkfs.xfs", "-q", image.path), check=True)
+    assert is_unused(image.path)
+    with open(image.path, "rb") as file:
+        block = file.read(512)
+    (start,), (group_blocks,), shift = (
+        struct.unpack_from(">Q", block, 48),
+        struct.unpack_from(">I", block, 84),
+        block[124],
+    )
+    log = ((start >> shift) * group_blocks + (start & ((1 << shift) - 1))) * 4096
+    image.put(log + 300 * 1024, b"\1")
+    assert not is_unused(image.path)
+    # It is never mounted while it says that it is in progress.
+    image.put(126, b"\1")
+    assert is_unused(image.path)
+
+
+@pytest.mark.parametrize(
+    ("texts", "place", "name"),
+    [
+        ({}, 0, ""),
+        ({512: "data"}, 0, "data"),
+        ({512: "data", 2048: "data"}, 0, "data"),
+        ({512: "data", 2048: "mine"}, 0, None),
+        ({512: "data"}, 512, None),
+    ],
+)
+def test_the_group_that_was_being_made_of_a_physical_volume(
+    image: Image, texts: dict[int, str], place: int, name: str | None
+) -> None:
+    head = (4, "16s", b" LVM2 x[5A%r0N*>"), (32, "<Q", MiB - 4096), (40, "<Q", place), (48, "<Q", place)
+    image.put(4096, fields(512, *head))
+    for start, group in texts.items():
+        image.put(4096 + start, f'{group} {{\nid = "x"\nseqno = 1\n\npv0 {{\n'.encode())
+    assert begun_group(image.path) == name
+
+
+def test_no_group_is_made_of_what_is_no_physical_volume(image: Image) -> None:
+    assert begun_group(image.path) is None

@@ -13,18 +13,18 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
-from ansible_collections.strata.storage.plugins.module_utils.host.health import health
-from ansible_collections.strata.storage.plugins.module_utils.host.read import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Backing,
     Content,
     DiskFacts,
     Filesystem,
     Host,
+    Lvm,
     Mount,
     Signature,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn, names_of, tree
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn, tree
 
 from .hosts import CONF, EXT4, UUID, GiB, a_host, an_array, disk, mdadm_line, with_array
 from .test_layout import SDB, SDC, SDD, SDG, STACK, blank, planned
@@ -74,7 +74,7 @@ def test_what_there_is_by_hand() -> None:
         files={FSTAB: fstab, CONF: mdadm_line("/dev/md0")},
         filesystems=found,
         contents={path: Content((Signature(known.type, known.uuid, known.label),)) for path, known in found.items()},
-        mounts=(Mount(SDD, "/old", "ext4", "rw"), Mount("/dev/sde", "/mnt", "xfs", "rw")),
+        mounts=(Mount(SDD, "/old", "ext4", "rw,noatime"), Mount("/dev/sde", "/mnt", "xfs", "rw")),
         backings=(Backing(SDB, "b", bcache="/dev/bcache0", registered=True),),
         swaps=(SDG,),
         links={"/dev/bcache/by-label/bcache0": "/dev/bcache0", "/dev/md0": None},
@@ -108,28 +108,16 @@ def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
         SDC,
         filesystems={SDB: Filesystem("ext4", "b"), SDC: Filesystem("swap", "c")},
         contents={SDB: Content((EXT4,)), SDC: Content((Signature("swap"),))},
-        mounts=(Mount(SDB, "/", "ext4", "rw"),),
+        mounts=(Mount(SDB, "/", "ext4", "rw,relatime"),),
         spaces={},
         disks={},
     )
     assert survey.document(host)["filesystems"] == []
-
-
-def test_health() -> None:
-    array = an_array(SDB, SDC, sync_action="recover", degraded=1, per_cent=3.5)
-    dirty = Backing(SDD, "d", "one", "set", state="dirty", bcache="/dev/bcache0", attached=True, dirty_data="1.2M")
-    host = with_array(a_host(SDB, SDC, SDD, spaces={"/srv": (100, 5), "/x": (100, 11), "/proc": (0, 0)}), array)
-    host = host._replace(
-        backings=(dirty, dirty._replace(label="two", attached=False)), mounts=(Mount(SDD, "/srv", "xfs", "rw"),)
-    )
-    assert [(found.name, found.problem, found.detail) for found in health(host, names_of(host))] == [
-        ("md0", "degraded", "1 of 2 members missing"),
-        ("md0", "syncing", "recover 3.5 %"),
-        ("one", "dirty", "1.2M only in the cache"),
-        ("two", "no cache", "its cache set set does not work for it"),
-        (SDD, "nearly full", "/srv is 95 % full"),
-    ]
-    assert health(a_host(SDB), {}) == []
+    # Used by hand, and not by fstab, it cannot be said as it is either.
+    for found in (host, host._replace(swaps=(SDC,))):
+        document = {**survey.document(found), "mode": "exact"}
+        assert document["filesystems"] == []
+        assert layout.plan(found._replace(lvm=Lvm()), parse(document), ()).steps == ()
 
 
 def test_unused() -> None:
@@ -167,6 +155,16 @@ def test_the_tree() -> None:
     ]
 
 
+def test_the_tree_of_a_diff_has_options() -> None:
+    there = with_array(a_host(SDB, SDC), an_array(SDB, SDC, name="md0", bitmap="internal"))
+    found = {"/dev/md0": Filesystem("ext4", "u", "", 10 * GiB)}
+    fstab = "UUID=u /srv ext4 {} 0 2\n"
+    for options, shown in (("noatime", ", noatime"), ("defaults,nofail,x-systemd.device-timeout=300s", "")):
+        host = there._replace(filesystems=found, files={FSTAB: fstab.format(options)})
+        assert drawn(host).splitlines()[1] == f"└─ md0  raid1  10 GiB  ext4 (bitmap internal{shown})"
+    assert "options" not in tree(host)[0]
+
+
 def test_the_tree_of_what_does_not_run() -> None:
     """Nor were volume groups read: a diff of arrays draws a tree too."""
     stopped = with_array(a_host(SDB, SDC, lvm=None), an_array(SDB, SDC, device="", name="md0"))
@@ -176,8 +174,12 @@ def test_the_tree_of_what_does_not_run() -> None:
         "sdc     disk   10 GiB",
         "└─ md0  raid1",
     ]
-    luks = a_host(disk(SDB, holders=("/dev/dm-0",)), disk("/dev/dm-0", identity=""), contents={SDB: Content()})
-    assert drawn(luks).splitlines()[1] == "└─ dm-0  device  10 GiB"
+    luks = a_host(
+        disk(SDB, holders=("/dev/dm-0",)),
+        disk("/dev/dm-0", identity="", link="/dev/mapper/vault"),
+        contents={SDB: Content()},
+    )
+    assert drawn(luks).splitlines()[1] == "└─ mapper/vault  device  10 GiB"
 
 
 def test_what_is_mounted_is_looked_at() -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,20 @@ def test_a_kernel_is_tried_once(
     host.write_text(json.dumps({**json.loads(host.read_text()), "host": "another boot"}))
     kinds.choose(IMAGE)
     assert len(tried) == 3
+    # A failure may be that of a busy host.
+    os.utime(host, (0, 0))
+    kinds.choose(IMAGE)
+    assert len(tried) == 4
+
+
+def test_what_is_asked_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "reason_against", lambda: "it needs root")
+    with pytest.raises(LabError, match="no machine in user mode here: it needs root"):
+        kinds.machine("uml", IMAGE, Hardware())
+    monkeypatch.undo()
+    monkeypatch.setenv("LAB_ACCELERATOR", "hvf")
+    with pytest.raises(LabError, match="LAB_ACCELERATOR is 'hvf', which is neither kvm nor tcg"):
+        accelerator.choose(IMAGE)
 
 
 def test_no_kernel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

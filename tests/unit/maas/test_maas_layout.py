@@ -571,6 +571,17 @@ def test_disks_stay_what_they_were_chosen_for(maas: Maas) -> None:
     assert maas.machine.groups[0].members == inside
 
 
+def test_only_blank_disks_are_chosen(maas: Maas) -> None:
+    maas.storage(filesystems=[{"device": "sdb", "type": "xfs"}])
+    words: dict[str, Any] = {"disks": [{"name": "slow", "rotational": True, "count": 6}], **one_raid("6", "slow")}
+    maas.refused("6 wanted, and 6 match .* sdb holds a filesystem xfs", **words, allow_destroy=["md0"])
+    words["disks"][0]["allow_data"] = True
+    maas.refused("sdb.* xfs", **words)
+    assert maas.storage(**words, allow_destroy=["md0"])["changed"]
+    del words["disks"][0]["allow_data"]
+    assert not maas.storage(**words)["changed"]
+
+
 # Base layouts
 
 

@@ -1,0 +1,178 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard of an approval: what was approved is compared with what a task is about to do.
+
+It runs on the controller, around the module. It reads the approval from the extra variables of the run and from
+nowhere else, and compares it with the final arguments of the module. So no variable of a play, a role or an inventory
+switches it off. An approval that it cannot read is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.validation import check_type_int, check_type_list
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars, merge_hash
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+
+from .report import drawn
+
+#: The extra variable with what was approved, by host. A job that plans publishes it; AWX hands it to the jobs after it.
+VARIABLE = "storage_approved"
+#: How long an approval is valid, in seconds: the day for which a workflow waits, and an hour for its last job to start.
+LIFETIME = 90000
+_LONGEST = 31 * 86400
+_AGAIN = "Nothing was done. Plan again, and have that plan approved"
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class Approved(NamedTuple):
+    """What is approved for one host. ``until`` is when it becomes void."""
+
+    digest: str
+    mode: str
+    allow_destroy: tuple[str, ...]
+    until: datetime
+
+
+class Asked(NamedTuple):
+    """What a task is given that an approval is about, beside the plan itself."""
+
+    mode: str
+    allow_destroy: tuple[str, ...]
+
+
+def asked(arguments: Mapping[str, Any]) -> Asked:
+    """What the arguments of a module ask for. Raises StorageError."""
+    try:
+        names = check_type_list(arguments.get("allow_destroy") or [])
+    except TypeError as error:
+        raise StorageError(f"allow_destroy: {error}; expected a list of names") from None
+    return Asked(str(arguments.get("mode") or "merge"), tuple(sorted({str(name).strip() for name in names} - {""})))
+
+
+def publish(request: Asked, result: Mapping[str, Any], until: datetime) -> dict[str, Any]:
+    """What a job publishes of a plan: sums, and what the approval is bound to."""
+    plan = result["plan"]
+    return {
+        "digest": result["plan_digest"],
+        "mode": request.mode,
+        "allow_destroy": list(request.allow_destroy),
+        "until": until.isoformat(timespec="seconds"),
+        "changes": len(plan),
+        "destructive": sum(1 for step in plan if step["destroys"]),
+        "later": len(result.get("pending") or ()) + len(result.get("in_progress") or ()),
+    }
+
+
+def find(extra: Mapping[str, Any], host: str) -> Approved:
+    """What was approved for a host. Raises Refused where that is nothing."""
+    if "inventory_hostname" in extra:
+        raise Refused(
+            "inventory_hostname is an extra variable; an approval is for hosts by their names in the inventory. "
+            "Nothing was done. Leave it out"
+        )
+    if VARIABLE not in extra:
+        raise Refused(
+            f"{VARIABLE} is not among the extra variables, and this run only does plans that were approved. "
+            "Nothing was done. Launch the workflow that plans, asks for approval and applies"
+        )
+    told = extra[VARIABLE]
+    if not isinstance(told, Mapping):
+        raise Refused(f"{VARIABLE} is no dictionary; expected what the job that planned published, by host. {_AGAIN}")
+    if host not in told:
+        known = ", ".join(sorted(map(str, told))) or "none"
+        raise Refused(f"{host} is not among the hosts whose plan was approved ({known}). {_AGAIN}")
+    try:
+        found = told[host]
+        until = datetime.fromisoformat(found["until"])
+        names = [name for name in found["allow_destroy"] if isinstance(name, str)]
+        whole = (
+            _DIGEST.fullmatch(found["digest"])
+            and found["mode"] in ("merge", "exact")
+            and isinstance(found["allow_destroy"], list)
+            and len(names) == len(found["allow_destroy"])
+            and until.tzinfo is not None
+        )
+    except (TypeError, KeyError, ValueError):
+        whole = None
+    if not whole:
+        raise Refused(
+            f"{VARIABLE} of {host} is incomplete; expected digest, mode, allow_destroy and until, as the job that "
+            f"planned published them. {_AGAIN}"
+        )
+    return Approved(found["digest"], found["mode"], tuple(sorted(names)), until)
+
+
+def compare(host: str, approved: Approved, request: Asked, now: datetime) -> None:
+    """Raises Refused where a task asks for anything but what was approved, or asks too late."""
+    if now >= approved.until:
+        raise Refused(f"{host}: the approval is void since {_utc(approved.until)}, and now it is {_utc(now)}. {_AGAIN}")
+    if request.mode != approved.mode:
+        raise Refused(f"{host}: mode is {request.mode}, and the plan was approved with {approved.mode}. {_AGAIN}")
+    if request.allow_destroy != approved.allow_destroy:
+        given, before = (", ".join(names) or "empty" for names in (request.allow_destroy, approved.allow_destroy))
+        raise Refused(f"{host}: allow_destroy is {given}, and the plan was approved with {before}. {_AGAIN}")
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _lifetime(given: Any) -> timedelta:
+    try:
+        seconds = LIFETIME if given is None else check_type_int(given)
+    except TypeError:
+        seconds = 0
+    if not 0 < seconds <= _LONGEST:
+        raise StorageError(f"approval_lifetime is {given}; expected a number of seconds from 1 to {_LONGEST}")
+    return timedelta(seconds=seconds)
+
+
+class Guarded(ActionBase):
+    """Runs a module that takes ``mode``, ``allow_destroy`` and ``expected_plan`` behind the guard."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        said, given = arguments.pop("approval", None) or "", arguments.pop("approval_lifetime", None)
+        host, now = str((task_vars or {})["inventory_hostname"]), datetime.now(timezone.utc)
+        try:
+            extra = load_extra_vars(self._loader)
+            if said not in ("", "request", "require"):
+                raise StorageError(f"approval is {said}; expected request or require")
+            if said == "request":
+                until = now + _lifetime(given)
+                if not self._task.check_mode:
+                    raise StorageError("approval is request, which only plans; it takes check_mode: true")
+            elif said == "require" or VARIABLE in extra:
+                approved = find(extra, host)
+                compare(host, approved, asked(arguments), now)
+                arguments["expected_plan"] = approved.digest
+            request = asked(arguments)
+        except StorageError as error:
+            raise AnsibleActionFail(str(error)) from error
+        later = bool(self._task.async_val) and not self._connection.has_native_async
+        done = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=later)
+        found = merge_hash(found, done)
+        if said == "request" and not found.get("failed") and "plan_digest" in found:
+            # Straight from the result: a registered variable would give way to an extra variable of its name.
+            found["approval"] = publish(request, found, until)
+            found["ansible_stats"] = {
+                "data": {VARIABLE: {host: found["approval"]}},
+                "per_host": False,
+                "aggregate": True,
+            }
+            shown = found.get("diff") or []
+            found["diff"] = [*(shown if isinstance(shown, list) else [shown]), {"prepared": drawn(host, found)}]
+        return found

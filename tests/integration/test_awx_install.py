@@ -1,0 +1,152 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One command loads all of it into an AWX, here a simulated one, by awx.awx; again it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.simulators.awx import Awx, Server
+from tests.simulators.awx.server import TOKEN
+from tests.tools.checkout import ROOT
+
+SECRET = "tHeSeCrEtOfAReGiOn"
+SITE: dict[str, Any] = {
+    "storage_awx_maas_inputs": {"url": "https://maas.example.com:5443/MAAS", "api_key": f"a:b:{SECRET}"},
+    "storage_awx_notification": {
+        "notification_type": "slack",
+        "notification_configuration": {"token": SECRET, "channels": ["#storage"]},
+    },
+    "storage_awx_drift_hosts": "fileservers",
+    "storage_awx_image": "registry.example.com/strata-storage:1",
+}
+
+
+class Operator:
+    """Runs the playbooks against an AWX."""
+
+    def __init__(self, server: Server, where: Path) -> None:
+        self.server = server
+        self.awx = server.awx
+        self._site = where / "site.json"
+
+    def run(self, playbook: str, **site: Any) -> str:
+        """What it printed; ``changed`` counts are in its recap."""
+        self._site.write_text(json.dumps({**SITE, **site}))
+        done = subprocess.run(
+            ["ansible-playbook", f"playbooks/awx/{playbook}.yml", "-e", f"@{self._site}", "-v"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "CONTROLLER_HOST": self.server.url,
+                "CONTROLLER_OAUTH_TOKEN": TOKEN,
+                "ANSIBLE_NOCOLOR": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-6000:]
+        # Neither secrets nor surveys are printed.
+        assert SECRET not in done.stdout
+        assert "question_name" not in done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Operator]:
+    with Server(Awx(ROOT)) as server:
+        yield Operator(server, tmp_path)
+        assert server.broken == []
+
+
+def test_from_nothing_to_templates_and_back(operator: Operator) -> None:
+    awx = operator.awx
+    operator.run("install")
+    assert awx.links("organizations", "Storage", "galaxy_credentials") == ["Ansible Galaxy"]
+    # Each template has what its jobs need.
+    assert awx.links("job_templates", "Storage - RAID drive", "credentials") == ["Storage - machine"]
+    assert awx.links("job_templates", "Storage - RBD drive", "credentials") == [
+        "Storage - machine",
+        "Storage - Ceph cluster",
+    ]
+    for name in ("Storage - MAAS layout", "Storage - MAAS layout, plan", "Storage - MAAS layout, apply"):
+        assert awx.links("job_templates", name, "credentials") == ["Storage - MAAS region"]
+    region = awx.find("credentials", "Storage - MAAS region")
+    assert awx.secrets[region["id"]]["api_key"].endswith(SECRET)
+    assert region["inputs"]["api_key"] == "$encrypted$"
+    # Workflows belong to the organization, run side by side, and tell of approvals that wait.
+    organization = awx.find("organizations", "Storage")["id"]
+    for workflow in awx.things["workflow_job_templates"].values():
+        assert (workflow["organization"], workflow["allow_simultaneous"]) == (organization, True)
+        told = awx.links("workflow_job_templates", workflow["name"], "notification_templates_approvals")
+        assert told == ["Storage - approvals and drift"]
+    assert awx.links("job_templates", "Storage - layout, drift", "notification_templates_error") == told
+    (schedule,) = awx.things["schedules"].values()
+    assert schedule["extra_data"] == {"storage_hosts": "fileservers"}
+
+    # Only a workflow starts what applies. Whoever approves reads the plan, which is in a job.
+    for name in ("Storage - layout with approval", "Storage - MAAS layout with approval"):
+        assert awx.teams_with("workflow_job_templates", name, "execute") == ["Storage - launchers"]
+        assert awx.teams_with("workflow_job_templates", name, "approval") == ["Storage - approvers"]
+    for name in ("Storage - layout, plan", "Storage - layout, apply", "Storage - MAAS layout, apply"):
+        assert awx.teams_with("job_templates", name, "execute") == []
+        assert awx.teams_with("job_templates", name, "read") == ["Storage - approvers", "Storage - launchers"]
+    for name in ("Storage - layout", "Storage - RAID drive"):
+        assert awx.teams_with("job_templates", name, "execute") == ["Storage - operators"]
+
+    before = list(operator.server.log)
+    assert "changed=0" in operator.run("install")
+    assert [line for line in operator.server.log[len(before) :] if not line.endswith("/update/")] == []
+
+    operator.run("uninstall")
+    left = {kind: [one["name"] for one in things.values()] for kind, things in awx.things.items() if things}
+    assert left.pop("credential_types") == ["Machine", "Ansible Galaxy/Automation Hub API Token"]
+    left.pop("roles")
+    left.pop("project_updates")
+    assert left == {"organizations": ["Storage"], "inventories": ["Storage"], "credentials": ["Ansible Galaxy"]}
+    assert "changed=0" in operator.run("uninstall")
+
+
+def test_what_was_changed_by_hand(operator: Operator) -> None:
+    """Credentials stay; what leads around the approval is put right; secrets change when told so."""
+    awx, manual = operator.awx, {"storage_awx_scm_type": "manual", "storage_awx_local_path": "strata.storage"}
+    operator.run("install", **manual)
+    machine = awx.find("credential_types", "Machine")
+    vault = awx.create("credential_types", {"name": "Vault", "kind": "vault"})
+    template = awx.find("job_templates", "Storage - RAID drive")["id"]
+    awx.attached["job_templates", template, "credentials"].clear()
+    for name, kind in (("own machine", machine), ("own vault", vault)):
+        own = awx.create("credentials", {"name": name, "credential_type": kind["id"]})["id"]
+        awx.attach("job_templates", template, "credentials", own, away=False)
+
+    workflow = awx.find("workflow_job_templates", "Storage - MAAS layout with approval")
+    nodes = awx.things["workflow_job_template_nodes"]
+    inside = {node["identifier"]: one for one, node in nodes.items() if node["workflow_job_template"] == workflow["id"]}
+    # One that awx.awx would leave: it does not look at lists that are to be empty.
+    awx.attach("workflow_job_template_nodes", inside["plan"], "always_nodes", inside["apply"], away=False)
+    workflow["ask_variables_on_launch"] = True
+    awx.find("job_templates", "Storage - MAAS layout, apply")["ask_variables_on_launch"] = True
+
+    region = awx.find("credentials", "Storage - MAAS region")["id"]
+    other = {"url": "https://maas.example.com:5443/MAAS", "api_key": f"c:d:{SECRET}"}
+    operator.run("install", storage_awx_maas_inputs=other, **manual)
+    assert awx.links("job_templates", "Storage - RAID drive", "credentials") == ["own machine", "own vault"]
+    assert not any(numbers for (_kind, _one, link), numbers in awx.attached.items() if link == "always_nodes")
+    assert len(nodes) == 10
+    asking = [*awx.things["workflow_job_templates"].values(), *awx.things["job_templates"].values()]
+    assert not any(one["ask_variables_on_launch"] for one in asking)
+    assert awx.secrets[region]["api_key"].startswith("a:b:")
+
+    operator.run("install", storage_awx_maas_inputs=other, storage_awx_update_secrets=True, **manual)
+    assert awx.secrets[region]["api_key"].startswith("c:d:")
+    assert "changed=0" in operator.run("install", storage_awx_maas_inputs=other, **manual)
