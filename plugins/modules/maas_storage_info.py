@@ -110,6 +110,15 @@ machines:
       description: The region's numbers, names and UUIDs of devices and of what is made of them.
       type: dict
       returned: always
+    physical_disks:
+      description: The disks, whatever is on them, as the filter P(strata.storage.maas_custom_layout#filter) needs them.
+      type: list
+      elements: dict
+      returned: always
+    bios_grub:
+      description: If true, MAAS puts a small partition for GRUB before the first one of a disk.
+      type: bool
+      returned: always
     unused:
       description: Devices that a document could take, with what section C(disks) can choose by, and room on disks.
       type: list

@@ -24,7 +24,17 @@ class Call(NamedTuple):
 
     def __str__(self) -> str:
         operation = f"?op={self.op}" if self.op else ""
-        return " ".join((f"{self.method} {self.path}{operation}", *(f"{name}={value}" for name, value in self.fields)))
+        shown = (f"{name}={_shown(value)}" for name, value in self.fields)
+        return " ".join((f"{self.method} {self.path}{operation}", *shown))
+
+
+def _shown(value: str) -> str:
+    """A text of many lines by what tells it from others."""
+    if "\n" not in value:
+        return value
+    import hashlib
+
+    return f"<{len(value)} characters, SHA-256 {hashlib.sha256(value.encode()).hexdigest()}>"
 
 
 class Unchanged(NamedTuple):

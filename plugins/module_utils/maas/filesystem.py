@@ -17,7 +17,7 @@ from .words import Special
 
 Steps = tuple[Step, ...]
 #: Where the region says that swap is mounted.
-_NOWHERE = "none"
+NOWHERE = "none"
 
 
 def plan(machine: Machine, want: OnDevice, allow: bool, uuid: str = "") -> Plan:
@@ -56,8 +56,8 @@ def _mount_wanted(device: Device, kind: str, use: Use) -> tuple[str, str] | None
     if use.mount_point is not None:
         point = use.mount_point or None
     elif kind == "swap":
-        point = _NOWHERE
-    elif point == _NOWHERE:
+        point = NOWHERE
+    elif point == NOWHERE:
         point = None
     if use.mount_options is not None:
         options = use.mount_options
@@ -66,7 +66,7 @@ def _mount_wanted(device: Device, kind: str, use: Use) -> tuple[str, str] | None
     if point is None:
         return None
     if kind == "swap":
-        point = _NOWHERE
+        point = NOWHERE
     return point, options
 
 
@@ -134,12 +134,12 @@ def _mount(machine: Machine, device: Device, mount: tuple[str, str] | None, step
         point, options = mount
         if (found.mount_point, found.mount_options) == (point, options) and not device.remount:
             return steps, machine
-        verb, what = "mount", "as swap" if point == _NOWHERE else point + (f" ({options})" if options else "")
+        verb, what = "mount", "as swap" if point == NOWHERE else point + (f" ({options})" if options else "")
         after = found._replace(mount_point=point, mount_options=options)
         if after != found:
             check_mount_options(options, device.key)
             _check_free(machine, device, point)
-            target = fields(mount_point=None if point == _NOWHERE else point, mount_options=options or None)
+            target = fields(mount_point=None if point == NOWHERE else point, mount_options=options or None)
             calls = (Call("POST", at(machine, device), target, op="mount"),)
     if device.remount:
         calls += (tag(machine, device, remount_tag(device.remount), "remove_tag"),)
@@ -148,7 +148,7 @@ def _mount(machine: Machine, device: Device, mount: tuple[str, str] | None, step
 
 
 def _check_free(machine: Machine, device: Device, point: str) -> None:
-    other = machine.mounted(point) if point != _NOWHERE else None
+    other = machine.mounted(point) if point != NOWHERE else None
     if other and other.key != device.key:
         raise Refused(f"{device.key}: {point} is where {other.key} is mounted; say another mount_point for that first")
     if any(one.mount_point == point for one in machine.special):
@@ -189,7 +189,7 @@ def dump(found: Filesystem | None) -> dict[str, Any]:
     """As a volume or an item of ``filesystems`` says it."""
     if found is None:
         return {}
-    point = found.mount_point if found.mount_point != _NOWHERE else None
+    point = found.mount_point if found.mount_point != NOWHERE else None
     if found.type == "swap" and found.mount_point is None:
         # Swap is used unless that is said.
         point = ""

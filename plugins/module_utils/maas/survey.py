@@ -207,6 +207,23 @@ def facts(machine: Machine) -> dict[str, Any]:
     return {"layout": document(machine), **beside(machine), "ids": ids(machine)}
 
 
+def physical_disks(machine: Machine) -> list[dict[str, Any]]:
+    """The disks themselves, whatever is on them."""
+    return [
+        {
+            "name": one.key,
+            "size": one.size,
+            "serial": one.serial,
+            "model": one.model,
+            "id_path": one.id_path,
+            "tags": list(one.tags),
+            "numa_node": one.numa_node,
+        }
+        for one in machine.devices.values()
+        if one.kind == DISK
+    ]
+
+
 def unused(machine: Machine) -> list[dict[str, Any]]:
     """What a document could take: blank disks, RAIDs, bcaches and partitions, and room on disks and in groups."""
     found: list[dict[str, Any]] = []

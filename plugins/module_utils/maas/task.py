@@ -15,7 +15,7 @@ from ..core.errors import StorageError
 from ..core.run import Road, expected, run
 from ..document import disk
 from ..document.tree import draw
-from . import layout, survey
+from . import layout, script, survey
 from .client import Client
 from .names import candidates
 from .permits import checked_user
@@ -72,12 +72,6 @@ def make_so(module: AnsibleModule) -> NoReturn:
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
     allow = tuple(module.params["allow_destroy"])
-
-    def hands() -> Hands:
-        from .perform import hands
-
-        return hands(client)
-
     run(
         module,
         Road(
@@ -90,9 +84,36 @@ def make_so(module: AnsibleModule) -> NoReturn:
                 "requests": client.count,
             },
             diff=_drawn,
-            hands=hands,
+            hands=lambda: _hands(client),
             lock=nullcontext,
             expected=expected_plan,
+        ),
+    )
+
+
+def _hands(client: Client) -> Hands:
+    from .perform import hands
+
+    return hands(client)
+
+
+def upload(module: AnsibleModule) -> NoReturn:
+    """Bring a script about that writes a layout, and exit."""
+    try:
+        client = connect(module.params)
+        want = script.parse(module.params)
+    except StorageError as error:
+        module.fail_json(msg=str(error), changed=False)
+    run(
+        module,
+        Road(
+            read=lambda: script.read(client, want.name),
+            deepen=lambda there, _need: there,
+            plan=lambda there: script.plan(there, want),
+            facts=script.dump,
+            diff=lambda there: there.text if there else "",
+            hands=lambda: _hands(client),
+            lock=nullcontext,
         ),
     )
 
@@ -124,6 +145,8 @@ def _told(machine: Machine, wanted: tuple[disk.Disks, ...]) -> dict[str, Any]:
         "fqdn": machine.fqdn,
         "status": machine.status,
         **survey.facts(machine),
+        "physical_disks": survey.physical_disks(machine),
+        "bios_grub": machine.bios_grub,
         "unused": survey.unused(machine),
         "tree": survey.tree(machine),
         "disks": {disks.name: [one.path for one in free if disk.matches(disks, one)] for disks in wanted},

@@ -15,7 +15,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.strata.storage.plugins.modules import maas_storage, maas_storage_info
+from ansible_collections.strata.storage.plugins.modules import maas_layout_script, maas_storage, maas_storage_info
 from tests.simulators.maas import Machine, Region, Server
 
 KEY = "consumer:token:secret"
@@ -68,6 +68,11 @@ class Maas:
         """What ``maas_storage`` returns. Raises Failed."""
         words = {"machine": "node1", "_ansible_check_mode": check, "_ansible_diff": True, **words}
         return self._run(maas_storage.main, words)
+
+    def script(self, check: bool = False, **words: Any) -> dict[str, Any]:
+        """What ``maas_layout_script`` returns. Raises Failed."""
+        words = {"name": "45-own", "_ansible_check_mode": check, "_ansible_diff": True, **words}
+        return self._run(maas_layout_script.main, words)
 
     def info(self, **words: Any) -> dict[str, Any]:
         return self._run(maas_storage_info.main, words)

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commissioning scripts of a region that write a custom layout. The region keeps the former versions of each."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Plan
+from .actions import Call, fields, step
+from .client import Client, NotFound
+
+#: Run after the script that tells of the hardware, and before the one after which MAAS reads the layout.
+_NAME = re.compile(r"4[1-9]-[A-Za-z0-9][A-Za-z0-9_.-]*")
+_COMMISSIONING = 0
+_OURS = "# Made by strata.storage.maas_layout_script."
+#: Scripts with this tag run only where somebody names them.
+_NOT_BY_ITSELF = ("noauto",)
+_END = "END_OF_LAYOUT"
+
+#: What each type of an entry has to have, and what it may have, as MAAS documents it.
+_ENTRIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "disk": ((), ("boot", "ptable", "partitions")),
+    "raid": (("level", "members"), ("spares", "fs")),
+    "bcache": (("backing-device", "cache-device"), ("cache-mode", "fs")),
+    "lvm": (("members",), ("volumes",)),
+    "special": (("fs",), ()),
+}
+_PART = (("name", "size"), ("bootable", "fs"))
+
+
+class Wanted(NamedTuple):
+    """A wanted script. None: as it is; a new one gets tags by which it runs only where it is named."""
+
+    name: str
+    layout: Mapping[str, Any] | None = None
+    tags: tuple[str, ...] | None = None
+    comment: str | None = None
+    state: str = "present"
+
+
+class Script(NamedTuple):
+    """``versions`` are the numbers and comments of all that the region keeps, the newest first."""
+
+    name: str
+    kind: int
+    text: str
+    tags: tuple[str, ...]
+    versions: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        return self.kind == _COMMISSIONING and _OURS in self.text
+
+
+def parse(words: Mapping[str, Any]) -> Wanted:
+    """From the module's options. Raises StorageError for what cannot be."""
+    name, tags, layout = words["name"], words["tags"], words["layout"]
+    if not _NAME.fullmatch(name):
+        raise StorageError(
+            f"name: {name!r}: a script that writes a layout begins with 41- to 49-, so that MAAS runs it in time, and "
+            "goes on with letters, digits and any of _ . -"
+        )
+    wrong = [tag for tag in tags or () if not tag or re.search(r"[\s,]", tag)]
+    if wrong:
+        raise StorageError(f"tags: {wrong[0]!r}: a tag is not empty, and has no white space and no comma")
+    if layout is not None:
+        check_layout(layout)
+    return Wanted(name, layout, None if tags is None else tuple(tags), words["comment"], words["state"])
+
+
+def check_layout(layout: Mapping[str, Any]) -> None:
+    """Raises StorageError for what is not of the form that MAAS documents: it says so only while it commissions."""
+    _check_keys("layout", layout, ("layout", "mounts"), ())
+    for section in ("layout", "mounts"):
+        if not isinstance(layout[section], Mapping):
+            raise StorageError(f"layout: {section} is no dictionary")
+    for name, entry in layout["layout"].items():
+        kind = entry.get("type") if isinstance(entry, Mapping) else None
+        if kind not in _ENTRIES:
+            raise StorageError(f"layout: {name}: its type is {kind!r}, and MAAS has {', '.join(_ENTRIES)}")
+        needed, more = _ENTRIES[kind]
+        _check_keys(f"layout: {name}", entry, ("type", *needed), more)
+        for part in (*entry.get("partitions", ()), *entry.get("volumes", ())):
+            _check_keys(f"layout: {name}: a part of it", part, *_PART)
+    for point, mount in layout["mounts"].items():
+        _check_keys(f"layout: {point}", mount, ("device",), ("options",))
+
+
+def _check_keys(what: str, found: Any, needed: tuple[str, ...], more: tuple[str, ...]) -> None:
+    if not isinstance(found, Mapping):
+        raise StorageError(f"{what} is no dictionary")
+    missing = [key for key in needed if key not in found]
+    unknown = [str(key) for key in found if key not in needed + more]
+    if missing or unknown:
+        said = [
+            f"{', '.join(keys)} {why}" for keys, why in ((missing, "is missing"), (unknown, "is not known")) if keys
+        ]
+        raise StorageError(f"{what}: {'; '.join(said)}; MAAS would refuse that while it commissions")
+
+
+def read(client: Client, name: str) -> Script | None:
+    try:
+        told = client.get(f"scripts/{name}", f"reading script {name}", include_script="true")
+    except NotFound:
+        return None
+    history = told["history"]
+    text = b64decode(history[0]["data"]).decode(errors="replace") if history else ""
+    versions = tuple((one["id"], one["comment"] or "") for one in history)
+    return Script(told["name"], told["type"], text, tuple(told["tags"]), versions)
+
+
+def plan(there: Script | None, want: Wanted) -> Plan:
+    if there and not there.is_ours:
+        raise Refused(
+            f"script {want.name}: the region has one of that name that this module did not make; choose another name"
+        )
+    if want.state == "absent":
+        return _absent(there, want)
+    if there is None:
+        return _create(want)
+    told: dict[str, Any] = {}
+    changed, what = there, []
+    if want.layout is not None and (text := body(want.name, want.layout)) != there.text:
+        told.update(script=text, comment=want.comment)
+        changed = changed._replace(text=text)
+        what.append("another layout, as a new version")
+    if want.tags is not None and sorted(want.tags) != sorted(there.tags):
+        told["tags"] = ",".join(want.tags)
+        changed = changed._replace(tags=want.tags)
+        what.append(f"tags {' '.join(want.tags) or 'none'}")
+    if not told:
+        return Plan((), there)
+    call = Call("PUT", f"scripts/{want.name}", fields(**told))
+    return Plan((step("change", "script", want.name, ", ".join(what), call),), changed)
+
+
+def _create(want: Wanted) -> Plan:
+    if want.layout is None:
+        raise StorageError(f"script {want.name} does not exist, and to create it, say also: layout")
+    tags = _NOT_BY_ITSELF if want.tags is None else want.tags
+    text = body(want.name, want.layout)
+    given = fields(name=want.name, type="commissioning", tags=",".join(tags), comment=want.comment, script=text)
+    one = step("create", "script", want.name, f"tags {' '.join(tags) or 'none'}", Call("POST", "scripts/", given))
+    return Plan((one,), Script(want.name, _COMMISSIONING, text, tags))
+
+
+def _absent(there: Script | None, want: Wanted) -> Plan:
+    if there is None:
+        return Plan((), None)
+    lost = f"script {want.name}: {len(there.versions)} versions of it"
+    one = step(
+        "remove", "script", want.name, "all its versions", Call("DELETE", f"scripts/{want.name}"), destroys=(lost,)
+    )
+    return Plan((one,), None)
+
+
+def body(name: str, layout: Mapping[str, Any]) -> str:
+    """The script. Each line of the layout begins with white space or a brace, so that none ends it too early."""
+    text = json.dumps(layout, indent=2, sort_keys=True)
+    return f"""#!/bin/sh
+# --- Start MAAS 1.0 script metadata ---
+# name: {name}
+# title: Storage layout {name}
+# script_type: commissioning
+# timeout: 00:01:00
+# --- End MAAS 1.0 script metadata ---
+{_OURS}
+set -e
+cat > "$MAAS_STORAGE_CONFIG_FILE" << '{_END}'
+{text}
+{_END}
+"""
+
+
+def dump(there: Script | None) -> dict[str, Any]:
+    """As the module returns it."""
+    if there is None:
+        return {"script": None}
+    versions = [{"id": number, "comment": comment or None} for number, comment in there.versions]
+    return {"script": {"name": there.name, "tags": list(there.tags), "versions": versions}}
