@@ -80,6 +80,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import in_parallel
 from ansible_collections.strata.storage.plugins.module_utils.maas import survey
 from ansible_collections.strata.storage.plugins.module_utils.maas.client import Client
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import complete
@@ -115,7 +116,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _read(self) -> list[Machine]:
         client = connect({name: self.get_option(name) for name in CONNECTION})
         told = client.get("machines/", "reading all machines")
-        return [self._machine(client, one) for one in told]
+        return in_parallel(lambda one: self._machine(client, one), told)
 
     def _machine(self, client: Client, told: dict[str, Any]) -> Machine:
         """What a host gets, by the names of its variables. Raises StorageError."""

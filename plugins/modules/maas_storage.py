@@ -20,9 +20,22 @@ author:
   - the strata.storage authors (@strata-storage)
 options:
   machine:
-    description: The machine's system_id, hostname or FQDN.
+    description: The machine's system_id, hostname or FQDN. One of this, O(machines) and O(pool) is needed.
     type: str
-    required: true
+  machines:
+    description:
+      - Several machines that get the same document, each by its system_id, hostname or FQDN.
+      - Nothing is sent before all of them are planned. One that cannot have the document refuses the task for all.
+      - At most eight requests are under way at a time. Once one fails, no machine gets another.
+    type: list
+    elements: str
+  pool:
+    description: Resource pool all of whose machines get the same document, as with O(machines).
+    type: str
+  states:
+    description: States of the machines of O(pool) that are taken, as MAAS names them, for example V(Ready).
+    type: list
+    elements: str
   boot_disk:
     description: Disk that the machine boots from. It is set first, so that O(base_layout) is made on it.
     type: str
@@ -148,6 +161,17 @@ EXAMPLES = r"""
     datastores:
       - {name: datastore2, devices: [sdb, sdc]}
 
+- name: The same on each machine of a pool that waits for its deployment
+  strata.storage.maas_storage:
+    url: https://maas.example.com:5443/MAAS
+    api_key_file: ~/.maas-key
+    pool: fileservers
+    states: [Ready]
+    raids:
+      - {name: md0, level: '1', devices: [sdb, sdc]}
+    filesystems:
+      - {device: md0, type: xfs, mount_point: /srv}
+
 - name: LVM on the second disk, beside MAAS's own flat layout
   strata.storage.maas_storage:
     url: https://maas.example.com:5443/MAAS
@@ -164,40 +188,45 @@ EXAMPLES = r"""
 RETURN = r"""
 system_id:
   description: The system_id of the machine.
-  returned: success
+  returned: success, with O(machine)
   type: str
 layout:
   description: The machine's whole storage as a document.
-  returned: success
+  returned: success, with O(machine)
   type: dict
 special_filesystems:
   description: Filesystems on no device.
-  returned: success
+  returned: success, with O(machine)
   type: list
   elements: dict
 boot_disk:
   description: The disk that it boots from.
-  returned: success
+  returned: success, with O(machine)
   type: str
 bootable_partitions:
   description: The partitions that it may boot from.
-  returned: success
+  returned: success, with O(machine)
   type: list
   elements: str
 cache_sets:
   description: Cache sets that no bcache uses, as O(cache_sets) takes them.
-  returned: success
+  returned: success, with O(machine)
   type: list
   elements: dict
 datastores:
   description: VMFS datastores, as O(datastores) takes them.
-  returned: success
+  returned: success, with O(machine)
   type: list
   elements: dict
 ids:
   description: The region's numbers, names and UUIDs of devices and of what is made of them.
-  returned: success
+  returned: success, with O(machine)
   type: dict
+machines:
+  description: What each machine has, as M(strata.storage.maas_storage_info) returns it.
+  returned: success, with O(machines) or O(pool)
+  type: list
+  elements: dict
 requests:
   description: How many requests it took.
   returned: success
@@ -276,7 +305,10 @@ from ..module_utils.maas.words import OPTIONS
 
 def main() -> None:
     own: dict[str, dict[str, Any]] = {
-        "machine": {"type": "str", "required": True},
+        "machine": {"type": "str"},
+        "machines": {"type": "list", "elements": "str"},
+        "pool": {"type": "str"},
+        "states": {"type": "list", "elements": "str"},
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
         **EXPECTED,
     }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Iterable
@@ -73,6 +74,7 @@ class Client:
         )
         #: How many requests were answered.
         self.count = 0
+        self._counting = threading.Lock()
 
     def get(self, path: str, purpose: str, **query: str) -> Any:
         """What the region tells. Raises StorageError, and NotFound for what there is not."""
@@ -100,7 +102,8 @@ class Client:
                     time.sleep(attempt * 0.2)
                     continue
                 raise self._no_answer(error, reads, purpose) from None
-            self.count += 1
+            with self._counting:
+                self.count += 1
             busy = answer.status in _BUSY and answer.pause is not None
             if (busy or (reads and answer.status in _UNAVAILABLE)) and not last:
                 time.sleep(min(answer.pause or attempt * 0.2, _LONGEST_PAUSE))

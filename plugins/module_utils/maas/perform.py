@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ..core.errors import StorageError
-from ..core.execute import Hands
+from ..core.execute import Hands, Phases
+from ..core.plan import Step
 from .actions import Call, Unchanged
 from .client import Client, NotFound
 
@@ -39,4 +40,12 @@ def hands(client: Client) -> Hands:
             )
 
     placeholders = {kind: lambda name, kind=kind: numbers[f"{kind}:{name}"] for kind in _KINDS}
-    return Hands({Call: call, Unchanged: unchanged}, placeholders)
+    return Hands({Call: call, Unchanged: unchanged}, placeholders, phases=_phases)
+
+
+def _phases(steps: tuple[Step, ...]) -> Phases:
+    """Machines do not depend on each other. A path begins with what kind of thing it is about, and which one."""
+    lanes: dict[str, list[Step]] = {}
+    for step in steps:
+        lanes.setdefault(step.actions[0].path.split("/")[1], []).append(step)
+    return (tuple(tuple(lane) for lane in lanes.values()),)

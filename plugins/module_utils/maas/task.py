@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from ..core.errors import StorageError
+from ..core.plan import Plan
 from ..core.run import Road, expected, run
 from ..document import disk
 from ..document.tree import draw
-from . import layout, script, survey
+from . import layout, many, script, survey
 from .client import Client
 from .names import candidates
 from .permits import checked_user
-from .read import complete, find, read, whoami
+from .read import read, whoami
 from .state import Machine
 from .words import parse
 
@@ -68,27 +69,58 @@ def make_so(module: AnsibleModule) -> NoReturn:
     try:
         client = connect(module.params)
         want = parse(module.params)
+        which = _which(module.params)
         expected_plan = expected(module.params)
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
     allow = tuple(module.params["allow_destroy"])
-    run(
-        module,
-        Road(
-            read=lambda: read(client, module.params["machine"]),
-            deepen=lambda machine, _need: machine._replace(user=whoami(client)),
-            plan=lambda machine: checked_user(machine, layout.plan(machine, want, allow)),
-            facts=lambda machine: {
-                "system_id": machine.system_id,
-                **survey.facts(machine),
+
+    def plan(machine: Machine) -> Plan:
+        return checked_user(machine, layout.plan(machine, want, allow))
+
+    road = Road(
+        read=lambda: read(client, module.params["machine"]),
+        deepen=lambda machine, _need: machine._replace(user=whoami(client)),
+        plan=plan,
+        facts=lambda machine: {**_facts(machine), "requests": client.count},
+        diff=_drawn,
+        hands=lambda: _hands(client),
+        lock=nullcontext,
+        expected=expected_plan,
+    )
+    if module.params["machine"] is None:
+        road = road._replace(
+            read=lambda: many.read(client, which),
+            deepen=lambda machines, _need: machines.asked_by(whoami(client)),
+            plan=lambda machines: many.plan(machines, plan),
+            facts=lambda machines: {
+                "machines": [_named(machine, _facts(machine)) for machine in machines.machines],
                 "requests": client.count,
             },
-            diff=_drawn,
-            hands=lambda: _hands(client),
-            lock=nullcontext,
-            expected=expected_plan,
-        ),
+            diff=lambda machines: "".join(f"{one.fqdn}\n{_drawn(one)}\n" for one in machines.machines),
+        )
+    run(module, road)
+
+
+def _which(params: dict[str, Any]) -> many.Which:
+    """Raises StorageError unless exactly one option says which machines are meant."""
+    names, pool, states = params["machines"], params["pool"], params["states"]
+    said = [word for word in ("machine", "machines", "pool") if params[word] is not None]
+    if len(said) != 1:
+        raise StorageError(f"say one of machine, machines and pool, and not {' and '.join(said) or 'none of them'}")
+    if states is not None and pool is None:
+        raise StorageError("states: they choose among the machines of a pool, and no pool is said")
+    return many.Which(
+        None if names is None else tuple(names), pool, None if states is None else tuple(str(one) for one in states)
     )
+
+
+def _facts(machine: Machine) -> dict[str, Any]:
+    return {"system_id": machine.system_id, **survey.facts(machine)}
+
+
+def _named(machine: Machine, facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "hostname": machine.hostname, "fqdn": machine.fqdn, "status": machine.status}
 
 
 def _hands(client: Client) -> Hands:
@@ -127,11 +159,9 @@ def tell(module: AnsibleModule) -> NoReturn:
     try:
         client = connect(module.params)
         names = module.params["machines"]
-        found = (
-            client.get("machines/", "reading all machines") if names is None else [find(client, one) for one in names]
-        )
+        found = many.read(client, many.Which(None if names is None else tuple(names)))
         wanted = tuple(disk.parse(item) for item in module.params["disks"] or ())
-        told = [_told(complete(client, one), wanted) for one in found]
+        told = [_told(machine, wanted) for machine in found.machines]
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
     module.exit_json(changed=False, machines=told, requests=client.count)
@@ -140,11 +170,7 @@ def tell(module: AnsibleModule) -> NoReturn:
 def _told(machine: Machine, wanted: tuple[disk.Disks, ...]) -> dict[str, Any]:
     free = [one for one in candidates(machine) if one.free and not one.holds]
     return {
-        "system_id": machine.system_id,
-        "hostname": machine.hostname,
-        "fqdn": machine.fqdn,
-        "status": machine.status,
-        **survey.facts(machine),
+        **_named(machine, _facts(machine)),
         "physical_disks": survey.physical_disks(machine),
         "bios_grub": machine.bios_grub,
         "unused": survey.unused(machine),
