@@ -15,8 +15,9 @@ from ..document.document import bound, check_once, disk_nodes, nodes, permitted_
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
+from ..document.permission import check_permitted
 from ..document.raid import Raid
-from ..document.references import Node, check_names, in_order
+from ..document.references import Node, in_order, known_names
 from . import base, bcache, cache_set, datastore, drive, filesystem, notes, partition, permits, raid, survey, volume
 from .actions import step, tag
 from .names import where as places
@@ -34,7 +35,7 @@ class Going(NamedTuple):
 def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way filesystems may be removed. Raises what the planners raise."""
     items: dict[Node, Any] = dict(nodes(want.document))
-    known = check_names((*disk_nodes(want.document), *items))
+    known = known_names((*disk_nodes(want.document), *items))
     warnings = permits.warnings(machine, _uses(want))
     whole = base.plan(machine, want, allow, _is_blank(machine, want, items))
     if whole.in_progress:
@@ -139,7 +140,7 @@ def _going(
     going = [Going(item, True) for item in others]
     going += [Going(one, one.name in allow or one.drive in allow) for one in want.gone]
     going += [
-        Going(bound(node.section, items[node], where), items[node].name in allow)
+        Going(bound(node.section, items[node], where), _is_allowed(node.place, allow))
         for node in reversed(ordered)
         if items[node].state == "absent"
     ]
@@ -161,7 +162,8 @@ def _made(
             # What an item is called in the document, whatever device is meant by that.
             name = node.place.partition(": ")[2]
             try:
-                whole = both(whole, _plan_item(whole.after, want, node.place, coming[node], name in allow))
+                allowed = _is_allowed(node.place, allow)
+                whole = both(whole, _plan_item(whole.after, want, node.place, coming[node], allowed))
             except Refused as error:
                 refusals.append(permitted_by_name(str(error), name))
                 waiting.append(node)
@@ -245,17 +247,35 @@ def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Pl
 
 
 def _check_allowed(others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted) -> None:
-    refused = [survey.place(other) for other in others if other.name not in allow]
+    refused = [survey.place(other) for other in others if not _is_allowed(survey.place(other), allow)]
     if refused:
         raise Refused(
             f"not in the document, and mode exact would remove: {', '.join(refused)}. Name them in the document, or "
             "add them to allow_destroy"
         )
+    called = _called([*(node.place for node in items), *(survey.place(other) for other in others)])
+    check_permitted(called, allow)
     known = {item.name for item in items.values()} | {one.name for one in want.gone} | {"base_layout"}
+    known |= {node.place for node in items}
     unknown = [name for name in allow if name not in known]
     # What only the machine had by that name may be gone since.
     if unknown and not want.document.exact:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
+
+
+def _is_allowed(place: str, allow: tuple[str, ...]) -> bool:
+    """By its name, or with its section before that, where another item has that name too."""
+    return place in allow or place.partition(": ")[2] in allow
+
+
+def _called(places: list[str]) -> dict[str, list[str]]:
+    """Places by the names of their items. What is known by its device alone is called as that is."""
+    called: dict[str, list[str]] = {}
+    for place in dict.fromkeys(places):
+        section, _colon, name = place.partition(": ")
+        if section not in ("filesystems", "cache_sets"):
+            called.setdefault(name, []).append(place)
+    return called
 
 
 def _check_caches(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> None:

@@ -28,12 +28,12 @@ _ROTARY = "rotary"
 def where(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str, tuple[str, ...]]:
     """The keys that the document's names stand for."""
     found: dict[str, tuple[str, ...]] = {}
-    for item in items.values():
+    for node, item in items.items():
         if isinstance(item, Partition):
             there = partition.find(machine, item.name)
-            found[item.name] = (there.key if there else item.name,)
+            found[item.name] = found[node.place] = (there.key if there else item.name,)
         elif isinstance(item, (Raid, Bcache)):
-            found[item.name] = (item.name,)
+            found[item.name] = found[node.place] = (item.name,)
         elif isinstance(item, Drive):
             for volume in item.volumes or ():
                 found[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)

@@ -16,7 +16,7 @@ from ..document.drive import Drive, Volume
 from ..document.filesystem import OnDevice, Use
 from ..document.names import check_distinct
 from ..document.raid import plain_uuid
-from ..document.references import check_names
+from ..document.references import known_names
 
 LEVELS = ("0", "1", "5", "6", "10")
 LEAST_DEVICES = {"0": 2, "1": 2, "5": 3, "6": 4, "10": 3}
@@ -307,7 +307,7 @@ def _special(words: Mapping[str, Any]) -> tuple[Special, ...] | None:
 
 def _check(parsed: Document, wanted: Wanted) -> None:
     """What a region would refuse only once it comes to it."""
-    check_names((*document.disk_nodes(parsed), *document.nodes(parsed)))
+    known_names((*document.disk_nodes(parsed), *document.nodes(parsed)))
     for item in parsed.sections.get("bcaches", ()):
         if isinstance(item, Bcache) and item.cache_device == "":
             raise StorageError(f"bcaches: {item.name}: cache_device is empty, and MAAS has no bcache without a cache")

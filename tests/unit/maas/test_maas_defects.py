@@ -410,6 +410,26 @@ def test_what_is_told_of_odd_names_can_be_given_back(maas: Maas) -> None:
     assert outline(done) == []
 
 
+def test_a_volume_group_that_is_called_as_an_array(maas: Maas) -> None:
+    """MAAS has one space of names for devices, and a volume group is none."""
+    words: dict[str, Any] = {
+        **one_raid("1", "sdb", "sdc"),
+        "drives": [{"name": "md0", "devices": ["sdd"], "volumes": [{"name": "v", "filesystem": "xfs"}]}],
+        "filesystems": [{"device": "md0", "type": "ext4", "mount_point": "/srv"}],
+    }
+    maas.settle(**words)
+    (told,) = maas.info()["machines"]
+    assert not maas.storage(**told["layout"], mode="exact")["changed"]
+    nothing: dict[str, Any] = {"raids": [], "drives": [], "filesystems": [], "mode": "exact"}
+    both = "md0 may mean drives: md0 and raids: md0. Nothing was changed"
+    maas.refused(both, **nothing, allow_destroy=["md0"])
+    maas.refused("mode exact would remove: raids: md0", **nothing, allow_destroy=["drives: md0", "filesystems: md0"])
+    gone = {"drives": [{"name": "md0", "state": "absent"}], "raids": [{"name": "md0"}]}
+    maas.refused("md0 may mean raids: md0 and drives: md0", **gone, allow_destroy=["md0"])
+    maas.settle(**gone, allow_destroy=["drives: md0"])
+    assert mounted(maas) == {"/srv": "md0"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
