@@ -67,7 +67,7 @@ options:
     description:
       - Names of items whose data may be lost, because filesystems are removed from the configuration, partitions are
         made anew, or devices are exchanged. C(base_layout) permits O(base_layout) to wipe the machine.
-      - Where items of several sections have one name, its section comes before it, for example V(drives: md0).
+      - 'Where items of several sections have one name, its section comes before it, for example V(drives: md0).'
     type: list
     elements: str
     default: []
