@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, both
 from ..document.bcache import Bcache
-from ..document.document import bound, check_once, disk_nodes, nodes, permitted_by_name, resolve, role
+from ..document.document import bound, check_mounts, check_once, disk_nodes, nodes, permitted_by_name, resolve, role
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
@@ -135,7 +135,12 @@ def _going(
     others = survey.others(machine, want, where, base.items(machine, want)) if want.document.exact else []
     _check_allowed(others, items, allow, want)
     ordered = _ordered(items, known)
-    check_once(tuple(ordered), items, where, lambda text, _role: getattr(machine.find(text), "key", text))
+
+    def known_as(text: str, _role: str) -> str:
+        return getattr(machine.find(text), "key", text)
+
+    check_once(tuple(ordered), items, where, known_as)
+    check_mounts(items, where, known_as)
     _check_caches(machine, items, where)
     going = [Going(item, True) for item in others]
     going += [Going(one, one.name in allow or one.drive in allow) for one in want.gone]

@@ -700,6 +700,14 @@ def test_what_maas_cannot_have(document: Any, said: str) -> None:
         for_maas(document)
 
 
+def test_a_device_that_is_to_be_mounted_in_two_places(maas: Maas) -> None:
+    volume = {"name": "v", "size": "10GB", "filesystem": "xfs", "mount_point": "/a"}
+    words: dict[str, Any] = {"drives": [{"name": "d", "devices": ["sdb"], "volumes": [volume]}]}
+    other = {"device": "d/v", "type": "xfs", "mount_point": "/b"}
+    maas.refused("wants d/v on /a, and filesystems: d/v on /b", **words, filesystems=[other])
+    maas.settle(**words, filesystems=[{"device": "d/v", "type": "xfs"}])
+
+
 EXAMPLES = sorted((Path(__file__).parents[3] / "playbooks/examples").glob("maas_*.yml"))
 
 
