@@ -20,8 +20,6 @@ from .stand_in import dropped, leaving, place, whole_boot_disk
 from .state import Group, Machine
 from .volume import Steps, path, with_group
 
-_NOTHING: Mapping[str, str] = {}
-
 
 def find(machine: Machine, name: str) -> Group | None:
     """The group of that name. Raises Refused where there are several: MAAS lets a name be used again."""
@@ -43,8 +41,8 @@ def plan(
     machine: Machine,
     want: Drive,
     allow: bool,
-    renames: Mapping[str, str] = _NOTHING,
-    uuids: Mapping[str, str] = _NOTHING,
+    renames: Mapping[str, str],
+    uuids: Mapping[str, str],
 ) -> Plan:
     """``renames`` are former names, and ``uuids`` wanted UUIDs, of the drive by its name and of volumes by
     ``DRIVE/NAME``.

@@ -89,8 +89,7 @@ def made_of(machine: Machine, item: Any, what: str) -> tuple[str, ...]:
     if isinstance(item, Datastore):
         store = datastore.find(machine, item.name)
         return store.devices if store else ()
-    assert isinstance(item, OnDevice)
-    point = item.use.mount_point
+    point = item.use.mount_point if isinstance(item, OnDevice) else None
     mounted = machine.mounted(point) if point else None
     return (mounted.key,) if mounted else ()
 
