@@ -28,6 +28,9 @@ options:
       - The machine, as M(strata.storage.maas_storage_info) returns it in
         RV(strata.storage.maas_storage_info#module:machines). Only C(physical_disks), C(boot_disk) and C(bios_grub)
         count, whatever is on the disks.
+      - By hand, each of C(physical_disks) takes C(name) and C(size), and C(serial), C(model), C(id_path), C(tags) and
+        C(numa_node) where the document chooses by them. The first one is the boot disk if C(boot_disk) is omitted, and
+        C(bios_grub) is true.
       - Sizes in percent, and partitions that take the rest, are computed from the sizes of these disks.
     type: dict
     required: true

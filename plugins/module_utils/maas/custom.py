@@ -37,8 +37,9 @@ def on_blank_disks(told: Mapping[str, Any]) -> Machine:
         devices={disk.key: disk for disk in disks},
         bios_grub=bool(told.get("bios_grub", True)),
     )
-    boot = told.get("boot_disk")
-    return machine._replace(boot_disk=machine.device(str(boot), "boot_disk").key) if boot else machine
+    # The one that MAAS takes where nobody chose one.
+    boot = told.get("boot_disk") or disks[0].key
+    return machine._replace(boot_disk=machine.device(str(boot), "boot_disk").key)
 
 
 def _disk(number: int, one: Mapping[str, Any]) -> Device:
