@@ -36,6 +36,7 @@ _value:
   type: dict
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,11 +48,14 @@ def document(value: Any, otherwise: Any = None) -> dict[str, Any]:
     given = value
     if isinstance(value, str):
         try:
-            given = yaml.safe_load(value)
+            given = yaml.load(value, _Strict)
+            json.dumps(given, default=str)
         except yaml.YAMLError as error:
             raise AnsibleFilterError(
                 f"storage_layout_yaml is not YAML{_place(error)}; expected sections by name"
-            ) from error
+            ) from None
+        except ValueError:
+            raise AnsibleFilterError("storage_layout_yaml has an alias (*) of something that it is itself in") from None
     if given is None:
         given = otherwise
     if given is None:
@@ -63,7 +67,22 @@ def document(value: Any, otherwise: Any = None) -> dict[str, Any]:
         raise AnsibleFilterError(
             f"the document is {_kind(given)}; expected sections by name, such as raids, drives and filesystems"
         )
+    for name in given:
+        if not isinstance(name, str):
+            raise AnsibleFilterError(f"the document has a section called {name}; expected names, such as raids")
     return dict(given)
+
+
+class _Strict(yaml.SafeLoader):
+    """Of a key that is there twice, YAML's loaders take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def _kind(given: Any) -> str:

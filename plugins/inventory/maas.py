@@ -70,6 +70,7 @@ keyed_groups:
   - {key: maas_architecture, prefix: arch}
 """
 
+import hashlib
 from typing import Any
 
 from ansible.errors import AnsibleParserError
@@ -97,24 +98,30 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
-        # Also what is asked for: with other words in the file, something else is in the cache.
-        key = f"{self.get_cache_key(path)}-{'storage' if self.get_option('storage') else 'machines'}"
-        kept = bool(self.get_option("cache"))
-        machines: list[Machine] | None = self._cache.get(key) if kept and cache else None
-        if machines is None:
-            try:
-                machines = self._read()
-            except StorageError as error:
-                raise AnsibleParserError(f"{path}: {error}") from error
-            if kept:
-                self._cache[key] = machines
+        unknown = sorted(self._read_config_data(path).keys() - self.get_options().keys() - {"plugin"})
+        if unknown:
+            raise AnsibleParserError(f"{path}: there is no option {', '.join(unknown)}")
+        try:
+            client = connect({name: self.get_option(name) for name in CONNECTION})
+            machines = self._machines(client, path, cache)
+        except StorageError as error:
+            raise AnsibleParserError(f"{path}: {error}") from error
         for machine in machines:
             if self._is_wanted(machine):
                 self._add(inventory, machine)
 
-    def _read(self) -> list[Machine]:
-        client = connect({name: self.get_option(name) for name in CONNECTION})
+    def _machines(self, client: Client, path: str, cache: bool) -> list[Machine]:
+        """From the cache, of which each region, each of its users, and more or less of what is told has a part."""
+        if not self.get_option("cache"):
+            return self._read(client)
+        asked = f"{client.base} {client.user} {'storage' if self.get_option('storage') else 'machines'}"
+        key = f"{self.get_cache_key(path)}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+        if not cache or key not in self._cache:
+            self._cache[key] = self._read(client)
+        found: list[Machine] = self._cache[key]
+        return found
+
+    def _read(self, client: Client) -> list[Machine]:
         told = client.get("machines/", "reading all machines")
         return in_parallel(lambda one: self._machine(client, one), told)
 

@@ -169,7 +169,8 @@ plan:
       returned: always
 plan_digest:
   description:
-    - What is the same for the same plan on the same devices, and for no other. The option O(expected_plan) takes it.
+    - What is the same for the same plan on the same devices of the same machine, and for no other. The option
+      O(expected_plan) takes it.
   returned: always
   type: str
 approval:

@@ -5,7 +5,8 @@
 
 It runs on the controller, around the module. It reads the approval from the extra variables of the run and from
 nowhere else, and compares it with the final arguments of the module. So no variable of a play, a role or an inventory
-switches it off. An approval that it cannot read is refused.
+switches it off. An approval that it cannot read is refused. Which machine a name means is the inventory's to say; the
+digest of a plan tells that machine from others.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ LIFETIME = 90000
 _LONGEST = 31 * 86400
 _AGAIN = "Nothing was done. Plan again, and have that plan approved"
 _DIGEST = re.compile("[0-9a-f]{64}")
+# A text that is nothing else in YAML: AWX hands texts on in a way that ansible-core takes for what they look like.
+_MOMENT = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class Approved(NamedTuple):
@@ -65,7 +68,7 @@ def publish(request: Asked, result: Mapping[str, Any], until: datetime) -> dict[
         "digest": result["plan_digest"],
         "mode": request.mode,
         "allow_destroy": list(request.allow_destroy),
-        "until": until.isoformat(timespec="seconds"),
+        "until": _utc(until),
         "changes": len(plan),
         "destructive": sum(1 for step in plan if step["destroys"]),
         "later": len(result.get("pending") or ()) + len(result.get("in_progress") or ()),
@@ -84,22 +87,21 @@ def find(extra: Mapping[str, Any], host: str) -> Approved:
             f"{VARIABLE} is not among the extra variables, and this run only does plans that were approved. "
             "Nothing was done. Launch the workflow that plans, asks for approval and applies"
         )
-    told = extra[VARIABLE]
-    if not isinstance(told, Mapping):
+    if not isinstance(extra[VARIABLE], Mapping):
         raise Refused(f"{VARIABLE} is no dictionary; expected what the job that planned published, by host. {_AGAIN}")
+    told = {str(name): record for name, record in extra[VARIABLE].items()}
     if host not in told:
-        known = ", ".join(sorted(map(str, told))) or "none"
+        known = ", ".join(sorted(told)) or "none"
         raise Refused(f"{host} is not among the hosts whose plan was approved ({known}). {_AGAIN}")
     try:
         found = told[host]
-        until = datetime.fromisoformat(found["until"])
-        names = [name for name in found["allow_destroy"] if isinstance(name, str)]
+        until = datetime.strptime(found["until"], _MOMENT).replace(tzinfo=timezone.utc)
+        names = [str(name) for name in found["allow_destroy"] if not isinstance(name, (type(None), Mapping, list))]
         whole = (
             _DIGEST.fullmatch(found["digest"])
             and found["mode"] in ("merge", "exact")
             and isinstance(found["allow_destroy"], list)
             and len(names) == len(found["allow_destroy"])
-            and until.tzinfo is not None
         )
     except (TypeError, KeyError, ValueError):
         whole = None
@@ -123,7 +125,7 @@ def compare(host: str, approved: Approved, request: Asked, now: datetime) -> Non
 
 
 def _utc(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return moment.astimezone(timezone.utc).strftime(_MOMENT)
 
 
 def _lifetime(given: Any) -> timedelta:

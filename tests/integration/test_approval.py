@@ -23,6 +23,7 @@ from tests.tools.checkout import ROOT
 from tests.unit.maas.region import KEY, Maas, add_machine
 
 PLAYBOOKS = [path for path in (ROOT / "playbooks").glob("*.yml") if path.name != "demo.yml"]
+MOMENT = "%Y-%m-%d %H:%M:%S UTC"
 MIRROR = "raids: [{name: md0, level: '1', devices: [sdb, sdc]}]"
 
 
@@ -71,6 +72,11 @@ class Site:
 
     def arrays(self, name: str) -> list[str]:
         return [raid["name"] for raid in self.layout(name)["raids"]]
+
+
+def until_of(published: dict[str, Any]) -> datetime:
+    record = published["storage_approved"]["node1"]
+    return datetime.strptime(record["until"], MOMENT).replace(tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -135,6 +141,31 @@ def test_an_approval_in_the_inventory_is_none(site: Site) -> None:
     assert site.arrays("node1") == []
 
 
+def test_an_approval_is_of_one_region(site: Site, tmp_path: Path) -> None:
+    """A copy of it, with the same machines, is another one."""
+    approved = site.plan("node1")
+    copy = Region()
+    copy.add_user("admin", KEY)
+    (tmp_path / "copy").mkdir()
+    with Server(copy) as server:
+        there = Site(server, tmp_path / "copy")
+        job = there.job("maas_layout_apply.yml", "node1", fails=True, **approved)
+        assert "the plan is not the expected one" in job.refusals()["node1"]
+        assert there.arrays("node1") == []
+        assert server.broken == []
+
+
+@pytest.mark.parametrize("given", [{"storage_packages": True}, {"host_layout_packages": True}])
+def test_the_guard_comes_before_everything(site: Site, given: dict[str, Any]) -> None:
+    """Also before packages."""
+    approved = {"storage_approved": {"host1": WHOLE}}
+    given = {**approved, **given, "ansible_connection": "local"}
+    job = site.job("layout_apply.yml", "host2", fails=True, arguments="--check", **given)
+    assert "host2 is not among the hosts whose plan was approved (host1)" in job.refusals()["host2"]
+    assert job.stats["changed"] == {}
+    assert "host_packages" not in job.said
+
+
 @pytest.mark.parametrize(
     "switched_off",
     [
@@ -184,22 +215,21 @@ def test_a_permission_that_was_approved_may_be_used(site: Site) -> None:
     assert approved["storage_approved"]["node1"]["destructive"] == 1
     assert approved["storage_approved"]["node1"]["allow_destroy"] == ["md0"]
     site.refused("allow_destroy is empty", "node1", "node2", **approved)
-    site.job("maas_layout_apply.yml", "node1", "node2", **approved, storage_allow_destroy="md0")
+    site.job("maas_layout_apply.yml", "node1", "node2", **approved, storage_allow_destroy=" md0, ")
     assert site.arrays("node1") == site.arrays("node2") == ["md0"]
 
 
 def test_an_approval_becomes_void(site: Site) -> None:
     approved = site.plan("node1", "node2", storage_approval_lifetime=60)
-    until = datetime.fromisoformat(approved["storage_approved"]["node1"]["until"])
+    until = until_of(approved)
     assert timedelta(0) < until - datetime.now(timezone.utc) <= timedelta(seconds=60)
     for record in approved["storage_approved"].values():
-        record["until"] = (until - timedelta(seconds=61)).isoformat()
+        record["until"] = (until - timedelta(seconds=61)).strftime(MOMENT)
     site.refused("the approval is void since", "node1", "node2", **approved)
 
 
 def test_an_approval_is_valid_for_longer_than_somebody_is_waited_for(site: Site) -> None:
-    until = datetime.fromisoformat(site.plan("node1")["storage_approved"]["node1"]["until"])
-    assert until - datetime.now(timezone.utc) > timedelta(hours=24)
+    assert until_of(site.plan("node1")) - datetime.now(timezone.utc) > timedelta(hours=24)
 
 
 def test_a_lifetime_that_makes_no_sense_is_refused(site: Site) -> None:
@@ -208,7 +238,7 @@ def test_a_lifetime_that_makes_no_sense_is_refused(site: Site) -> None:
     assert job.published == {}
 
 
-WHOLE: dict[str, Any] = {"digest": "0" * 64, "mode": "merge", "allow_destroy": [], "until": "2999-01-01T00:00:00+00:00"}
+WHOLE: dict[str, Any] = {"digest": "a" * 64, "mode": "merge", "allow_destroy": [], "until": "2999-01-01 00:00:00 UTC"}
 
 
 def test_an_empty_approval_is_none(site: Site) -> None:
@@ -272,6 +302,18 @@ def test_drift_fails(site: Site) -> None:
     assert "node2 has drifted. The plan above would bring it back to its document (steps: 1)" in job.refusals()["node2"]
     assert site.arrays("node2") == []
 
+    assert "approval" not in job.said
+    assert job.published == {}
+
+
+@pytest.mark.parametrize(
+    "playbook", ["layout_plan.yml", "layout_apply.yml", "layout_drift.yml", "maas_layout_drift.yml"]
+)
+def test_hosts_that_there_are_not(site: Site, playbook: str) -> None:
+    """A job that looked at nothing is no good news."""
+    job = site.job(playbook, "node1", fails=True, storage_hosts="fileservrs")
+    assert "no host of the inventory is what storage_hosts, or the limit, names" in job.said
+
 
 @pytest.mark.parametrize("playbook", ["layout_plan.yml", "maas_layout_plan.yml"])
 def test_a_job_without_a_document_says_so(site: Site, playbook: str) -> None:
@@ -313,6 +355,8 @@ def test_a_branch_without_a_plan_fails_both_ways(tmp_path: Path) -> None:
     """So that the workflow fails."""
     inventory = tmp_path / "inventory"
     inventory.write_text("")
-    for branch in ("changes", "no changes"):
-        Jobs(tmp_path).run("plan_branch.yml", inventory, {"storage_branch": branch}, fails=True)
-        (tmp_path / "job1").rename(tmp_path / branch)
+    jobs = Jobs(tmp_path)
+    for given in ({}, {"storage_approved": ""}):
+        for branch in ("changes", "no changes"):
+            job = jobs.run("plan_branch.yml", inventory, {"storage_branch": branch, **given}, fails=True)
+            assert "so there is nothing to approve" in job.said

@@ -38,7 +38,7 @@ class Operator:
         self.awx = server.awx
         self._site = where / "site.json"
 
-    def run(self, playbook: str, **site: Any) -> str:
+    def run(self, playbook: str, fails: bool = False, **site: Any) -> str:
         """What it printed; ``changed`` counts are in its recap."""
         self._site.write_text(json.dumps({**SITE, **site}))
         done = subprocess.run(
@@ -55,7 +55,7 @@ class Operator:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout[-6000:]
+        assert (done.returncode != 0) == fails, done.stdout[-6000:]
         # Neither secrets nor surveys are printed.
         assert SECRET not in done.stdout
         assert "question_name" not in done.stdout
@@ -117,9 +117,63 @@ def test_from_nothing_to_templates_and_back(operator: Operator) -> None:
     assert "changed=0" in operator.run("uninstall")
 
 
+def test_what_somebody_else_made(operator: Operator) -> None:
+    """It is used as it is, and stays."""
+    awx = operator.awx
+    ours, other = (awx.create("organizations", {"name": name})["id"] for name in ("Storage", "Other"))
+    machine = awx.find("credential_types", "Machine")["id"]
+    known = {
+        "credentials": {
+            "name": "ops ssh key",
+            "organization": ours,
+            "credential_type": machine,
+            "inputs": {"username": "ops"},
+        },
+        "teams": {"name": "Ops", "organization": ours},
+        "inventories": {"name": "All machines", "organization": ours, "variables": "a: b"},
+        "projects": {
+            "name": "Playbooks",
+            "organization": ours,
+            "scm_type": "git",
+            "scm_url": "https://git.example.com/x",
+        },
+        "execution_environments": {
+            "name": "strata.storage",
+            "organization": other,
+            "image": "registry.example.com/own:1",
+        },
+    }
+    made = {kind: dict(awx.create(kind, given)) for kind, given in known.items()}
+    words: dict[str, Any] = {
+        "storage_awx_machine_credential": "ops ssh key",
+        "storage_awx_operators": "Ops",
+        "storage_awx_maas_inventory": "All machines",
+        "storage_awx_project": "Playbooks",
+        "storage_awx_scm_url": "https://git.example.com/x",
+        "storage_awx_scm_branch": "",
+    }
+    operator.run("install", **words)
+    assert awx.teams_with("job_templates", "Storage - RAID drive", "execute") == ["Ops"]
+    told = operator.run("uninstall", **words)
+    assert "not made by install.yml: All machines, Ops, ops ssh key, Playbooks, strata.storage" in told
+    for kind, before in made.items():
+        changed = {name for name, value in awx.get(kind, before["id"]).items() if before.get(name) != value}
+        assert changed <= {"scm_revision", "update", "default_environment"}, kind
+    assert [one["name"] for one in awx.things["teams"].values()] == ["Ops"]
+
+
+def test_a_type_of_credentials_that_is_called_like_ours(operator: Operator) -> None:
+    operator.awx.create("credential_types", {"name": "MAAS region", "kind": "cloud"})
+    before = len(operator.server.log)
+    told = operator.run("install", fails=True)
+    assert "There is a type of credentials called MAAS region that is not of strata.storage. Nothing was done" in told
+    assert all(line.startswith("GET ") for line in operator.server.log[before:])
+
+
 def test_what_was_changed_by_hand(operator: Operator) -> None:
     """Credentials stay; what leads around the approval is put right; secrets change when told so."""
-    awx, manual = operator.awx, {"storage_awx_scm_type": "manual", "storage_awx_local_path": "strata.storage"}
+    awx = operator.awx
+    manual: dict[str, Any] = {"storage_awx_scm_type": "manual", "storage_awx_local_path": "strata.storage"}
     operator.run("install", **manual)
     machine = awx.find("credential_types", "Machine")
     vault = awx.create("credential_types", {"name": "Vault", "kind": "vault"})
@@ -138,7 +192,7 @@ def test_what_was_changed_by_hand(operator: Operator) -> None:
     awx.find("job_templates", "Storage - MAAS layout, apply")["ask_variables_on_launch"] = True
 
     region = awx.find("credentials", "Storage - MAAS region")["id"]
-    other = {"url": "https://maas.example.com:5443/MAAS", "api_key": f"c:d:{SECRET}"}
+    other: dict[str, Any] = {"url": "https://maas.example.com:5443/MAAS", "api_key": f"c:d:{SECRET}"}
     operator.run("install", storage_awx_maas_inputs=other, **manual)
     assert awx.links("job_templates", "Storage - RAID drive", "credentials") == ["own machine", "own vault"]
     assert not any(numbers for (_kind, _one, link), numbers in awx.attached.items() if link == "always_nodes")

@@ -197,10 +197,11 @@ def dump_steps(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
     return [step.dump() for step in steps]
 
 
-def digest(steps: tuple[Step, ...]) -> str:
-    """What is the same for the same steps on the same devices, and for no others.
+def digest(steps: tuple[Step, ...], machine: str = "") -> str:
+    """What is the same for the same steps on the same devices of the same machine, and for no others.
 
     Plans name what is random, or not made yet, by placeholders. A claim may say in ``lasting`` what of it counts.
     """
-    told = [(step.dump(), [getattr(claim, "lasting", claim) for claim in step.claims]) for step in steps]
+    told: list[Any] = [(step.dump(), [getattr(claim, "lasting", claim) for claim in step.claims]) for step in steps]
+    told.append(machine)
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

@@ -52,7 +52,7 @@ class Road(NamedTuple):
     does the steps, ``lock`` keeps others out meanwhile, and can be left and entered again. ``replan`` plans
     once steps were done, where an act (a scrub) must not be planned again; ``wait`` is how many seconds to wait for
     what is in progress (None: not at all). ``expected`` is the digest that the plan must have (empty: any; None: nobody
-    asks for one).
+    asks for one), and ``machine`` what tells the machine of a state from all others in it.
     """
 
     read: Callable[[], Any]
@@ -65,6 +65,7 @@ class Road(NamedTuple):
     wait: int | None = None
     diff: Callable[[Any], Any] | None = None
     expected: str | None = None
+    machine: Callable[[Any], str] = lambda _state: ""
 
 
 def answer(state: Any, deepen: Callable[[Any, Unread], Any], question: Callable[[Any], Answer]) -> tuple[Any, Answer]:
@@ -118,7 +119,7 @@ def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None
     if module._diff:
         result["diff"] = diff
     if road.expected is not None:
-        result["plan_digest"] = digest(plan.steps)
+        result["plan_digest"] = digest(plan.steps, road.machine(state))
         # Where nothing is left to do, nothing has to be approved: the same job may run again.
         if plan.steps and road.expected not in ("", result["plan_digest"]):
             raise Refused(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..core.command import read_text
 from ..core.errors import StorageError, sentence
 from ..core.lock import HostLock
 from ..core.plan import Plan
@@ -87,6 +88,7 @@ def make_so(
             facts=lambda host: facts(host, want),
             diff=diff,
             expected=expected_plan,
+            machine=lambda _host: read_text("/etc/machine-id"),
             hands=_hands,
             lock=lambda: HostLock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode

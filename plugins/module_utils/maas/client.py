@@ -65,6 +65,8 @@ class Client:
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
         self._consumer, self._token, self._secret = parts
+        #: What tells the key from others, and is no secret.
+        self.user = self._consumer
         self._session = Request(
             timeout=timeout,
             follow_redirects="none",

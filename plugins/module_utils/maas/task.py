@@ -73,7 +73,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
         expected_plan = expected(module.params)
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
-    allow = tuple(module.params["allow_destroy"])
+    allow = tuple(name.strip() for name in module.params["allow_destroy"])
 
     def plan(machine: Machine) -> Plan:
         return checked_user(machine, layout.plan(machine, want, allow))
@@ -87,6 +87,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
         hands=lambda: _hands(client),
         lock=nullcontext,
         expected=expected_plan,
+        machine=lambda machine: f"{client.base} {machine.system_id}",
     )
     if module.params["machine"] is None:
         road = road._replace(
@@ -98,6 +99,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
                 "requests": client.count,
             },
             diff=lambda machines: "".join(f"{one.fqdn}\n{_drawn(one)}\n" for one in machines.machines),
+            machine=lambda machines: " ".join((client.base, *(one.system_id for one in machines.machines))),
         )
     run(module, road)
 

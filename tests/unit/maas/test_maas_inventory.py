@@ -142,8 +142,12 @@ def test_a_cache_saves_the_requests_and_keeps_no_key(inventory: Inventory, maas:
     assert again["_meta"] == first["_meta"]
     # A document was not asked for then.
     assert "maas_layout" in inventory.run(storage=True, **cache)["_meta"]["hostvars"]["node1.maas"]
-    (kept, _more) = sorted((tmp_path / "cache").iterdir())
-    assert SECRET not in kept.read_text()
+    kept = list((tmp_path / "cache").iterdir())
+    assert len(kept) == 2
+    assert not any(SECRET in path.read_text() for path in kept)
+    # Nor was another region, or another user of this one.
+    assert "did not answer" in inventory.run(fails=True, url="http://127.0.0.1:1/MAAS", **cache)
+    assert "does not accept the API key" in inventory.run(fails=True, key=False, api_key="a:b:c", **cache)
 
 
 def test_groups_and_variables_of_ones_own(inventory: Inventory) -> None:
@@ -161,5 +165,6 @@ def test_what_goes_wrong_gets_a_sentence(inventory: Inventory, maas: Maas) -> No
     assert "api_key is not given" in inventory.run(fails=True, key=False)
     assert "the region does not accept the API key" in inventory.run(fails=True, key=False, api_key="a:b:c")
     assert "did not answer" in inventory.run(fails=True, url="http://127.0.0.1:1/MAAS")
+    assert "there is no option pool" in inventory.run(fails=True, pool=["default"])
     maas.server.faults.append(Fault("page", "GET", "/machines/", times=99))
     assert "is it the URL of a MAAS region?" in inventory.run(fails=True)

@@ -116,6 +116,8 @@ def test_one_approval_for_all(maas: Maas) -> None:
     maas.storage(machine="node2", raids=MIRROR["raids"])
     maas.refused("the plan is not the expected one", **BOTH, expected_plan=digest)
     now = maas.storage(check=True, **BOTH)["plan_digest"]
+    elsewhere = maas.server.url.replace("127.0.0.1", "localhost")
+    maas.refused("the plan is not the expected one", **BOTH, expected_plan=now, url=elsewhere)
     assert maas.storage(**BOTH, expected_plan=now)["changed"]
 
 

@@ -14,8 +14,8 @@ from ansible_collections.strata.storage.plugins.filter.document import document
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused
 from ansible_collections.strata.storage.plugins.plugin_utils.approval import VARIABLE, find
 
-WRONG: tuple[Any, ...] = (None, "", [1], {})
-WHOLE: dict[str, Any] = {"digest": "0" * 64, "mode": "merge", "allow_destroy": [], "until": "2999-01-01T00:00:00+00:00"}
+WRONG: tuple[Any, ...] = (None, "", [None], {})
+WHOLE: dict[str, Any] = {"digest": "a" * 64, "mode": "merge", "allow_destroy": [], "until": "2999-01-01 00:00:00 UTC"}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_is_no_approval_is_refused(given: Any, said: str) -> None:
         find({VARIABLE: given}, "node1")
     assert said in str(refused.value)
     assert "Nothing was done" in str(refused.value)
-    assert find({VARIABLE: {"node1": WHOLE}}, "node1").digest == "0" * 64
+    assert find({VARIABLE: {"node1": WHOLE}}, "node1").digest == "a" * 64
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,22 @@ def test_what_is_no_approval_is_refused(given: Any, said: str) -> None:
         ("- raids", {}, "the document is a list; expected sections by name"),
         ("raids", {}, "the document is a text; expected sections by name"),
         ("", "md0", "the document is a text; expected sections by name"),
+        ("raids: []\nraids: [{name: md0}]", None, "(line 2, column 1: raids is there twice)"),
+        ("raids: [{name: a, name: b}]", None, "(line 1, column 19: name is there twice)"),
+        ("raids: &r [*r]", None, "an alias (*) of something that it is itself in"),
+        ("1: []", None, "a section called 1; expected names"),
     ],
 )
 def test_a_document_that_is_none_gets_a_sentence(text: str, otherwise: Any, said: str) -> None:
     with pytest.raises(AnsibleFilterError) as failed:
         document(text, otherwise)
     assert said in str(failed.value)
+
+
+def test_texts_that_look_like_something_else() -> None:
+    """As ansible-core hands on what AWX marks: a host and an item whose names are numbers."""
+    found = find({VARIABLE: {12: {**WHOLE, "allow_destroy": [34]}}}, "12")
+    assert found.allow_destroy == ("34",)
 
 
 def test_the_text_counts_before_the_variable() -> None:
