@@ -17,10 +17,14 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.strata.storage.plugins.filter.for_maas import for_maas
 from ansible_collections.strata.storage.plugins.filter.maas_drift import maas_drift
+from ansible_collections.strata.storage.plugins.module_utils.host import survey
 from tests.tools.checkout import ROOT as CHECKOUT
+from tests.unit.host.hosts import GiB
+from tests.unit.host.test_survey import built
 
-from .region import KEY, Maas
+from .region import GB, KEY, Maas, MiB
 
 IDS = "/dev/disk/by-id"
 DOCUMENT: dict[str, Any] = {
@@ -118,6 +122,25 @@ def said(machine: dict[str, Any], host: dict[str, Any]) -> list[str]:
 
 def test_a_host_as_it_was_deployed(machine: dict[str, Any], host: dict[str, Any]) -> None:
     assert said(machine, host) == []
+
+
+def test_what_the_host_s_own_survey_tells(maas: Maas) -> None:
+    """Its document, given to MAAS, differs in nothing from what MAAS then has."""
+    there = survey.everything(built())
+    maas.machine.devices.clear()
+    for name in ("vda", "vdh"):
+        maas.machine.add_disk(name, 12 * GB)
+    for number, letter in enumerate("bcdefg"):
+        # What the host calls sdb, the region calls otherwise.
+        maas.machine.add_disk(f"vd{'gfedcb'[number]}", 10 * GiB + 16 * MiB, id_path=f"{IDS}/sd{letter}")
+    wanted = for_maas(there["layout"])
+    maas.storage(**{section: wanted[section] for section in ("raids", "bcaches", "drives", "filesystems")})
+    (told,) = maas.info(machines=["node1"])["machines"]
+    assert told["layout"]["raids"][0]["devices"] == there["layout"]["raids"][0]["devices"]
+    assert said(told, there) == []
+    maas.storage(raids=[{"name": "md0", "spare_devices": ["vdh"]}])
+    (told,) = maas.info(machines=["node1"])["machines"]
+    assert said(told, there) == ["raids: md0: spare_devices: ['vdh'] -> []"]
 
 
 CHANGES: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
