@@ -34,7 +34,7 @@ demo: lab-needs  ## start a machine with spare disks and build a storage stack i
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo.yml
 
 .PHONY: test
-test: lab-needs ceph-needs  ## everything that must pass: lint, unit and integration
+test: lab-needs ceph-needs  ## what must pass for each change: lint, unit tests and most of integration
 	tests/tools/test
 
 .PHONY: lint
@@ -55,7 +55,7 @@ unit: needs  ## tests without root and without a kernel of their own (a minute)
 	python -m pytest -n 2 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
-integration: lab-needs ceph-needs  ## tests in a virtual machine, with real disks and a power switch (minutes)
+integration: lab-needs ceph-needs  ## all tests in a virtual machine, with real disks and a power switch (minutes)
 	$(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: thorough

@@ -13,12 +13,29 @@ from tests.lab.fixtures import untouched, warm_up
 
 from .node import WITH_MODULES, Node
 
-LONGEST = ("on_debian_13", "test_the_demo", "test_power_cut")
+LONGEST = ("on_debian_13", "test_the_demo", "test_power_cut", "test_awx")
+MARKS = {
+    "further": "is one more of its kind: make test leaves it to make integration",
+    "first_case": "is further in all of its cases but the first",
+}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    for mark, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{mark}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest tests first, so that no worker waits for them in the end."""
+    """Start the longest tests first, so that no worker waits for them in the end; say which cases are further ones."""
     items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
+    known: set[str] = set()
+    for item in items:
+        if item.get_closest_marker("first_case"):
+            test = item.nodeid.partition("[")[0]
+            if test in known:
+                item.add_marker("further")
+            known.add(test)
 
 
 class Nodes:

@@ -86,6 +86,7 @@ def test_the_demo_of_the_built_collection(lab: Lab, tmp_path: Path) -> None:
     assert "Nothing is left on 5 disks" in said
 
 
+@pytest.mark.further
 def test_the_initramfs_of_the_distributions_own_tool(lab: Lab, guest: Guest) -> None:
     """Elsewhere the lab's own stands in for it, since this one takes a minute with all drivers."""
     guest.run("rm -r /var/lib/lab; printf 'MODULES=list\\nCOMPRESSLEVEL=1\\n' > /etc/initramfs-tools/conf.d/small")

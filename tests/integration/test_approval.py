@@ -174,6 +174,7 @@ def test_the_guard_comes_before_everything(site: Site, given: dict[str, Any]) ->
         {"ansible_check_mode": False, "storage_plan_only": False},
     ],
 )
+@pytest.mark.first_case
 def test_extra_variables_do_not_switch_the_guard_off(site: Site, switched_off: dict[str, Any]) -> None:
     """A filesystem was made after the approval, which had said that nothing is destroyed."""
     approved = site.plan("node1", "node2")

@@ -117,6 +117,7 @@ def test_from_nothing_to_templates_and_back(operator: Operator) -> None:
     assert "changed=0" in operator.run("uninstall")
 
 
+@pytest.mark.further
 def test_what_somebody_else_made(operator: Operator) -> None:
     """It is used as it is, and stays."""
     awx = operator.awx
@@ -170,6 +171,7 @@ def test_a_type_of_credentials_that_is_called_like_ours(operator: Operator) -> N
     assert all(line.startswith("GET ") for line in operator.server.log[before:])
 
 
+@pytest.mark.further
 def test_what_was_changed_by_hand(operator: Operator) -> None:
     """Credentials stay; what leads around the approval is put right; secrets change when told so."""
     awx = operator.awx

@@ -96,6 +96,7 @@ def test_launched_approved_and_applied(site: Site) -> None:
         {"storage_approval_lifetime": 1},
     ],
 )
+@pytest.mark.further
 def test_variables_are_not_taken_at_launch(site: Site, given: dict[str, Any]) -> None:
     with pytest.raises(ApiError, match="not allowed on launch"):
         site.launch(**given)

@@ -149,6 +149,7 @@ _CASES = [
 
 @pytest.mark.xdist_group("mess")
 @pytest.mark.parametrize(("module", "device", "found"), _CASES)
+@pytest.mark.first_case
 def test_a_device_that_is_taken(mess: Node, module: str, device: str, found: str) -> None:
     arguments: dict[str, dict[str, Any]] = {
         "raid": {"name": "md0", "level": "1", "devices": ["{HDD6}", device]},

@@ -65,6 +65,7 @@ def test_another_cache_before_a_slow_disk(node: Node) -> None:
     assert other["status"]["state"] == "clean"
 
 
+@pytest.mark.further
 def test_tunables_survive_a_power_cut(node: Node) -> None:
     bcache = cached(
         node,
@@ -93,6 +94,7 @@ def test_tunables_survive_a_power_cut(node: Node) -> None:
 
 
 @pytest.mark.debian_kernel
+@pytest.mark.further
 def test_a_cache_that_discards(node: Node) -> None:
     """Disks in user mode cannot."""
     bcache = cached(node, discard=True)
@@ -177,6 +179,7 @@ def test_a_cache_set_with_a_volume_of_its_own_stays(node: Node) -> None:
     assert node.run("cat /fl/file") == "kept"
 
 
+@pytest.mark.further
 def test_a_larger_backing_device_below_a_drive(node: Node) -> None:
     """On a logical volume, with a partition as the cache."""
     node.run(f"printf 'label: gpt\\nsize=200M\\n' | sfdisk --quiet {node.disk('SSD1')}; udevadm settle")

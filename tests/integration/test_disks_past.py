@@ -82,6 +82,7 @@ def tasks(disk: str, other: str) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("remains", REMAINS)
 @pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.first_case
 def test_a_table_of_other_sectors_is_content(node: Node, sector: int, remains: str) -> None:
     if sector == 512:
         with_larger_sectors(node, "HDD1")
@@ -135,6 +136,7 @@ def test_a_group_of_one_sector_size(node: Node) -> None:
     assert both["changed"]
 
 
+@pytest.mark.further
 def test_a_cache_with_larger_sectors(node: Node) -> None:
     """The kernel attaches no cache of larger blocks than those of the backing device."""
     (large,) = with_larger_sectors(node, "SSD1")
@@ -155,6 +157,7 @@ def test_a_cache_with_larger_sectors(node: Node) -> None:
     node.converge("lvm_drive", **both, mount_point="/srv")
 
 
+@pytest.mark.further
 def test_a_filesystem_for_smaller_sectors(node: Node) -> None:
     """It mounts nowhere on that disk: said before anything is done."""
     (large,) = with_larger_sectors(node, "HDD1")
@@ -286,6 +289,7 @@ mkfs.ext4 -q -L system {disk}-part1; mkfs.xfs -q -f {large}-part1; mkfs.ext4 -q 
 """
 
 
+@pytest.mark.further
 def test_an_mbr_of_somebody_else(node: Node) -> None:
     """Addressed by number or by path, grown in use, and never renumbered."""
     disk, other = node.disks("HDD1", "HDD2")
@@ -323,6 +327,7 @@ def test_an_mbr_of_somebody_else(node: Node) -> None:
     assert "there is room for 98 MiB" in node.refusal("layout", **full)
 
 
+@pytest.mark.further
 def test_an_extended_partition(node: Node) -> None:
     disk = node.disk("HDD1")
     node.run(MBR.format(disk=disk, large=disk).replace("; mkfs.xfs -q -f", "; true"))
@@ -380,6 +385,7 @@ def test_one_name_on_two_disks(node: Node) -> None:
     assert node.signatures(one) == [""]
 
 
+@pytest.mark.further
 def test_where_no_partition_can_be(node: Node) -> None:
     """Known from the table, and from the kernel, before the first step."""
     full, few, held, lvm = node.disks("HDD1", "HDD2", "HDD3", "HDD4")

@@ -73,6 +73,7 @@ def test_a_move_that_a_power_cut_stopped_goes_on(node: Node) -> None:
 
 
 @pytest.mark.parametrize("kind", ["btrfs", "ext4"])
+@pytest.mark.first_case
 def test_smaller(node: Node, kind: str) -> None:
     drive: dict[str, Any] = {"name": "data", "devices": [node.disk("HDD1")], "filesystem": kind, "mount_point": "/srv"}
     node.module("lvm_drive", **drive)
@@ -92,6 +93,7 @@ def test_smaller(node: Node, kind: str) -> None:
     assert intact(node)
 
 
+@pytest.mark.further
 def test_swap_and_a_larger_device(node: Node) -> None:
     disk = node.disk("HDD1")
     node.run(f"printf 'label: gpt\nsize=300M\n' | sfdisk --quiet {disk}; udevadm settle")
@@ -123,6 +125,7 @@ def test_swap_and_a_larger_device(node: Node) -> None:
     assert node.run("swapon --show --noheadings") == ""
 
 
+@pytest.mark.further
 def test_the_devices_file_is_kept(node: Node) -> None:
     """Where LVM sees only the devices that a file of its own lists, as on RHEL 9."""
     node.run("mkdir -p /etc/lvm/devices; printf 'devices {\\n use_devicesfile = 1\\n}\\n' > /etc/lvm/lvmlocal.conf")
@@ -136,6 +139,7 @@ def test_the_devices_file_is_kept(node: Node) -> None:
     node.converge("lvm_drive", **drive)
 
 
+@pytest.mark.further
 def test_a_check_shows_the_sizes_that_the_run_does(node: Node) -> None:
     drive: dict[str, Any] = {"name": "data", "devices": [node.disk("HDD1")], "mount_point": "/srv"}
     changes: list[dict[str, Any]] = [

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from .node import Node
 
 
@@ -47,6 +49,7 @@ def test_two_groups_of_one_name(node: Node) -> None:
     node.converge("lvm_drive", name="data", volumes=[{"name": "a", "filesystem": "ext4", "mount_point": "/srv"}])
 
 
+@pytest.mark.further
 def test_half_of_a_mirror_that_lvm_takes_for_the_mirror(node: Node) -> None:
     """A former member with the metadata at its end shows what was on the array, and a boot may run on it."""
     one, two = node.disks("HDD1", "HDD2")

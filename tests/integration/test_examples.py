@@ -154,6 +154,7 @@ def small_parts(guest: Guest) -> str:
     return "-part1"
 
 
+@pytest.mark.further
 def test_replace_a_dead_disk(read: Any, lab: Lab, guest: Guest) -> None:
     part = small_parts(guest)
     disks = " ".join(guest.disk(f"HDD{number}") + part for number in (1, 2, 3))
@@ -185,6 +186,7 @@ def test_replace_a_dead_disk(read: Any, lab: Lab, guest: Guest) -> None:
     assert "changed=0" in reader.play()
 
 
+@pytest.mark.further
 def test_cache_a_slow_array(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/cache-a-slow-array.md")
     reader.play()
@@ -198,6 +200,7 @@ def test_cache_a_slow_array(read: Any, guest: Guest) -> None:
     assert reader.left == []
 
 
+@pytest.mark.further
 def test_grow_and_shrink_a_drive(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/grow-and-shrink-a-drive.md")
 
@@ -244,6 +247,7 @@ def test_rbd_from_zero(read: Any, guest: Guest) -> None:
     assert reader.left == []
 
 
+@pytest.mark.further
 def test_raid_examples(read: Any) -> None:
     reader = read("raid")
     # The second array is on other disks than the first.
@@ -251,12 +255,14 @@ def test_raid_examples(read: Any) -> None:
     assert "changed=7" in reader.play()
 
 
+@pytest.mark.further
 def test_bcache_examples(read: Any, guest: Guest) -> None:
     disks = " ".join(guest.disk(f"HDD{number}") for number in (1, 2))
     guest.run(f"mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --bitmap=none --name=md0 {disks}")
     assert "changed=5" in read("bcache").play()
 
 
+@pytest.mark.further
 def test_lvm_drive_examples(read: Any, guest: Guest) -> None:
     assert "changed=7" in read("lvm_drive").play()
     assert guest.run("findmnt --noheadings --output FSTYPE /srv/log").stdout.strip() == "ext4"
@@ -275,6 +281,7 @@ def test_layout_examples(read: Any, lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("role", ["host_layout", "raid_drive", "cached_drive"])
+@pytest.mark.first_case
 def test_roles(read: Any, guest: Guest, role: str) -> None:
     # As a check: their Molecule scenarios do such things in earnest.
     assert "changed=1" in read(f"roles/{role}/README.md").play("--check")

@@ -23,6 +23,7 @@ def failure(node: Node, module: str, **arguments: Any) -> dict[str, Any]:
     return failed.value.result
 
 
+@pytest.mark.further
 def test_a_disk_is_pulled_while_the_module_waits(node: Node) -> None:
     one, two, three = node.disks("HDD1", "HDD2", "HDD3")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": [one, two], "wait": True}

@@ -33,6 +33,7 @@ def crash(node: Node, name: str) -> Crash:
         ("layout: a whole stack", 30, "ordered"),
     ],
 )
+@pytest.mark.first_case
 def test_after_a_step(node: Node, name: str, step: int, mode: str) -> None:
     crash(node, name).after(step, mode)
 
@@ -53,6 +54,7 @@ def test_in_the_midst(node: Node, name: str, mode: str) -> None:
         ("drive: ext4 shrinks", 3, 1),
     ],
 )
+@pytest.mark.first_case
 def test_at_some_of_its_writes(node: Node, name: str, flushes: int, others: int) -> None:
     recorded = Recorded(crash(node, name))
     assert list(recorded.failures(recorded.places(flushes, others, seed=1))) == []

@@ -10,6 +10,8 @@ import json
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 
 from .node import MODULES, PYTHON, RANDOM, Node
@@ -54,6 +56,7 @@ finally:
 """
 
 
+@pytest.mark.further
 def test_the_demos_stack(node: Node) -> None:
     one, two, three = node.disks("HDD1", "HDD2", "HDD3")
     stack: dict[str, Any] = {
@@ -128,6 +131,7 @@ def test_a_host_that_was_built_by_hand(node: Node) -> None:
     assert node.signatures(three) == ["xfs"]
 
 
+@pytest.mark.further
 def test_disks_by_what_they_are(node: Node) -> None:
     """The same ones, whatever the kernel calls them today, and only as was approved."""
     words: dict[str, Any] = {
@@ -204,6 +208,7 @@ def test_changes_through_the_document(node: Node) -> None:
     node.run("md5sum --quiet --check /root/sum")
 
 
+@pytest.mark.further
 def test_many_devices(node: Node) -> None:
     """The work that a plan takes grows with the number of devices, and not with its square."""
     node.run(
@@ -230,6 +235,7 @@ def test_many_devices(node: Node) -> None:
     assert second.total() < 2.3 * first.total(), sorted((second[name] - 2 * first[name], name) for name in second)[-8:]
 
 
+@pytest.mark.further
 def test_partitions(node: Node) -> None:
     """Made, grown while mounted, and gone; the others stay in use meanwhile."""
     words: dict[str, Any] = {

@@ -51,6 +51,7 @@ def test_the_life_of_a_drive(node: Node) -> None:
 
 
 @pytest.mark.parametrize("filesystem", ["ext4", "xfs"])
+@pytest.mark.first_case
 def test_other_filesystems(node: Node, filesystem: str) -> None:
     node.module("lvm_drive", **drive(node, "HDD1", filesystem=filesystem))
     fill(node)
@@ -95,6 +96,7 @@ def test_sizes_and_options(node: Node) -> None:
     ]
 
 
+@pytest.mark.further
 def test_several_volumes_one_inside_another(node: Node) -> None:
     volumes = [
         {"name": "rest", "size": "100%", "mount_point": "/srv"},

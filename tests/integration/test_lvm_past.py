@@ -46,6 +46,7 @@ def failure(node: Node, **words: Any) -> str:
 
 
 @pytest.mark.parametrize("how", _HIDING)
+@pytest.mark.first_case
 def test_a_group_that_lvm_hides(node: Node, how: str) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(
@@ -77,6 +78,7 @@ _THROTTLE = "/sys/module/dm_mirror/parameters/raid1_resync_throttle"
 
 
 @pytest.mark.parametrize("held", ["ext4", ""])
+@pytest.mark.first_case
 def test_a_device_that_lvm_rejects(node: Node, held: str) -> None:
     """Known before what it holds is erased for it, and where it holds nothing."""
     disk = node.disk("HDD1")
@@ -134,6 +136,7 @@ def test_a_contiguous_volume_gets_what_is_behind_it(node: Node) -> None:
     assert node.run("lvs --noheadings --units m --nosuffix -o lv_size data/data") == "80.00"
 
 
+@pytest.mark.further
 def test_a_volume_that_is_activated_only_on_demand(node: Node) -> None:
     node.module("lvm_drive", **_DRIVE, devices=[node.disk("HDD1")])
     node.module("lvm_drive", name="data", state="offline")
@@ -145,6 +148,7 @@ def test_a_volume_that_is_activated_only_on_demand(node: Node) -> None:
     node.converge("lvm_drive", name="data", state="absent", allow_destroy=True)
 
 
+@pytest.mark.further
 def test_a_volume_that_is_read_only(node: Node) -> None:
     node.module("lvm_drive", **_DRIVE, devices=[node.disk("HDD1")])
     node.module("lvm_drive", name="data", state="offline")
@@ -157,6 +161,7 @@ def test_a_volume_that_is_read_only(node: Node) -> None:
     node.converge("lvm_drive", **_DRIVE, mount_options="defaults")
 
 
+@pytest.mark.further
 def test_a_pvmove_of_somebody_else(node: Node) -> None:
     """What waits for it is pending, and warned of; what it has locked is not removed."""
     one, two = node.disks("HDD1", "HDD2")
@@ -241,12 +246,15 @@ def test_volumes_keep_what_they_hold(node: Node) -> None:
     node.unchanged("layout", **layout)
     node.unchanged("layout", mode="exact", **layout)
     node.unchanged("layout", **layout, allow_destroy=["data"])
-    grown = [{"name": name, "size": "28M"} for name in _HELD if name != "small"]
+    # By more than ext4 may leave unused at its end.
+    grown = [{"name": name, "size": "40M"} for name in _HELD if name not in ("small", "ext2")]
     node.converge("lvm_drive", name="data", volumes=grown, allow_destroy=True)
     # What filled its volume still does, by its own superblock.
     after = node.run(look).splitlines()
-    changed = [line.split()[0] for line in before.splitlines() if line not in after]
-    assert changed == ["/dev/data/ext2", "/dev/data/ext3", "/dev/data/swap"]
+    changed = {line.split()[0] for line in before.splitlines() if line not in after}
+    # The kernel notes in an ext2 when it wrote to it.
+    assert changed - {"/dev/data/ext2"} == {"/dev/data/ext3", "/dev/data/swap"}
+    untouched(node, "is mounted as ext2 on /ext2", name="data", volumes=[{"name": "ext2", "size": "40M"}])
     for name, said in (("luks", "holds a LUKS container"), ("raw", "which may be data in a form of its own")):
         volume = {"name": name, "mount_point": "/srv"}
         untouched(node, f"{said}", name="data", volumes=[volume], allow_destroy=True)
@@ -377,6 +385,7 @@ def test_a_group_on_a_partition_of_a_multipath_device(node: Node) -> None:
 
 
 @pytest.mark.parametrize("program", ["lvcreate", "mkfs.btrfs"])
+@pytest.mark.first_case
 def test_a_volume_that_a_crash_left_without_its_filesystem(node: Node, program: str) -> None:
     """By the record of the volume, or of its filesystem: without one it would be somebody's, and kept as it is."""
     words: dict[str, Any] = {"name": "data", "volumes": [{"name": "v", "size": "150M"}], "devices": [node.disk("HDD1")]}

@@ -69,8 +69,12 @@ def test_the_playbook(server: Server, tmp_path: Path) -> None:
     key.write_text(KEY)
     command = [
         *("ansible-playbook", "--inventory", str(tmp_path / "inventory.json"), "playbooks/maas_layout.yml"),
-        *("--extra-vars", f"@{words}", "--extra-vars", "storage_hosts=all"),
-        *("--extra-vars", f"maas_url={server.url} maas_api_key_file={key}"),
+        *(
+            "--extra-vars",
+            f"@{words}",
+            "--extra-vars",
+            f"maas_url={server.url} maas_api_key_file={key} storage_hosts=all",
+        ),
     ]
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
 

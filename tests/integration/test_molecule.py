@@ -56,11 +56,13 @@ def trixie(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 @pytest.mark.parametrize(("role", "surroundings"), [(role, role) for role in ROLES], indirect=["surroundings"])
+@pytest.mark.first_case
 def test_role(lab: Lab, surroundings: dict[str, str], role: str) -> None:
     run_scenario(lab, surroundings, role)
 
 
 @pytest.mark.parametrize("role", [pytest.param("cached_drive", marks=pytest.mark.debian_kernel), "host_layout"])
+@pytest.mark.first_case
 def test_role_on_debian_13(trixie: Lab, role: str) -> None:
     assert "trixie" in untouched(trixie).read("/etc/os-release")
     run_scenario(trixie, {}, role)

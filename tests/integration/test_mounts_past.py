@@ -48,6 +48,7 @@ def refused_untouched(node: Node, module: str, **arguments: Any) -> str:
     return said
 
 
+@pytest.mark.further
 def test_a_mount_point_behind_a_symbolic_link(node: Node) -> None:
     node.run("mkdir -p /big/store && ln -s /big /usual")
     wanted = drive(node, mount_point="/usual/store")
@@ -111,6 +112,7 @@ def test_services_wait_for_a_mount_that_the_boot_does_not_wait_for(node: Node) -
 
 
 @pytest.mark.parametrize("spec", ["PARTUUID", "PARTLABEL", "by-label", "by-path", "by-partuuid", "LABEL"])
+@pytest.mark.first_case
 def test_each_way_to_name_a_device_is_that_device(node: Node, spec: str) -> None:
     disk = node.disk("HDD1")
     node.run(f"printf 'label: gpt\\nsize=100M, name=own\\n' | sfdisk --quiet {disk}; udevadm settle")
@@ -143,6 +145,7 @@ def test_a_line_by_the_path_of_a_volume(node: Node) -> None:
 
 
 @pytest.mark.parametrize("mounted", [True, False])
+@pytest.mark.first_case
 def test_a_bind_mount_is_not_left_empty(node: Node, mounted: bool) -> None:
     node.module("lvm_drive", **drive(node))
     node.run(
@@ -223,6 +226,7 @@ def test_what_the_next_boot_waits_for_is_not_erased(node: Node) -> None:
 
 
 @pytest.mark.parametrize("filesystem", ["ext4", "xfs", "btrfs"])
+@pytest.mark.first_case
 def test_a_mount_option_that_does_not_exist(node: Node, filesystem: str) -> None:
     wanted = drive(node, size="320M", filesystem=filesystem)
     node.run(f"modprobe {filesystem} || true")
@@ -243,6 +247,7 @@ def test_a_mount_that_fails_leaves_no_line(node: Node) -> None:
     node.converge("lvm_drive", **wanted)
 
 
+@pytest.mark.further
 def test_relabelling_what_fstab_names_by_label(node: Node) -> None:
     words = {"type": "ext4", "mount_point": "/srv", "boot_required": True}
     node.module("layout", **on_disk(node, **words, label="old"))
@@ -279,6 +284,7 @@ OVERLAY = "mkdir /run/a /run/b /run/c; mount -t overlay -o lowerdir=/run/a,upper
 
 
 @pytest.mark.parametrize("command", ["mount -t tmpfs tmpfs /srv", OVERLAY], ids=["tmpfs", "overlay"])
+@pytest.mark.first_case
 def test_something_without_a_device_on_the_mount_point(node: Node, command: str) -> None:
     node.run(command)
     said = refused_untouched(node, "lvm_drive", **drive(node))
@@ -314,6 +320,7 @@ def test_options_without_a_mount_point_are_about_the_mount_that_there_is(node: N
 
 
 @pytest.mark.parametrize(("filesystem", "fsck"), [("ext4", "0 2"), ("xfs", "0 0")])
+@pytest.mark.first_case
 def test_the_check_at_boot_survives_a_time_offline(node: Node, filesystem: str, fsck: str) -> None:
     wanted = drive(node, size="320M", filesystem=filesystem)
     node.module("lvm_drive", **wanted)

@@ -40,6 +40,7 @@ def mirror(metadata: str, *members: str) -> str:
 
 
 @pytest.mark.parametrize("metadata", ["1.0", "0.90"])
+@pytest.mark.first_case
 def test_content_seen_through_a_member_of_an_array(node: Node, metadata: str) -> None:
     one, two = parts(node, HDD1="60M", HDD2="80M")
     for kind, make in (("ext4", "mkfs.ext4 -q -L good"), ("swap", "mkswap -q -L good")):
@@ -141,6 +142,7 @@ def copied(node: Node, make: str, *names: str) -> list[str]:
 
 
 @pytest.mark.parametrize("make", ["mkfs.ext4 -q -L L", "mkfs.xfs -q"])
+@pytest.mark.first_case
 def test_a_filesystem_that_is_here_twice(node: Node, make: str) -> None:
     one, two = copied(node, make, "HDD1", "HDD2")
     item = {"device": one, "type": make[len("mkfs.") :].partition(" ")[0], "mount_point": "/srv"}
@@ -182,6 +184,7 @@ def test_the_line_of_a_copys_original_stays(node: Node) -> None:
 
 
 @pytest.mark.parametrize("table", ["gpt", "dos"])
+@pytest.mark.first_case
 def test_a_cloned_disk_whose_partitions_have_one_uuid(node: Node, table: str) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(f"printf 'label: {table}\\nsize=40M\\n' | sfdisk --quiet {one}; udevadm settle; mkfs.ext4 -q {one}-part1")
@@ -374,6 +377,7 @@ def test_a_btrfs_on_several_devices_that_is_mounted(node: Node) -> None:
 
 
 @pytest.mark.parametrize("level", ["1", "5"])
+@pytest.mark.first_case
 def test_all_layers_grow_in_one_document(node: Node, level: str) -> None:
     serials = ("HDD1", "HDD2") if level == "1" else ("HDD1", "HDD2", "HDD3")
     members = parts(node, **dict.fromkeys(serials, "60M"))

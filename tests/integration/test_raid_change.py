@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from .node import RANDOM, Node
 
 SUM = "blockdev --flushbufs /dev/md0; head -c 60M /dev/md0 | md5sum"
@@ -64,6 +66,7 @@ def test_members_and_shape_of_a_raid_5(node: Node) -> None:
     assert "could not lose another one" in node.refusal("raid", name="md0", devices=array["devices"][:3])
 
 
+@pytest.mark.further
 def test_more_devices_without_room_before_the_data(node: Node) -> None:
     """mdadm would do it with what room there is, and a cut in its first moments loses data."""
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
@@ -77,6 +80,7 @@ def test_more_devices_without_room_before_the_data(node: Node) -> None:
     assert node.run(SUM) == before
 
 
+@pytest.mark.further
 def test_a_reshape_that_a_power_cut_would_spoil(node: Node) -> None:
     """Data stays where the power does."""
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
@@ -103,6 +107,7 @@ def test_a_reshape_that_a_power_cut_would_spoil(node: Node) -> None:
     assert node.run(SUM) == before
 
 
+@pytest.mark.further
 def test_a_raid_6_can_do_without_a_member(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     array: dict[str, Any] = {"name": "md0", "level": "6", "devices": parts}
@@ -177,6 +182,7 @@ def test_a_reshape_goes_on_after_a_power_cut(node: Node) -> None:
     assert node.run(SUM) == before
 
 
+@pytest.mark.further
 def test_a_raid_5_holds_less(node: Node) -> None:
     one, two, three, four, five = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5")
     array: dict[str, Any] = {
@@ -230,6 +236,7 @@ def test_what_is_on_an_array_that_shrinks(node: Node) -> None:
     assert node.run("vgck data && lvs --noheadings -o lv_size --units m data").split() == ["40.00m"]
 
 
+@pytest.mark.further
 def test_a_raid_10(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5")
     array: dict[str, Any] = {"name": "md0", "level": "10", "devices": parts[:4], "layout": "n2"}
@@ -265,6 +272,7 @@ def test_layouts_and_sizes_of_new_arrays(node: Node) -> None:
     )
 
 
+@pytest.mark.further
 def test_a_spare_takes_over_after_a_reshape(node: Node) -> None:
     """Linux 6.1 would rebuild it from what the reshape left in the stripe cache, which is something else by then."""
     one, two, three, four, five = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5", size="60M")

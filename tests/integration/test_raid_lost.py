@@ -27,6 +27,7 @@ def create(node: Node, devices: list[str], metadata: str, level: str = "1") -> N
 
 
 @pytest.mark.parametrize("metadata", ["1.0", "0.90", "ddf"])
+@pytest.mark.first_case
 def test_a_partition_does_not_grow_away_from_a_superblock(node: Node, metadata: str) -> None:
     parts = small(node, "HDD1", "HDD2", size="60M")
     items = [
@@ -81,6 +82,7 @@ def found(node: Node) -> list[tuple[str, str, str]]:
     ("metadata", "level", "grown"),
     [("1.0", "1", ("HDD1", "HDD2")), ("0.90", "1", ("HDD1", "HDD2")), ("1.0", "5", ("HDD2",))],
 )
+@pytest.mark.first_case
 def test_members_that_grew_while_the_array_runs(node: Node, metadata: str, level: str, grown: tuple[str, ...]) -> None:
     parts = small(node, *(("HDD1", "HDD2") if level == "1" else ("HDD1", "HDD2", "HDD3")), size="60M")
     create(node, parts, metadata, level)

@@ -52,6 +52,7 @@ def superblocks(node: Node, *devices: str) -> list[str]:
 
 
 @pytest.mark.parametrize("bitmap", ["internal", "none"])
+@pytest.mark.first_case
 def test_halves_of_a_mirror_that_ran_apart(node: Node, bitmap: str) -> None:
     one, two = parts = small(node, "HDD1", "HDD2")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": parts}
@@ -127,6 +128,7 @@ def test_the_version_that_is_listed_starts(node: Node) -> None:
 @pytest.mark.parametrize(
     ("level", "halves"), [("6", ((0, 1), (2, 3))), ("10", ((0, 2), (1, 3))), ("10", ((0, 3), (1, 2)))]
 )
+@pytest.mark.first_case
 def test_halves_of_other_levels_that_ran_apart(node: Node, level: str, halves: tuple[tuple[int, ...], ...]) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="60M")
     node.module("raid", name="md0", level=level, devices=parts, wait=True)
@@ -164,6 +166,7 @@ def test_a_member_of_a_raid_5_that_was_away(node: Node) -> None:
 
 
 @pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.first_case
 def test_an_array_that_waits_for_a_member_that_is_here(node: Node, listed: bool) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", size="60M")
     array: dict[str, Any] = {"name": "md0", "level": "5", "devices": parts}
@@ -220,6 +223,7 @@ def test_a_clone_of_a_member(node: Node) -> None:
     assert superblocks(node, three) == clone
 
 
+@pytest.mark.further
 def test_another_path_to_a_disk(node: Node) -> None:
     """Whatever leads to either of them leads to the disk, which is here once."""
     one, two, three, four = node.disks("HDD1", "HDD2", "HDD3", "HDD5")
@@ -265,6 +269,7 @@ def test_a_member_that_was_removed_before_the_stop(node: Node) -> None:
     assert node.run(SUM) == before
 
 
+@pytest.mark.further
 def test_a_member_that_was_replaced_long_ago(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", "HDD5", size="60M")
     four = [*parts[:3], parts[4]]
@@ -352,6 +357,7 @@ def test_an_array_made_by_hand_is_read_and_applied(node: Node, made: str, used: 
 
 
 @pytest.mark.parametrize("metadata", ["1.2", "1.0", "0.90"])
+@pytest.mark.first_case
 def test_a_device_that_is_too_small_is_seen_before_anything_is_wiped(node: Node, metadata: str) -> None:
     one, two = small(node, "HDD1", "HDD2", size="80M")
     array: dict[str, Any] = {"name": "md0", "level": "1", "metadata": metadata}
@@ -389,6 +395,7 @@ def test_a_spare_leaves_while_udev_looks_at_it(node: Node) -> None:
 
 
 @pytest.mark.parametrize(("metadata", "level"), [("1.2", "1"), ("1.2", "5"), ("1.0", "1"), ("0.90", "5")])
+@pytest.mark.first_case
 def test_a_new_array_that_its_devices_have_no_room_for(node: Node, metadata: str, level: str) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", size="80M")
     array: dict[str, Any] = {"name": "md0", "level": level, "metadata": metadata, "devices": parts}
@@ -399,6 +406,7 @@ def test_a_new_array_that_its_devices_have_no_room_for(node: Node, metadata: str
     node.converge("raid", **array, size="76M", allow_destroy=True)
 
 
+@pytest.mark.further
 def test_sectors_that_would_change_those_of_the_array(node: Node) -> None:
     node.lab.pull_disk("HDD3")
     node.lab.insert_disk("HDD3", new=True, sector=4096)
@@ -464,6 +472,7 @@ def test_an_array_of_external_metadata(node: Node) -> None:
 
 
 @pytest.mark.parametrize("level", ["1", "5"])
+@pytest.mark.first_case
 def test_a_replacement_does_not_stand_in_for_the_member(node: Node, level: str) -> None:
     one, two, three, four = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     members = [one, two] if level == "1" else [one, two, three]
@@ -494,6 +503,7 @@ def test_a_replacement_does_not_stand_in_for_the_member(node: Node, level: str) 
     node.run(FAST)
 
 
+@pytest.mark.further
 def test_a_member_whose_partition_became_smaller(node: Node) -> None:
     one, two = parts = small(node, "HDD1", "HDD2", size="90M")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": parts}
@@ -517,6 +527,7 @@ def test_a_member_whose_partition_became_smaller(node: Node) -> None:
     assert f"assemble from {paths(node, [two])[0]}, 1 missing" in details(node.converge("raid", name="md0"))
 
 
+@pytest.mark.further
 def test_three_ways_to_run_apart(node: Node) -> None:
     one, two, three = parts = small(node, "HDD1", "HDD2", "HDD3", size="60M")
     node.run(
@@ -582,6 +593,7 @@ def test_the_last_state_of_an_array_that_cannot_start(node: Node) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [("other", "$(hostname)"), ("$(hostname)", "$(hostname)")])
+@pytest.mark.first_case
 def test_two_arrays_of_one_name(node: Node, first: str, second: str) -> None:
     """That of this host is meant; of two the task is refused, and both have names of their own to be called by."""
     uuids, members = [], []
@@ -646,6 +658,7 @@ def test_one_name_in_several_sections(node: Node) -> None:
 
 
 @pytest.mark.parametrize("log", ["--write-journal {}", "--consistency-policy=ppl"])
+@pytest.mark.first_case
 def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -> None:
     """No change is made to it; what layout_info says of it can be applied, and what was stopped is started again."""
     *members, journal = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="40M")
@@ -675,6 +688,7 @@ def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -
 
 
 @pytest.mark.parametrize("what", ["missing", "faulty", "replacing", "inactive", "stopped"])
+@pytest.mark.first_case
 def test_a_condition_that_passes_is_no_wish(node: Node, what: str) -> None:
     """What layout_info says of an array in it is applied, and nothing changes."""
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="60M")
@@ -721,6 +735,7 @@ def test_arrays_as_mdadm_names_them(node: Node) -> None:
 
 
 @pytest.mark.parametrize("leaves", ["replaced", "absent", "spare"])
+@pytest.mark.first_case
 def test_what_a_superblock_hid_does_not_come_back(node: Node, leaves: str) -> None:
     """A disk with an old partition table became a member as a whole: taken out, it is blank."""
     one, two, three = disks = node.disks("HDD1", "HDD2", "HDD3")

@@ -132,6 +132,7 @@ def test_what_cannot_be_mapped(mapper: Node, cluster: Cluster) -> None:
     assert "rbd/a: cannot be mapped: couldn't connect to the cluster" in said
 
 
+@pytest.mark.further
 def test_a_stack_on_mapped_images(mapper: Node, cluster: Cluster) -> None:
     """A mirror over two images, with a mounted drive on it: as one document, which comes back as it was given."""
     for name in ("left", "right"):

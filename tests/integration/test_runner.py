@@ -58,6 +58,7 @@ def answered(playbook: str, given: dict[str, str]) -> dict[str, str]:
     return {**suggested, "storage_hosts": "all", **given}
 
 
+@pytest.mark.further
 def test_a_cached_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
     answers = {
         "cached_drive_slow": f"{guest.disk('HDD1')}\n{guest.disk('HDD2')}\n",
@@ -188,6 +189,7 @@ def test_data_made_after_an_approval_is_kept(lab: Lab, guest: Guest, launch: Lau
     assert "storage_approved is not among the extra variables" in job.refusals()["lab"]
 
 
+@pytest.mark.further
 def test_what_an_array_holds_is_approved_once_it_can_be_seen(lab: Lab, guest: Guest, launch: Launch) -> None:
     """It does not run, so nobody sees what is on it: starting it is approved, and then what is done to that."""
     disks = [guest.disk("HDD1"), guest.disk("HDD2")]

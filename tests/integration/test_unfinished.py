@@ -49,6 +49,7 @@ def on_device(device: str, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", list(MAKE))
+@pytest.mark.first_case
 def test_a_filesystem_that_nobody_has_worked_with_is_made_anew(node: Node, kind: str) -> None:
     """It looks whole, and nothing tells that it is."""
     device = node.disk("HDD1")
@@ -61,6 +62,7 @@ def test_a_filesystem_that_nobody_has_worked_with_is_made_anew(node: Node, kind:
 
 
 @pytest.mark.parametrize("kind", ["btrfs", "ext4", "xfs"])
+@pytest.mark.first_case
 def test_a_filesystem_that_somebody_has_worked_with_stays(node: Node, kind: str) -> None:
     device = node.disk("HDD1")
     node.run(MAKE[kind].format(uuid=UUID, device=device))
@@ -108,6 +110,7 @@ def test_old_bytes_in_an_array_that_nobody_looked_into(node: Node) -> None:
     assert records(node) == ""
 
 
+@pytest.mark.further
 def test_an_array_with_less_superblocks_than_members(node: Node) -> None:
     """Only where nobody wrote to it; else its members are kept, and it is said that it cannot start."""
     disks = node.disks("HDD1", "HDD2", "HDD3")
@@ -146,6 +149,7 @@ def test_a_physical_volume_without_a_group(node: Node) -> None:
 
 
 @pytest.mark.parametrize("lost", ["seek=0 count=8", "seek=1048543 count=33"], ids=["its beginning", "its end"])
+@pytest.mark.first_case
 def test_half_of_a_partition_table(node: Node, lost: str) -> None:
     disk = node.disk("HDD1")
     item: dict[str, Any] = {"partitions": [{"name": "one", "device": disk, "size": "100M"}]}

@@ -28,12 +28,14 @@ def labs() -> Iterator[Labs]:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in WALKS.iterdir()))
+@pytest.mark.further
 def test_again(labs: Labs, name: str) -> None:
     events = json.loads((WALKS / f"{name}.json").read_text())["events"]
     labs.world().replay([(event, words) for event, words in events])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.first_case
 def test_by_chance(labs: Labs, seed: int) -> None:
     error = walk(labs, seed, walks=2)
     assert error is None, str(error)

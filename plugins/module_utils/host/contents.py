@@ -219,13 +219,20 @@ def _can_grow(host: Host, place: Place, filesystem: Filesystem) -> bool:
     if filesystem.type == "swap":
         return place.device in host.swaps
     mounts = [one for one in host.mounts if one.device == place.device]
-    return bool(mounts) and not filesystem.damaged and not any("ro" in one.options.split(",") for one in mounts)
+    stays = any("ro" in one.options.split(",") or one.type == "ext2" for one in mounts)
+    return bool(mounts) and not filesystem.damaged and not stays
 
 
 def _check_growable(host: Host, place: Place, filesystem: Filesystem) -> None:
     """Raises Refused for a filesystem that the kernel does not grow as it is mounted."""
     grown = f"{place}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(place.size)}, and"
-    read_only = [one for one in host.mounts if one.device == place.device and "ro" in one.options.split(",")]
+    mounts = [one for one in host.mounts if one.device == place.device]
+    if any(one.type == "ext2" for one in mounts):
+        raise Refused(
+            f"{grown} is mounted as ext2 on {mounts[0].mount_point}, as which the kernel does not grow it. Have it "
+            "mounted as ext4, which takes it as it is (in its line of /etc/fstab), or keep its size"
+        )
+    read_only = [one for one in mounts if "ro" in one.options.split(",")]
     if read_only:
         raise Refused(
             f"{grown} is mounted read-only on {read_only[0].mount_point}, where it cannot grow. Have it writable first "

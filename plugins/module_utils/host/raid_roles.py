@@ -59,8 +59,14 @@ def stopped(blocks: Mapping[str, MdSuperblock]) -> list[Member]:
 
 
 def newest(blocks: Mapping[str, MdSuperblock]) -> MdSuperblock:
-    """The superblock that was updated most often; of several, the one that knows of the fewest others."""
-    return max(blocks.values(), key=lambda block: (block.slot is not None, block.events, -len(block.slots)))
+    """The superblock that was updated most often; of several, the one that knows of the fewest others.
+
+    One whose device is being rebuilt may have been told of that before the others were, and has no data of its own.
+    """
+    return max(
+        blocks.values(),
+        key=lambda block: (block.slot is not None, block.role == "active", block.events, -len(block.slots)),
+    )
 
 
 def head(blocks: Mapping[str, MdSuperblock]) -> MdSuperblock:

@@ -90,6 +90,7 @@ def test_between_any_two_calls(ceph: Client) -> None:
 
 
 @pytest.mark.parametrize("what", ["flatten", "remove"])
+@pytest.mark.first_case
 def test_in_the_midst_of_a_call(ceph: Client, what: str) -> None:
     ceph.module("rbd_image", name="base", size="256M")
     ceph.cluster.run(

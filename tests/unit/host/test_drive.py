@@ -1124,16 +1124,17 @@ def test_what_grows_only_while_mounted_says_so(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damaged", "options", "said"),
+    ("damaged", "mounted", "options", "said"),
     [
-        (False, "ro,relatime", "is mounted read-only on /srv"),
-        (True, "rw,relatime", "says that errors were found in it"),
+        (False, "ext4", "ro,relatime", "is mounted read-only on /srv"),
+        (True, "ext4", "rw,relatime", "says that errors were found in it"),
+        (False, "ext2", "rw,relatime", "is mounted as ext2 on /srv, as which the kernel does not grow it"),
     ],
 )
-def test_what_the_kernel_does_not_grow(damaged: bool, options: str, said: str) -> None:
+def test_what_the_kernel_does_not_grow(damaged: bool, mounted: str, options: str, said: str) -> None:
     found = Filesystem("ext4", "f5", size=GiB, damaged=damaged)
     line = LINE.replace("xfs", "ext4")
-    host = online(size=GiB, filesystem=found, fstab=line, mounts=(Mount(DEVICE, "/srv", "ext4", options),))
+    host = online(size=GiB, filesystem=found, fstab=line, mounts=(Mount(DEVICE, "/srv", mounted, options),))
     refused(host, said, False, volume(filesystem=None, size=2 * GiB))
     smaller = host._replace(filesystems={DEVICE: found._replace(size=GiB // 2)})
     assert plan(smaller, False, volume(filesystem=None, size=GiB)).steps == ()

@@ -103,6 +103,13 @@ def test_one_that_was_away_says_that_it_is_active() -> None:
     assert roles(b=block(0, "A.", 30), c=block(1, "AA", 20)) == {"b": ("active", 0), "c": ("former", 0)}
 
 
+def test_one_that_was_to_come_back_when_the_power_went() -> None:
+    """It is told first that it is to be rebuilt; the others do not know of that yet."""
+    back = block(2, "AAA", 25, role="rebuilding")
+    found = roles(b=block(0, "AA.", 24), c=block(1, "AA.", 24), d=back)
+    assert found == {"b": ("active", 0), "c": ("active", 0), "d": ("former", 0)}
+
+
 def test_one_that_was_replaced_long_ago() -> None:
     """Its number in the array is no longer in use, its place is another one's."""
     new = block(3, "AA.A", 50, number=4, slots={0: 0, 1: 1, 2: 2, 4: 3})

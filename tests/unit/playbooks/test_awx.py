@@ -97,7 +97,7 @@ def test_nothing_takes_variables_at_launch(name: str) -> None:
     assert not any("approv" in variable or "inventory" in variable for variable in known)
 
 
-@pytest.mark.parametrize("name", IN_WORKFLOWS)
+@pytest.mark.parametrize("name", sorted(IN_WORKFLOWS))
 def test_a_job_of_a_workflow_has_no_survey(name: str) -> None:
     """It gets the answers of the workflow; started alone, it gets none."""
     assert not TEMPLATES[name].get("survey_enabled")
