@@ -20,8 +20,9 @@ from ..document.raid import Raid
 from ..document.references import Node, in_order, known_names
 from . import base, bcache, cache_set, datastore, drive, filesystem, notes, partition, permits, raid, survey, volume
 from .actions import step, tag
+from .identity import check_places, is_uuid
 from .names import where as places
-from .state import Machine
+from .state import PARTITION, Machine
 from .words import CacheSet, Datastore, Gone, Special, Wanted
 
 
@@ -36,7 +37,8 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way filesystems may be removed. Raises what the planners raise."""
     items: dict[Node, Any] = dict(nodes(want.document))
     known = known_names((*disk_nodes(want.document), *items))
-    warnings = permits.warnings(machine, _uses(want))
+    allow = _with_keys(machine, allow)
+    warnings = (*permits.warnings(machine, _uses(want)), *_not_meant(machine, items))
     whole = base.plan(machine, want, allow, _is_blank(machine, want, items))
     if whole.in_progress:
         return permits.checked_state(machine, whole)
@@ -62,7 +64,26 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     base.check_boot_disk(whole.after, want)
     whole = _tags(whole, want, where)
     whole = both(whole, notes.settled(whole.after))
+    check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
     return permits.checked_state(machine, whole)._replace(warnings=warnings)
+
+
+def _with_keys(machine: Machine, allow: tuple[str, ...]) -> tuple[str, ...]:
+    """With the names of the partitions that are allowed by their UUIDs."""
+    uuids = [name.lower() for name in allow if is_uuid(name)]
+    parts = [one for one in machine.devices.values() if one.uuid in uuids and one.kind == PARTITION]
+    return (*allow, *(one.key for one in parts if one.key not in allow))
+
+
+def _texts(want: Wanted, items: Mapping[Node, Any]) -> tuple[str, ...]:
+    """All by which the document names devices."""
+    references = [reference.text for node in items for reference in node.references]
+    parts = [item.name for item in items.values() if isinstance(item, Partition)]
+    return (*parts, *references, *(device for device, _tags in want.tags))
+
+
+def _absent_parts(items: Mapping[Node, Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in items.values() if isinstance(item, Partition) and item.state == "absent")
 
 
 def _ordered(items: Mapping[Node, Any], known: Mapping[str, Node]) -> list[Node]:
@@ -133,7 +154,7 @@ def _going(
 ) -> list[Going]:
     """What is to be removed: what mode exact does not find in the document, and what this says is absent."""
     others = survey.others(machine, want, where, base.items(machine, want)) if want.document.exact else []
-    _check_allowed(others, items, allow, want)
+    _check_allowed(machine, others, items, allow, want)
     ordered = _ordered(items, known)
 
     def known_as(text: str, _role: str) -> str:
@@ -147,9 +168,34 @@ def _going(
     going += [
         Going(bound(node.section, items[node], where), _is_allowed(node.place, allow))
         for node in reversed(ordered)
-        if items[node].state == "absent"
+        if items[node].state == "absent" and not _is_foreign(machine, items[node])
     ]
-    return going + [Going(one, True) for one in want.special or () if one.state == "absent"]
+    return _last_first(machine, going) + [Going(one, True) for one in want.special or () if one.state == "absent"]
+
+
+def _is_foreign(machine: Machine, item: Any) -> bool:
+    """Whether it means by its place a partition that was made by another name: that is not what is to be absent."""
+    return isinstance(item, Partition) and partition.find(machine, item.name) != partition.find_item(machine, item)
+
+
+def _not_meant(machine: Machine, items: Mapping[Node, Any]) -> tuple[str, ...]:
+    found = [(item.name, partition.find(machine, item.name)) for item in items.values() if _is_foreign(machine, item)]
+    return tuple(
+        f"partition {name}: what is at {name} was made by another name and stays; to remove that, say the name, or its "
+        f"UUID ({there.uuid})"
+        for name, there in found
+        if there
+    )
+
+
+def _last_first(machine: Machine, going: list[Going]) -> list[Going]:
+    """A task that is cut off leaves the other partitions of a disk where they are."""
+
+    def number(one: Going) -> int:
+        return getattr(partition.find(machine, one.item.name), "number", 0)
+
+    parts = iter(sorted((one for one in going if isinstance(one.item, Partition)), key=number, reverse=True))
+    return [next(parts) if isinstance(one.item, Partition) else one for one in going]
 
 
 def _made(
@@ -251,7 +297,9 @@ def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Pl
 # Checks over all
 
 
-def _check_allowed(others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted) -> None:
+def _check_allowed(
+    machine: Machine, others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted
+) -> None:
     refused = [survey.place(other) for other in others if not _is_allowed(survey.place(other), allow)]
     if refused:
         raise Refused(
@@ -262,7 +310,9 @@ def _check_allowed(others: list[Any], items: Mapping[Node, Any], allow: tuple[st
     check_permitted(called, allow)
     known = {item.name for item in items.values()} | {one.name for one in want.gone} | {"base_layout"}
     known |= {node.place for node in items}
-    unknown = [name for name in allow if name not in known]
+    uuids = {name.lower() for name in allow}
+    by_uuid = {one.key for one in machine.devices.values() if one.uuid and one.uuid in uuids}
+    unknown = [name for name in allow if name not in known | by_uuid and not is_uuid(name)]
     # What only the machine had by that name may be gone since.
     if unknown and not want.document.exact:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")

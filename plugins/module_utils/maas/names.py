@@ -30,7 +30,7 @@ def where(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str
     found: dict[str, tuple[str, ...]] = {}
     for node, item in items.items():
         if isinstance(item, Partition):
-            there = partition.find(machine, item.name)
+            there = partition.find_item(machine, item)
             found[item.name] = found[node.place] = (there.key if there else item.name,)
         elif isinstance(item, (Raid, Bcache)):
             found[item.name] = found[node.place] = (item.name,)
@@ -71,7 +71,7 @@ def _disks(machine: Machine, keys: tuple[str, ...]) -> tuple[str, ...]:
 def made_of(machine: Machine, item: Any, what: str) -> tuple[str, ...]:
     """The devices that an item consists of already; of a bcache, one or (``what``: cache) the other."""
     if isinstance(item, Partition):
-        there = partition.find(machine, item.name)
+        there = partition.find_item(machine, item)
         return (there.disk,) if there else ()
     if isinstance(item, Raid):
         array = raid.find(machine, item.name)

@@ -5,38 +5,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.partition import Partition, check_name
 from ..document.sizes import Percent, show_size
 from .actions import Call, at, fields, future, keeps, step, unchanged
-from .safety import check_member, check_unused, lost, take
+from .identity import computed, is_foreign, is_uuid
+from .safety import check_member, check_unused, check_uuid, lost, take
 from .state import BCACHE, BLOCK, PARTITION, VOLUME, Device, Machine, whole_blocks
 
 Steps = tuple[Step, ...]
-#: How the UUIDs begin that are made here. Where MAAS checks them, it takes version 4 only, which has room for no more.
-_OURS = "57a7a570"
-
-
-def identity(machine: Machine, name: str) -> str:
-    """The UUID of the partition of that name: the same each time, so that a second run finds what the first made."""
-    digits = hashlib.sha256(f"{machine.system_id}/{name}".encode()).hexdigest()
-    return str(uuid.UUID(_OURS + digits[:24], version=4))
-
-
-def is_ours(part: Device) -> bool:
-    """Whether a document asked for it."""
-    return part.uuid.startswith(_OURS)
 
 
 def find(machine: Machine, name: str) -> Device | None:
-    known = identity(machine, name)
+    """By the UUID that is computed from its name, or is it; else by its place."""
+    known = computed(machine.system_id, name)
     made = [one for one in machine.devices.values() if one.kind == PARTITION and one.uuid == known]
     there = machine.devices.get(name)
     return made[0] if made else there if there and there.kind == PARTITION else None
+
+
+def find_item(machine: Machine, want: Partition) -> Device | None:
+    """What an item of a document means. One that was made by another name is not removed by its place."""
+    there = find(machine, want.name)
+    if there and want.state == "absent" and is_foreign(machine, there, want.name):
+        return None
+    return there
 
 
 def plan(machine: Machine, want: Partition, allow: bool, bootable: bool | None = None) -> Plan:
@@ -91,7 +85,9 @@ def _create(
     if size > room or size < BLOCK:
         # What is there may go yet.
         raise Refused(f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left")
-    known = identity(machine, want.name)
+    known = computed(machine.system_id, want.name)
+    if is_uuid(want.name):
+        check_uuid(known, f"partition {want.name}")
     call = Call(
         "POST",
         f"nodes/{machine.system_id}/blockdevices/{disk.id}/partitions/",
@@ -129,6 +125,10 @@ def _anew(machine: Machine, want: Partition, disk: Device, there: Device, allow:
     if bootable not in (None, there.bootable):
         how += f", and bootable: {str(bootable).lower()} is wanted"
     check_unused(machine, there, f"partition {want.name} cannot be made anew: {how}")
+    if is_foreign(machine, there, want.name):
+        raise Refused(
+            f"partition {want.name}: {how}; a document made it by another name. Say that name, or its UUID ({there.uuid})"
+        )
     _check_said(want, there, size, bootable, how)
     if not allow:
         raise Refused(

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.errors import StorageError
 from .client import Client, NotFound, RegionFailed
+from .identity import Part, keys as partition_keys
 from .state import (
     BCACHE,
     DATASTORE,
@@ -114,6 +115,15 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
     stores = {one["name"] for one in lists["datastores"]}
     devices: dict[str, Device] = {}
     keys: dict[tuple[bool, str], str] = {}
+    called = partition_keys(
+        told["system_id"],
+        [one["name"] for one in told["blockdevice_set"]],
+        [
+            Part(str(part["id"]), part["uuid"] or "", part["path"][len(_DNAME) :])
+            for one in told["blockdevice_set"]
+            for part in one["partitions"]
+        ],
+    )
 
     def add(found: Device) -> Device:
         """By a key of its own: of names with a slash, two may come to the same."""
@@ -130,9 +140,10 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
             kind = DATASTORE
         disk = add(_device(one, volumes.get(number, one["name"]), kind))
         for part in one["partitions"]:
-            inner = _device(part, part["path"][len(_DNAME) :], PARTITION)
-            found = _NUMBER.search(inner.key)
-            add(inner._replace(disk=disk.key, number=int(found.group(1)) if found else 0))
+            place = part["path"][len(_DNAME) :]
+            inner = _device(part, called[str(part["id"])], PARTITION)
+            found = _NUMBER.search(place)
+            add(inner._replace(disk=disk.key, number=int(found.group(1)) if found else 0, place=place))
 
     def key(one: Mapping[str, Any]) -> str:
         return keys[one["type"] == "partition", str(one["id"])]

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 
 from ..core.plan import Plan, Step
 from .actions import Call, at, step, tag
-from .partition import delete, is_ours
+from .identity import is_ours
+from .partition import delete
 from .state import PARTITION, STAND_IN, Device, Machine
 
 Steps = tuple[Step, ...]

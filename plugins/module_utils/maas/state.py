@@ -81,7 +81,7 @@ class Device(NamedTuple):
     ``key`` is what the state calls it; ``id`` what the API does, of what is only planned a name or a placeholder.
     ``disk`` is the key of what a partition is on, ``member`` how it takes part in what ``user`` says. ``marks`` are
     those of its tags that this collection made for itself, with ``remount`` the one that notes a mount (point and
-    options); ``number`` is that of a partition.
+    options); ``number`` is that of a partition, and ``place`` what MAAS calls it by that.
     """
 
     key: str
@@ -103,6 +103,7 @@ class Device(NamedTuple):
     marks: frozenset[str] = frozenset()
     remount: tuple[str, str] | None = None
     number: int = 0
+    place: str = ""
 
     @property
     def planned(self) -> bool:
@@ -210,7 +211,7 @@ class Machine(NamedTuple):
         return part.kind == PARTITION and part.disk == disk != "" and part.number <= _ESXI_LAST[layout]
 
     def find(self, text: str) -> Device | None:
-        """A device by its key, or by a path of it: udev makes several of one serial number or WWN."""
+        """A device by its key, a partition by its UUID, or a disk by a path: udev makes several of one serial or WWN."""
         if text in self.devices:
             return self.devices[text]
         for disk in self.devices.values():
@@ -219,6 +220,9 @@ class Machine(NamedTuple):
         for prefix in ("/dev/disk/by-dname/", "/dev/"):
             if text.startswith(prefix) and text[len(prefix) :] in self.devices:
                 return self.devices[text[len(prefix) :]]
+        for part in self.devices.values():
+            if part.kind == PARTITION and part.uuid and part.uuid == text.lower():
+                return part
         if not text.startswith("/dev/disk/by-id/"):
             return None
         disks = [one for one in self.devices.values() if one.kind == DISK]

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings, strategies as st
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StepFailed, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
-from ansible_collections.strata.storage.plugins.module_utils.maas.partition import is_ours
+from ansible_collections.strata.storage.plugins.module_utils.maas.identity import is_ours
 from ansible_collections.strata.storage.plugins.module_utils.maas.perform import hands
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
 from ansible_collections.strata.storage.plugins.module_utils.maas.stand_in import stand_ins

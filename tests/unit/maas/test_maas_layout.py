@@ -132,8 +132,8 @@ def test_everything_goes_from_the_top(maas: Maas) -> None:
         "remove bcache cached",
         "remove cache set nvme0n1",
         "remove raid md0",
-        "remove partition sda-part1",
         "remove partition sda-part2",
+        "remove partition sda-part1",
         "unmount special /tmp",
     ]
     assert (maas.machine.groups, maas.machine.cache_sets, maas.machine.special) == ([], [], [])

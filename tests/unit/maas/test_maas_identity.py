@@ -1,0 +1,139 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What names mean, from one run to the next: MAAS counts partitions anew, and other names may be passed on or shared."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from .region import Maas
+from .test_maas_layout import outline
+
+A = {"name": "a", "device": "sdb", "size": "10GB"}
+B = {"name": "b", "device": "sdb", "size": "20GB"}
+USE_A = {"device": "a", "type": "xfs", "mount_point": "/a"}
+USE_B = {"device": "b", "type": "ext4", "mount_point": "/b", "label": "PRECIOUS"}
+TWO: dict[str, Any] = {"partitions": [A, B], "filesystems": [USE_A, USE_B]}
+
+
+def by_hand(maas: Maas) -> tuple[str, str]:
+    """Two partitions with filesystems, as made by hand. Their UUIDs."""
+    maas.storage(**TWO)
+    parts = [part for device in maas.machine.devices for part in device.partitions]
+    for part in parts:
+        part.uuid = str(uuid.uuid4())
+    return parts[0].uuid, parts[1].uuid
+
+
+def told(maas: Maas) -> list[str]:
+    """What partitions hold."""
+    return [
+        f"{part.filesystem.label}{part.filesystem.fstype}" if part.filesystem else ""
+        for device in maas.machine.devices
+        for part in device.partitions
+    ]
+
+
+def absent(name: str) -> dict[str, str]:
+    return {"name": name, "device": "sdb", "state": "absent"}
+
+
+def test_a_partition_is_not_removed_by_a_place_that_shifts(maas: Maas) -> None:
+    first, _second = by_hand(maas)
+    said = f"sdb-part1 would mean another one in the next run. Say UUIDs .*sdb-part1 is {first}"
+    maas.refused(said, partitions=[absent("sdb-part1")], allow_destroy=["sdb-part1"])
+    maas.refused(said, check=True, partitions=[absent("sdb-part1")], allow_destroy=["sdb-part1"])
+    maas.settle(partitions=[absent(first)], allow_destroy=[first])
+    assert told(maas) == ["PRECIOUSext4"]
+    # A last one goes by its place, and so do all of a disk.
+    maas.settle(partitions=[absent("sdb-part1")], allow_destroy=["sdb-part1"])
+    assert told(maas) == []
+
+
+def test_both_by_their_places_cut_off_in_between(maas: Maas) -> None:
+    by_hand(maas)
+    done = maas.settle(partitions=[absent("sdb-part1"), absent("sdb-part2")], allow_destroy=["sdb-part1", "sdb-part2"])
+    assert outline(done) == ["remove partition sdb-part2", "remove partition sdb-part1"]
+
+
+def test_exact_keeps_what_is_named_by_a_place_that_shifts(maas: Maas) -> None:
+    first, second = by_hand(maas)
+
+    def words(name: str) -> dict[str, Any]:
+        kept = {"name": name, "device": "sdb", "size": "20GB"}
+        return {"mode": "exact", "partitions": [kept], "filesystems": [{**USE_B, "device": name}]}
+
+    said = "sdb-part2 would mean another one in the next run"
+    maas.refused(said, **words("sdb-part2"), allow_destroy=["sdb-part1"])
+    maas.settle(**words(second), allow_destroy=[first])
+    assert told(maas) == ["PRECIOUSext4"]
+
+
+def test_a_partition_made_anew_shifts_the_later_ones(maas: Maas) -> None:
+    first, second = by_hand(maas)
+    larger = {"name": "sdb-part1", "device": "sdb", "size": "15GB"}
+    maas.refused("would mean another one", partitions=[larger], allow_destroy=["sdb-part1"])
+    maas.settle(partitions=[{**larger, "name": first}], allow_destroy=[first])
+    assert told(maas) == ["PRECIOUSext4", ""]
+    # It has that UUID again.
+    maas.settle(filesystems=[{"device": second, "type": "ext4", "mount_point": "/c"}])
+    assert told(maas) == ["PRECIOUSext4", ""]
+
+
+def test_made_here_by_names_like_places(maas: Maas) -> None:
+    """A name means the same partition in each section, wherever MAAS counts it."""
+    maas.settle(
+        partitions=[{**A, "name": "sdb-part1"}, {**B, "name": "sdb-part2"}],
+        filesystems=[{**USE_A, "device": "sdb-part1"}, {**USE_B, "device": "sdb-part2"}],
+    )
+    gone: dict[str, Any] = {"partitions": [absent("sdb-part1")], "allow_destroy": ["sdb-part1"]}
+    maas.settle(**gone)
+    assert told(maas) == ["PRECIOUSext4"]
+    maas.refused("node1 has no device sdb-part1", filesystems=[{"device": "sdb-part1", "type": "btrfs"}])
+    assert not maas.storage(filesystems=[{**USE_B, "device": "sdb-part2"}])["changed"]
+    maas.settle(**gone, filesystems=[{**USE_B, "device": "sdb-part2"}])
+    told_layout = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert [part["name"] for part in told_layout["partitions"]] == ["sdb-part2"]
+    assert not maas.storage(mode="exact", **told_layout)["changed"]
+
+
+def test_made_here_on_a_machine_that_counts_from_two(maas: Maas) -> None:
+    maas.machine.bios_boot_method = "pxe"
+    maas.storage(
+        partitions=[{**A, "name": "sdb-part1"}, {**B, "name": "sdb-part2"}],
+        filesystems=[{**USE_A, "device": "sdb-part1"}, {**USE_B, "device": "sdb-part2"}],
+    )
+    assert not maas.storage(filesystems=[{**USE_B, "device": "sdb-part2"}])["changed"]
+    told_layout = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert not maas.storage(mode="exact", **told_layout)["changed"]
+
+
+def test_a_name_in_the_place_of_another_is_told_by_its_uuid(maas: Maas) -> None:
+    maas.storage(partitions=[{**A, "name": "sdb-part1"}, B], filesystems=[USE_B])
+    first, second = maas.machine.device("sdb").partitions
+    second.uuid = str(uuid.uuid4())
+    maas.storage(partitions=[{"name": first.uuid, "device": "sdb", "size": "15GB"}], allow_destroy=[first.uuid])
+    layout = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert [one["name"] for one in layout["partitions"]] == [second.uuid, "sdb-part1"]
+    assert second.name == "sdb-part1"
+    assert not maas.storage(mode="exact", **layout)["changed"]
+    # Without the one that has the name, the other would have it.
+    maas.refused("sdb-part1 would mean another one", partitions=[absent("sdb-part1")])
+    maas.settle(partitions=[absent(first.uuid)])
+    assert told(maas) == ["PRECIOUSext4"]
+
+
+def test_what_was_made_by_another_name_is_not_removed_by_its_place(maas: Maas) -> None:
+    maas.storage(**TWO)
+    words: dict[str, Any] = {"partitions": [absent("sdb-part1")], "allow_destroy": ["sdb-part1"]}
+    said = maas.storage(**words)
+    assert not said["changed"]
+    assert "at sdb-part1 was made by another name" in said["warnings"][0]
+    assert not maas.storage(partitions=[A, absent("sdb-part1")], allow_destroy=["sdb-part1"])["changed"]
+    maas.refused("made it by another name", partitions=[{**A, "name": "sdb-part1", "size": "15GB"}])
+    anew: dict[str, Any] = {"partitions": [{**A, "size": "15GB"}, B], "allow_destroy": ["a"]}
+    maas.refused("sdb-part2 would mean another", **anew, filesystems=[{**USE_B, "device": "sdb-part2"}])
+    maas.settle(**anew, filesystems=[USE_A, USE_B])
+    assert told(maas) == ["PRECIOUSext4", "xfs"]
