@@ -38,7 +38,11 @@ def where(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str
             for volume in item.volumes or ():
                 found[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)
     if want.document.disks:
-        claimed = claims(want.document, items, lambda item, role: _disks(machine, made_of(machine, item, role)))
+        said = {id(item): node.place for node, item in items.items()}
+        claimed = claims(
+            want.document, items, lambda item, role: _disks(machine, made_of(machine, item, role, want, said[id(item)]))
+        )
+        claimed.update(_tagged(machine, want, items))
         found.update(choose(want.document.disks, candidates(machine), claimed))
     return found
 
@@ -68,30 +72,65 @@ def _disks(machine: Machine, keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(machine.devices[key].disk or key for key in keys)
 
 
-def made_of(machine: Machine, item: Any, what: str) -> tuple[str, ...]:
-    """The devices that an item consists of already; of a bcache, one or (``what``: cache) the other."""
+def _tagged(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str, tuple[str, ...]]:
+    """The disks that have the tags already that a name of disks is to have which no item is made of."""
+    used = {reference.text.partition("[")[0] for node in items for reference in node.references}
+    names = {disks.name for disks in want.document.disks} - used
+    return {
+        text: tuple(
+            disk.key for disk in machine.devices.values() if disk.kind == DISK and sorted(disk.tags) == sorted(tags)
+        )
+        for text, tags in want.tags
+        if text.partition("[")[0] in names
+    }
+
+
+def made_of(machine: Machine, item: Any, what: str, want: Wanted, place: str) -> tuple[str, ...]:
+    """The devices that an item consists of already; of a bcache, one or (``what``: cache) the other.
+
+    ``place`` is where the item stands, by which ``want`` has its former name and its UUID.
+    """
+    old = want.renames.get(place, "")
     if isinstance(item, Partition):
         there = partition.find_item(machine, item)
         return (there.disk,) if there else ()
     if isinstance(item, Raid):
-        array = raid.find(machine, item.name)
+        array = raid.meant(machine, item, old)
         return array.members + array.spares if array else ()
     if isinstance(item, Bcache):
-        cached = bcache.find(machine, item.name)
+        cached = bcache.find(machine, item.name) or bcache.find(machine, old)
         if what == "cache":
             return _cache_of(machine, cached.cache_set) if cached else _idle(machine)
         return (cached.backing,) if cached else ()
     if isinstance(item, CacheSet):
         return _idle(machine)
     if isinstance(item, Drive):
-        group = drive.find(machine, item.name)
+        group = drive.find(machine, item.name) or drive.find(machine, old)
         return group.devices if group else ()
     if isinstance(item, Datastore):
-        store = datastore.find(machine, item.name)
+        store = datastore.find(machine, item.name) or datastore.find(machine, old)
         return store.devices if store else ()
     point = item.use.mount_point if isinstance(item, OnDevice) else None
     mounted = machine.mounted(point) if point else None
+    if mounted is None and place in want.uuids:
+        known = [one for one in machine.devices.values() if one.filesystem and one.filesystem.uuid == want.uuids[place]]
+        mounted = known[0] if known else None
     return (mounted.key,) if mounted else ()
+
+
+def former(machine: Machine, want: Wanted) -> dict[str, str]:
+    """The devices that RAIDs and bcaches make, by the names that a document gives them, where these are other ones."""
+    found: dict[str, str] = {}
+    for section, meant in (("raids", raid.meant), ("bcaches", _cached)):
+        for item in want.document.sections.get(section, ()):
+            there = meant(machine, item, want.renames.get(f"{section}: {item.name}", ""))
+            if there and there.name != item.name and item.state != "absent":
+                found[item.name] = there.device
+    return found
+
+
+def _cached(machine: Machine, item: Any, old: str) -> Any:
+    return bcache.find(machine, item.name) or bcache.find(machine, old)
 
 
 def _cache_of(machine: Machine, number: str) -> tuple[str, ...]:

@@ -24,13 +24,20 @@ def find(machine: Machine, name: str) -> Array | None:
 
 
 def plan(machine: Machine, want: Raid, allow: bool, renamed_from: str = "") -> Plan:
-    there = find(machine, want.name)
     if want.state == "absent":
-        return _absent(machine, want, there, allow)
-    there = there or (find(machine, renamed_from) if renamed_from else None) or _by_uuid(machine, want)
+        return _absent(machine, want, find(machine, want.name), allow)
+    there = meant(machine, want, renamed_from)
     if there is None:
         return _create(machine, want, allow)
     return _change(machine, want, there, allow)
+
+
+def meant(machine: Machine, want: Raid, renamed_from: str = "") -> Array | None:
+    """The array of its name, of its former one, or of its UUID."""
+    found = find(machine, want.name)
+    if found or want.state == "absent":
+        return found
+    return (find(machine, renamed_from) if renamed_from else None) or _by_uuid(machine, want)
 
 
 def _by_uuid(machine: Machine, want: Raid) -> Array | None:

@@ -15,6 +15,7 @@ from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
 from . import cache_set
+from .names import former
 from .filesystem import dump as dump_use
 from .stand_in import stand_ins
 from .state import BCACHE, DATASTORE, DISK, LEFTOVER, PARTITION, RAID, VOLUME, Device, Group, Machine
@@ -50,8 +51,11 @@ def others(
     ``base`` are devices that it stands on, and so names with them.
     """
     sections: Mapping[str, Any] = want.document.sections
+    known = former(machine, want)
+    where = {name: tuple(known.get(key, key) for key in keys) for name, keys in where.items()}
     named = {(section, item.name) for section, items in sections.items() for item in items}
     named |= {(key.partition(":")[0], old) for key, old in want.renames.items() if "/" not in key.partition(": ")[2]}
+    named |= {("raids", one.name) for one in machine.raids if one.device in known.values()}
     used = {
         device.key
         for item in sections.get("filesystems", ())

@@ -320,6 +320,8 @@ def _check(parsed: Document, wanted: Wanted) -> None:
                     "MAAS takes each name once in a machine"
                 )
             names[volume.name] = item.name
+    _check_renames(parsed, wanted)
+    _check_chosen(parsed, wanted)
     for disks in parsed.disks:
         for device, tags in wanted.tags:
             lost = [tag for tag in _chosen_by(disks) if tag not in tags]
@@ -328,6 +330,39 @@ def _check(parsed: Document, wanted: Wanted) -> None:
                     f"tags: {device}: {disks.name} is chosen by the tag {lost[0]}, which it would lose; a second run "
                     "would not find it. Say that tag too"
                 )
+
+
+def _check_renames(parsed: Document, wanted: Wanted) -> None:
+    """Raises StorageError where a former name is another item's: which of them is meant would depend on the order."""
+    named = {f"{section}: {item.name}" for section, items in parsed.sections.items() for item in items}
+    named |= {
+        f"drives: {item.name}/{volume.name}"
+        for item in parsed.sections.get("drives", ())
+        for volume in getattr(item, "volumes", None) or ()
+    }
+    named |= {f"drives: {one.name}" for one in wanted.gone}
+    for place, old in wanted.renames.items():
+        section, _colon, name = place.partition(": ")
+        drive_name, slash, _volume = name.partition("/")
+        former = f"{section}: {drive_name}/{old}" if slash else f"{section}: {old}"
+        if former in named and former != place:
+            raise StorageError(
+                f"{place}: renamed_from is {old}, and the document has {former} too; rename in a task of its own first"
+            )
+
+
+def _check_chosen(parsed: Document, wanted: Wanted) -> None:
+    """Raises StorageError for a filesystem that a second run would not find on the disk that the first one chose."""
+    chosen = {disks.name for disks in parsed.disks if not disks.named}
+    for item in parsed.sections.get("filesystems", ()):
+        if not isinstance(item, OnDevice) or item.state == "absent" or item.device.partition("[")[0] not in chosen:
+            continue
+        place = f"filesystems: {item.name}"
+        if not item.use.mount_point and place not in wanted.uuids:
+            raise StorageError(
+                f"{place}: on a disk that `disks` chooses, a filesystem is known by its mount point or its uuid, and "
+                "neither is said; a second run would choose another disk. Say one of them, or name the disk"
+            )
 
 
 def _chosen_by(disks: disk.Disks) -> tuple[str, ...]:

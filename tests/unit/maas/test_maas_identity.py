@@ -8,6 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import pytest
+
 from .region import Maas
 from .test_maas_layout import outline
 
@@ -137,3 +139,86 @@ def test_what_was_made_by_another_name_is_not_removed_by_its_place(maas: Maas) -
     maas.refused("sdb-part2 would mean another", **anew, filesystems=[{**USE_B, "device": "sdb-part2"}])
     maas.settle(**anew, filesystems=[USE_A, USE_B])
     assert told(maas) == ["PRECIOUSext4", "xfs"]
+
+
+# What disks were chosen for
+
+
+SLOW: dict[str, Any] = {"disks": [{"name": "slow", "tags": ["rotary"], "count": 2}]}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [{"type": "ext4"}, {"type": "swap"}, {"type": "xfs", "mount_point": ""}],
+)
+def test_a_filesystem_that_a_second_run_would_not_find(maas: Maas, use: dict[str, str]) -> None:
+    words: dict[str, Any] = {**SLOW, "filesystems": [{"device": "slow[0]", **use}]}
+    maas.refused("a filesystem is known by its mount point or its uuid", **words)
+    blank = {**words, "base_layout": "blank", "allow_destroy": ["base_layout"]}
+    maas.refused("a filesystem is known by its mount point or its uuid", **blank)
+    maas.settle(**SLOW, filesystems=[{"device": "slow[0]", **use, "uuid": str(uuid.uuid4())}])
+    maas.storage(filesystems=[{"device": "sdb", "state": "absent"}], allow_destroy=["sdb"])
+    maas.settle(disks=[{"name": "one", "serial": "NODE1-SDC"}], filesystems=[{"device": "one", **use}])
+
+
+def test_tags_stay_with_the_disks_that_have_them(maas: Maas) -> None:
+    words: dict[str, Any] = {**SLOW, "tags": [{"device": "slow[0]", "tags": ["rotary", "mine"]}]}
+    maas.settle(**words)
+    maas.storage(filesystems=[{"device": "sdb", "type": "xfs"}])
+    assert not maas.storage(**words)["changed"]
+
+
+@pytest.mark.parametrize("level", ["0", "1"])
+def test_a_renamed_array_stays_on_the_disks_chosen_for_it(maas: Maas, level: str) -> None:
+    use = {"type": "xfs", "mount_point": "/p"}
+    array: dict[str, Any] = {"level": level, "devices": ["slow"]}
+    maas.storage(**SLOW, raids=[{"name": "md0", **array}], filesystems=[{"device": "md0", **use}])
+    words: dict[str, Any] = {**SLOW, "raids": [{"name": "md1", "renamed_from": "md0", **array}]}
+    assert outline(maas.settle(**words)) == ["rename raid md1"]
+    known = maas.info(machines=["node1"])["machines"][0]["ids"]["raids"][0]["uuid"]
+    words = {**SLOW, "raids": [{"name": "md2", "uuid": known, **array}], "filesystems": [{"device": "md2", **use}]}
+    assert outline(maas.settle(**words, mode="exact")) == ["rename raid md2"]
+
+
+def test_a_renamed_group_or_bcache_stays_on_the_disks_chosen_for_it(maas: Maas) -> None:
+    maas.storage(**SLOW, drives=[{"name": "d", "devices": ["slow"]}])
+    drives = [{"name": "e", "renamed_from": "d", "devices": ["slow"]}]
+    assert outline(maas.settle(**SLOW, drives=drives)) == ["rename drive e"]
+    over = {"backing_device": "slow[0]", "cache_device": "nvme0n1"}
+    maas.storage(**SLOW, bcaches=[{"name": "b", **over}])
+    bcaches = [{"name": "c", "renamed_from": "b", **over}]
+    assert outline(maas.settle(**SLOW, bcaches=bcaches)) == ["change bcache c"]
+
+
+# Names that are passed on
+
+
+def test_exact_knows_a_raid_by_its_uuid_and_by_its_former_name(maas: Maas) -> None:
+    use = {"type": "xfs", "label": "PRECIOUS", "mount_point": "/srv"}
+    array = {"level": "1", "devices": ["sdb", "sdc"]}
+    maas.storage(raids=[{"name": "md0", **array}], filesystems=[{"device": "md0", **use}])
+    known = maas.info(machines=["node1"])["machines"][0]["ids"]["raids"][0]["uuid"]
+
+    def words(name: str, **more: str) -> dict[str, Any]:
+        return {"raids": [{"name": name, **array, **more}], "filesystems": [{"device": name, **use}]}
+
+    # As the former refusal advised.
+    allowed = {"mode": "exact", "allow_destroy": ["md0", "new"]}
+    assert outline(maas.settle(**words("new", uuid=known), **allowed)) == ["rename raid new"]
+    assert outline(maas.settle(**words("md1", renamed_from="new"), mode="exact")) == ["rename raid md1"]
+    blank = {"base_layout": "blank", "allow_destroy": ["base_layout"]}
+    assert outline(maas.settle(**words("md2", uuid=known), **blank)) == ["rename raid md2"]
+    assert outline(maas.settle(**words("md3", renamed_from="md2"), **blank)) == ["rename raid md3"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"raids": [{"name": "md0", "level": "1", "devices": ["sdd", "sde"]}, {"name": "md1", "renamed_from": "md0"}]},
+        {"raids": [{"name": "md1", "renamed_from": "md0"}, {"name": "md0", "state": "absent"}]},
+        {"drives": [{"name": "d", "devices": ["sdc"]}, {"name": "e", "renamed_from": "d"}]},
+        {"drives": [{"name": "d", "volumes": [{"name": "a", "size": "1GB"}, {"name": "b", "renamed_from": "a"}]}]},
+    ],
+)
+def test_a_name_that_is_passed_on_in_one_task(maas: Maas, words: dict[str, Any]) -> None:
+    maas.refused("renamed_from is .*, and the document has .* too; rename in a task of its own first", **words)
