@@ -23,6 +23,8 @@ _OURS = "# Made by strata.storage.maas_layout_script."
 #: Scripts with this tag run only where somebody names them.
 _NOT_BY_ITSELF = ("noauto",)
 _END = "END_OF_LAYOUT"
+#: MAAS tags a script by the hardware that it is for, this one with the first of these, and takes the others away.
+_NODE, _TAKEN = "node", ("destructive", "cpu", "memory", "storage", "network", "gpu")
 
 #: What each type of an entry has to have, and what it may have, as MAAS documents it.
 _ENTRIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -70,6 +72,11 @@ def parse(words: Mapping[str, Any]) -> Wanted:
     wrong = [tag for tag in tags or () if not tag or re.search(r"[\s,]", tag)]
     if wrong:
         raise StorageError(f"tags: {wrong[0]!r}: a tag is not empty, and has no white space and no comma")
+    taken = [tag for tag in tags or () if tag in _TAKEN]
+    if taken:
+        raise StorageError(
+            f"tags: {taken[0]}: MAAS takes this tag away from a script that writes a layout; leave it out"
+        )
     if layout is not None:
         check_layout(layout)
     return Wanted(name, layout, None if tags is None else tuple(tags), words["comment"], words["state"])
@@ -131,9 +138,9 @@ def plan(there: Script | None, want: Wanted) -> Plan:
         told.update(script=text, comment=want.comment)
         changed = changed._replace(text=text)
         what.append("another layout, as a new version")
-    if want.tags is not None and sorted(want.tags) != sorted(there.tags):
+    if want.tags is not None and {*want.tags, _NODE} != {*there.tags, _NODE}:
         told["tags"] = ",".join(want.tags)
-        changed = changed._replace(tags=want.tags)
+        changed = changed._replace(tags=_with_node(want.tags))
         what.append(f"tags {' '.join(want.tags) or 'none'}")
     if not told:
         return Plan((), there)
@@ -148,7 +155,11 @@ def _create(want: Wanted) -> Plan:
     text = body(want.name, want.layout)
     given = fields(name=want.name, type="commissioning", tags=",".join(tags), comment=want.comment, script=text)
     one = step("create", "script", want.name, f"tags {' '.join(tags) or 'none'}", Call("POST", "scripts/", given))
-    return Plan((one,), Script(want.name, _COMMISSIONING, text, tags))
+    return Plan((one,), Script(want.name, _COMMISSIONING, text, _with_node(tags)))
+
+
+def _with_node(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tags if _NODE in tags else (*tags, _NODE)
 
 
 def _absent(there: Script | None, want: Wanted) -> Plan:

@@ -19,6 +19,8 @@ from .request import Answer, Request
 
 _TYPES = {"commissioning": 0, "testing": 2, "release": 3}
 _TYPE_NAMES = {0: "Commissioning script", 2: "Testing script", 3: "Release script"}
+#: The label of the hardware type that a script has unless it says another one, and tags that it then cannot have.
+_NODE, _NOT_ITS_OWN = "node", ("destructive", "cpu", "memory", "storage", "network", "gpu")
 _METADATA = re.compile(r"# -+ Start MAAS 1\.0 script metadata -+\n(.*?)# -+ End MAAS 1\.0 script metadata", re.S)
 #: What a form and a script's own metadata may both say, and must then say alike.
 _OWN = ("name", "title", "description", "script_type")
@@ -131,6 +133,10 @@ def _save(request: Request, one: Script, given: dict[str, str]) -> Answer:
     one.timeout = given.get("timeout", one.timeout)
     if "tags" in given:
         one.tags = [tag.strip() for tag in given["tags"].split(",") if tag.strip()]
+    # As Script.save() of MAAS does; no script here is of another hardware type, or says that it is destructive.
+    one.tags = [tag for tag in one.tags if tag not in _NOT_ITS_OWN]
+    if _NODE not in one.tags:
+        one.tags.append(_NODE)
     return _told(one, False)
 
 

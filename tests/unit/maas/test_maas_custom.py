@@ -220,7 +220,7 @@ def test_a_script_is_uploaded_once_and_again_as_a_new_version(maas: Maas) -> Non
     planned = maas.script(check=True, layout=TWO_HALVES)
     assert writes(maas) == 0
     made = maas.script(layout=TWO_HALVES, comment="the first")
-    assert (planned["changed"], made["changed"], made["script"]["tags"]) == (True, True, ["noauto"])
+    assert (planned["changed"], made["changed"], made["script"]["tags"]) == (True, True, ["noauto", "node"])
     assert made["diff"]["after"] == maas.region.scripts[0].data
     again = maas.script(layout=TWO_HALVES, comment="something else")
     assert (again["changed"], again["plan"]) == (False, [])
@@ -228,9 +228,11 @@ def test_a_script_is_uploaded_once_and_again_as_a_new_version(maas: Maas) -> Non
     changed = maas.script(layout=other, comment="mounted")
     assert [one["comment"] for one in changed["script"]["versions"]] == ["mounted", "the first"]
     tagged = maas.script(tags=["fileserver"])
-    assert (tagged["changed"], tagged["script"]["tags"]) == (True, ["fileserver"])
+    assert (tagged["changed"], tagged["script"]["tags"]) == (True, ["fileserver", "node"])
     assert len(tagged["script"]["versions"]) == 2
+    # MAAS adds the tag of the hardware that the script is for.
     assert not maas.script(layout=other, tags=["fileserver"])["changed"]
+    assert not maas.script(layout=other, tags=["node", "fileserver"])["changed"]
     gone = maas.script(state="absent")
     assert gone["plan"][0]["destroys"] == ["script 45-own: 2 versions of it"]
     assert (gone["script"], maas.region.scripts) == (None, [])
@@ -253,6 +255,8 @@ def test_a_script_that_somebody_else_made_is_left_alone(maas: Maas) -> None:
         ({"name": "50-own"}, "begins with 41- to 49-"),
         ({}, "does not exist, and to create it, say also: layout"),
         ({"layout": TWO_HALVES, "tags": ["a b"]}, "'a b': a tag is not empty"),
+        ({"layout": TWO_HALVES, "tags": ["destructive"]}, "destructive: MAAS takes this tag away"),
+        ({"layout": TWO_HALVES, "tags": ["x", "storage"]}, "storage: MAAS takes this tag away"),
         ({"layout": {"layout": {}}}, "layout: mounts is missing; MAAS would refuse that"),
         ({"layout": {"layout": [], "mounts": {}}}, "layout: layout is no dictionary"),
         ({"layout": {"layout": {"a": {"type": "zpool"}}, "mounts": {}}}, "a: its type is 'zpool', and MAAS has disk"),

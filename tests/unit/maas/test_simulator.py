@@ -374,7 +374,7 @@ echo '{"layout": {"sda": {"type": "disk", "ptable": "gpt", "boot": true, "partit
 
 
 def test_a_layout_that_a_commissioning_script_tells(maas: Maas) -> None:
-    assert ask(maas, "POST", "scripts/", urlencode({"script": SCRIPT}))[1]["tags"] == ["noauto"]
+    assert ask(maas, "POST", "scripts/", urlencode({"script": SCRIPT}))[1]["tags"] == ["noauto", "node"]
     custom = ("POST", "machines/333333/?op=set_storage_layout", "storage_layout=custom")
     assert ask(maas, "POST", "machines/333333/?op=commission")[0] == 200
     assert ask(maas, *custom) == (
