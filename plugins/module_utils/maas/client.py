@@ -14,7 +14,7 @@ from http.client import HTTPException
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from ansible.module_utils.urls import Request, make_context
 
@@ -24,6 +24,7 @@ API = "api/2.0/"
 _ATTEMPTS = 4
 #: How long to wait at most, whatever Retry-After says.
 _LONGEST_PAUSE = 30
+_LONGEST_TIMEOUT = 86400
 _BUSY = (409, 503)
 #: Where a proxy before the region says that this did not answer.
 _UNAVAILABLE = (502, 503, 504)
@@ -57,11 +58,26 @@ class Client:
     def __init__(
         self, url: str, key: str, validate_certs: bool = True, ca_path: str | None = None, timeout: int = 30
     ) -> None:
-        parts = key.strip().split(":")
+        key = key.strip()
+        if not all("!" <= character <= "~" for character in key):
+            raise StorageError(
+                "api_key: an API key is one line of ASCII characters without white space, CONSUMER:TOKEN:SECRET; this "
+                "one has others"
+            )
+        parts = key.split(":")
         if len(parts) != 3 or not all(parts):
             raise StorageError("api_key: an API key has three parts, CONSUMER:TOKEN:SECRET")
         if not url.startswith(("http://", "https://")):
             raise StorageError(f"url: {url!r} is no http or https URL, such as https://maas.example.com/MAAS")
+        try:
+            split = urlsplit(url)
+            wrong = not split.hostname or bool(split.query or split.fragment) or split.port == 0
+        except ValueError:
+            wrong = True
+        if wrong:
+            raise StorageError(f"url: {url!r} is not the URL of a region, such as https://maas.example.com/MAAS")
+        if not 1 <= timeout <= _LONGEST_TIMEOUT:
+            raise StorageError(f"timeout: {timeout} is not between 1 and {_LONGEST_TIMEOUT} seconds")
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
         self._consumer, self._token, self._secret = parts

@@ -58,6 +58,8 @@ def _key(params: dict[str, Any]) -> str:
                 return file.read().strip()
         except OSError as error:
             raise StorageError(f"api_key_file: {path}: {error.strerror}") from None
+        except ValueError:
+            raise StorageError(f"api_key_file: {path}: it is no text in UTF-8") from None
     key = os.environ.get("MAAS_API_KEY", "")
     if not key:
         raise StorageError("api_key is not given, and neither is api_key_file; nor is MAAS_API_KEY set")
