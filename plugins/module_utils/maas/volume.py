@@ -70,11 +70,14 @@ def sized(
     left = whole - others - sum(wish.size for wish in wishes if not wish.rest)
     found: list[Wish] = []
     taken = others
-    for wish in wishes:
+    for number, wish in enumerate(wishes):
         size = wish.size
         if wish.rest:
             size, left = max(left, 0), 0
-        _check_room(machine, group, wish, size, whole - taken)
+        # Those after it that do not grow are not looked at themselves.
+        later = [one for one in wishes[number + 1 :] if not one.rest and one.now]
+        kept = sum(one.size for one in later if one.size <= machine.devices[one.now].size)
+        _check_room(machine, group, wish, size, whole - taken - kept)
         taken += size
         shrinks = bool(wish.now) and size < machine.devices[wish.now].size
         found.append(wish._replace(size=size, shrinks=shrinks))
