@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What partitions are known by. MAAS names them by their places, and counts anew whenever an earlier one is removed.
 
-So a partition is known by its UUID first: one that was made here has a UUID that is computed from its name. Only what no
-UUID tells goes by its place, and no plan may give a name that is said another meaning (``check_places``).
+So a partition is known by its UUID first: one that was made here has a UUID that is computed from its name. Others go
+by their places, and no plan may give a name that is said another meaning (``check_places``).
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.errors import StorageError
 from ..document.bcache import Bcache
-from ..document.disk import Candidate, choose
+from ..document.disk import Candidate, choose, matches
 from ..document.document import claims
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
@@ -38,6 +39,7 @@ def where(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str
             for volume in item.volumes or ():
                 found[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)
     if want.document.disks:
+        _check_one(machine, want)
         said = {id(item): node.place for node, item in items.items()}
         claimed = claims(
             want.document, items, lambda item, role: _disks(machine, made_of(machine, item, role, want, said[id(item)]))
@@ -45,6 +47,17 @@ def where(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str
         claimed.update(_tagged(machine, want, items))
         found.update(choose(want.document.disks, candidates(machine), claimed))
     return found
+
+
+def _check_one(machine: Machine, want: Wanted) -> None:
+    """Raises StorageError for an entry that says which disk it is, where two are so."""
+    for disks in want.document.disks:
+        found = [one.path for one in candidates(machine) if disks.named and matches(disks, one)]
+        if len(found) > 1:
+            raise StorageError(
+                f"disks {disks.name}: {machine.hostname} has several disks of that ({' and '.join(found)}); say the "
+                "disk by its name, instead of this entry"
+            )
 
 
 def candidates(machine: Machine) -> tuple[Candidate, ...]:
@@ -121,16 +134,17 @@ def made_of(machine: Machine, item: Any, what: str, want: Wanted, place: str) ->
 def former(machine: Machine, want: Wanted) -> dict[str, str]:
     """The devices that RAIDs and bcaches make, by the names that a document gives them, where these are other ones."""
     found: dict[str, str] = {}
-    for section, meant in (("raids", raid.meant), ("bcaches", _cached)):
+    for section in ("raids", "bcaches"):
         for item in want.document.sections.get(section, ()):
-            there = meant(machine, item, want.renames.get(f"{section}: {item.name}", ""))
+            old = want.renames.get(f"{section}: {item.name}", "")
+            there: Any = None
+            if isinstance(item, Raid):
+                there = raid.meant(machine, item, old)
+            elif isinstance(item, Bcache):
+                there = bcache.find(machine, item.name) or bcache.find(machine, old)
             if there and there.name != item.name and item.state != "absent":
                 found[item.name] = there.device
     return found
-
-
-def _cached(machine: Machine, item: Any, old: str) -> Any:
-    return bcache.find(machine, item.name) or bcache.find(machine, old)
 
 
 def _cache_of(machine: Machine, number: str) -> tuple[str, ...]:

@@ -127,7 +127,8 @@ def _anew(machine: Machine, want: Partition, disk: Device, there: Device, allow:
     check_unused(machine, there, f"partition {want.name} cannot be made anew: {how}")
     if is_foreign(machine, there, want.name):
         raise Refused(
-            f"partition {want.name}: {how}; a document made it by another name. Say that name, or its UUID ({there.uuid})"
+            f"partition {want.name}: {how}; a document made it by another name. Say that name, or its UUID "
+            f"({there.uuid})"
         )
     _check_said(want, there, size, bootable, how)
     if not allow:

@@ -211,12 +211,14 @@ class Machine(NamedTuple):
         return part.kind == PARTITION and part.disk == disk != "" and part.number <= _ESXI_LAST[layout]
 
     def find(self, text: str) -> Device | None:
-        """A device by its key, a partition by its UUID, or a disk by a path: udev makes several of one serial or WWN."""
+        """A device by its key, a partition by its UUID, a disk by a path: udev makes several of one serial or WWN."""
+        if not text:
+            return None
         if text in self.devices:
             return self.devices[text]
-        for disk in self.devices.values():
-            if disk.id_path == text:
-                return disk
+        known = [disk for disk in self.devices.values() if disk.id_path == text]
+        if known:
+            return self._only(known, text)
         for prefix in ("/dev/disk/by-dname/", "/dev/"):
             if text.startswith(prefix) and text[len(prefix) :] in self.devices:
                 return self.devices[text[len(prefix) :]]
@@ -229,10 +231,19 @@ class Machine(NamedTuple):
         wwn = _wwn(text)
         found = [one for one in disks if wwn and wwn == _wwn(one.id_path)]
         found = found or [one for one in disks if one.serial and text.endswith(f"_{one.serial}")]
-        return found[0] if len(found) == 1 else None
+        return self._only(found, text) if found else None
+
+    def _only(self, found: list[Device], text: str) -> Device:
+        """Raises StorageError where a path may mean several disks, which have one serial number or WWN."""
+        if len(found) > 1:
+            names = " and ".join(one.key for one in found)
+            raise StorageError(f"{text}: {self.hostname} has several disks of it ({names}); say the disk by its name")
+        return found[0]
 
     def device(self, text: str, what: str) -> Device:
         found = self.find(text)
+        if not text.strip():
+            raise StorageError(f"{what}: the name of a device is empty")
         if found is None:
             raise StorageError(f"{what}: {self.hostname} has no device {text}")
         return found

@@ -15,8 +15,8 @@ from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
 from . import cache_set
-from .names import former
 from .filesystem import dump as dump_use
+from .names import former
 from .stand_in import stand_ins
 from .state import BCACHE, DATASTORE, DISK, LEFTOVER, PARTITION, RAID, VOLUME, Device, Group, Machine
 from .words import CacheSet, Datastore, Special, Wanted
@@ -103,7 +103,8 @@ def others(
 def reference(machine: Machine, key: str) -> str:
     """How a document calls a device: a disk by what lasts, all else by its name."""
     device = machine.devices[key]
-    return device.id_path or key if device.kind == DISK else key
+    shared = [one for one in machine.devices.values() if one.id_path == device.id_path]
+    return device.id_path if device.kind == DISK and device.id_path and len(shared) == 1 else key
 
 
 def document(machine: Machine) -> dict[str, list[dict[str, Any]]]:

@@ -311,6 +311,7 @@ def _check(parsed: Document, wanted: Wanted) -> None:
     for item in parsed.sections.get("bcaches", ()):
         if isinstance(item, Bcache) and item.cache_device == "":
             raise StorageError(f"bcaches: {item.name}: cache_device is empty, and MAAS has no bcache without a cache")
+    _check_given(parsed, wanted)
     names: dict[str, str] = {}
     for item in parsed.sections.get("drives", ()):
         for volume in getattr(item, "volumes", None) or ():
@@ -330,6 +331,21 @@ def _check(parsed: Document, wanted: Wanted) -> None:
                     f"tags: {device}: {disks.name} is chosen by the tag {lost[0]}, which it would lose; a second run "
                     "would not find it. Say that tag too"
                 )
+
+
+def _check_given(parsed: Document, wanted: Wanted) -> None:
+    """Raises StorageError for an empty name of a device: what a template left so is meant by nobody."""
+    given: list[tuple[str, Any]] = [("boot_disk", wanted.boot_disk), ("root_device", wanted.root_device)]
+    given += [("tags: device", device) for device, _tags in wanted.tags]
+    for section, items in parsed.sections.items():
+        for item in items:
+            for option in ("device", "backing_device", "cache_device", "devices", "spare_devices"):
+                value = getattr(item, option, None)
+                for text in value if isinstance(value, tuple) else (value,):
+                    given.append((f"{section}: {item.name}: {option}", text))
+    for place, text in given:
+        if text is not None and not str(text).strip():
+            raise StorageError(f"{place}: the name of a device is empty")
 
 
 def _check_renames(parsed: Document, wanted: Wanted) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What names mean, from one run to the next: MAAS counts partitions anew, and other names may be passed on or shared."""
+"""What names mean, from one run to the next: MAAS counts partitions anew, and names may be passed on or shared."""
 
 from __future__ import annotations
 
