@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan
+from ..document.partition import Partition
 from ..document.sizes import show_size
 from .actions import Call, fields, step
+from .identity import is_uuid
 from .stand_in import other_boot_disk
-from .state import DISK, Device, Machine
+from .state import DISK, PARTITION, Device, Filesystem, Machine
 from .words import Wanted
 
 #: What the root filesystem of a layout is on.
@@ -20,6 +24,8 @@ _POINTS = ("/", "/boot", "/boot/efi")
 #: What ESXi needs of a boot disk, in bytes.
 _ESXI_NEEDS = {"vmfs6": 10 << 30, "vmfs7": 32 << 30}
 _SSD = "ssd"
+#: How the names begin of what layouts make beside partitions.
+_NAMES = ("vgroot", "bcache0", "datastore1")
 
 
 def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) -> Plan:
@@ -58,6 +64,32 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) ->
     if want.document.sections or want.special or want.tags or want.gone:
         more = f"{machine.hostname}: what else is wanted is planned on base layout {name}"
     return Plan(steps, first.after, in_progress=(more,))
+
+
+def taken(machine: Machine, want: Wanted) -> Machine:
+    """A blank machine with its disks taken that the layout makes its root and its boot partitions on."""
+    if want.base_layout not in _ROOT_ON:
+        return machine
+    root = machine.find(want.root_device or machine.boot_disk)
+    for disk in {one.key: one for one in (machine.find(machine.boot_disk), root) if one}.values():
+        held = Filesystem("ext4", mount_point="/") if disk == root else Filesystem("fat32")
+        key = f"base layout {want.base_layout} on {disk.key}"
+        machine = machine.with_device(Device(key, "", PARTITION, machine.free(disk), held, disk=disk.key, number=1))
+    return machine
+
+
+def may_make(name: str) -> bool:
+    """Whether a layout may make a device of that name."""
+    return "-part" in name or is_uuid(name) or name.rpartition("/dev/")[2].startswith(_NAMES)
+
+
+def makes(machine: Machine, item: Any) -> bool:
+    """Whether an item may be one that a layout makes."""
+    if isinstance(item, Partition):
+        disk = machine.find(item.device)
+        own = disk is not None and any(part.key.startswith("base layout ") for part in machine.partitions(disk.key))
+        return own and may_make(item.name)
+    return str(item.name).startswith(_NAMES)
 
 
 def _first(machine: Machine, boot: Device | None) -> Plan:

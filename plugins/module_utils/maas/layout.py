@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
@@ -41,6 +41,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     warnings = (*permits.warnings(machine, _uses(want)), *_not_meant(machine, items))
     whole = base.plan(machine, want, allow, _is_blank(machine, want, items))
     if whole.in_progress:
+        _check_on_layout(base.taken(whole.after, want), want, items, known, allow)
         return permits.checked_state(machine, whole)
     whole = whole._replace(after=_asked(whole.after, items))
     _check_foreign(whole.after, items)
@@ -66,6 +67,54 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     whole = both(whole, notes.settled(whole.after))
     check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
     return permits.checked_state(machine, whole)._replace(warnings=warnings)
+
+
+def _check_on_layout(
+    machine: Machine, want: Wanted, items: Mapping[Node, Any], known: Mapping[str, Node], allow: tuple[str, ...]
+) -> None:
+    """Raise before a base layout wipes the ``machine`` what would be raised once it has.
+
+    That is all but what is about the layout's own devices, which are not there yet.
+    """
+    where = places(machine, want, items)
+    _check_foreign(machine, items)
+    _check_allowed(machine, [], items, allow, want)
+
+    def known_as(text: str, _role: str) -> str:
+        return getattr(machine.find(text), "key", text)
+
+    ordered = _ordered(items, known)
+    check_once(tuple(ordered), items, where, known_as)
+    check_mounts(items, where, known_as)
+    coming: dict[Node, Any] = {}
+    for node in ordered:
+        item = items[node]
+        if item.state == "absent":
+            continue
+        others = [known.get(reference.text.partition("[")[0]) for reference in node.references]
+        if not others or base.makes(machine, item) or any(one in items and one not in coming for one in others):
+            continue
+        texts = [
+            text
+            for reference, other in zip(node.references, others)
+            if other not in coming
+            for text in resolve(reference.text, where)
+        ]
+        there = [_is_there(machine, text, node.place) for text in texts]
+        if all(there):
+            coming[node] = bound(node.section, item, where)
+    _made(Plan((), machine), want, coming, known, allow)
+    for text, _tags in want.tags:
+        for key in resolve(text, where):
+            _is_there(machine, key, "tags", [*known, *where])
+
+
+def _is_there(machine: Machine, text: str, what: str, made: Collection[str] = ()) -> bool:
+    """Whether a device is there without the layout. Raises StorageError where no layout makes one of that name."""
+    if text in made or base.may_make(text):
+        return False
+    machine.device(text, what)
+    return True
 
 
 def _with_keys(machine: Machine, allow: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known, and refused, before the first request that changes something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .region import Failed, Maas, add_machine
+from .test_maas_layout import outline
+
+PRECIOUS = {"type": "xfs", "label": "PRECIOUS", "mount_point": "/srv"}
+
+
+# Names of devices
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"raids": [{"name": "md0", "level": "1", "devices": ["", "sdc"]}]},
+        {"raids": [{"name": "md0", "level": "1", "devices": ["sdb", "sdc"], "spare_devices": [""]}]},
+        {"tags": [{"device": "", "tags": ["x"]}]},
+        {"base_layout": "flat", "root_device": ""},
+        {"boot_disk": ""},
+        {"cache_sets": [{"cache_device": ""}]},
+        {"partitions": [{"name": "p", "device": ""}]},
+        {"drives": [{"name": "d", "devices": [""]}]},
+        {"datastores": [{"name": "d", "devices": [""]}]},
+        {"bcaches": [{"name": "b", "backing_device": "", "cache_device": "sdc"}]},
+        {"bcaches": [{"name": "b", "backing_device": "sdb", "cache_device": ""}]},
+        {"filesystems": [{"device": "", "type": "xfs"}]},
+    ],
+)
+def test_an_empty_name_is_no_device(maas: Maas, words: dict[str, Any], empty: str) -> None:
+    """Disks without a serial number have an empty path, and so has all that is no disk."""
+    for device in maas.machine.devices:
+        device.id_path = ""
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [filled(one) for one in value]
+        return empty if value == "" else value
+
+    maas.refused("empty", **filled(words))
+
+
+def test_two_disks_of_one_serial_number(maas: Maas) -> None:
+    path = "/dev/disk/by-id/ata-ACME_SAME"
+    for name in ("sdb", "sdc"):
+        disk = maas.machine.device(name)
+        disk.serial, disk.id_path = "SAME", path
+    maas.storage(filesystems=[{"device": "sdc", **PRECIOUS}])
+    for text in (path, "/dev/disk/by-id/scsi-SACME_SAME"):
+        words = {"filesystems": [{"device": text, "type": "ext4", "mount_point": "/other"}]}
+        maas.refused(r"has several disks of it \(sdb and sdc\); say the disk by its name", **words)
+    one = {"disks": [{"name": "one", "serial": "SAME"}], "filesystems": [{"device": "one", "type": "ext4"}]}
+    maas.refused(r"disks one: node1 has several disks of that \(sdb and sdc\)", **one)
+    layout = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert [item["device"] for item in layout["filesystems"]] == ["sdc"]
+    assert not maas.storage(mode="exact", **layout)["changed"]
+
+
+# The connection
+
+
+@pytest.mark.parametrize("key", ["a:b:c\nX", "a:b:c d", "a:b:c\u20ac", "a\r:b:c", "consumer:t:hidden\n# of the robot"])
+def test_a_key_of_several_lines_is_never_told(maas: Maas, tmp_path: Path, key: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(key + "\n")
+    for words in ({"api_key": key}, {"api_key": None, "api_key_file": str(file)}):
+        for run in (maas.storage, maas.info, lambda **more: maas.script(state="absent", **more)):
+            with pytest.raises(Failed, match="api_key: an API key is one line of ASCII") as failed:
+                run(**words)
+            assert not {"hidden", "c\nX", "oauth"} & {*str(failed.value).split()}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"timeout": -1}, "timeout: -1 is not between"),
+        ({"timeout": 0}, "timeout: 0 is not between"),
+        ({"timeout": 10**10}, "timeout: 10000000000 is not between"),
+        ({"url": "http://[::1"}, "is not the URL of a region"),
+        ({"url": "http://region/MAAS?x=y"}, "is not the URL of a region"),
+        ({"url": "http:///MAAS"}, "is not the URL of a region"),
+    ],
+)
+def test_options_of_the_connection(maas: Maas, words: dict[str, Any], said: str) -> None:
+    maas.refused(said, boot_disk="sda", **words)
+
+
+def test_a_key_file_that_is_no_text(maas: Maas, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(b"a:b:\xff\xfe")
+    maas.refused("api_key_file: .*: it is no text", boot_disk="sda", api_key=None, api_key_file=str(file))
+
+
+# Volumes
+
+
+def test_volumes_that_are_larger_than_their_group_together(maas: Maas) -> None:
+    def drive(*volumes: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {"drives": [{"name": "d", "devices": ["sdb"], "volumes": list(volumes)}], **more}
+
+    maas.storage(**drive({"name": "a", "size": "50%"}, {"name": "b"}))
+    raid = {"raids": [{"name": "md0", "level": "1", "devices": ["sdc", "sdd"]}]}
+    # The region has the extents of 233 GiB for a, and b keeps what it has.
+    maas.refused(
+        "volume d/a: .* is wanted, and drive d has room for", **drive({"name": "a", "size": "60%"}, {"name": "b"})
+    )
+    maas.refused(
+        "volume d/c: .* is wanted, and drive d has 0 B left",
+        **drive({"name": "c", "size": "1GB"}, {"name": "b"}, **raid),
+    )
+    maas.settle(**drive({"name": "a", "size": "60%"}, {"name": "b", "size": "40%"}))
+    maas.settle(**drive({"name": "a", "size": "70%"}, {"name": "b", "size": "100%"}))
+
+
+# A base layout
+
+
+FLAT: dict[str, Any] = {"base_layout": "flat", "allow_destroy": ["base_layout"]}
+
+
+@pytest.mark.parametrize("layout", ["flat", "lvm", "bcache"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"raids": [{"name": "md0", "level": "1", "devices": ["sdb", "sdz"]}]}, "has no device sdz"),
+        ({"raids": [{"name": "sdb", "level": "1", "devices": ["sdb", "sdc"]}]}, "there is a disk of that name"),
+        ({"raids": [{"name": "a b", "level": "1", "devices": ["sdb", "sdc"]}]}, "a name holds letters"),
+        ({"raids": [{"name": "md0", "level": "5", "devices": ["sdb", "sdc"]}]}, "needs at least 3 devices"),
+        ({"raids": [{"name": "md0", "level": "1", "devices": ["sda", "sdc"]}]}, "sda: refused as a member of md0"),
+        ({"tags": [{"device": "sdz", "tags": ["x"]}]}, "has no device sdz"),
+        (
+            {"disks": [{"name": "n", "tags": ["ssd"], "count": 9}], "raids": [{"name": "md0", "devices": ["n"]}]},
+            "9 wanted, and 3 match",
+        ),
+        ({"filesystems": [{"device": "sdc", "type": "xfs", "mount_point": "/"}]}, "sdc: / is where base layout"),
+        ({"drives": [{"name": "d", "devices": ["sdb"], "volumes": [{"name": "v", "size": "9TB"}]}]}, "volume d/v"),
+        ({"partitions": [{"name": "own", "device": "sda", "size": "1GB"}]}, "sda has 0 B left"),
+        ({"raids": [{"name": "md0", "state": "absent"}], "allow_destroy": ["base_layout", "mdo"]}, "mdo is no item"),
+    ],
+)
+def test_a_document_that_no_base_layout_can_have(maas: Maas, layout: str, words: dict[str, Any], said: str) -> None:
+    maas.storage(filesystems=[{"device": "sdb", **PRECIOUS}])
+    maas.refused(said, **{**FLAT, "base_layout": layout, **words})
+
+
+def test_no_machine_is_wiped_where_one_cannot_have_the_document(maas: Maas) -> None:
+    add_machine(maas.region, "node2", slow=1)
+    both: dict[str, Any] = {"machine": None, "machines": ["node1", "node2"]}
+    maas.storage(**both, filesystems=[{"device": "sdb", **PRECIOUS}])
+    raids = [{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}]
+    maas.refused("node2.maas: .*node2 has no device sdc", **both, **FLAT, raids=raids)
+
+
+@pytest.mark.parametrize("layout", ["flat", "lvm", "bcache", "vmfs6"])
+def test_what_a_base_layout_makes_is_named_with_it(maas: Maas, layout: str) -> None:
+    maas.storage(boot_disk="nvme0n1")
+    words: dict[str, Any] = {
+        **FLAT,
+        "base_layout": layout,
+        "raids": [{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}],
+    }
+    words["filesystems"] = [{"device": "md0", **PRECIOUS}]
+    if layout != "vmfs6":
+        words["filesystems"].append({"device": "nvme0n1-part1", "type": "fat32", "mount_point": "/boot/efi"})
+    if layout == "lvm":
+        words["drives"] = [{"name": "vgroot", "volumes": [{"name": "lvroot", "mount_point": "/"}]}]
+    if layout == "bcache":
+        words["bcaches"] = [{"name": "bcache0", "cache_mode": "writeback"}]
+    done = maas.storage(**words)
+    assert outline(done)[0] == f"apply base layout {layout}"
+    assert not maas.storage(**words)["changed"]
