@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.plan import Step, placeholder
@@ -46,6 +47,26 @@ class Unchanged(NamedTuple):
 
     def __str__(self) -> str:
         return f"check that {self.name} is what it was"
+
+
+class AllUnchanged(NamedTuple):
+    """Make sure that nobody took any device of a machine meanwhile. ``used`` is what ``in_use`` tells of it."""
+
+    path: str
+    used: tuple[str, ...]
+    name: str
+
+    def __str__(self) -> str:
+        return f"check that {self.name} is what it was"
+
+
+def in_use(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the region says of all that a machine has, in an order of its own."""
+    found = []
+    for one in told["blockdevice_set"]:
+        found.append(f"device {one['id']}: {one['used_for']}")
+        found += [f"partition {part['id']}: {part['used_for']}" for part in one["partitions"]]
+    return tuple(sorted(found))
 
 
 def future(machine: Machine, kind: str, name: str) -> str:

@@ -11,11 +11,11 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan
 from ..document.partition import Partition
 from ..document.sizes import show_size
-from .actions import Call, fields, step
+from .actions import AllUnchanged, Call, fields, step
 from .identity import is_uuid
 from .stand_in import other_boot_disk
 from .state import DISK, PARTITION, Device, Filesystem, Machine
-from .words import Wanted
+from .words import Datastore, Wanted
 
 #: What the root filesystem of a layout is on.
 _ROOT_ON = {"flat": "partition", "lvm": "volume", "bcache": "bcache"}
@@ -57,7 +57,13 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) ->
     )
     detail = "on blank disks" + (f", its root on {root.key}" if root else "")
     lost = tuple(f"{key}: its storage configuration" for key in found)
-    steps = (*first.steps, step("apply", "base layout", name, detail, call, destroys=lost))
+    used = (
+        f"{'partition' if one.kind == PARTITION else 'device'} {one.id}: {one.used_for}"
+        for one in machine.devices.values()
+        if not one.planned
+    )
+    same = AllUnchanged(f"machines/{machine.system_id}/", tuple(sorted(used)), machine.hostname)
+    steps = (*first.steps, step("apply", "base layout", name, detail, call, claims=(same,), destroys=lost))
     if name == "blank":
         return Plan(steps, first.after)
     more = f"{machine.hostname}: base layout {name}"
@@ -89,7 +95,8 @@ def makes(machine: Machine, item: Any) -> bool:
         disk = machine.find(item.device)
         own = disk is not None and any(part.key.startswith("base layout ") for part in machine.partitions(disk.key))
         return own and may_make(item.name)
-    return str(item.name).startswith(_NAMES)
+    # A datastore needs what a layout of ESXi makes.
+    return isinstance(item, Datastore) or str(item.name).startswith(_NAMES)
 
 
 def _first(machine: Machine, boot: Device | None) -> Plan:
@@ -108,10 +115,13 @@ def _disk(machine: Machine, text: str | None, option: str) -> Device | None:
     return disk
 
 
-def check_boot_disk(machine: Machine, want: Wanted) -> None:
-    """Raises Refused where the boot disk is in use as a whole, once all else is planned that might let go of it."""
+def check_boot_disk(machine: Machine, want: Wanted, former: str) -> None:
+    """Raises Refused where a new boot disk is in use as a whole, once all else is planned that might let go of it.
+
+    ``former`` is the one that the machine had: what it is in use for is nothing that this task does.
+    """
     disk = _disk(machine, want.boot_disk, "boot_disk")
-    if disk and (disk.filesystem or disk.member):
+    if disk and disk.key != former and (disk.filesystem or disk.member):
         held = disk.user or "a filesystem"
         raise Refused(
             f"boot_disk: {disk.key} is in use as a whole ({held}); a boot disk has partitions. Choose another"

@@ -143,7 +143,7 @@ def _mount(machine: Machine, device: Device, mount: tuple[str, str] | None, step
             calls = (Call("POST", at(machine, device), target, op="mount"),)
     if device.remount:
         calls += (tag(machine, device, remount_tag(device.remount), "remove_tag"),)
-    one = step(verb, "filesystem", device.key, what, *calls)
+    one = step(verb, "filesystem", device.key, what, *calls, claims=unchanged(machine, device))
     return (*steps, one), machine.with_device(device._replace(filesystem=after, used_for="", remount=None))
 
 

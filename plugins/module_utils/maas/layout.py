@@ -62,7 +62,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     whole, waiting = _removed(whole, want, waiting)
     if waiting:
         _plan_going(whole.after, want, waiting[0])
-    base.check_boot_disk(whole.after, want)
+    base.check_boot_disk(whole.after, want, machine.boot_disk)
     whole = _tags(whole, want, where)
     whole = both(whole, notes.settled(whole.after))
     check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
