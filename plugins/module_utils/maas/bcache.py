@@ -90,6 +90,11 @@ def _change(machine: Machine, want: Bcache, there: Cached, allow: bool, uuid: st
     if want.backing_device:
         backing = _backing(machine, want, want.backing_device, (there.backing,))
         if backing.key != there.backing:
+            if backing.key == machine.boot_disk:
+                raise Refused(
+                    f"{backing.key}: refused as the backing device of bcache {want.name}: it is the boot disk. Make a "
+                    "partition on it"
+                )
             _check_held(machine, want, there, backing, allow)
             more, machine = take(machine, backing, f"the backing device of bcache {want.name}", allow)
             steps += more
@@ -131,7 +136,7 @@ def _check_held(machine: Machine, want: Bcache, there: Cached, backing: Device, 
 
 def _absent(machine: Machine, want: Bcache, there: Cached | None, allow: bool) -> Plan:
     if there is None:
-        return _idle(machine, want)
+        return Plan((), machine)
     device, what = machine.devices[there.device], f"bcache {want.name} cannot be removed"
     check_unused(machine, device, what)
     notes, machine = will_leave(machine, there)
@@ -152,12 +157,3 @@ def _absent(machine: Machine, want: Bcache, there: Cached | None, allow: bool) -
     rest, machine = dropped(machine, (there.backing,))
     more, machine = drop_unused(machine, there.cache_set)
     return Plan((one, *rest, *more), machine)
-
-
-def _idle(machine: Machine, want: Bcache) -> Plan:
-    """The cache set that was made for it goes too, where a task was cut off before the bcache was made."""
-    device = machine.find(want.cache_device) if want.cache_device else None
-    for one in machine.cache_sets:
-        if device and place(machine, device, (one.device,)).key == one.device:
-            return Plan(*drop_unused(machine, one.id))
-    return Plan((), machine)

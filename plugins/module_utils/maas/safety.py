@@ -11,7 +11,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Step
 from ..document.sizes import show_size
 from .actions import Call, at, step, unchanged
-from .state import MEMBERS, Device, Filesystem, Machine
+from .state import BCACHE, MEMBERS, RAID, Device, Filesystem, Machine
 
 
 def describe(filesystem: Filesystem) -> str:
@@ -106,7 +106,14 @@ def check_once(devices: list[Device], what: str) -> None:
 
 
 def check_room(machine: Machine, what: str, size: int) -> None:
-    """Raises Refused where volumes do not fit any more into what lies on something of another size."""
+    """Raises Refused where volumes or partitions do not fit any more into what lies on something of another size."""
+    for device in machine.devices.values():
+        parts = machine.partitions(device.key) if device.kind in (RAID, BCACHE) else ()
+        if parts and machine.used_by_parts(device) > device.size:
+            raise Refused(
+                f"{what}: it would become {show_size(size)}, and the partitions of {device.key} "
+                f"({' '.join(part.key for part in parts)}) need more"
+            )
     for group in machine.groups:
         if machine.group_free(group) < 0:
             raise Refused(

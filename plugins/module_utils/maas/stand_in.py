@@ -100,7 +100,7 @@ def dropped(machine: Machine, keys: Iterable[str]) -> tuple[Steps, Machine]:
     steps: Steps = ()
     for key in keys:
         part = machine.devices[key]
-        if part.kind == PARTITION and STAND_IN in part.marks:
+        if part.kind == PARTITION and STAND_IN in part.marks and key not in machine.named:
             more, machine = delete(machine, part.key, part._replace(used_for=""))
             steps += more
     return steps, machine

@@ -277,6 +277,10 @@ class Machine(NamedTuple):
         taken = sum(part.size for part in self.partitions(disk.key))
         return whole_blocks(disk.size - _TABLE - (MiB if self.bios_grub else 0) - taken)
 
+    def used_by_parts(self, disk: Device) -> int:
+        """What its partitions and their table take of it."""
+        return sum(part.size for part in self.partitions(disk.key)) + _TABLE
+
     def group_size(self, group: Group) -> int:
         """What a volume group holds: the region takes an extent of each device for itself."""
         return sum(whole_blocks(self.devices[key].size) - BLOCK for key in group.devices)

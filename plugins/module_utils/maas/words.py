@@ -312,6 +312,7 @@ def _check(parsed: Document, wanted: Wanted) -> None:
         if isinstance(item, Bcache) and item.cache_device == "":
             raise StorageError(f"bcaches: {item.name}: cache_device is empty, and MAAS has no bcache without a cache")
     _check_given(parsed, wanted)
+    _check_once(parsed, wanted)
     names: dict[str, str] = {}
     for item in parsed.sections.get("drives", ()):
         for volume in getattr(item, "volumes", None) or ():
@@ -331,6 +332,21 @@ def _check(parsed: Document, wanted: Wanted) -> None:
                     f"tags: {device}: {disks.name} is chosen by the tag {lost[0]}, which it would lose; a second run "
                     "would not find it. Say that tag too"
                 )
+
+
+def _check_once(parsed: Document, wanted: Wanted) -> None:
+    """Raises StorageError for an item that is named twice, as one that is to be there and one that is not."""
+    places = [f"{section}: {item.name}" for section, items in parsed.sections.items() for item in items]
+    places += [
+        f"drives: {item.name}/{volume.name}"
+        for item in parsed.sections.get("drives", ())
+        for volume in getattr(item, "volumes", None) or ()
+    ]
+    places += [f"drives: {one.name}" for one in wanted.gone]
+    places += [f"tags: {device}" for device, _tags in wanted.tags]
+    for place in places:
+        if places.count(place) > 1:
+            raise StorageError(f"{place} is named twice")
 
 
 def _check_given(parsed: Document, wanted: Wanted) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.simulators.maas.parts import Filesystem
+
 from .region import Failed, Maas, add_machine
 from .test_maas_layout import outline
 
@@ -176,8 +178,124 @@ def test_what_a_base_layout_makes_is_named_with_it(maas: Maas, layout: str) -> N
         words["filesystems"].append({"device": "nvme0n1-part1", "type": "fat32", "mount_point": "/boot/efi"})
     if layout == "lvm":
         words["drives"] = [{"name": "vgroot", "volumes": [{"name": "lvroot", "mount_point": "/"}]}]
+    if layout == "vmfs6":
+        words["datastores"] = [{"name": "more", "devices": ["sdd"]}]
     if layout == "bcache":
         words["bcaches"] = [{"name": "bcache0", "cache_mode": "writeback"}]
     done = maas.storage(**words)
     assert outline(done)[0] == f"apply base layout {layout}"
     assert not maas.storage(**words)["changed"]
+
+
+# What becomes smaller
+
+
+def test_an_array_does_not_shrink_under_its_partitions(maas: Maas) -> None:
+    disks = ["sdb", "sdc", "sdd", "sde"]
+    maas.storage(raids=[{"name": "md0", "level": "5", "devices": disks}])
+    maas.storage(
+        partitions=[{"name": "p", "device": "md0", "size": "1.2TB"}],
+        filesystems=[{"device": "p", **PRECIOUS}],
+    )
+    said = r"RAID md0: it would become .*, and the partitions of md0 \(md0-part1\) need more"
+    maas.refused(said, raids=[{"name": "md0", "devices": disks[:3]}])
+    maas.refused(said, raids=[{"name": "md0", "spare_devices": ["nvme0n1"]}])
+    maas.settle(raids=[{"name": "md0", "spare_devices": ["sdf"]}])
+
+
+# Texts
+
+
+def test_texts_that_look_like_what_a_plan_stands_for(maas: Maas) -> None:
+    options = "x-a=<raid:foo>,x-b=<uuid:aa>,x-c=<device:333333/md0>"
+    volume = {"name": "v", "size": "1GB", "filesystem": "xfs", "mount_point": "/srv", "mount_options": options}
+    maas.settle(
+        raids=[{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}],
+        drives=[{"name": "d", "devices": ["md0"], "volumes": [volume]}],
+    )
+    array = maas.machine.groups[0]
+    array.label = maas.machine.device("md0").name = "md<raid:5>"
+    maas.settle(filesystems=[{"device": "sdd", "type": "xfs", "mount_point": "/<uuid:x>"}])
+    layout = {"layout": {"sda": {"type": "disk", "ptable": "gpt"}}, "mounts": {}}
+    layout["mounts"] = {"/": {"device": "sda", "options": "x=<uuid:aa>,y=<raid:aa>"}}
+    maas.script(layout=layout)
+    assert not maas.script(layout=layout)["changed"]
+
+
+# Items that are named twice
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            {
+                "drives": [
+                    {"name": "d", "devices": ["sdb"], "volumes": [{"name": "v", "state": "absent"}, {"name": "v"}]}
+                ]
+            },
+            "d/v",
+        ),
+        ({"cache_sets": [{"cache_device": "sdb"}, {"cache_device": "sdb", "state": "absent"}]}, "cache_sets: sdb"),
+        ({"tags": [{"device": "sdb", "tags": ["a"]}, {"device": "sdb", "tags": ["b"]}]}, "tags: sdb"),
+    ],
+)
+def test_an_item_that_is_named_twice(maas: Maas, words: dict[str, Any], said: str) -> None:
+    maas.refused(f"{said} is named twice", **words)
+
+
+# What somebody else makes meanwhile
+
+
+def meanwhile(maas: Maas, request: int, device: str, point: str | None) -> None:
+    """Let somebody else format a device, or mount it, before a request of that number is answered."""
+    count = 0
+
+    def somebody(_number: int) -> None:
+        nonlocal count
+        count += 1
+        if count == request:
+            maas.machine.device(device).filesystem = Filesystem("xfs", mount_point=point)
+
+    maas.server.meanwhile = somebody
+
+
+@pytest.mark.parametrize("layout", ["flat", "blank"])
+def test_no_layout_wipes_what_somebody_made_meanwhile(maas: Maas, layout: str) -> None:
+    maas.storage(tags=[{"device": "sdb", "tags": ["rotary"]}])
+    if layout == "blank":
+        maas.storage(filesystems=[{"device": "sdc", "type": "xfs"}])
+    meanwhile(maas, 2, "sdb", "/srv")
+    with pytest.raises(Failed, match="node1 was changed by somebody else meanwhile; run this again"):
+        maas.storage(base_layout=layout, allow_destroy=["base_layout"])
+    assert maas.machine.device("sdb").filesystem is not None
+
+
+def test_no_mount_replaces_what_somebody_made_meanwhile(maas: Maas) -> None:
+    maas.storage(filesystems=[{"device": "sdb", "type": "xfs"}])
+    meanwhile(maas, 2, "sdb", "/other")
+    with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile"):
+        maas.storage(filesystems=[{"device": "sdb", "type": "xfs", "mount_point": "/a"}])
+
+
+# The boot disk
+
+
+def test_no_bcache_moves_onto_the_boot_disk(maas: Maas) -> None:
+    words = {"name": "b", "backing_device": "sdb", "cache_device": "nvme0n1"}
+    maas.storage(bcaches=[words])
+    said = "sda: refused as the backing device of bcache b: it is the boot disk. Make a partition on it"
+    maas.refused(said, bcaches=[{**words, "backing_device": "sda"}])
+    # Somebody made a disk of a bcache the boot disk in MAAS: to say so changes nothing.
+    maas.machine.chosen_boot_disk = maas.machine.device("sdb")
+    assert not maas.storage(boot_disk="sdb", bcaches=[words])["changed"]
+
+
+def test_a_partition_that_the_document_names_is_no_stand_in(maas: Maas) -> None:
+    maas.storage(bcaches=[{"name": "b", "backing_device": "sda", "cache_device": "nvme1n1"}])
+    layout = maas.info(machines=["node1"])["machines"][0]["layout"]
+    part = maas.machine.device("sda").partitions[0]
+    part.tags.append("strata-stand-in")
+    bcache = {"name": "b", "backing_device": "nvme0n1", "cache_device": "nvme1n1"}
+    done = maas.settle(partitions=layout["partitions"], bcaches=[bcache])
+    assert outline(done) == ["change bcache b"]

@@ -119,10 +119,14 @@ def test_a_cache_set_on_the_boot_disk(maas: Maas) -> None:
     assert outline(done) == ["remove cache set sda-part1", "remove partition sda-part1"]
 
 
-def test_what_is_left_of_a_bcache_that_was_cut_off_before_it_was_made(maas: Maas) -> None:
-    maas.storage(cache_sets=[{"cache_device": "nvme0n1"}])
+def test_a_cache_set_that_was_made_to_stay_is_not_removed_with_a_bcache(maas: Maas) -> None:
+    stays: dict[str, Any] = {"cache_sets": [{"cache_device": "nvme0n1"}]}
+    maas.storage(**stays)
     gone = {"name": "b", "backing_device": "sdb", "cache_device": "nvme0n1", "state": "absent"}
-    assert outline(maas.settle(bcaches=[gone])) == ["remove cache set nvme0n1"]
+    assert outline(maas.storage(bcaches=[gone])) == []
+    maas.storage(bcaches=[{"name": "b", "backing_device": "sdb", "cache_device": "nvme1n1"}])
+    assert outline(maas.settle(bcaches=[gone])) == ["remove bcache b", "remove cache set nvme1n1"]
+    assert not maas.storage(**stays)["changed"]
 
 
 def test_a_cache_set_takes_what_is_free(maas: Maas) -> None:
