@@ -15,6 +15,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan
 from .actions import Call, fields, step
 from .client import Client, NotFound
+from .words import CACHE_MODES, SPECIAL_TYPES, TYPES
 
 #: Run after the script that tells of the hardware, and before the one after which MAAS reads the layout.
 _NAME = re.compile(r"4[1-9]-[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -34,6 +35,18 @@ _ENTRIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "lvm": (("members",), ("volumes",)),
     "special": (("fs",), ()),
 }
+#: Values as MAAS's schema has them.
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "level": (0, 1, 5, 6, 10),
+    "ptable": ("gpt", "mbr"),
+    "cache-mode": CACHE_MODES,
+    "boot": (True, False),
+    "bootable": (True, False),
+}
+_TEXTS = ("size", "name", "device", "options", "backing-device", "cache-device")
+_LISTS = ("partitions", "volumes", "members", "spares")
+_ENTRY = re.compile("[a-zA-Z][a-zA-Z0-9_-]*")
+_SIZE = re.compile(r"(?=.*[1-9])[0-9]+(\.[0-9]+)?[MGT]")
 _PART = (("name", "size"), ("bootable", "fs"))
 
 
@@ -88,16 +101,62 @@ def check_layout(layout: Mapping[str, Any]) -> None:
     for section in ("layout", "mounts"):
         if not isinstance(layout[section], Mapping):
             raise StorageError(f"layout: {section} is no dictionary")
-    for name, entry in layout["layout"].items():
+    entries = layout["layout"]
+    below: dict[str, tuple[str, ...]] = {}
+    for name, entry in entries.items():
+        what = f"layout: {name}"
         kind = entry.get("type") if isinstance(entry, Mapping) else None
-        if kind not in _ENTRIES:
-            raise StorageError(f"layout: {name}: its type is {kind!r}, and MAAS has {', '.join(_ENTRIES)}")
+        if not isinstance(kind, str) or kind not in _ENTRIES:
+            raise StorageError(f"{what}: its type is {kind!r}, and MAAS has {', '.join(_ENTRIES)}")
         needed, more = _ENTRIES[kind]
-        _check_keys(f"layout: {name}", entry, ("type", *needed), more)
-        for part in (*entry.get("partitions", ()), *entry.get("volumes", ())):
-            _check_keys(f"layout: {name}: a part of it", part, *_PART)
+        _check_keys(what, entry, ("type", *needed), more)
+        _check_values(what, entry, SPECIAL_TYPES if kind == "special" else TYPES)
+        if not _ENTRY.fullmatch(str(name)):
+            raise StorageError(f"{what}: a name has letters, digits, _ and -, a letter first")
+        parts = (*entry.get("partitions", ()), *entry.get("volumes", ()))
+        for part in parts:
+            _check_keys(f"{what}: a part of it", part, *_PART)
+            _check_values(f"{what}: {part['name']}", part, TYPES)
+            if part["name"] in below or part["name"] in entries:
+                raise StorageError(f"{what}: {part['name']} is the name of two things")
+            below[part["name"]] = (name,)
+        if entry.get("partitions") and "ptable" not in entry:
+            raise StorageError(f"{what}: it has partitions, and ptable is missing; MAAS has gpt and mbr")
+        single = [entry[key] for key in ("backing-device", "cache-device") if key in entry]
+        # A disk that is used as a whole has no entry of its own.
+        below[name] = (*entry.get("members", ()), *entry.get("spares", ()), *single)
+    for name in below:
+        _check_order(below, name, ())
     for point, mount in layout["mounts"].items():
         _check_keys(f"layout: {point}", mount, ("device",), ("options",))
+        _check_values(f"layout: {point}", mount, ())
+        if mount["device"] not in below:
+            raise StorageError(f"layout: {point}: {mount['device']} is not in the layout")
+
+
+def _check_values(what: str, found: Mapping[str, Any], types: tuple[str, ...]) -> None:
+    """Raises StorageError for values of another kind than MAAS's schema has. Jinja makes texts of numbers."""
+    choices: dict[str, tuple[Any, ...]] = {**_CHOICES, "fs": types}
+    for key, value in found.items():
+        if key in choices and not any(type(value) is type(one) and value == one for one in choices[key]):
+            said = ", ".join(repr(one) for one in choices[key])
+            raise StorageError(f"{what}: {key} is {value!r} ({type(value).__name__}), and MAAS has {said}")
+        if key in _TEXTS and not isinstance(value, str):
+            raise StorageError(f"{what}: {key} is {value!r}, and MAAS takes a text")
+        if key in _LISTS and not isinstance(value, list):
+            raise StorageError(f"{what}: {key} is {value!r}, and MAAS takes a list")
+        if key in ("members", "spares") and not all(isinstance(one, str) for one in value):
+            raise StorageError(f"{what}: {key} is {value!r}, and MAAS takes a list of names")
+        if key == "size" and not _SIZE.fullmatch(value):
+            raise StorageError(f"{what}: size is {value!r}; MAAS takes a number with M, G or T, such as 5G")
+
+
+def _check_order(below: Mapping[str, tuple[str, ...]], name: str, above: tuple[str, ...]) -> None:
+    """Raises StorageError for what is made of itself: MAAS would go on for ever."""
+    if name in above:
+        raise StorageError(f"layout: {name} is made of itself ({' of '.join((*above, name))})")
+    for device in below.get(name, ()):
+        _check_order(below, device, (*above, name))
 
 
 def _check_keys(what: str, found: Any, needed: tuple[str, ...], more: tuple[str, ...]) -> None:

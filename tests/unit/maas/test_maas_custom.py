@@ -283,7 +283,57 @@ def test_a_plain_user_uploads_nothing(maas: Maas) -> None:
 
 
 def test_a_layout_is_never_taken_for_the_end_of_the_script(maas: Maas) -> None:
-    odd = {"layout": {}, "mounts": {"/a\nEND_OF_LAYOUT\ntouch /tmp/oops": {"device": "x", "options": "$(id) `id` \\"}}}
+    mounts = {"/a\nEND_OF_LAYOUT\ntouch /tmp/oops": {"device": "x", "options": "$(id) `id` \\"}}
+    odd = {"layout": {"x": {"type": "special", "fs": "tmpfs"}}, "mounts": mounts}
     maas.script(layout=odd)
     ask(maas, "POST", "machines/333333/?op=commission", "commissioning_scripts=45-own")
     assert maas.machine.custom_layout == odd
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"partitions": None}, "partitions is None, and MAAS takes a list"),
+        ({"partitions": 5}, "partitions is 5, and MAAS takes a list"),
+        ({"partitions": [5]}, "a part of it is no dictionary"),
+        ({"partitions": [{"name": "root", "size": 5}]}, "size is 5, and MAAS takes a text"),
+        ({"partitions": [{"name": "root", "size": "5GiB"}]}, "size is '5GiB'; MAAS takes a number with M, G or T"),
+        ({"partitions": [{"name": "root", "size": "0G"}]}, "size is '0G'"),
+        ({"partitions": [{"name": "root", "size": "5G", "fs": "ntfs"}]}, "fs is 'ntfs'"),
+        ({"partitions": [{"name": "root", "size": "5G", "bootable": "false"}]}, "bootable is 'false'"),
+        ({"partitions": [{"name": "sda", "size": "5G"}]}, "sda is the name of two things"),
+        ({"ptable": "bsd"}, "ptable is 'bsd'"),
+        ({"boot": "yes"}, "boot is 'yes'"),
+        ({"type": ["disk"]}, "its type is"),
+        ({"type": "raid", "level": "1", "members": ["sdb"]}, "level is '1' .str., and MAAS has 0, 1, 5, 6, 10"),
+        ({"type": "raid", "level": True, "members": ["sdb"]}, "level is True"),
+        ({"type": "raid", "level": 4, "members": ["sdb"]}, "level is 4"),
+        ({"type": "raid", "level": 1, "members": "sdb"}, "members is 'sdb', and MAAS takes a list"),
+        ({"type": "lvm", "members": ["sda"]}, "sda is made of itself"),
+        (
+            {"type": "bcache", "backing-device": "sdb", "cache-device": "sdb", "cache-mode": "None"},
+            "cache-mode is 'None'",
+        ),
+    ],
+)
+def test_a_layout_that_maas_would_refuse(maas: Maas, entry: dict[str, Any], said: str) -> None:
+    """MAAS says so only while it commissions; the machine fails then, or has no such layout."""
+    disk = {"type": "disk", "ptable": "gpt"} if "type" not in entry else {}
+    layout = {"layout": {"sda": {**disk, **entry}, "sdb": {"type": "disk"}}, "mounts": {}}
+    with pytest.raises(Failed, match=said):
+        maas.script(check=True, layout=layout)
+
+
+@pytest.mark.parametrize(
+    ("layout", "mounts", "said"),
+    [
+        ({"a b": {"type": "disk"}}, {}, "a name has letters"),
+        ({"sda": {"type": "disk", "partitions": [{"name": "r", "size": "5G"}]}}, {}, "ptable is missing"),
+        ({"a": {"type": "lvm", "members": ["b"]}, "b": {"type": "lvm", "members": ["a"]}}, {}, "is made of itself"),
+        ({"sda": {"type": "disk"}}, {"/": {"device": "nix"}}, "/: nix is not in the layout"),
+        ({"sda": {"type": "disk"}}, {"/": {"device": ["sda"]}}, "/: device is .'sda'., and MAAS takes a text"),
+    ],
+)
+def test_a_whole_layout_that_maas_would_refuse(maas: Maas, layout: Any, mounts: Any, said: str) -> None:
+    with pytest.raises(Failed, match=said):
+        maas.script(check=True, layout={"layout": layout, "mounts": mounts})
