@@ -16,6 +16,7 @@ from ..core.errors import StorageError
 from ..document.sizes import parse_bytes
 from . import layout
 from .filesystem import NOWHERE
+from .partition import find
 from .state import DISK, PARTITION, READY, Device, Machine
 from .words import Wanted
 
@@ -64,6 +65,7 @@ def custom_layout(machine: Machine, want: Wanted, without_labels: bool = False) 
     _check_words(want)
     after = layout.plan(machine, want, ()).after
     _check_devices(after, without_labels)
+    _check_places(after, want)
     names = _names(after)
     entries: dict[str, Any] = {}
     for disk in after.devices.values():
@@ -146,6 +148,23 @@ def _check_devices(machine: Machine, without_labels: bool) -> None:
         swaps += [device.key] * (found.mount_point == NOWHERE)
     if len(swaps) > 1:
         raise StorageError(f"{' and '.join(swaps)} are swap; a custom layout of MAAS uses one such device")
+
+
+def _check_places(machine: Machine, want: Wanted) -> None:
+    """Raises StorageError for a name like MAAS's that MAAS will give to another partition, or to none."""
+    first = 2 if machine.bios_grub else 1
+    for item in _items(want, "partitions"):
+        part = find(machine, item.name)
+        match = re.fullmatch(r"(.+)-part\d+", item.name)
+        if part is None or match is None or match.group(1) not in machine.devices:
+            continue
+        place = f"{part.disk}-part{first + machine.partitions(part.disk).index(part)}"
+        if item.name != place:
+            why = "; where a machine boots by BIOS, the first partition of a disk is the second" if first > 1 else ""
+            raise StorageError(
+                f"partitions: {item.name}: MAAS will call it {place}{why}. Call it that, or give it a name that is not "
+                "like one of MAAS"
+            )
 
 
 def _names(machine: Machine) -> dict[str, str]:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan
 from .actions import Call, fields, step
-from .client import Client, NotFound
+from .client import Client, NotFound, of_the_form
+from .state import User
 from .words import CACHE_MODES, SPECIAL_TYPES, TYPES
 
 #: Run after the script that tells of the hardware, and before the one after which MAAS reads the layout.
@@ -176,10 +177,11 @@ def read(client: Client, name: str) -> Script | None:
         told = client.get(f"scripts/{name}", f"reading script {name}", include_script="true")
     except NotFound:
         return None
-    history = told["history"]
-    text = b64decode(history[0]["data"]).decode(errors="replace") if history else ""
-    versions = tuple((one["id"], one["comment"] or "") for one in history)
-    return Script(told["name"], told["type"], text, tuple(told["tags"]), versions)
+    with of_the_form():
+        history = told["history"]
+        text = b64decode(history[0]["data"]).decode(errors="replace") if history else ""
+        versions = tuple((one["id"], one["comment"] or "") for one in history)
+        return Script(told["name"], told["type"], text, tuple(told["tags"]), versions)
 
 
 def plan(there: Script | None, want: Wanted) -> Plan:
@@ -205,6 +207,16 @@ def plan(there: Script | None, want: Wanted) -> Plan:
         return Plan((), there)
     call = Call("PUT", f"scripts/{want.name}", fields(**told))
     return Plan((step("change", "script", want.name, ", ".join(what), call),), changed)
+
+
+def checked_user(planned: Plan, user: User) -> Plan:
+    """The plan itself. Raises Refused where the region would not let the user do it."""
+    if user.local and not user.admin:
+        raise Refused(
+            f"the API key's user may not do that; administrators change scripts, and {user.name} is none: "
+            f"{planned.steps[0]}. Give the key of one"
+        )
+    return planned
 
 
 def _create(want: Wanted) -> Plan:

@@ -337,3 +337,24 @@ def test_a_layout_that_maas_would_refuse(maas: Maas, entry: dict[str, Any], said
 def test_a_whole_layout_that_maas_would_refuse(maas: Maas, layout: Any, mounts: Any, said: str) -> None:
     with pytest.raises(Failed, match=said):
         maas.script(check=True, layout={"layout": layout, "mounts": mounts})
+
+
+@pytest.mark.parametrize(("bios", "first"), [(True, 2), (False, 1)])
+def test_partitions_are_named_as_maas_counts_them(bios: bool, first: int) -> None:
+    machine = {"physical_disks": [{"name": "sda", "size": "100GB"}], "bios_grub": bios}
+
+    def document(*names: str) -> dict[str, Any]:
+        return {"partitions": [{"name": name, "device": "sda", "size": "1GB"} for name in names]}
+
+    right, wrong = (f"sda-part{first}", f"sda-part{first + 1}"), (f"sda-part{3 - first}", f"sda-part{4 - first}")
+    assert maas_custom_layout(document(*right), machine)["layout"]
+    assert maas_custom_layout(document("efi", "root"), machine)["layout"]
+    with pytest.raises(AnsibleFilterError, match=f"{wrong[0]}: MAAS will call it {right[0]}"):
+        maas_custom_layout(document(*wrong), machine)
+
+
+def test_a_user_who_may_not_upload_a_script(maas: Maas) -> None:
+    for check in (True, False):
+        with pytest.raises(Failed, match="administrators change scripts, and somebody is none"):
+            maas.script(check=check, layout=TWO_HALVES, api_key="other:token:secret")
+    assert writes(maas) == 0
