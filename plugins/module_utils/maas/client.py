@@ -9,7 +9,8 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, NamedTuple
@@ -50,6 +51,18 @@ class Answer(NamedTuple):
     kind: str
     pause: float | None = None
     location: str = ""
+
+
+@contextmanager
+def of_the_form() -> Iterator[None]:
+    """Where an answer is taken to pieces: what is no answer of a region raises StorageError."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"the answer is not of the form that a MAAS region gives ({type(error).__name__}: {error}); is it the URL "
+            "of one?"
+        ) from error
 
 
 class Client:

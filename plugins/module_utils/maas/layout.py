@@ -38,7 +38,6 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     items: dict[Node, Any] = dict(nodes(want.document))
     known = known_names((*disk_nodes(want.document), *items))
     allow = _with_keys(machine, allow)
-    warnings = (*permits.warnings(machine, _uses(want)), *_not_meant(machine, items))
     whole = base.plan(machine, want, allow, _is_blank(machine, want, items))
     if whole.in_progress:
         _check_on_layout(base.taken(whole.after, want), want, items, known, allow)
@@ -66,6 +65,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     whole = _tags(whole, want, where)
     whole = both(whole, notes.settled(whole.after))
     check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
+    warnings = (*permits.warnings(machine, whole), *_not_meant(machine, items))
     return permits.checked_state(machine, whole)._replace(warnings=warnings)
 
 
@@ -137,15 +137,6 @@ def _absent_parts(items: Mapping[Node, Any]) -> tuple[str, ...]:
 
 def _ordered(items: Mapping[Node, Any], known: Mapping[str, Node]) -> list[Node]:
     return [node for node in in_order(tuple(items), known) if node in items]
-
-
-def _uses(want: Wanted) -> bool:
-    """Whether it is about filesystems and mounts."""
-    sections: Mapping[str, Any] = want.document.sections
-    volumes = [one for item in sections.get("drives", ()) for one in item.volumes or ()]
-    return bool(
-        sections.get("filesystems") or want.special or any(any(part is not None for part in one.use) for one in volumes)
-    )
 
 
 def _is_blank(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, both
-from .client import Client
+from .client import Client, of_the_form
 from .read import complete, find
 from .state import Machine, User
 
@@ -41,6 +41,17 @@ def read(client: Client, which: Which) -> Many:
         told = client.get("machines/", "reading all machines", **query)
         if which.pool is not None and not told:
             raise StorageError(f"pool {which.pool}: it has no machines, or the API key's user sees none of them")
+    if not isinstance(told, list):
+        raise StorageError(
+            "the answer is not of the form that a MAAS region gives: no list of machines; is it the URL of one?"
+        )
+    with of_the_form():
+        return _chosen(client, told, which)
+
+
+def _chosen(client: Client, told: list[Mapping[str, Any]], which: Which) -> Many:
+    from ..core.execute import in_parallel
+
     _check_distinct(told)
     if which.states is not None:
         wanted = [state.lower() for state in which.states]

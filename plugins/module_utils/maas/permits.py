@@ -75,9 +75,9 @@ def _check_user(machine: Machine, user: User, one: Step, kind: str) -> None:
     )
 
 
-def warnings(machine: Machine, uses: bool) -> tuple[str, ...]:
+def warnings(machine: Machine, plan: Plan) -> tuple[str, ...]:
     """What of the plan does not last."""
-    if machine.status != ALLOCATED or not uses:
+    if machine.status != ALLOCATED or not any(kind in (USE, SPECIAL) for _one, kind in _kinds(plan)):
         return ()
     return (
         f"{machine.hostname} is Allocated: filesystems and mounts that are changed now are as they were before as soon "

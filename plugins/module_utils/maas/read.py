@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import StorageError
-from .client import Client, NotFound, RegionFailed
+from .client import Client, NotFound, RegionFailed, of_the_form
 from .identity import Part, keys as partition_keys
 from .state import (
     BCACHE,
@@ -68,6 +68,11 @@ def find(client: Client, name: str) -> dict[str, Any]:
         except NotFound:
             pass
     host = name.partition(".")[0]
+    with of_the_form():
+        return _by_name(client, name, host, purpose)
+
+
+def _by_name(client: Client, name: str, host: str, purpose: str) -> dict[str, Any]:
     found = [one for one in client.get("machines/", purpose, hostname=host) if name in (one["hostname"], one["fqdn"])]
     if not found:
         raise NotFound(f"there is no machine {name} in this region, or the API key's user does not see it")
@@ -79,6 +84,11 @@ def find(client: Client, name: str) -> dict[str, Any]:
 
 def complete(client: Client, told: Mapping[str, Any]) -> Machine:
     """A machine from what was told at once, and from the lists of what it only numbers."""
+    with of_the_form():
+        return _complete(client, told)
+
+
+def _complete(client: Client, told: Mapping[str, Any]) -> Machine:
     system_id, hostname = told["system_id"], told["hostname"]
     lists = {}
     for kind, (path, single) in _LISTS.items():
@@ -99,7 +109,8 @@ def complete(client: Client, told: Mapping[str, Any]) -> Machine:
 def whoami(client: Client) -> User:
     """Whose API key it is."""
     told = client.get("users/", "asking whose API key it is", op="whoami")
-    return User(told["username"], bool(told["is_superuser"]), bool(told.get("is_local", True)))
+    with of_the_form():
+        return User(told["username"], bool(told["is_superuser"]), bool(told.get("is_local", True)))
 
 
 def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:

@@ -77,8 +77,14 @@ def make_so(module: AnsibleModule) -> NoReturn:
         module.fail_json(msg=str(error), changed=False)
     allow = tuple(name.strip() for name in module.params["allow_destroy"])
 
+    warned: dict[str, tuple[str, ...]] = {}
+
     def plan(machine: Machine) -> Plan:
-        return checked_user(machine, layout.plan(machine, want, allow))
+        """What the first plan warns of is told in the end, when nothing is left to do."""
+        planned = checked_user(machine, layout.plan(machine, want, allow))
+        known = (*warned.get(machine.system_id, ()), *planned.warnings)
+        warned[machine.system_id] = tuple(dict.fromkeys(known))
+        return planned._replace(warnings=warned[machine.system_id])
 
     road = Road(
         read=lambda: read(client, module.params["machine"]),
@@ -140,12 +146,17 @@ def upload(module: AnsibleModule) -> NoReturn:
         want = script.parse(module.params)
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
+
+    def plan(there: script.Script | None) -> Plan:
+        planned = script.plan(there, want)
+        return script.checked_user(planned, whoami(client)) if planned.steps else planned
+
     run(
         module,
         Road(
             read=lambda: script.read(client, want.name),
             deepen=lambda there, _need: there,
-            plan=lambda there: script.plan(there, want),
+            plan=plan,
             facts=script.dump,
             diff=lambda there: there.text if there else "",
             hands=lambda: _hands(client),

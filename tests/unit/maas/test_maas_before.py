@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from tests.simulators.maas import ALLOCATED, server
 from tests.simulators.maas.parts import Filesystem
 
 from .region import Failed, Maas, add_machine
 from .test_maas_layout import outline
 
+ANSWER: Any = server._Handler._answer
 PRECIOUS = {"type": "xfs", "label": "PRECIOUS", "mount_point": "/srv"}
 
 
@@ -299,3 +302,39 @@ def test_a_partition_that_the_document_names_is_no_stand_in(maas: Maas) -> None:
     bcache = {"name": "b", "backing_device": "nvme0n1", "cache_device": "nvme1n1"}
     done = maas.settle(partitions=layout["partitions"], bcaches=[bcache])
     assert outline(done) == ["change bcache b"]
+
+
+# Answers, and warnings
+
+
+@pytest.mark.parametrize("answer", ["", "null", "{}", '"x"', "[null]", "[{}]"])
+def test_answers_that_no_region_gives(maas: Maas, answer: str) -> None:
+    """A proxy may answer with status 200 too."""
+    told = (200, answer.encode(), "application/json; charset=utf-8")
+
+    def mangled(handler: Any, body: Any) -> Any:
+        return (*told, *ANSWER(handler, body)[3:])
+
+    with patch.object(server._Handler, "_answer", mangled):
+        for run in (
+            maas.info,
+            lambda: maas.info(machines=["node1"]),
+            lambda: maas.storage(boot_disk="sda"),
+            lambda: maas.storage(machine=None, pool="default", boot_disk="sda"),
+            lambda: maas.script(state="absent"),
+        ):
+            with pytest.raises(Failed) as failed:
+                run()
+            assert "error of the module" not in str(failed.value)
+
+
+def test_an_allocated_machine_is_warned_of_what_the_plan_does(maas: Maas) -> None:
+    maas.storage(filesystems=[{"device": "sdb", **PRECIOUS}])
+    maas.storage(special_filesystems=[{"type": "tmpfs", "mount_point": "/t"}])
+    maas.machine.status, maas.machine.owner = ALLOCATED, "admin"
+    assert maas.storage(filesystems=[{"device": "sdc", "state": "absent"}])["warnings"] == []
+    emptied: list[dict[str, Any]] = [{"filesystems": []}, {"special_filesystems": []}]
+    for words in emptied:
+        done = maas.storage(mode="exact", allow_destroy=["sdb", "/t"], **words)
+        assert done["changed"]
+        assert "node1 is Allocated" in done["warnings"][0]
