@@ -86,7 +86,10 @@ _PARTITION = r"""
 name:
   description:
     - Name in the document. MAAS names no partitions. A partition that is made here is known by a UUID that is computed
-      from the machine and this name. Another one is known by MAAS's name for it, such as V(sda-part1).
+      from the machine and this name. Another one is known by MAAS's name for it, such as V(sda-part1), or by its UUID.
+    - MAAS's names are places, and MAAS counts the later partitions of a disk anew when an earlier one is removed. A
+      task that would give a name another meaning is refused. The UUID, as M(strata.storage.maas_storage_info) returns
+      it in C(ids), is a name that stays.
   type: str
   required: true
 device:

@@ -40,8 +40,10 @@ options:
     type: bool
     default: false
 notes:
-  - MAAS names no partitions. Where partitions are called as MAAS calls them (C(sda-part1)),
-    M(strata.storage.maas_storage) finds them afterwards, and changes nothing with the same document.
+  - MAAS names no partitions. Where partitions are called as MAAS calls them, M(strata.storage.maas_storage) finds them
+    afterwards, and changes nothing with the same document. The first partition of a disk is C(sda-part1), but
+    C(sda-part2) where a machine boots by BIOS (C(bios_grub)). A name like these that MAAS gives to another partition is
+    refused.
 """
 
 EXAMPLES = r"""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 from unittest.mock import patch
 
 import pytest
@@ -316,13 +316,14 @@ def test_answers_that_no_region_gives(maas: Maas, answer: str) -> None:
         return (*told, *ANSWER(handler, body)[3:])
 
     with patch.object(vars(server)["_Handler"], "_answer", mangled):
-        for run in (
+        runs: tuple[Callable[[], Any], ...] = (
             maas.info,
             lambda: maas.info(machines=["node1"]),
             lambda: maas.storage(boot_disk="sda"),
             lambda: maas.storage(machine=None, pool="default", boot_disk="sda"),
             lambda: maas.script(state="absent"),
-        ):
+        )
+        for run in runs:
             with pytest.raises(Failed) as failed:
                 run()
             assert "error of the module" not in str(failed.value)
