@@ -49,7 +49,7 @@ def document(value: Any, otherwise: Any = None) -> dict[str, Any]:
     if isinstance(value, str):
         try:
             given = yaml.load(value, _Strict)
-            json.dumps(given, default=str)
+            json.dumps(given, default=str, skipkeys=True)
         except yaml.YAMLError as error:
             raise AnsibleFilterError(
                 f"storage_layout_yaml is not YAML{_place(error)}; expected sections by name"

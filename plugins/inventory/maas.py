@@ -114,7 +114,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """From the cache, of which each region, each of its users, and more or less of what is told has a part."""
         if not self.get_option("cache"):
             return self._read(client)
-        asked = f"{client.base} {client.user} {'storage' if self.get_option('storage') else 'machines'}"
+        asked = f"{client.base} {client.consumer} {'storage' if self.get_option('storage') else 'machines'}"
         key = f"{self.get_cache_key(path)}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
         if not cache or key not in self._cache:
             self._cache[key] = self._read(client)

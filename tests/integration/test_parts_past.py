@@ -23,7 +23,9 @@ def parts(node: Node, **sizes: str) -> list[str]:
 
 def refused(node: Node, *words: str, module: str = "layout", **arguments: Any) -> str:
     """Why a task is refused, with these words in it; not a byte on any disk, and no file, has changed."""
-    look = "sync; cat /etc/fstab /proc/mounts /proc/swaps; ls -a / /srv; md5sum /dev/sd?1"
+    # To what is mounted the kernel goes on writing, such as the tables of a new ext4.
+    each = "for part in /dev/sd?1; do grep -q ^$part' ' /proc/mounts || md5sum $part; done"
+    look = f"sync; cat /etc/fstab /proc/mounts /proc/swaps; ls -a / /srv; {each}"
     node.run("mkdir -p /srv")
     before = node.run(look)
     said = node.refusal(module, **arguments)

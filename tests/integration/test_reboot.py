@@ -14,11 +14,11 @@ _MOUNTED_MEANWHILE = """
 import subprocess
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
 from ansible_collections.strata.storage.plugins.module_utils.host.read import deepen, read
-host = read()
 subprocess.run(["umount", "/srv"], check=True)
 before = read()
 subprocess.run(["mount", "/srv"], check=True)
-for found in (deepen(before, Unread("directories", ("/srv",))), deepen(host, Unread("directories", ("/srv", "/proc")))):
+both = Unread("directories", ("/srv", "/proc"))
+for found in (deepen(before, Unread("directories", ("/srv",))), deepen(read(), both)):
     print(*(mount.mount_point for mount in found.mounts if mount.mount_point == "/srv"), *found.directories)
 """
 

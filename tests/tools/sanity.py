@@ -78,9 +78,10 @@ def have_pythons(lenient: bool) -> dict[str, Path]:
         with tempfile.TemporaryDirectory() as uv:
             subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", uv, "uv"], check=not lenient)
             fetch = [f"{uv}/bin/uv", "python", "install", "--no-bin", f"--install-dir={FETCHED}", *missing]
-            # Where it has to ask a host that does not answer, it would try for minutes.
+            # Where it has to ask a host that does not answer, or that it finds no address of, it would try for minutes.
+            environment = {**os.environ, "UV_HTTP_RETRIES": "1"}
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(fetch, check=False, timeout=FETCH_SECONDS)
+                subprocess.run(fetch, check=False, timeout=FETCH_SECONDS, env=environment)
         found = find_pythons()
         missing = [version for version in REQUIRED if version not in found]
     if missing and not lenient:

@@ -93,9 +93,8 @@ class Client:
             raise StorageError(f"timeout: {timeout} is not between 1 and {_LONGEST_TIMEOUT} seconds")
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
-        self._consumer, self._token, self._secret = parts
-        #: What tells the key from others, and is no secret.
-        self.user = self._consumer
+        #: ``consumer`` tells the key from others, and is no secret.
+        self.consumer, self._token, self._secret = parts
         self._session = Request(
             timeout=timeout,
             follow_redirects="none",
@@ -177,7 +176,7 @@ class Client:
         words = {
             "oauth_version": "1.0",
             "oauth_signature_method": "PLAINTEXT",
-            "oauth_consumer_key": self._consumer,
+            "oauth_consumer_key": self.consumer,
             "oauth_token": self._token,
             "oauth_signature": f"%26{self._secret}",
             "oauth_timestamp": str(int(time.time())),

@@ -55,6 +55,7 @@ def test_what_is_no_approval_is_refused(given: Any, said: str) -> None:
         ("raids: [{name: a, name: b}]", None, "(line 1, column 19: name is there twice)"),
         ("raids: &r [*r]", None, "an alias (*) of something that it is itself in"),
         ("1: []", None, "a section called 1; expected names"),
+        ("2024-01-01: []", None, "a section called 2024-01-01; expected names"),
     ],
 )
 def test_a_document_that_is_none_gets_a_sentence(text: str, otherwise: Any, said: str) -> None:
