@@ -112,8 +112,9 @@ def check_places(machine: Machine, steps: Iterable[Step], names: Iterable[str], 
             now = meanings()
             for name in names:
                 was, means = before[name], now[name]
-                if was and means != was and not means.startswith("new ") and (means or was in parts):
-                    raise Refused(_said(machine, step.name, name, there[was].disk))
+                another = means and not means.startswith("new ")
+                if was and means != was and (was in parts or another):
+                    raise Refused(_said(machine, step, name, there[was].disk))
 
 
 def is_foreign(machine: Machine, part: Device | Part, name: str) -> bool:
@@ -130,10 +131,12 @@ def _bare(name: str) -> str:
     return name
 
 
-def _said(machine: Machine, removed: str, name: str, disk: str) -> str:
+def _said(machine: Machine, cause: Step, name: str, disk: str) -> str:
     uuids = ", ".join(f"{one.place} is {one.uuid}" for one in machine.partitions(disk) if one.place)
+    why = f"{cause.name} was made by that name before, and comes back"
+    if cause.verb == "remove":
+        why = f"{cause.name} is to be removed, and MAAS then counts the later ones on {disk} anew"
     return (
-        f"partition {removed} is to be removed, and MAAS then counts the later ones on {disk} anew: {name} would mean "
-        f"another one in the next run. Say UUIDs in the document and in allow_destroy instead, as names and as devices "
-        f"({uuids})"
+        f"partition {why}: {name} would mean another one in the next run. Say UUIDs in the document and in "
+        f"allow_destroy instead, as names and as devices ({uuids})"
     )

@@ -37,6 +37,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way filesystems may be removed. Raises what the planners raise."""
     items: dict[Node, Any] = dict(nodes(want.document))
     known = known_names((*disk_nodes(want.document), *items))
+    _check_said(items, allow, want)
     allow = _with_keys(machine, allow)
     whole = base.plan(machine, want, allow, _is_blank(machine, want, items))
     if whole.in_progress:
@@ -78,7 +79,7 @@ def _check_on_layout(
     """
     where = places(machine, want, items)
     _check_foreign(machine, items)
-    _check_allowed(machine, [], items, allow, want)
+    _check_allowed([], items, allow)
 
     def known_as(text: str, _role: str) -> str:
         return getattr(machine.find(text), "key", text)
@@ -194,7 +195,7 @@ def _going(
 ) -> list[Going]:
     """What is to be removed: what mode exact does not find in the document, and what this says is absent."""
     others = survey.others(machine, want, where, base.items(machine, want)) if want.document.exact else []
-    _check_allowed(machine, others, items, allow, want)
+    _check_allowed(others, items, allow)
     ordered = _ordered(items, known)
 
     def known_as(text: str, _role: str) -> str:
@@ -202,6 +203,7 @@ def _going(
 
     check_once(tuple(ordered), items, where, known_as)
     check_mounts(items, where, known_as)
+    _check_meant_once(machine, want, items, where)
     _check_caches(machine, items, where)
     going = [Going(item, True) for item in others]
     going += [Going(one, one.name in allow or one.drive in allow) for one in want.gone]
@@ -337,9 +339,7 @@ def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Pl
 # Checks over all
 
 
-def _check_allowed(
-    machine: Machine, others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted
-) -> None:
+def _check_allowed(others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...]) -> None:
     refused = [survey.place(other) for other in others if not _is_allowed(survey.place(other), allow)]
     if refused:
         raise Refused(
@@ -348,11 +348,13 @@ def _check_allowed(
         )
     called = _called([*(node.place for node in items), *(survey.place(other) for other in others)])
     check_permitted(called, allow)
+
+
+def _check_said(items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted) -> None:
+    """Raises StorageError for a permission that is about nothing."""
     known = {item.name for item in items.values()} | {one.name for one in want.gone} | {"base_layout"}
     known |= {node.place for node in items}
-    uuids = {name.lower() for name in allow}
-    by_uuid = {one.key for one in machine.devices.values() if one.uuid and one.uuid in uuids}
-    unknown = [name for name in allow if name not in known | by_uuid and not is_uuid(name)]
+    unknown = [name for name in allow if name not in known and not is_uuid(name)]
     # What only the machine had by that name may be gone since.
     if unknown and not want.document.exact:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
@@ -371,6 +373,33 @@ def _called(places: list[str]) -> dict[str, list[str]]:
         if section not in ("filesystems", "cache_sets"):
             called.setdefault(name, []).append(place)
     return called
+
+
+def _check_meant_once(
+    machine: Machine, want: Wanted, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Raises StorageError where two items of a section mean the same by different names, one of them absent or not."""
+
+    def devices(text: str) -> list[str]:
+        return [device.key for key in resolve(text, where) if (device := machine.find(key))]
+
+    meant: list[tuple[str, str, list[str]]] = [("tags", f"tags: {text}", devices(text)) for text, _tags in want.tags]
+    for node, item in items.items():
+        found: list[str] = []
+        if isinstance(item, Partition):
+            part = partition.find_item(machine, item)
+            found = [part.key] if part else []
+        elif isinstance(item, Raid):
+            array = raid.meant(machine, item, want.renames.get(node.place, ""))
+            found = [array.device] if array else []
+        elif isinstance(item, (OnDevice, CacheSet)):
+            found = devices(item.name)
+        meant.append((node.section, node.place, found))
+    places: dict[tuple[str, str], str] = {}
+    for section, place, keys in meant:
+        for key in keys:
+            if places.setdefault((section, key), place) != place:
+                raise StorageError(f"{places[section, key]} and {place} both mean {key}; say it once")
 
 
 def _check_caches(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> None:

@@ -127,6 +127,39 @@ def test_a_name_in_the_place_of_another_is_told_by_its_uuid(maas: Maas) -> None:
     assert told(maas) == ["PRECIOUSext4"]
 
 
+def test_one_partition_by_two_names(maas: Maas) -> None:
+    """Absent by one of them, it would be removed and made anew by each run."""
+    maas.storage(**TWO)
+    known = maas.machine.device("sdb").partitions[0].uuid
+    allowed = {"allow_destroy": ["a", known]}
+    maas.refused("partitions: .* and partitions: .* both mean sdb-part1", partitions=[A, absent(known)], **allowed)
+    twice = [{"device": "sdc", "type": "xfs"}, {"device": "/dev/sdc", "state": "absent"}]
+    maas.refused("filesystems: sdc and filesystems: /dev/sdc both mean sdc", filesystems=twice)
+    maas.refused("both mean sdc", cache_sets=[{"cache_device": "sdc"}, {"cache_device": "/dev/sdc", "state": "absent"}])
+    maas.refused("both mean sdc", tags=[{"device": "sdc", "tags": ["a"]}, {"device": "/dev/sdc", "tags": ["b"]}])
+    maas.storage(raids=[{"name": "md0", "level": "1", "devices": ["sdd", "sde"]}])
+    known = maas.info(machines=["node1"])["machines"][0]["ids"]["raids"][0]["uuid"]
+    maas.refused("both mean md0", raids=[{"name": "md0", "state": "absent"}, {"name": "md1", "uuid": known}])
+
+
+def test_a_name_that_comes_back_after_a_cut(maas: Maas) -> None:
+    """A task made a partition anew that it calls by its UUID and by its place, and was cut off in between."""
+    maas.storage(partitions=[{**A, "name": "sdb-part1"}])
+    known = maas.machine.device("sdb").partitions[0].uuid
+    maas.storage(partitions=[absent(known)])
+    maas.storage(partitions=[A])
+    maas.refused(
+        "was made by that name before, and comes back: sdb-part1 would mean another one",
+        partitions=[A, {**B, "name": known}],
+        filesystems=[{"device": "sdb-part1", "type": "xfs"}],
+    )
+
+
+def test_a_permission_by_a_name_that_the_document_does_not_say(maas: Maas) -> None:
+    first, _second = by_hand(maas)
+    maas.refused("sdb-part1 is no item of the document", partitions=[absent(first)], allow_destroy=[first, "sdb-part1"])
+
+
 def test_what_was_made_by_another_name_is_not_removed_by_its_place(maas: Maas) -> None:
     maas.storage(**TWO)
     words: dict[str, Any] = {"partitions": [absent("sdb-part1")], "allow_destroy": ["sdb-part1"]}
