@@ -24,6 +24,8 @@ _POINTS = ("/", "/boot", "/boot/efi")
 #: What ESXi needs of a boot disk, in bytes.
 _ESXI_NEEDS = {"vmfs6": 10 << 30, "vmfs7": 32 << 30}
 _SSD = "ssd"
+#: What a step makes that applies one.
+_KIND = "base layout"
 #: How the names begin of what layouts make beside partitions.
 _NAMES = ("vgroot", "bcache0", "datastore1")
 
@@ -63,13 +65,18 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) ->
         if not one.planned
     )
     same = AllUnchanged(f"machines/{machine.system_id}/", tuple(sorted(used)), machine.hostname)
-    steps = (*first.steps, step("apply", "base layout", name, detail, call, claims=(same,), destroys=lost))
+    steps = (*first.steps, step("apply", _KIND, name, detail, call, claims=(same,), destroys=lost))
     if name == "blank":
         return Plan(steps, first.after)
     more = f"{machine.hostname}: base layout {name}"
     if want.document.sections or want.special or want.tags or want.gone:
         more = f"{machine.hostname}: what else is wanted is planned on base layout {name}"
     return Plan(steps, first.after, in_progress=(more,))
+
+
+def wipes(planned: Plan) -> bool:
+    """Whether a layout is applied."""
+    return any(one.kind == _KIND for one in planned.steps)
 
 
 def taken(machine: Machine, want: Wanted) -> Machine:

@@ -11,7 +11,6 @@ from ..document.bcache import Bcache
 from ..document.names import check_name
 from .actions import Call, fields, future, keeps, step, unchanged
 from .cache_set import Steps, drop_unused, on, will_leave
-from .raid import renamed
 from .safety import carried, check_room, check_unused, check_uuid, lost, take
 from .stand_in import dropped, leaving, place, whole_boot_disk
 from .state import BCACHE, PARTITION, VOLUME, Bcache as Cached, Device, Machine
@@ -70,7 +69,7 @@ def _change(machine: Machine, want: Bcache, there: Cached, allow: bool, uuid: st
     steps: Steps = ()
     notes: tuple[Call, ...] = ()
     path = f"nodes/{machine.system_id}/bcache/{there.id}/"
-    changed, told = there._replace(name=want.name, device=want.name), {}
+    changed, told = there._replace(name=want.name), {}
     if want.name != there.name:
         told["name"] = want.name
     if uuid and uuid != there.uuid:
@@ -114,7 +113,7 @@ def _change(machine: Machine, want: Bcache, there: Cached, allow: bool, uuid: st
     if changed.backing != there.backing:
         machine = machine.blank(there.backing).holding((changed.backing,), "bcache-backing", f"bcache {want.name}")
     machine = machine._replace(bcaches=tuple(changed if one is there else one for one in machine.bcaches))
-    machine = renamed(machine.resized(there.device, size), there.name, want.name)
+    machine = machine.resized(there.device, size).rekeyed({there.device: want.name})
     if changed.cache_set != there.cache_set:
         more, machine = drop_unused(machine, there.cache_set)
         steps += more

@@ -70,6 +70,16 @@ def keys(system_id: str, disks: Iterable[str], parts: Iterable[Part]) -> dict[st
     return found
 
 
+def with_disk_renamed(machine: Machine, old: str, new: str) -> Machine:
+    """With a RAID called otherwise, and its partitions as MAAS calls them then."""
+    devices = dict(machine.devices)
+    for part in machine.partitions(old):
+        devices[part.key] = part._replace(place=f"{new}-part{part.number}")
+    parts = [Part(one.key, one.uuid, one.place) for one in devices.values() if one.kind == PARTITION]
+    disks = [new if key == old else key for key, one in devices.items() if one.kind != PARTITION]
+    return machine._replace(devices=devices).rekeyed({old: new, **keys(machine.system_id, disks, parts)})
+
+
 def check_places(machine: Machine, steps: Iterable[Step], names: Iterable[str], absent: Iterable[str]) -> None:
     """Raises Refused where a step gives one of the ``names`` another meaning, by which the next run would go.
 

@@ -39,7 +39,13 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     known = known_names((*disk_nodes(want.document), *items))
     _check_said(items, allow, want)
     allow = _with_keys(machine, allow)
-    whole = base.plan(machine, want, allow, _is_blank(machine, want, items))
+    renamed = _renamed(machine, want, items)
+    whole = base.plan(renamed.after, want, allow, _is_blank(renamed.after, want, items))
+    if base.wipes(whole):
+        # What is wiped is not renamed.
+        whole = base.plan(machine, want, allow, blank=False)
+    else:
+        whole, machine = both(renamed, whole), renamed.after
     if whole.in_progress:
         _check_on_layout(base.taken(whole.after, want), want, items, known, allow)
         return permits.checked_state(machine, whole)
@@ -68,6 +74,39 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
     warnings = (*permits.warnings(machine, whole), *_not_meant(machine, items))
     return permits.checked_state(machine, whole)._replace(warnings=warnings)
+
+
+def _renamed(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> Plan:
+    """RAIDs by their new names, and so their partitions, by which the document calls them."""
+    whole = Plan((), machine)
+    called = {item.name: node.place for node, item in items.items() if isinstance(item, Raid)}
+    for node, item in items.items():
+        if isinstance(item, Raid):
+            former = want.renames.get(node.place, "")
+            there = raid.meant(whole.after, item, former)
+            if there and there.name != item.name and there.name in called:
+                raise StorageError(f"{called[there.name]} and {node.place} both mean {there.name}; say it once")
+            whole = both(whole, raid.rename(whole.after, item, former))
+    if whole.steps:
+        _check_foreign(machine, items)
+        _check_renamed(machine, whole.after, want, items)
+    return whole
+
+
+def _check_renamed(machine: Machine, after: Machine, want: Wanted, items: Mapping[Node, Any]) -> None:
+    """Raises StorageError for a name of a partition that it has no more once its RAID is renamed."""
+    parts = {one.id: one for one in after.devices.values() if one.kind == PARTITION}
+    said = [item.name for item in items.values() if isinstance(item, Partition)]
+    for text in _texts(want, items):
+        there = machine.find(text)
+        if there is None or there.kind != PARTITION:
+            continue
+        now = partition.find(after, text) if text in said else after.find(text)
+        if now is None or now.id != there.id:
+            raise StorageError(
+                f"{text}: RAID {there.disk} is renamed, and MAAS then calls this {parts[there.id].place}; say that, or "
+                f"its UUID ({there.uuid})"
+            )
 
 
 def _check_on_layout(
@@ -273,7 +312,7 @@ def _plan_item(machine: Machine, want: Wanted, place: str, item: Any, allow: boo
     if isinstance(item, Partition):
         return partition.plan(machine, item, allow, want.bootable.get(item.name))
     if isinstance(item, Raid):
-        return raid.plan(machine, item, allow, former)
+        return raid.plan(machine, item, allow)
     if isinstance(item, Bcache):
         return bcache.plan(machine, item, allow, former, uuid)
     if isinstance(item, CacheSet):
@@ -389,9 +428,6 @@ def _check_meant_once(
         if isinstance(item, Partition):
             part = partition.find_item(machine, item)
             found = [part.key] if part else []
-        elif isinstance(item, Raid):
-            array = raid.meant(machine, item, want.renames.get(node.place, ""))
-            found = [array.device] if array else []
         elif isinstance(item, (OnDevice, CacheSet)):
             found = devices(item.name)
         meant.append((node.section, node.place, found))

@@ -108,7 +108,7 @@ def made_of(machine: Machine, item: Any, what: str, want: Wanted, place: str) ->
         there = partition.find_item(machine, item)
         return (there.disk,) if there else ()
     if isinstance(item, Raid):
-        array = raid.meant(machine, item, old)
+        array = raid.find(machine, item.name)
         return array.members + array.spares if array else ()
     if isinstance(item, Bcache):
         cached = bcache.find(machine, item.name) or bcache.find(machine, old)
@@ -132,18 +132,12 @@ def made_of(machine: Machine, item: Any, what: str, want: Wanted, place: str) ->
 
 
 def former(machine: Machine, want: Wanted) -> dict[str, str]:
-    """The devices that RAIDs and bcaches make, by the names that a document gives them, where these are other ones."""
+    """The devices that bcaches make, by the names that a document gives them, where these are other ones."""
     found: dict[str, str] = {}
-    for section in ("raids", "bcaches"):
-        for item in want.document.sections.get(section, ()):
-            old = want.renames.get(f"{section}: {item.name}", "")
-            there: Any = None
-            if isinstance(item, Raid):
-                there = raid.meant(machine, item, old)
-            elif isinstance(item, Bcache):
-                there = bcache.find(machine, item.name) or bcache.find(machine, old)
-            if there and there.name != item.name and item.state != "absent":
-                found[item.name] = there.device
+    for item in want.document.sections.get("bcaches", ()):
+        there = bcache.find(machine, want.renames.get(f"bcaches: {item.name}", ""))
+        if there and item.state != "absent" and bcache.find(machine, item.name) is None:
+            found[item.name] = there.device
     return found
 
 

@@ -41,7 +41,10 @@ def plan(machine: Machine, want: Partition, allow: bool, bootable: bool | None =
     if there is None:
         return Plan(*_create(machine, want, disk, allow, bool(bootable)))
     if there.disk != disk.key:
-        raise Refused(f"partition {want.name}: it is on {there.disk}, and {disk.key} is wanted; remove it first")
+        raise Refused(
+            f"partition {want.name}: it is on {there.disk}, and {disk.key} is wanted. Say that device, or call the "
+            "wanted one otherwise"
+        )
     size = _size(machine, want, disk, there)
     if size in (None, there.size) and bootable in (None, there.bootable):
         return Plan((), machine)

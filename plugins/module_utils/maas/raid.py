@@ -11,6 +11,7 @@ from ..document.names import check_name
 from ..document.raid import Raid
 from ..document.sizes import show_size
 from .actions import Call, fields, future, keeps, members, step, unchanged
+from .identity import with_disk_renamed
 from .safety import carried, check_once, check_room, check_unused, check_uuid, lost, take
 from .stand_in import dropped, leaving, over_all, place
 from .state import DISK, RAID, Device, Machine, Raid as Array
@@ -23,13 +24,29 @@ def find(machine: Machine, name: str) -> Array | None:
     return next((one for one in machine.raids if one.name == name), None)
 
 
-def plan(machine: Machine, want: Raid, allow: bool, renamed_from: str = "") -> Plan:
+def plan(machine: Machine, want: Raid, allow: bool) -> Plan:
+    """Of an array that has its name: ``rename`` comes first."""
+    there = find(machine, want.name)
     if want.state == "absent":
-        return _absent(machine, want, find(machine, want.name), allow)
-    there = meant(machine, want, renamed_from)
+        return _absent(machine, want, there, allow)
     if there is None:
         return _create(machine, want, allow)
     return _change(machine, want, there, allow)
+
+
+def rename(machine: Machine, want: Raid, renamed_from: str) -> Plan:
+    """Before all else: MAAS calls the partitions of an array after it."""
+    there = meant(machine, want, renamed_from)
+    if there is None or there.name == want.name:
+        return Plan((), machine)
+    check_name(want.name, "array", longest=32)
+    call = Call("PUT", _path(machine, there), fields(name=want.name))
+    inside = (*there.members, *there.spares)
+    devices = {key: machine.devices[key]._replace(used_for="", user=f"RAID {want.name}") for key in inside}
+    machine = machine._replace(devices={**machine.devices, **devices})
+    machine = with_disk_renamed(machine, there.device, want.name)
+    raids = tuple(one._replace(name=want.name) if one.id == there.id else one for one in machine.raids)
+    return Plan((step("rename", "raid", want.name, f"from {there.name}", call),), machine._replace(raids=raids))
 
 
 def meant(machine: Machine, want: Raid, renamed_from: str = "") -> Array | None:
@@ -153,7 +170,7 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     if both:
         raise StorageError(f"RAID {want.name}: {both[0]} is among its devices and its spare_devices")
     uuid = _uuid(want, there)
-    if (want.name, active, spares, uuid) == (there.name, there.members, there.spares, there.uuid):
+    if (active, spares, uuid) == (there.members, there.spares, there.uuid):
         return Plan((), machine)
     _check_members(machine, want, there, active, spares, allow)
     steps: Steps = ()
@@ -165,12 +182,9 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
             steps += more
     size = machine.raid_size(there.level, active, spares)
     device = machine.devices[there.device]._replace(size=size)
-    changed = there._replace(name=want.name, members=active, spares=spares, uuid=uuid)
+    changed = there._replace(members=active, spares=spares, uuid=uuid)
     check_room(machine.resized(device.key, size), f"RAID {want.name}", size)
     path = _path(machine, there)
-    if want.name != there.name:
-        call = Call("PUT", path, fields(name=want.name))
-        steps += (step("rename", "raid", want.name, f"from {there.name}", call),)
     if changed.uuid != there.uuid:
         steps += (step("set", "raid", want.name, f"UUID {changed.uuid}", Call("PUT", path, fields(uuid=changed.uuid))),)
     inside = there.members + there.spares
@@ -183,15 +197,13 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
         notes = ()
     machine = _with(machine, changed, there, device).resized(device.key, size)
     more, machine = dropped(machine, gone)
-    return Plan(steps + more, renamed(machine, there.name, want.name))
+    return Plan(steps + more, machine)
 
 
 def _check_members(
     machine: Machine, want: Raid, there: Array, active: tuple[str, ...], spares: tuple[str, ...], allow: bool
 ) -> None:
     """Raises StorageError and Refused for members with which it would not be, or not hold what it holds."""
-    if want.name != there.name:
-        check_name(want.name, "array", longest=32)
     if (active, spares) == (there.members, there.spares):
         return
     _check_least(want.name, there.level, len(active))
@@ -247,23 +259,6 @@ def _member_changes(
         if given:
             requests.append((", ".join(said), given))
     return requests
-
-
-def renamed(machine: Machine, old: str, new: str) -> Machine:
-    """What is made of a renamed device is so under its new name."""
-    if old == new:
-        return machine
-    device = machine.devices[old] if old in machine.devices else machine.devices[new]
-    machine = machine.without(old).with_device(device._replace(key=new, used_for=""))
-    return machine._replace(
-        raids=tuple(one._replace(device=new) if one.name == new else one for one in machine.raids),
-        groups=tuple(
-            one._replace(devices=tuple(new if key == old else key for key in one.devices)) for one in machine.groups
-        ),
-        bcaches=tuple(one._replace(backing=new if one.backing == old else one.backing) for one in machine.bcaches),
-        cache_sets=tuple(one._replace(device=new if one.device == old else one.device) for one in machine.cache_sets),
-        devices={key: one._replace(disk=new) if one.disk == old else one for key, one in machine.devices.items()},
-    )
 
 
 def _absent(machine: Machine, want: Raid, there: Array | None, allow: bool) -> Plan:

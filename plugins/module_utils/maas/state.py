@@ -316,6 +316,31 @@ class Machine(NamedTuple):
     def without(self, key: str) -> Machine:
         return self._replace(devices={other: one for other, one in self.devices.items() if other != key})
 
+    def rekeyed(self, names: Mapping[str, str]) -> Machine:
+        """With devices called otherwise, wherever they take part."""
+
+        def key(text: str) -> str:
+            return names.get(text, text)
+
+        def keys(texts: Iterable[str]) -> tuple[str, ...]:
+            return tuple(key(text) for text in texts)
+
+        return self._replace(
+            devices={key(old): one._replace(key=key(old), disk=key(one.disk)) for old, one in self.devices.items()},
+            raids=tuple(
+                one._replace(members=keys(one.members), spares=keys(one.spares), device=key(one.device))
+                for one in self.raids
+            ),
+            cache_sets=tuple(one._replace(device=key(one.device)) for one in self.cache_sets),
+            bcaches=tuple(one._replace(backing=key(one.backing), device=key(one.device)) for one in self.bcaches),
+            groups=tuple(one._replace(devices=keys(one.devices), volumes=keys(one.volumes)) for one in self.groups),
+            datastores=tuple(
+                one._replace(devices=keys(one.devices), device=key(one.device)) for one in self.datastores
+            ),
+            named=frozenset(keys(self.named)),
+            kept=frozenset(keys(self.kept)),
+        )
+
     def blank(self, *keys: str) -> Machine:
         """With nothing on these any more."""
         return self.holding(keys, "", "")

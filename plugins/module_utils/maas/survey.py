@@ -55,7 +55,6 @@ def others(
     where = {name: tuple(known.get(key, key) for key in keys) for name, keys in where.items()}
     named = {(section, item.name) for section, items in sections.items() for item in items}
     named |= {(key.partition(":")[0], old) for key, old in want.renames.items() if "/" not in key.partition(": ")[2]}
-    named |= {("raids", one.name) for one in machine.raids if one.device in known.values()}
     used = {
         device.key
         for item in sections.get("filesystems", ())

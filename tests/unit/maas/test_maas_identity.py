@@ -174,6 +174,41 @@ def test_what_was_made_by_another_name_is_not_removed_by_its_place(maas: Maas) -
     assert told(maas) == ["PRECIOUSext4", "xfs"]
 
 
+def test_a_renamed_array_takes_the_names_of_its_partitions_with_it(maas: Maas) -> None:
+    array = {"level": "1", "devices": ["sdb", "sdc"]}
+    maas.storage(raids=[{"name": "md0", **array}])
+    maas.storage(
+        partitions=[{**A, "device": "md0"}, {**B, "device": "md0"}],
+        filesystems=[USE_A, USE_B],
+    )
+    first, second = maas.machine.device("md0").partitions
+    first.uuid, second.uuid = str(uuid.uuid4()), str(uuid.uuid4())
+    renamed: dict[str, Any] = {"raids": [{"name": "md1", "renamed_from": "md0", **array}]}
+    said = f"md0-part2: RAID md0 is renamed, and MAAS then calls this md1-part2; say that, or its UUID .{second.uuid}"
+    maas.refused(said, **renamed, filesystems=[{**USE_B, "device": "md0-part2"}])
+    maas.refused(said, **renamed, partitions=[{"name": "md0-part2", "device": "md1"}])
+    for base in ({}, {"base_layout": "blank", "allow_destroy": ["base_layout"]}):
+        words: dict[str, Any] = {
+            **renamed,
+            "partitions": [{"name": f"md1-part{number}", "device": "md1"} for number in (1, 2)],
+            "filesystems": [{**USE_A, "device": "md1-part1"}, {**USE_B, "device": "md1-part2"}],
+        }
+        assert outline(maas.settle(mode="exact", **words, **base)) == ["rename raid md1"]
+        assert outline(maas.storage(raids=[{"name": "md0", "renamed_from": "md1"}])) == ["rename raid md0"]
+    assert told(maas) == ["xfs", "PRECIOUSext4"]
+
+
+def test_a_partition_keeps_the_name_that_it_was_made_by(maas: Maas) -> None:
+    maas.storage(raids=[{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}])
+    part = {"name": "md0-part1", "device": "md0", "size": "10GB"}
+    use = {"filesystems": [{"device": "md0-part1", "type": "xfs"}]}
+    maas.storage(partitions=[part], **use)
+    words: dict[str, Any] = {"partitions": [{**part, "device": "md1"}], **use}
+    assert outline(maas.settle(raids=[{"name": "md1", "renamed_from": "md0"}], **words)) == ["rename raid md1"]
+    maas.storage(raids=[{"name": "md0", "level": "1", "devices": ["sdd", "sde"]}])
+    maas.refused("it is on md1, and md0 is wanted. Say that device, or call the wanted one", partitions=[part])
+
+
 # What disks were chosen for
 
 
