@@ -13,8 +13,9 @@ from ..document.partition import Partition
 from ..document.sizes import show_size
 from .actions import AllUnchanged, Call, fields, step
 from .identity import is_uuid
+from .safety import describe
 from .stand_in import other_boot_disk
-from .state import DISK, PARTITION, Device, Filesystem, Machine
+from .state import DISK, MEMBERS, PARTITION, Device, Filesystem, Machine
 from .words import Datastore, Wanted
 
 #: What the root filesystem of a layout is on.
@@ -39,11 +40,11 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) ->
     root = _disk(machine, want.root_device, "root_device")
     if name is None or (blank if name == "blank" else _has(machine, name, boot, root)):
         return _first(machine, boot)
-    found = [one.key for one in machine.devices.values() if one.filesystem or one.member or machine.partitions(one.key)]
+    found = _all(machine)
     if found and "base_layout" not in allow:
         raise Refused(
-            f"base_layout: {name} removes all that {machine.hostname} has ({' '.join(found)}); add base_layout to "
-            "allow_destroy to have that"
+            f"base_layout: {name} removes all that {machine.hostname} has ({'; '.join(found)}). Take base_layout out of "
+            "the document to keep that; base_layout in allow_destroy lets it go"
         )
     disks = {key: disk for key, disk in machine.devices.items() if disk.kind == DISK}
     wiped = machine._replace(
@@ -58,20 +59,33 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) ->
         op="set_storage_layout",
     )
     detail = "on blank disks" + (f", its root on {root.key}" if root else "")
-    lost = tuple(f"{key}: its storage configuration" for key in found)
     used = (
         f"{'partition' if one.kind == PARTITION else 'device'} {one.id}: {one.used_for}"
         for one in machine.devices.values()
         if not one.planned
     )
     same = AllUnchanged(f"machines/{machine.system_id}/", tuple(sorted(used)), machine.hostname)
-    steps = (*first.steps, step("apply", _KIND, name, detail, call, claims=(same,), destroys=lost))
+    steps = (*first.steps, step("apply", _KIND, name, detail, call, claims=(same,), destroys=found))
     if name == "blank":
         return Plan(steps, first.after)
     more = f"{machine.hostname}: base layout {name}"
     if want.document.sections or want.special or want.tags or want.gone:
         more = f"{machine.hostname}: what else is wanted is planned on base layout {name}"
     return Plan(steps, first.after, in_progress=(more,))
+
+
+def _all(machine: Machine) -> tuple[str, ...]:
+    """What a machine has: each filesystem as what it is, and what else devices are a part of."""
+    found = []
+    for one in machine.devices.values():
+        if one.filesystem:
+            found.append(f"{one.key}: {describe(one.filesystem)}")
+        elif one.member:
+            found.append(f"{one.key}: {MEMBERS[one.member]} ({one.user})")
+        elif one.kind == PARTITION:
+            found.append(f"{one.key}: a partition of {show_size(one.size)}")
+    found += [f"{one.mount_point}: a special filesystem {one.type}" for one in machine.special]
+    return tuple(found)
 
 
 def wipes(planned: Plan) -> bool:

@@ -118,7 +118,7 @@ def _check_on_layout(
     """
     where = places(machine, want, items)
     _check_foreign(machine, items)
-    _check_allowed([], items, allow)
+    _check_allowed(machine, [], items, allow)
 
     def known_as(text: str, _role: str) -> str:
         return getattr(machine.find(text), "key", text)
@@ -234,7 +234,7 @@ def _going(
 ) -> list[Going]:
     """What is to be removed: what mode exact does not find in the document, and what this says is absent."""
     others = survey.others(machine, want, where, base.items(machine, want)) if want.document.exact else []
-    _check_allowed(others, items, allow)
+    _check_allowed(machine, others, items, allow)
     ordered = _ordered(items, known)
 
     def known_as(text: str, _role: str) -> str:
@@ -378,12 +378,13 @@ def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Pl
 # Checks over all
 
 
-def _check_allowed(others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...]) -> None:
-    refused = [survey.place(other) for other in others if not _is_allowed(survey.place(other), allow)]
+def _check_allowed(machine: Machine, others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...]) -> None:
+    refused = [other for other in others if not _is_allowed(survey.place(other), allow)]
     if refused:
+        held = survey.held(machine, refused)
         raise Refused(
-            f"not in the document, and mode exact would remove: {', '.join(refused)}. Name them in the document, or "
-            "add them to allow_destroy"
+            f"not in the document, and mode exact would remove: {', '.join(map(survey.place, refused))}. Name them in "
+            f"the document, or add them to allow_destroy{', which loses ' if held else ''}{'; '.join(held)}"
         )
     called = _called([*(node.place for node in items), *(survey.place(other) for other in others)])
     check_permitted(called, allow)

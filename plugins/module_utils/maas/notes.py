@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..core.plan import Plan, both
 from . import cache_set, stand_in
 from .actions import step, tag
-from .state import LEAVING, READY, Device, Machine, remount_tag
+from .state import LEAVING, READY, STAND_IN, Device, Machine, remount_tag
 
 
 def _may_tidy(machine: Machine) -> bool:
@@ -32,6 +32,9 @@ def swept(machine: Machine, disks: frozenset[str] = frozenset()) -> Plan:
 def settled(machine: Machine) -> Plan:
     """Without what is left after all, notes of what has gone, and of mounts of what is no filesystem any more."""
     whole = swept(machine)
+    for device in stand_in.settled(whole.after) if _may_tidy(machine) else ():
+        changed = device._replace(marks=device.marks - {STAND_IN})
+        whole = _untagged(whole, changed, STAND_IN, "it is known without that, or named in the document")
     for device in whole.after.devices.values() if _may_tidy(machine) else ():
         found = device.filesystem
         if LEAVING in device.marks:

@@ -160,7 +160,7 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     if want.level not in (None, there.level):
         raise Refused(
             f"RAID {want.name}: its level is {there.level}, and {want.level} is wanted; MAAS cannot change that. "
-            "Remove it (state: absent) first"
+            "Say the level that it has, or make another RAID"
         )
     active = _wanted(machine, want, there, want.devices, there.members)
     spares = _wanted(machine, want, there, want.spare_devices, there.spares)

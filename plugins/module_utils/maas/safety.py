@@ -32,7 +32,7 @@ def check_unused(machine: Machine, device: Device, what: str) -> None:
     parts = machine.partitions(device.key)
     if parts:
         names = " ".join(part.key for part in parts)
-        raise Refused(f"{device.key}: {what}: it has partitions ({names}). Name one of these, or remove them first")
+        raise Refused(f"{device.key}: {what}: it has partitions ({names}). Name one of these, or another device")
 
 
 def lost(device: Device, what: str, allow: bool, who: str = "it") -> tuple[str, ...]:

@@ -29,7 +29,19 @@ def stands_in(machine: Machine, key: str) -> bool:
 
 def stand_ins(machine: Machine) -> frozenset[str]:
     """The partitions that only stand for their disks."""
-    found = {key for key, one in machine.devices.items() if one.kind == PARTITION and STAND_IN in one.marks}
+    noted = {key for key, one in machine.devices.items() if one.kind == PARTITION and STAND_IN in one.marks}
+    return _found(machine) | noted - machine.named
+
+
+def settled(machine: Machine) -> list[Device]:
+    """Partitions with a tag that says nothing: the document names them, or what uses them tells what they are."""
+    known = _found(machine) | machine.named
+    return [one for key, one in machine.devices.items() if STAND_IN in one.marks and key in known]
+
+
+def _found(machine: Machine) -> frozenset[str]:
+    """Those that what uses them tells."""
+    found: set[str] = set()
 
     def on_boot_disk(keys: Iterable[str]) -> set[str]:
         return {key for key in keys if machine.devices[key].disk == machine.boot_disk and stands_in(machine, key)}

@@ -17,6 +17,7 @@ from ..document.raid import Raid
 from . import cache_set
 from .filesystem import dump as dump_use
 from .names import former
+from .safety import describe
 from .stand_in import stand_ins
 from .state import BCACHE, DATASTORE, DISK, LEFTOVER, PARTITION, RAID, VOLUME, Device, Group, Machine
 from .words import CacheSet, Datastore, Special, Wanted
@@ -97,6 +98,18 @@ def others(
         if isinstance(item, Special)
         or ((everything or _SECTIONS[type(item)] in sections) and (_SECTIONS[type(item)], item.name) not in named)
     ]
+
+
+def held(machine: Machine, items: list[Any]) -> list[str]:
+    """The filesystems that go with what is absent."""
+    keys: list[str] = []
+    for item in items:
+        if isinstance(item, Drive):
+            keys += [key for one in machine.groups if one.name == item.name for key in one.volumes]
+        elif not isinstance(item, Special):
+            keys.append(item.device if isinstance(item, OnDevice) else item.name)
+    found = [machine.devices[key] for key in dict.fromkeys(keys) if key in machine.devices]
+    return [f"{one.key}: {describe(one.filesystem)}" for one in found if one.filesystem]
 
 
 def reference(machine: Machine, key: str) -> str:

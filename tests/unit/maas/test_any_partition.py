@@ -69,7 +69,7 @@ def made_so(case: Case) -> Region:
     region = a_region()
     (node,) = region.machines.values()
     node.bios_boot_method = "pxe" if case["bios"] else "uefi"
-    for number, name in enumerate(case["made"]):
+    for number in range(len(case["made"])):
         use = {"device": f"p{number}", "type": "xfs", "label": f"L{number}", "mount_point": f"/{number}"}
         part = {"name": f"p{number}", "device": "sdb", "size": SIZES[number % 3]}
         run(region, {"partitions": [part], "filesystems": [use]}, ())

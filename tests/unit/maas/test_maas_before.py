@@ -301,7 +301,17 @@ def test_a_partition_that_the_document_names_is_no_stand_in(maas: Maas) -> None:
     part.tags.append("strata-stand-in")
     bcache = {"name": "b", "backing_device": "nvme0n1", "cache_device": "nvme1n1"}
     done = maas.settle(partitions=layout["partitions"], bcaches=[bcache])
-    assert outline(done) == ["change bcache b"]
+    assert outline(done) == ["change bcache b", "untag device sda-part1"]
+    # Nor does another task take it for one.
+    assert not maas.storage(tags=[{"device": "sdb", "tags": ["rotary", "sata"]}])["changed"]
+
+
+def test_a_tag_goes_with_its_task(maas: Maas) -> None:
+    """A member and a spare change places, for a moment in nothing."""
+    array = {"name": "md0", "level": "1"}
+    maas.storage(raids=[{**array, "devices": ["sda", "sdb"], "spare_devices": ["sdc"]}])
+    maas.settle(raids=[{**array, "devices": ["sda", "sdc"], "spare_devices": ["sdb"]}])
+    assert not [part for device in maas.machine.devices for part in device.partitions if part.tags]
 
 
 # Answers, and warnings

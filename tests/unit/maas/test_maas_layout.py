@@ -589,10 +589,11 @@ def test_a_blank_base(maas: Maas) -> None:
     assert not maas.storage(base_layout="blank")["changed"]
     maas.storage(**WHOLE)
     wanted = {"base_layout": "blank", **one_raid("1", "sdb", "sdc")}
-    maas.refused("base_layout: blank removes all that node1 has .*add base_layout to allow_destroy", **wanted)
+    maas.refused("removes all that node1 has .*data/srv: a filesystem xfs, mounted at /srv; .* Take base_layout", **wanted)
     done = maas.settle(**wanted, allow_destroy=["base_layout"])
     assert outline(done) == ["apply base layout blank", "create raid md0"]
-    assert "sda-part2: its storage configuration" in done["plan"][0]["destroys"]
+    lost = done["plan"][0]["destroys"]
+    assert {"sda-part2: a filesystem ext4, mounted at /", "sdb: an active member of a RAID (RAID md0)"} <= {*lost}
 
 
 @pytest.mark.parametrize("name", ["flat", "lvm", "bcache"])
