@@ -43,8 +43,8 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) ->
     found = _all(machine)
     if found and "base_layout" not in allow:
         raise Refused(
-            f"base_layout: {name} removes all that {machine.hostname} has ({'; '.join(found)}). Take base_layout out of "
-            "the document to keep that; base_layout in allow_destroy lets it go"
+            f"base_layout: {name} removes all that {machine.hostname} has ({'; '.join(found)}). Take base_layout out "
+            "of the document to keep that; base_layout in allow_destroy lets it go"
         )
     disks = {key: disk for key, disk in machine.devices.items() if disk.kind == DISK}
     wiped = machine._replace(

@@ -589,7 +589,8 @@ def test_a_blank_base(maas: Maas) -> None:
     assert not maas.storage(base_layout="blank")["changed"]
     maas.storage(**WHOLE)
     wanted = {"base_layout": "blank", **one_raid("1", "sdb", "sdc")}
-    maas.refused("removes all that node1 has .*data/srv: a filesystem xfs, mounted at /srv; .* Take base_layout", **wanted)
+    said = "removes all that node1 has .*data/srv: a filesystem xfs, mounted at /srv; .* Take base_layout out"
+    maas.refused(said, **wanted)
     done = maas.settle(**wanted, allow_destroy=["base_layout"])
     assert outline(done) == ["apply base layout blank", "create raid md0"]
     lost = done["plan"][0]["destroys"]
