@@ -71,11 +71,37 @@ class Made(NamedTuple):
     furnished: bool = False
 
 
+class NotRecorded(Exception):
+    """A directory without recordings, or a file that is none."""
+
+
 def load(directory: Path) -> Exchanges:
-    """The exchanges among a directory's files, in the order in which they were made."""
-    found = [(file.stem, json.loads(file.read_text())) for file in directory.glob("*.json")]
-    exchanges = [(name, each) for name, each in found if isinstance(each, dict) and {"request", "response"} <= {*each}]
+    """The exchanges among a directory's files, in the order in which they were made. Raises NotRecorded.
+
+    A file with JSON of another kind is passed over: recordings have lists and notes beside them.
+    """
+    if not directory.is_dir():
+        raise NotRecorded(f"{directory} is no directory; give one with recorded exchanges")
+    found = [(file.stem, _exchange(file)) for file in directory.glob("*.json")]
+    exchanges = [(name, each) for name, each in found if each]
+    if not exchanges:
+        raise NotRecorded(f"{directory} has no recorded exchanges: JSON files with `request` and `response`")
     return sorted(exchanges, key=lambda one: _place(one[0]))
+
+
+def _exchange(file: Path) -> dict[str, Any] | None:
+    """What a file holds; None: no exchange."""
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotRecorded(f"{file}: it is no JSON ({error}); record it again, or take it away") from None
+    if not isinstance(told, dict) or not {"request", "response"} <= {*told}:
+        return None
+    for part, words in (("request", ("method", "path")), ("response", ("status", "body"))):
+        missing = [word for word in words if not isinstance(told[part], dict) or word not in told[part]]
+        if missing:
+            raise NotRecorded(f"{file}: its {part} has no {' and no '.join(missing)}; record it again, or take it away")
+    return told
 
 
 def _place(name: str) -> tuple[int, str, str]:
@@ -330,7 +356,7 @@ def _body(told: dict[str, Any], headers: dict[str, str]) -> bytes | None:
 
 
 def replay(directory: Path) -> list[tuple[str, str]]:
-    """What did not match, and how; prints the share of what did."""
+    """What did not match, and how; prints the share of what did. Raises NotRecorded."""
     exchanges = load(directory)
     region = seed(exchanges)
     wrong: list[tuple[str, str]] = []
@@ -352,7 +378,7 @@ def replay(directory: Path) -> list[tuple[str, str]]:
                 there = here if str(here).startswith(str(there).partition("<")[0]) else there
             if (status, here) != (expected["status"], there):
                 wrong.append((name, f"{status} for {expected['status']}: {difference(there, here)}"))
-    share = (len(exchanges) - len(wrong)) / max(len(exchanges), 1)
+    share = (len(exchanges) - len(wrong)) / len(exchanges)
     print(f"{len(exchanges) - len(wrong)} of {len(exchanges)} exchanges match ({share:.1%})", flush=True)
     return wrong
 
@@ -372,8 +398,13 @@ def difference(there: Any, here: Any, path: str = "") -> str:
 
 
 def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m tests.simulators.maas.replay DIRECTORY")
     directory = Path(sys.argv[1])
-    wrong = replay(directory)
+    try:
+        wrong = replay(directory)
+    except NotRecorded as error:
+        raise SystemExit(str(error)) from None
     for name, how in wrong:
         reason = next((why for start, why in EXPECTED.items() if name.startswith(start)), "NOT EXPECTED")
         print(f"{name}: {reason}: {how}")

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -445,7 +447,29 @@ def test_any_recordings_can_be_replayed(maas: Maas, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out.startswith("2 of 5 exchanges match")
     assert wrong.keys() == {"y1", "x3", "y4"}
     assert wrong["y1"].startswith("404 for 200")
-    replay(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (None, "is no directory"),
+        ({}, "has no recorded exchanges"),
+        ({"notes.json": '["no exchange"]'}, "has no recorded exchanges"),
+        ({"raid-001.json": '{"request": '}, "raid-001.json: it is no JSON"),
+        ({"raid-001.json": b"\xff\xfe"}, "raid-001.json: it is no JSON"),
+        ({"raid-001.json": '{"request": {"method": "GET"}, "response": {}}'}, "its request has no path"),
+        ({"raid-001.json": '{"request": {"method": "GET", "path": "/"}, "response": []}'}, "no status and no body"),
+    ],
+)
+def test_what_is_no_recording_gets_a_sentence(tmp_path: Path, files: dict[str, Any] | None, said: str) -> None:
+    directory = tmp_path if files is not None else tmp_path / "nothing"
+    for name, text in (files or {}).items():
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    run = [sys.executable, "-m", "tests.simulators.maas.replay", str(directory)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_how_answers_are_compared() -> None:
