@@ -248,6 +248,15 @@ tags:
   required: true
 """
 
+_DRIVE_UUID = r"""
+uuid:
+  description:
+    - UUID of the volume group, of version 4 (random). A group with this UUID is found under any name, and renamed. MAAS
+      draws one for a new group if it is omitted.
+    - Of several groups of one name, the one with this UUID is meant.
+  type: str
+"""
+
 _DRIVE_STATE = r"""
 state:
   description: V(online) creates or changes the volume group, V(absent) removes it with its volumes.
@@ -316,7 +325,7 @@ options:
                     "LVM volume groups.",
                     _DRIVE,
                     _section("volumes", "Logical volumes of the group.", _VOLUME, _USE, _UUID, _RENAMED, _STATE),
-                    _UUID,
+                    _DRIVE_UUID,
                     _RENAMED,
                     _DRIVE_STATE,
                 ),

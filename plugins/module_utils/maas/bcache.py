@@ -11,7 +11,7 @@ from ..document.bcache import Bcache
 from ..document.names import check_name
 from .actions import Call, fields, future, keeps, step, unchanged
 from .cache_set import Steps, drop_unused, on, will_leave
-from .safety import carried, check_room, check_unused, check_uuid, lost, take
+from .safety import carried, check_room, check_unused, check_uuid, lost, remove_leftover, take
 from .stand_in import dropped, leaving, place, whole_boot_disk
 from .state import BCACHE, PARTITION, VOLUME, Bcache as Cached, Device, Machine
 
@@ -135,7 +135,7 @@ def _check_held(machine: Machine, want: Bcache, there: Cached, backing: Device, 
 
 def _absent(machine: Machine, want: Bcache, there: Cached | None, allow: bool) -> Plan:
     if there is None:
-        return Plan((), machine)
+        return Plan(*remove_leftover(machine, want.name, f"bcache {want.name}", allow))
     device, what = machine.devices[there.device], f"bcache {want.name} cannot be removed"
     check_unused(machine, device, what)
     notes, machine = will_leave(machine, there)

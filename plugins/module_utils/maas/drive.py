@@ -21,20 +21,28 @@ from .state import Group, Machine
 from .volume import Steps, path, with_group
 
 
-def find(machine: Machine, name: str) -> Group | None:
-    """The group of that name. Raises Refused where there are several: MAAS lets a name be used again."""
+def find(machine: Machine, name: str, uuid: str = "") -> Group | None:
+    """The group of that name. Raises Refused where there are several, none of them of the ``uuid``.
+
+    MAAS lets a name be used again, and two tasks at once do that.
+    """
     found = [one for one in machine.groups if one.name == name]
     if len(found) > 1:
-        over = " and ".join(" ".join(one.devices) for one in found)
+        found = [one for one in found if uuid and one.uuid == uuid] or found
+    if len(found) > 1:
+        over = " and ".join(f"{' '.join(one.devices)} (uuid {one.uuid})" for one in found)
         raise Refused(
-            f"drive {name}: there are {len(found)} volume groups of this name, over {over}; rename one of them"
+            f"drive {name}: there are {len(found)} volume groups of this name, over {over}; say the uuid of the one "
+            "that is meant, with another name to have it renamed"
         )
     return found[0] if found else None
 
 
-def former(machine: Machine, name: str, renames: Mapping[str, str]) -> Group | None:
-    """The group of that name, or of the one that it had before."""
-    return find(machine, name) or (find(machine, renames[name]) if name in renames else None)
+def meant(machine: Machine, name: str, renames: Mapping[str, str], uuids: Mapping[str, str]) -> Group | None:
+    """The group of that name, of the one that it had before, or of its UUID."""
+    uuid = uuids.get(name, "")
+    found = find(machine, name, uuid) or (find(machine, renames[name], uuid) if name in renames else None)
+    return found or next((one for one in machine.groups if uuid and one.uuid == uuid), None)
 
 
 def plan(
@@ -49,11 +57,10 @@ def plan(
 
     What becomes smaller does so before a device leaves, and what becomes larger, or is made, once it has.
     """
-    there = find(machine, want.name)
-    if want.state == "absent":
-        return _absent(machine, want, there, allow)
-    there = there or former(machine, want.name, renames)
     uuid = uuids.get(want.name, "")
+    if want.state == "absent":
+        return _absent(machine, want, find(machine, want.name, uuid), allow)
+    there = meant(machine, want.name, renames, uuids)
     if uuid and (there is None or uuid != there.uuid):
         check_uuid(uuid, f"drive {want.name}")
     if there is None or want.name != there.name:
@@ -173,9 +180,9 @@ def _renamed(machine: Machine, group: Group, name: str) -> tuple[Machine, Group]
     return with_group(machine._replace(devices=devices), group, changed), changed
 
 
-def shrink(machine: Machine, want: Drive, renames: Mapping[str, str]) -> Plan:
+def shrink(machine: Machine, want: Drive, renames: Mapping[str, str], uuids: Mapping[str, str]) -> Plan:
     """Volumes that become smaller: what lies below them may too, and is planned before the drive."""
-    group = former(machine, want.name, renames)
+    group = meant(machine, want.name, renames, uuids)
     return volume.shrink(machine, group, want, renames) if group else Plan((), machine)
 
 

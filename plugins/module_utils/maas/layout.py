@@ -22,7 +22,7 @@ from . import base, bcache, cache_set, datastore, drive, filesystem, notes, part
 from .actions import step, tag
 from .identity import check_places, is_uuid
 from .names import where as places
-from .state import PARTITION, Machine
+from .state import LEFTOVER, PARTITION, Machine
 from .words import CacheSet, Datastore, Gone, Special, Wanted
 
 
@@ -60,7 +60,8 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     coming = {node: bound(node.section, items[node], where) for node in ordered if items[node].state != "absent"}
     for item in coming.values():
         if isinstance(item, Drive):
-            whole = both(whole, drive.shrink(whole.after, item, want.of("drives", want.renames)))
+            more = drive.shrink(whole.after, item, want.of("drives", want.renames), want.of("drives", want.uuids))
+            whole = both(whole, more)
     whole = _made(whole, want, coming, known, allow)
     for one in want.special or ():
         if one.state != "absent":
@@ -333,13 +334,15 @@ def _plan_going(machine: Machine, want: Wanted, going: Going) -> Plan:
     try:
         if isinstance(item, Gone):
             return _plan_gone(machine, want, item, going.allow)
-        return _plan_item(machine, Wanted(survey.NOTHING), "", item, going.allow)
+        place = survey.place(item)
+        known = {place: want.uuids[place]} if isinstance(item, Drive) and place in want.uuids else {}
+        return _plan_item(machine, Wanted(survey.NOTHING, uuids=known), place, item, going.allow)
     except Refused as error:
         raise Refused(permitted_by_name(str(error), item.name)) from None
 
 
 def _plan_gone(machine: Machine, want: Wanted, item: Gone, allow: bool) -> Plan:
-    group = drive.former(machine, item.drive, want.of("drives", want.renames))
+    group = drive.meant(machine, item.drive, want.of("drives", want.renames), want.of("drives", want.uuids))
     key = f"{group.name}/{item.volume}" if group else ""
     if group is None or key not in machine.devices:
         return Plan((), machine)
@@ -464,5 +467,11 @@ def _check_foreign(machine: Machine, items: Mapping[Node, Any]) -> None:
     for node, item in items.items():
         there = short.get(item.name)
         kind = kinds.get(node.section)
-        if there and kind and there.kind != kind:
-            raise StorageError(f"{node.place}: there is a {there.kind} of that name already; choose another one")
+        if there is None or kind is None or there.kind == kind or item.state == "absent":
+            continue
+        if there.kind == LEFTOVER:
+            raise StorageError(
+                f"{node.place}: MAAS keeps something of that name whose disks have gone. Remove that in a task of its "
+                "own (state: absent), or choose another name"
+            )
+        raise StorageError(f"{node.place}: there is a {there.kind} of that name already; choose another one")

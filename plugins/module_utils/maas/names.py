@@ -118,7 +118,8 @@ def made_of(machine: Machine, item: Any, what: str, want: Wanted, place: str) ->
     if isinstance(item, CacheSet):
         return _idle(machine)
     if isinstance(item, Drive):
-        group = drive.find(machine, item.name) or drive.find(machine, old)
+        renames, uuids = want.of("drives", want.renames), want.of("drives", want.uuids)
+        group = drive.meant(machine, item.name, renames, uuids)
         return group.devices if group else ()
     if isinstance(item, Datastore):
         store = datastore.find(machine, item.name) or datastore.find(machine, old)

@@ -12,7 +12,7 @@ from ..document.raid import Raid
 from ..document.sizes import show_size
 from .actions import Call, fields, future, keeps, members, step, unchanged
 from .identity import with_disk_renamed
-from .safety import carried, check_once, check_room, check_unused, check_uuid, lost, take
+from .safety import carried, check_once, check_room, check_unused, check_uuid, lost, remove_leftover, take
 from .stand_in import dropped, leaving, over_all, place
 from .state import DISK, RAID, Device, Machine, Raid as Array
 from .words import LEAST_DEVICES
@@ -263,7 +263,7 @@ def _member_changes(
 
 def _absent(machine: Machine, want: Raid, there: Array | None, allow: bool) -> Plan:
     if there is None:
-        return Plan((), machine)
+        return Plan(*remove_leftover(machine, want.name, f"RAID {want.name}", allow))
     device, what = machine.devices[there.device], f"RAID {want.name} cannot be removed"
     check_unused(machine, device, what)
     inside = there.members + there.spares

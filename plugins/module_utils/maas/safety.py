@@ -11,7 +11,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Step
 from ..document.sizes import show_size
 from .actions import Call, at, step, unchanged
-from .state import BCACHE, MEMBERS, RAID, Device, Filesystem, Machine
+from .state import BCACHE, LEFTOVER, MEMBERS, RAID, Device, Filesystem, Machine
 
 
 def describe(filesystem: Filesystem) -> str:
@@ -90,6 +90,25 @@ def check_uuid(text: str, what: str) -> None:
         raise StorageError(f"{what}: uuid {text!r} is not a UUID") from None
     if version != 4:
         raise StorageError(f"{what}: uuid {text} is not of version 4, and MAAS takes no other")
+
+
+def remove_leftover(machine: Machine, name: str, what: str, allow: bool) -> tuple[tuple[Step, ...], Machine]:
+    """Without what a region keeps of an array or a bcache whose disks have gone. Raises Refused without permission."""
+    device = machine.devices.get(name)
+    if device is None or device.kind != LEFTOVER:
+        return (), machine
+    refused = f"{what} cannot be removed"
+    check_unused(machine, device, refused)
+    one = step(
+        "remove",
+        LEFTOVER,
+        name,
+        f"what is left of {what}, whose disks have gone",
+        Call("DELETE", at(machine, device)),
+        claims=unchanged(machine, device),
+        destroys=lost(device, refused, allow),
+    )
+    return (one,), machine.without(name)
 
 
 def take(machine: Machine, device: Device, what: str, allow: bool) -> tuple[tuple[Step, ...], Machine]:

@@ -14,7 +14,7 @@ from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
-from . import cache_set
+from . import cache_set, drive
 from .filesystem import dump as dump_use
 from .names import former
 from .safety import describe
@@ -73,7 +73,12 @@ def others(
     for device in machine.devices.values():
         if device.filesystem and device.kind != VOLUME and device.key not in used | base:
             found.append(OnDevice(device.key, state="absent"))
-    found += [Drive(one.name, state="absent") for one in machine.groups if not base & {*one.volumes}]
+    renames, uuids = want.of("drives", want.renames), want.of("drives", want.uuids)
+    wanted = [drive.meant(machine, item.name, renames, uuids) for item in sections.get("drives", ())]
+    meant = {group.id for group in wanted if group}
+    found += [
+        Drive(one.name, state="absent") for one in machine.groups if one.id not in meant and not base & {*one.volumes}
+    ]
     found += [Datastore(one.name, state="absent") for one in machine.datastores if one.device not in base]
     found += [Bcache(one.name, state="absent") for one in machine.bcaches if one.device not in base]
     found += [

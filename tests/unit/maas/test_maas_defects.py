@@ -476,6 +476,28 @@ def test_things_that_are_broken_are_told_and_left_alone(maas: Maas) -> None:
     assert not maas.storage(**{section: told["layout"][section] for section in sections}, mode="exact")["changed"]
 
 
+@pytest.mark.parametrize(
+    ("section", "item"),
+    [
+        ("raids", {"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}),
+        ("bcaches", {"name": "md0", "backing_device": "sdb", "cache_device": "nvme0n1"}),
+    ],
+)
+def test_what_is_left_of_something_whose_disks_have_gone(maas: Maas, section: str, item: dict[str, Any]) -> None:
+    maas.storage(**{section: [item]}, filesystems=[{"device": "md0", "type": "xfs", "mount_point": "/srv"}])
+    for name in ("sdb", "sdc"):
+        maas.machine.drop_device(maas.machine.device(name))
+    anew: dict[str, Any] = {"raids": [{"name": "md0", "level": "1", "devices": ["sdd", "sde"]}]}
+    maas.refused("raids: md0: MAAS keeps something of that name whose disks have gone. Remove that", **anew)
+    gone: dict[str, Any] = {section: [{"name": "md0", "state": "absent"}]}
+    maas.refused("md0 cannot be removed: it holds a filesystem xfs, mounted at /srv", **gone)
+    done = maas.settle(**gone, allow_destroy=["md0"])
+    assert outline(done)[0] == "remove leftover md0"
+    maas.settle(**anew)
+    # Something else of that name is none.
+    assert not maas.storage(raids=[{"name": "sdd", "state": "absent"}])["changed"]
+
+
 # Another device below what is there
 
 

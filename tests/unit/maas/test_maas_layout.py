@@ -442,10 +442,23 @@ def test_changes_of_a_drive(maas: Maas) -> None:
 
 
 def test_a_group_of_the_same_name_twice(maas: Maas) -> None:
-    maas.storage(drives=[{"name": "d", "devices": ["sdb"]}])
+    """Two tasks at once make two, which MAAS does not mind. Each is found by its UUID."""
+    maas.storage(drives=[{"name": "d", "devices": ["sdb"], "volumes": [{"name": "v", "size": "1GB"}]}])
     group = maas.machine.add_group("lvm-vg", "d")
     maas.machine.join(group, [maas.machine.device("sdc")], "lvm-pv")
-    maas.refused("drive d: there are 2 volume groups of this name, over sdb and sdc", drives=[{"name": "d"}])
+    first, second = (one["uuid"] for one in maas.info()["machines"][0]["ids"]["drives"])
+    said = f"drive d: there are 2 volume groups of this name, over sdb .uuid {first}. and sdc .*; say the uuid"
+    maas.refused(said, drives=[{"name": "d"}])
+    assert not maas.storage(drives=[{"name": "d", "uuid": first, "devices": ["sdb"]}])["changed"]
+    exact: dict[str, Any] = {"mode": "exact", "drives": [{"name": "e", "uuid": second, "devices": ["sdc"]}]}
+    maas.refused("would remove: drives: d. ", **exact)
+    done = maas.settle(drives=exact["drives"])
+    assert outline(done) == ["rename drive e"]
+    assert [(one.name, one.members[0].name) for one in maas.machine.groups] == [("d", "sdb"), ("e", "sdc")]
+    group.label = "d"
+    maas.settle(drives=[{"name": "d", "uuid": second, "state": "absent"}])
+    assert [one.name for one in maas.machine.groups] == ["d"]
+    assert maas.machine.groups[0].members[0].name == "sdb"
 
 
 def test_filesystems_and_mounts_change(maas: Maas) -> None:
