@@ -23,14 +23,15 @@ from .actions import step, tag
 from .identity import check_places, is_uuid
 from .names import where as places
 from .state import LEFTOVER, PARTITION, Machine
-from .words import CacheSet, Datastore, Gone, Special, Wanted
+from .words import CacheSet, Datastore, Gone, Special, Wanted, as_uuid
 
 
 class Going(NamedTuple):
-    """An item that is to be removed, and whether it may lose what it holds."""
+    """An item that is to be removed, and whether it may lose what it holds. With a ``uuid``, only what has that one."""
 
     item: Any
     allow: bool
+    uuid: str = ""
 
 
 def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
@@ -246,13 +247,20 @@ def _going(
     _check_meant_once(machine, want, items, where)
     _check_caches(machine, items, where)
     going = [Going(item, True) for item in others]
-    going += [Going(one, one.name in allow or one.drive in allow) for one in want.gone]
     going += [
-        Going(bound(node.section, items[node], where), _is_allowed(node.place, allow))
+        Going(one, one.name in allow or one.drive in allow, want.uuids.get(f"drives: {one.name}", ""))
+        for one in want.gone
+    ]
+    going += [
+        Going(bound(node.section, items[node], where), _is_allowed(node.place, allow), _uuid(want, node, items[node]))
         for node in reversed(ordered)
         if items[node].state == "absent" and not _is_foreign(machine, items[node])
     ]
     return _last_first(machine, going) + [Going(one, True) for one in want.special or () if one.state == "absent"]
+
+
+def _uuid(want: Wanted, node: Node, item: Any) -> str:
+    return as_uuid(item.uuid) if isinstance(item, Raid) and item.uuid else want.uuids.get(node.place, "")
 
 
 def _is_foreign(machine: Machine, item: Any) -> bool:
@@ -331,22 +339,40 @@ def _plan_going(machine: Machine, want: Wanted, going: Going) -> Plan:
         return filesystem.plan_special(machine, item)
     if isinstance(item, OnDevice) and machine.find(item.device) is None:
         return Plan((), machine)
+    if _is_another(machine, going):
+        return Plan((), machine)
     try:
         if isinstance(item, Gone):
-            return _plan_gone(machine, want, item, going.allow)
+            return _plan_gone(machine, want, item, going)
         place = survey.place(item)
-        known = {place: want.uuids[place]} if isinstance(item, Drive) and place in want.uuids else {}
-        return _plan_item(machine, Wanted(survey.NOTHING, uuids=known), place, item, going.allow)
+        return _plan_item(machine, Wanted(survey.NOTHING, uuids={place: going.uuid}), place, item, going.allow)
     except Refused as error:
         raise Refused(permitted_by_name(str(error), item.name)) from None
 
 
-def _plan_gone(machine: Machine, want: Wanted, item: Gone, allow: bool) -> Plan:
+def _is_another(machine: Machine, going: Going) -> bool:
+    """Whether what has the name of something that is to be absent has another UUID than that is said to have."""
+    item, uuid = going.item, going.uuid
+    there: Any = None
+    if isinstance(item, Raid):
+        there = raid.find(machine, item.name)
+    elif isinstance(item, Bcache):
+        there = bcache.find(machine, item.name)
+    elif isinstance(item, Datastore):
+        there = datastore.find(machine, item.name)
+    elif isinstance(item, Drive):
+        there = drive.find(machine, item.name, uuid)
+    elif isinstance(item, OnDevice):
+        there = getattr(machine.find(item.device), "filesystem", None)
+    return bool(uuid) and there is not None and there.uuid != uuid
+
+
+def _plan_gone(machine: Machine, want: Wanted, item: Gone, going: Going) -> Plan:
     group = drive.meant(machine, item.drive, want.of("drives", want.renames), want.of("drives", want.uuids))
     key = f"{group.name}/{item.volume}" if group else ""
-    if group is None or key not in machine.devices:
+    if group is None or key not in machine.devices or going.uuid not in ("", machine.devices[key].uuid):
         return Plan((), machine)
-    steps, machine, _group = volume.remove(machine, group, key, f"volume {key} cannot be removed", allow, "it")
+    steps, machine, _group = volume.remove(machine, group, key, f"volume {key} cannot be removed", going.allow, "it")
     return Plan(steps, machine)
 
 

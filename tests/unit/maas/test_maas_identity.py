@@ -258,6 +258,34 @@ def test_a_renamed_group_or_bcache_stays_on_the_disks_chosen_for_it(maas: Maas) 
     assert outline(maas.settle(**SLOW, bcaches=bcaches)) == ["change bcache c"]
 
 
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("raids", {"level": "1", "devices": ["sdb", "sdc"]}),
+        ("bcaches", {"backing_device": "sdb", "cache_device": "nvme0n1"}),
+        ("drives", {"devices": ["sdb"]}),
+        ("filesystems", {"type": "xfs"}),
+    ],
+)
+def test_what_is_absent_by_its_uuid_is_no_other_of_its_name(maas: Maas, section: str, words: dict[str, Any]) -> None:
+    called = {"device": "sdd"} if section == "filesystems" else {"name": "one"}
+    known = str(uuid.uuid4())
+    maas.storage(**{section: [{**called, **words, "uuid": known}]})
+    allowed = {"allow_destroy": list(called.values())}
+    gone = {section: [{**called, "uuid": str(uuid.uuid4()), "state": "absent"}], **allowed}
+    assert not maas.storage(**gone)["changed"]
+    done = maas.settle(**{section: [{**called, "uuid": known, "state": "absent"}], **allowed})
+    assert done["changed"]
+
+
+def test_a_volume_that_is_absent_by_its_uuid_is_no_other_of_its_name(maas: Maas) -> None:
+    known = str(uuid.uuid4())
+    maas.storage(drives=[{"name": "d", "devices": ["sdb"], "volumes": [{"name": "v", "size": "1GB", "uuid": known}]}])
+    other = {"name": "v", "uuid": str(uuid.uuid4()), "state": "absent"}
+    assert not maas.storage(drives=[{"name": "d", "volumes": [other]}])["changed"]
+    assert maas.settle(drives=[{"name": "d", "volumes": [{**other, "uuid": known}]}])["changed"]
+
+
 # Names that are passed on
 
 
