@@ -180,10 +180,18 @@ def _renamed(machine: Machine, group: Group, name: str) -> tuple[Machine, Group]
     return with_group(machine._replace(devices=devices), group, changed), changed
 
 
-def shrink(machine: Machine, want: Drive, renames: Mapping[str, str], uuids: Mapping[str, str]) -> Plan:
-    """Volumes that become smaller: what lies below them may too, and is planned before the drive."""
+def shrink(machine: Machine, want: Drive, renames: Mapping[str, str], uuids: Mapping[str, str], later: Machine) -> Plan:
+    """Volumes that become smaller, before the drive itself is planned: what lies below them may too.
+
+    ``later`` is the machine with its arrays as large as they are going to be, by which shares of the group count.
+    """
     group = meant(machine, want.name, renames, uuids)
-    return volume.shrink(machine, group, want, renames) if group else Plan((), machine)
+    if group is None:
+        return Plan((), machine)
+    named = [machine.find(text) for text in want.devices or ()]
+    stays = want.devices is None or {place(machine, one, group.devices).key for one in named if one} == {*group.devices}
+    smaller = later.group_size(group) < machine.group_size(group)
+    return volume.shrink(machine, group, want, renames, later if stays and smaller else None)
 
 
 def _absent(machine: Machine, want: Drive, there: Group | None, allow: bool) -> Plan:

@@ -59,10 +59,13 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     whole, waiting = _removed(whole, want, going)
     ordered = _ordered(items, known)
     coming = {node: bound(node.section, items[node], where) for node in ordered if items[node].state != "absent"}
+    later = whole.after
+    for item in coming.values():
+        later = raid.resized(later, item) if isinstance(item, Raid) else later
     for item in coming.values():
         if isinstance(item, Drive):
-            more = drive.shrink(whole.after, item, want.of("drives", want.renames), want.of("drives", want.uuids))
-            whole = both(whole, more)
+            renames, uuids = want.of("drives", want.renames), want.of("drives", want.uuids)
+            whole = both(whole, drive.shrink(whole.after, item, renames, uuids, later))
     whole = _made(whole, want, coming, known, allow)
     for one in want.special or ():
         if one.state != "absent":

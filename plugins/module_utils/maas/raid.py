@@ -34,6 +34,19 @@ def plan(machine: Machine, want: Raid, allow: bool) -> Plan:
     return _change(machine, want, there, allow)
 
 
+def resized(machine: Machine, want: Raid) -> Machine:
+    """With the array as large as it is wanted, where that can be told beforehand."""
+    there = find(machine, want.name)
+    if there is None or (want.devices is None and want.spare_devices is None):
+        return machine
+    texts = (*(want.devices or ()), *(want.spare_devices or ()))
+    if not all(machine.find(text) for text in texts):
+        return machine
+    active = _wanted(machine, want, there, want.devices, there.members)
+    spares = _wanted(machine, want, there, want.spare_devices, there.spares)
+    return machine.resized(there.device, machine.raid_size(there.level, active, spares)) if active else machine
+
+
 def rename(machine: Machine, want: Raid, renamed_from: str) -> Plan:
     """Before all else: MAAS calls the partitions of an array after it."""
     there = meant(machine, want, renamed_from)

@@ -166,14 +166,20 @@ def _create(machine: Machine, group: Group, wish: Wish) -> tuple[Steps, Machine,
     return (one,), with_group(machine.with_device(made), group, after), after
 
 
-def shrink(machine: Machine, group: Group, want: Drive, renames: Mapping[str, str]) -> Plan:
-    """Those whose wanted size is a number, and less than they have."""
+def shrink(machine: Machine, group: Group, want: Drive, renames: Mapping[str, str], later: Machine | None) -> Plan:
+    """Those whose wanted size is a number, and less than they have; with ``later`` also shares of what that has."""
     steps: Steps = ()
+    shares = {wish.now: wish.size for wish in sized(later, group, want.volumes or (), renames, {})} if later else {}
     for one in want.volumes or ():
         device = _now(machine, group, one, want.name, renames)
-        if device and isinstance(one.size, int) and BLOCK <= whole_blocks(one.size) < device.size != one.size:
-            wish = Wish(one._replace(name=device.key[len(group.name) + 1 :]), device.key, device.key, 0)
-            more, machine, group = settle(machine, group, wish._replace(size=whole_blocks(one.size)))
+        if device is None:
+            continue
+        size = shares.get(device.key, device.size)
+        if isinstance(one.size, int):
+            size = device.size if one.size == device.size else whole_blocks(one.size)
+        if BLOCK <= size < device.size:
+            wish = Wish(one._replace(name=device.key[len(group.name) + 1 :]), device.key, device.key, size)
+            more, machine, group = settle(machine, group, wish)
             steps += more
     return Plan(steps, machine)
 

@@ -546,6 +546,15 @@ def test_a_volume_shrinks_while_an_array_below_it_does(maas: Maas) -> None:
     assert outline(done) == ["resize volume d/v", "change raid md0"]
 
 
+@pytest.mark.parametrize("size", ["100%", "60%"])
+def test_a_volume_is_a_share_of_what_an_array_below_it_will_have(maas: Maas, size: str) -> None:
+    maas.storage(**one_raid("5", "sdb", "sdc", "sdd", "sde"), **drive("100%", "md0"))
+    smaller: dict[str, Any] = {**one_raid("5", "sdb", "sdc", "sdd"), **drive(size, "md0")}
+    assert outline(maas.settle(**smaller)) == ["resize volume d/v", "change raid md0"]
+    larger: dict[str, Any] = {**one_raid("5", "sdb", "sdc", "sdd", "sde"), **drive(size, "md0")}
+    assert outline(maas.settle(**larger)) == ["change raid md0", "resize volume d/v"]
+
+
 def test_volumes_that_grow_wait_for_those_that_shrink(maas: Maas) -> None:
     """Sizes are settled for all of them at once: what is left is what is left then."""
 
