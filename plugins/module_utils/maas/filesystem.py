@@ -33,7 +33,7 @@ def put_to_use(machine: Machine, device: Device, use: Use, allow: bool, uuid: st
     before = device.filesystem
     kind = use.filesystem or (before.type if before else None)
     if kind is None:
-        if use.mount_point or use.label:
+        if use.mount_point or use.label or uuid:
             raise StorageError(f"{device.key}: it holds no filesystem; say the type of the one that it shall have")
         return (), machine
     mount = _mount_wanted(device, kind, use)

@@ -39,12 +39,12 @@ def read(client: Client, which: Which) -> Many:
     else:
         query = {} if which.pool is None else {"pool": which.pool}
         told = client.get("machines/", "reading all machines", **query)
-        if which.pool is not None and not told:
-            raise StorageError(f"pool {which.pool}: it has no machines, or the API key's user sees none of them")
     if not isinstance(told, list):
         raise StorageError(
             "the answer is not of the form that a MAAS region gives: no list of machines; is it the URL of one?"
         )
+    if which.pool is not None and not told:
+        raise StorageError(f"pool {which.pool}: it has no machines, or the API key's user sees none of them")
     with of_the_form():
         return _chosen(client, told, which)
 
@@ -70,6 +70,10 @@ def _check_distinct(told: list[Mapping[str, Any]]) -> None:
 def plan(many: Many, plan_one: Callable[[Machine], Plan]) -> Plan:
     """The plans of all. Raises Refused with each reason where it is not possible for one."""
     whole = Plan((), many)
+    if not many.machines:
+        return whole._replace(
+            warnings=("nothing was done: `machines` is empty, or no machine of the pool is in `states`",)
+        )
     after: list[Machine] = []
     refusals: list[str] = []
     for machine in many.machines:

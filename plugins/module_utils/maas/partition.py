@@ -87,7 +87,15 @@ def _create(
     size = room if size is None else size
     if size > room or size < BLOCK:
         # What is there may go yet.
-        raise Refused(f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left")
+        why = ""
+        if isinstance(want.size, Percent) and size >= BLOCK:
+            why = (
+                f" ({size} B and {room} B). A share is one of the whole disk, and the partition table takes some of "
+                "that: say 100% for the rest"
+            )
+        raise Refused(
+            f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left{why}"
+        )
     known = computed(machine.system_id, want.name)
     if is_uuid(want.name):
         check_uuid(known, f"partition {want.name}")

@@ -18,6 +18,7 @@ from .region import Failed, Maas, add_machine
 from .test_maas_layout import outline
 
 ANSWER = vars(server)["_Handler"]._answer
+UUID4 = "12345678-1234-4678-8234-567812345678"
 PRECIOUS = {"type": "xfs", "label": "PRECIOUS", "mount_point": "/srv"}
 
 
@@ -127,6 +128,13 @@ def test_volumes_that_are_larger_than_their_group_together(maas: Maas) -> None:
     )
     maas.settle(**drive({"name": "a", "size": "60%"}, {"name": "b", "size": "40%"}))
     maas.settle(**drive({"name": "a", "size": "70%"}, {"name": "b", "size": "100%"}))
+
+
+def test_shares_of_a_disk_that_are_more_than_it_has(maas: Maas) -> None:
+    halves = [{"name": name, "device": "sdb", "size": "50%"} for name in ("a", "b")]
+    said = r"partition b: 233 GiB is wanted, and sdb has 233 GiB left \(\d+ B and \d+ B\). A share is one of the whole"
+    maas.refused(said, partitions=halves)
+    maas.settle(partitions=[halves[0], {**halves[1], "size": "100%"}])
 
 
 # A base layout
@@ -337,6 +345,7 @@ def test_answers_that_no_region_gives(maas: Maas, answer: str) -> None:
             with pytest.raises(Failed) as failed:
                 run()
             assert "error of the module" not in str(failed.value)
+            assert "no machines" not in str(failed.value)
 
 
 def test_an_allocated_machine_is_warned_of_what_the_plan_does(maas: Maas) -> None:
@@ -360,6 +369,11 @@ def test_an_allocated_machine_is_warned_of_what_the_plan_does(maas: Maas) -> Non
         ({"tags": [{"device": "sdb", "tags": ["strata-leaving"]}]}, "this collection's own"),
         ({"tags": [{"device": "sdb", "tags": ["strata-mount=/x;y"]}]}, "this collection's own"),
         ({"special_filesystems": [{"type": "tmpfs", "mount_point": ""}]}, "mount_point is empty"),
+        (
+            {"drives": [{"name": "d", "devices": ["sdb"], "volumes": [{"name": "v", "filesystem_uuid": UUID4}]}]},
+            "d/v: it holds no filesystem; say the type",
+        ),
+        ({"filesystems": [{"device": "sdb", "uuid": UUID4}]}, "sdb: it holds no filesystem; say the type"),
     ],
 )
 def test_words_that_a_region_would_refuse_in_mid_task(maas: Maas, words: dict[str, Any], said: str) -> None:

@@ -52,7 +52,10 @@ def test_those_of_a_pool_in_a_state(maas: Maas) -> None:
     done = maas.settle(**MIRROR, pool="files", states=["ready"])
     assert arrays(maas) == {"node1": [], "node2": ["md0"], "node3": [], "node4": ["md0"]}
     assert len(done["machines"]) == 2
-    assert maas.storage(**MIRROR, pool="files", states=["New"])["machines"] == []
+    for none in ({"pool": "files", "states": ["New"]}, {"pool": "files", "states": []}, {"machines": []}):
+        nothing = maas.storage(**MIRROR, **none)
+        assert (nothing["machines"], nothing["changed"]) == ([], False)
+        assert nothing["warnings"][0].startswith("nothing was done: `machines` is empty, or no machine of the pool is")
 
 
 def test_a_few_requests_at_a_time(maas: Maas) -> None:
