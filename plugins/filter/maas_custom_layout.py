@@ -20,7 +20,10 @@ author:
 positional: _input, machine
 options:
   _input:
-    description: The document, with the sections and C(boot_disk) as M(strata.storage.maas_storage) takes them.
+    description:
+      - The document, with the sections and C(boot_disk) as M(strata.storage.maas_storage) takes them.
+      - It is for blank disks, where nothing is to be renamed or removed. So C(renamed_from), C(mode) and what is
+        C(absent) add nothing to the layout.
     type: dict
     required: true
   machine:

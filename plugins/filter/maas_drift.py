@@ -14,8 +14,8 @@ description:
   - Disks are the same by serial number or WWN, partitions by disk and number, arrays and bcaches by name, or else by
     what they are made of.
   - Arrays, bcaches, volume groups, volumes, filesystems and mounts are compared. A partition that nothing uses is not,
-    nor are mounts of the root and filesystems that the host does not tell, such as fat32. Options of a mount differ
-    where the host lacks one that MAAS has.
+    nor are mounts of the root, special filesystems, and filesystems that the host does not tell, such as fat32. Options
+    of a mount differ where the host lacks one that MAAS has.
 author:
   - the strata.storage authors (@strata-storage)
 positional: _input, host

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ..core.errors import StorageError
 from ..document.sizes import parse_bytes
 from . import layout
@@ -23,40 +25,72 @@ from .words import Wanted
 #: What MAAS takes as the name of an entry.
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*")
 _M = 10**6
+#: The words of a disk and of a machine that count, as ``maas_storage_info`` tells them, or somebody by hand.
+_DISK: dict[str, dict[str, Any]] = {
+    **{word: {"type": "str"} for word in ("name", "size", "serial", "model", "id_path")},
+    "tags": {"type": "list", "elements": "str"},
+    "numa_node": {"type": "int"},
+}
+_MACHINE: dict[str, dict[str, Any]] = {
+    "physical_disks": {"type": "list", "elements": "dict", "options": _DISK},
+    "hostname": {"type": "str"},
+    "boot_disk": {"type": "str"},
+    "bios_grub": {"type": "bool", "default": True},
+}
 
 
 def on_blank_disks(told: Mapping[str, Any]) -> Machine:
     """A machine of which only the disks are known, as ``maas_storage_info`` tells them. Raises StorageError."""
-    disks = [_disk(number, one) for number, one in enumerate(told.get("physical_disks") or ())]
+    found = ArgumentSpecValidator(_MACHINE).validate(_known(told))
+    if found.error_messages:
+        raise StorageError(f"machine: {'; '.join(found.error_messages)}")
+    words = found.validated_parameters
+    disks = [_disk(number, one) for number, one in enumerate(words["physical_disks"] or ())]
     if not disks:
         raise StorageError("machine: it has no physical_disks; give what maas_storage_info tells of one")
+    devices = {disk.key: disk for disk in disks}
+    if len(devices) < len(disks):
+        twice = next(one.key for one in disks if devices[one.key] is not one)
+        raise StorageError(f"machine: physical_disks: {twice} is the name of two")
     machine = Machine(
         system_id="custom",
-        hostname=str(told.get("hostname") or "the machine"),
+        hostname=words["hostname"] or "the machine",
         fqdn="",
         status=READY,
-        devices={disk.key: disk for disk in disks},
-        bios_grub=bool(told.get("bios_grub", True)),
+        devices=devices,
+        bios_grub=words["bios_grub"],
     )
     # The one that MAAS takes where nobody chose one.
-    boot = told.get("boot_disk") or disks[0].key
-    return machine._replace(boot_disk=machine.device(str(boot), "boot_disk").key)
+    boot = words["boot_disk"] or disks[0].key
+    return machine._replace(boot_disk=machine.device(boot, "boot_disk").key)
+
+
+def _known(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What counts of all that is told of a machine."""
+    words = {word: told[word] for word in _MACHINE if told.get(word) is not None}
+    disks = words.get("physical_disks")
+    if isinstance(disks, list):
+        words["physical_disks"] = [
+            {word: one[word] for word in _DISK if one.get(word) is not None} if isinstance(one, Mapping) else one
+            for one in disks
+        ]
+    return words
 
 
 def _disk(number: int, one: Mapping[str, Any]) -> Device:
-    missing = [word for word in ("name", "size") if not one.get(word)]
+    missing = [word for word in ("name", "size") if not one[word]]
     if missing:
         raise StorageError(f"machine: physical_disks[{number}]: {' and '.join(missing)} is missing")
     return Device(
-        key=str(one["name"]),
+        key=one["name"],
         id=str(number),
         kind=DISK,
-        size=parse_bytes(str(one["size"]), "size"),
-        serial=one.get("serial") or "",
-        model=one.get("model") or "",
-        id_path=one.get("id_path") or "",
-        numa_node=one.get("numa_node"),
-        tags=tuple(one.get("tags") or ()),
+        size=parse_bytes(one["size"], "size"),
+        serial=one["serial"] or "",
+        model=one["model"] or "",
+        id_path=one["id_path"] or "",
+        numa_node=one["numa_node"],
+        tags=tuple(one["tags"] or ()),
     )
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..core.errors import StorageError
 from .custom import on_blank_disks
 from .state import BLOCK, Machine
 
@@ -157,10 +158,21 @@ def _drives(one: Item | None, other: Item | None, region: _Names, local: _Names)
             found.append(_whole("drives", place, volume, real))
             continue
         # Both round to extents, and not the same way.
-        if abs(int(volume["size"]) - int(real["size"])) >= BLOCK:
-            found.append(Difference("drives", place, "size", int(volume["size"]), int(real["size"])))
+        sizes = _bytes(place, volume), _bytes(place, real)
+        if abs(sizes[0] - sizes[1]) >= BLOCK:
+            found.append(Difference("drives", place, "size", *sizes))
         found += _use("drives", place, volume, real, "filesystem")
     return found
+
+
+def _bytes(place: str, volume: Item) -> int:
+    try:
+        return int(volume["size"])
+    except (TypeError, ValueError):
+        raise StorageError(
+            f"drives: {place}: size is {volume['size']!r}, and no number of bytes; give what maas_storage_info and "
+            "layout_info return, and not a document that somebody wrote"
+        ) from None
 
 
 def _filesystems(theirs: Iterable[Item], mine: Iterable[Item], region: _Names, local: _Names) -> list[Difference]:

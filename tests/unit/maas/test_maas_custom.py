@@ -202,11 +202,29 @@ def test_a_partition_of_an_array() -> None:
         ({"boot_disk": "sda"}, {"physical_disks": [{"name": "sda"}]}, r"physical_disks\[0\]: size is missing"),
         ({"boot_disk": "sdb"}, {"physical_disks": [{"name": "sda", "size": "big"}]}, "size: 'big' is not a size"),
         ({"boot_disk": "sdx"}, BY_HAND, "boot_disk: the machine has no device sdx"),
+        ({"boot_disk": "sda"}, {"physical_disks": ["sda"]}, "machine: .*physical_disks"),
+        ({"boot_disk": "sda"}, {"physical_disks": {"sda": 1}}, "machine: .*physical_disks"),
+        (
+            {"boot_disk": "sda"},
+            {"physical_disks": [{"name": "sda", "size": s} for s in "12"]},
+            "sda is the name of two",
+        ),
+        ({"boot_disk": "sda"}, {**BY_HAND, "bios_grub": "perhaps"}, "bios_grub"),
     ],
 )
 def test_what_is_no_machine(value: Any, machine: Any, said: str) -> None:
     with pytest.raises(AnsibleFilterError, match=said):
         maas_custom_layout(value, machine)
+
+
+@pytest.mark.parametrize("bios_grub", [False, "false", "no"])
+def test_words_as_jinja_gives_them(bios_grub: Any) -> None:
+    machine = {"physical_disks": [{"name": "sda", "size": 9 * 10**9, "tags": "ssd"}], "bios_grub": bios_grub}
+    document = {
+        "disks": [{"name": "fast", "tags": ["ssd"]}],
+        "partitions": [{"name": "sda-part1", "device": "fast"}],
+    }
+    assert maas_custom_layout(document, machine)["layout"]["sda"]["partitions"][0]["name"] == "sda-part1"
 
 
 # The script

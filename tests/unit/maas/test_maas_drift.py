@@ -209,6 +209,23 @@ def test_what_cannot_be_compared(one: Any, other: Any, expected: str) -> None:
         maas_drift(one, other)
 
 
+def test_sizes_that_somebody_wrote(machine: dict[str, Any], host: dict[str, Any]) -> None:
+    for one in (machine, host):
+        wrong = copy.deepcopy(one)
+        wrong["layout"]["drives"][0]["volumes"][0]["size"] = "80%"
+        pair = (wrong, host) if one is machine else (machine, wrong)
+        with pytest.raises(AnsibleFilterError, match="data/srv: size is '80%', and no number of bytes"):
+            maas_drift(*pair)
+
+
+def test_two_disks_of_one_serial_number(machine: dict[str, Any], host: dict[str, Any]) -> None:
+    for disk in machine["physical_disks"]:
+        if disk["name"] in ("sdb", "sdc"):
+            disk["serial"] = "NODE1-SDB"
+    with pytest.raises(AnsibleFilterError, match=r"NODE1-SDB: node1 has several disks of it \(sdb and sdc\)"):
+        maas_drift(machine, host)
+
+
 #: In the place of the module that reads a host, which this is none of: it tells what a file holds.
 READER = """#!/usr/bin/python
 import json
