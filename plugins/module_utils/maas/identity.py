@@ -25,6 +25,8 @@ _OURS = "57a7a570"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 #: As many places of a disk are looked at for a name that a UUID was computed from.
 _PLACES = 32
+#: How the number of a partition begins that is only planned.
+_NEW = "new "
 
 
 class Part(NamedTuple):
@@ -83,48 +85,75 @@ def with_disk_renamed(machine: Machine, old: str, new: str) -> Machine:
 def check_places(machine: Machine, steps: Iterable[Step], names: Iterable[str], absent: Iterable[str]) -> None:
     """Raises Refused where a step gives one of the ``names`` another meaning, by which the next run would go.
 
-    ``absent`` are the names of partitions that are to be removed: these never mean one that was made by another name.
+    ``absent`` are the names of partitions that are to be removed: these never mean one that was made by another name,
+    and shall mean none afterwards, since the next run would remove that.
     """
-    disks = [one.key for one in machine.devices.values() if one.kind != PARTITION]
-    there = {one.id: one for one in machine.devices.values() if one.kind == PARTITION and one.place}
-    parts = {number: Part(number, one.uuid, one.place) for number, one in there.items()}
-    by_path = {at(machine, one): number for number, one in there.items()}
     names, absent = tuple(dict.fromkeys(names)), frozenset(absent)
-
-    def meanings() -> dict[str, str]:
-        called = {key: number for number, key in keys(machine.system_id, disks, parts.values()).items()}
-        known = {part.uuid: number for number, part in parts.items() if part.uuid}
-        found: dict[str, str] = {}
-        for name in names:
-            number = known.get(computed(machine.system_id, name)) or called.get(_bare(name), "")
-            foreign = number and name in absent and is_foreign(machine, parts[number], name)
-            found[name] = "" if foreign else number
-        return found
-
-    before = meanings()
+    counted = _Counted(machine)
+    before = counted.meanings(names, absent)
     for step in steps:
         for call in step.actions:
-            if not isinstance(call, Call):
+            if not isinstance(call, Call) or not counted.change(call):
                 continue
-            gone = by_path.get(call.path, "") if call.method == "DELETE" else ""
-            if gone in parts:
-                # The later ones move up by one: the places are the same, without the last.
-                on_disk = [number for number, one in there.items() if one.disk == there[gone].disk and number in parts]
-                places = [parts[number].place for number in on_disk]
-                on_disk.remove(gone)
-                del parts[gone]
-                parts.update({number: parts[number]._replace(place=to) for number, to in zip(on_disk, places)})
-            elif call.method == "POST" and call.keeps.startswith("partition:"):
-                known = dict(call.fields)["uuid"]
-                parts[f"new {known}"] = Part(f"new {known}", known, f"new {known}")
-            else:
-                continue
-            now = meanings()
+            now = counted.meanings(names, absent)
             for name in names:
                 was, means = before[name], now[name]
-                another = means and not means.startswith("new ")
-                if was and means != was and (was in parts or another):
-                    raise Refused(_said(machine, step, name, there[was].disk))
+                lost = was in counted.parts or (means and not means.startswith(_NEW))
+                if means != was and (means if name in absent else was and lost):
+                    raise Refused(_said(machine, step, name))
+
+
+class _Counted:
+    """A machine's partitions as MAAS counts them while a plan is done: by their places, on each disk from the first."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._disks = [one.key for one in machine.devices.values() if one.kind != PARTITION]
+        there = [one for one in machine.devices.values() if one.kind == PARTITION and one.place]
+        self.parts = {one.id: Part(one.id, one.uuid, one.place) for one in there}
+        self._by_path = {at(machine, one): one for one in there}
+        self._on = {key: [one.id for one in there if one.disk == key] for key in self._disks}
+        self._places = {key: [self.parts[number].place for number in self._on[key]] for key in self._disks}
+
+    def change(self, call: Call) -> bool:
+        """Have a request done. Whether it is about partitions."""
+        gone = self._by_path.get(call.path) if call.method == "DELETE" else None
+        if gone and gone.id in self.parts:
+            del self.parts[gone.id]
+            self._on[gone.disk].remove(gone.id)
+            self._count(gone.disk)
+            return True
+        if call.method != "POST" or not call.keeps.startswith("partition:"):
+            return False
+        known = dict(call.fields)["uuid"]
+        number, at_disk = f"{_NEW}{known}", call.path.split("/")[3]
+        self.parts[number] = Part(number, known, "")
+        disk = next((key for key in self._disks if self._machine.devices[key].id == at_disk), "")
+        if disk:
+            self._on[disk].append(number)
+            self._count(disk)
+        return True
+
+    def _count(self, disk: str) -> None:
+        places = self._places[disk]
+        if len(places) < len(self._on[disk]):
+            first = 2 if self._machine.bios_grub else 1
+            last = int(places[-1].rpartition("-part")[2]) if places else first - 1
+            places.append(f"{disk}-part{last + 1}")
+        for number, place in zip(self._on[disk], places):
+            self.parts[number] = self.parts[number]._replace(place=place)
+
+    def meanings(self, names: Iterable[str], absent: frozenset[str]) -> dict[str, str]:
+        """The partitions that names mean, by their numbers; empty where that is none."""
+        system_id = self._machine.system_id
+        called = {key: number for number, key in keys(system_id, self._disks, self.parts.values()).items()}
+        known = {part.uuid: number for number, part in self.parts.items() if part.uuid}
+        found: dict[str, str] = {}
+        for name in names:
+            number = known.get(computed(system_id, name)) or called.get(_bare(name), "")
+            foreign = number and name in absent and is_foreign(self._machine, self.parts[number], name)
+            found[name] = "" if foreign else number
+        return found
 
 
 def is_foreign(machine: Machine, part: Device | Part, name: str) -> bool:
@@ -141,12 +170,14 @@ def _bare(name: str) -> str:
     return name
 
 
-def _said(machine: Machine, cause: Step, name: str, disk: str) -> str:
-    uuids = ", ".join(f"{one.place} is {one.uuid}" for one in machine.partitions(disk) if one.place)
-    why = f"{cause.name} was made by that name before, and comes back"
+def _said(machine: Machine, cause: Step, name: str) -> str:
+    uuids = ", ".join(
+        f"{one.place} is {one.uuid}" for one in machine.devices.values() if one.kind == PARTITION and one.place
+    )
+    why = "is to be made, and MAAS then counts it too"
     if cause.verb == "remove":
-        why = f"{cause.name} is to be removed, and MAAS then counts the later ones on {disk} anew"
+        why = "is to be removed, and MAAS then counts the later ones anew"
     return (
-        f"partition {why}: {name} would mean another one in the next run. Say UUIDs in the document and in "
-        f"allow_destroy instead, as names and as devices ({uuids})"
+        f"partition {cause.name} {why}: {name} would mean another one in the next run. Say UUIDs in the document and "
+        f"in allow_destroy instead, as names and as devices ({uuids})"
     )

@@ -73,8 +73,8 @@ def made_so(case: Case) -> Region:
         use = {"device": f"p{number}", "type": "xfs", "label": f"L{number}", "mount_point": f"/{number}"}
         part = {"name": f"p{number}", "device": "sdb", "size": SIZES[number % 3]}
         run(region, {"partitions": [part], "filesystems": [use]}, ())
-    for part, name in zip(node.device("sdb").partitions, case["made"]):
-        part.uuid = computed(node.system_id, name) if name else str(uuid.uuid4())
+    for made, name in zip(node.device("sdb").partitions, case["made"]):
+        made.uuid = computed(node.system_id, name) if name else str(uuid.uuid4())
     return region
 
 
@@ -101,10 +101,10 @@ def planned(region: Region, words: dict[str, Any], allow: tuple[str, ...]) -> Pl
     return layout.plan(read(client, "node1"), parse(words), allow)
 
 
-def labels(region: Region) -> set[str]:
+def labels(region: Region) -> set[str | None]:
     """The filesystems that are there, of those that were to begin with."""
     (node,) = region.machines.values()
-    return {part.filesystem.label for part in node.device("sdb").partitions if part.filesystem} - {""}
+    return {part.filesystem.label for part in node.device("sdb").partitions if part.filesystem} - {"", None}
 
 
 def run(region: Region, words: dict[str, Any], allow: tuple[str, ...], changes: int = -1) -> bool:

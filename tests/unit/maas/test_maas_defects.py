@@ -484,7 +484,8 @@ def test_things_that_are_broken_are_told_and_left_alone(maas: Maas) -> None:
     ],
 )
 def test_what_is_left_of_something_whose_disks_have_gone(maas: Maas, section: str, item: dict[str, Any]) -> None:
-    maas.storage(**{section: [item]}, filesystems=[{"device": "md0", "type": "xfs", "mount_point": "/srv"}])
+    made: dict[str, Any] = {section: [item]}
+    maas.storage(**made, filesystems=[{"device": "md0", "type": "xfs", "mount_point": "/srv"}])
     for name in ("sdb", "sdc"):
         maas.machine.drop_device(maas.machine.device(name))
     anew: dict[str, Any] = {"raids": [{"name": "md0", "level": "1", "devices": ["sdd", "sde"]}]}

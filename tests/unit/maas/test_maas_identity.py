@@ -149,10 +149,19 @@ def test_a_name_that_comes_back_after_a_cut(maas: Maas) -> None:
     maas.storage(partitions=[absent(known)])
     maas.storage(partitions=[A])
     maas.refused(
-        "was made by that name before, and comes back: sdb-part1 would mean another one",
+        "is to be made, and MAAS then counts it too: sdb-part1 would mean another one",
         partitions=[A, {**B, "name": known}],
         filesystems=[{"device": "sdb-part1", "type": "xfs"}],
     )
+
+
+def test_a_place_that_is_to_be_empty_is_not_filled_by_the_task(maas: Maas) -> None:
+    """What is there was made by another name, and stays. Once that has gone, the next one would be in its place."""
+    maas.storage(**TWO)
+    maas.machine.device("sdb").partitions[1].uuid = str(uuid.uuid4())
+    words: dict[str, Any] = {"partitions": [absent("a"), absent("sdb-part1")], "allow_destroy": ["a", "sdb-part1"]}
+    maas.refused("partition a is to be removed, .*: sdb-part1 would mean another one", **words)
+    assert told(maas) == ["xfs", "PRECIOUSext4"]
 
 
 def test_a_permission_by_a_name_that_the_document_does_not_say(maas: Maas) -> None:
@@ -201,7 +210,7 @@ def test_a_renamed_array_takes_the_names_of_its_partitions_with_it(maas: Maas) -
 def test_a_partition_keeps_the_name_that_it_was_made_by(maas: Maas) -> None:
     maas.storage(raids=[{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}])
     part = {"name": "md0-part1", "device": "md0", "size": "10GB"}
-    use = {"filesystems": [{"device": "md0-part1", "type": "xfs"}]}
+    use: dict[str, Any] = {"filesystems": [{"device": "md0-part1", "type": "xfs"}]}
     maas.storage(partitions=[part], **use)
     words: dict[str, Any] = {"partitions": [{**part, "device": "md1"}], **use}
     assert outline(maas.settle(raids=[{"name": "md1", "renamed_from": "md0"}], **words)) == ["rename raid md1"]
@@ -270,12 +279,13 @@ def test_a_renamed_group_or_bcache_stays_on_the_disks_chosen_for_it(maas: Maas) 
 def test_what_is_absent_by_its_uuid_is_no_other_of_its_name(maas: Maas, section: str, words: dict[str, Any]) -> None:
     called = {"device": "sdd"} if section == "filesystems" else {"name": "one"}
     known = str(uuid.uuid4())
-    maas.storage(**{section: [{**called, **words, "uuid": known}]})
-    allowed = {"allow_destroy": list(called.values())}
-    gone = {section: [{**called, "uuid": str(uuid.uuid4()), "state": "absent"}], **allowed}
-    assert not maas.storage(**gone)["changed"]
-    done = maas.settle(**{section: [{**called, "uuid": known, "state": "absent"}], **allowed})
-    assert done["changed"]
+
+    def item(**more: Any) -> dict[str, Any]:
+        return {section: [{**called, **more}], "allow_destroy": list(called.values())}
+
+    maas.storage(**item(**words, uuid=known))
+    assert not maas.storage(**item(uuid=str(uuid.uuid4()), state="absent"))["changed"]
+    assert maas.settle(**item(uuid=known, state="absent"))["changed"]
 
 
 def test_a_volume_that_is_absent_by_its_uuid_is_no_other_of_its_name(maas: Maas) -> None:

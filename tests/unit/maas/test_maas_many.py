@@ -52,7 +52,12 @@ def test_those_of_a_pool_in_a_state(maas: Maas) -> None:
     done = maas.settle(**MIRROR, pool="files", states=["ready"])
     assert arrays(maas) == {"node1": [], "node2": ["md0"], "node3": [], "node4": ["md0"]}
     assert len(done["machines"]) == 2
-    for none in ({"pool": "files", "states": ["New"]}, {"pool": "files", "states": []}, {"machines": []}):
+    nobody: list[dict[str, Any]] = [
+        {"pool": "files", "states": ["New"]},
+        {"pool": "files", "states": []},
+        {"machines": []},
+    ]
+    for none in nobody:
         nothing = maas.storage(**MIRROR, **none)
         assert (nothing["machines"], nothing["changed"]) == ([], False)
         assert nothing["warnings"][0].startswith("nothing was done: `machines` is empty, or no machine of the pool is")
