@@ -264,9 +264,10 @@ def test_an_orphan_that_somebody_left(maas: Maas) -> None:
     (told,) = maas.info()["machines"]
     assert [one["name"] for one in told["layout"]["bcaches"]] == ["other"]
     assert [one["name"] for one in told["tree"] if one["type"] == "leftover"] == ["cached"]
-    maas.refused(
-        "bcaches: cached: there is a leftover of that name already", bcaches=[{**words, "backing_device": "sde"}]
-    )
+    anew = [{**words, "backing_device": "sde"}]
+    maas.refused("bcaches: cached: MAAS keeps something of that name whose disks have gone", bcaches=anew)
+    maas.settle(bcaches=[{"name": "cached", "state": "absent"}])
+    maas.settle(bcaches=anew)
 
 
 # Interrupted after any request
