@@ -46,7 +46,7 @@ RBD: dict[str, Spec] = {
     "rbd_map": {**krbd.OPTIONS, **task.EXPECT, **task.LOCK},
     "rbd_info": {"images": {"type": "list", "elements": "str"}},
 }
-OTHERS = {"layout", "layout_info", "maas_storage", "maas_storage_info"}
+OTHERS = {"layout", "layout_info", "maas_storage", "maas_storage_info", "maas_layout_script"}
 SPECS: dict[str, Spec] = {
     **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
     "raid": {**raid.OPTIONS, **raid.ACTS, **task.WAITING, **task.OPTIONS},
