@@ -134,6 +134,11 @@ def _check_fits(host: Host, want: Raid, array: Array, count: int, size: int) -> 
     content = host.content(device.path)[device.path]
     used, what = 0, "nothing"
     types = [signature.type for signature in content.signatures]
+    if types == ["unseen"]:
+        raise Refused(
+            f"array {want.name} cannot shrink while it is stopped: whether what is on it fits can only be seen once it "
+            "runs. Start it first: the same task does, without what makes it smaller"
+        )
     if device.partitions or any(kind not in (*_FILESYSTEMS, "LVM2_member") for kind in types) or len(types) > 1:
         raise Refused(
             f"array {want.name} cannot shrink: {device.path} holds {describe_content(content)}, and only of one "

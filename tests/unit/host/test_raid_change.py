@@ -434,6 +434,7 @@ def test_what_shrinking_frees() -> None:
         ((Signature("LVM2_member"),), {}, "a physical volume on /dev/md0 spans 25769803776 bytes"),
         ((Signature("bcache"),), {}, "holds .*bcache.*, and only of one filesystem, or one physical volume"),
         ((EXT4, Signature("swap")), {}, "only of one filesystem"),
+        ((Signature("unseen"),), {}, "cannot shrink while it is stopped: .* Start it first"),
     ],
 )
 def test_what_does_not_fit(signatures: tuple[Signature, ...], more: dict[str, Any], said: str) -> None:
