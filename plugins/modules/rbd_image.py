@@ -11,11 +11,16 @@ module: rbd_image
 short_description: An RBD image
 version_added: 0.1.0
 description:
-  - Creates, clones, resizes, renames, flattens and removes an image of a Ceph cluster, and keeps its features, metadata
-    and settings.
+  - Creates, clones, copies, resizes, renames, flattens and removes an image of a Ceph cluster, and keeps its features,
+    metadata and settings.
   - Everything goes over one connection to the cluster, by librbd, without the C(rbd) command.
 author:
   - the strata.storage authors (@strata-storage)
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - O(sparsify) is done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
   - strata.storage.rbd.binding
@@ -25,11 +30,12 @@ extends_documentation_fragment:
 notes:
   - What takes long (C(flatten), C(absent)) tells in the system's log, every tenth, how far it
     is. librbd's binding tells nothing while it resizes, rolls back or builds an object map.
-  - Mirroring and migration are not managed yet. A mirrored image is not removed.
+  - A mirrored image is not removed, and its copies are not changed. See M(strata.storage.rbd_mirror_image).
 seealso:
   - module: strata.storage.rbd_images
   - module: strata.storage.rbd_snapshot
   - module: strata.storage.rbd_trash
+  - module: strata.storage.rbd_mirror_image
   - module: strata.storage.rbd_info
 """
 
@@ -50,6 +56,12 @@ EXAMPLES = r"""
     parent: {image: debian12, snapshot: golden}
     size: 20G
     flatten: true
+
+- name: A copy of how it was last night
+  strata.storage.rbd_image:
+    pool: tests
+    name: web1-data
+    copy_of: {pool: vms, image: web1-data, snapshot: nightly}
 
 - name: Into the trash for a week
   strata.storage.rbd_image:
@@ -102,6 +114,10 @@ status:
     mirrored:
       description: Whether it is mirrored.
       type: bool
+      returned: always
+    mirroring:
+      description: How it is mirrored, as M(strata.storage.rbd_mirror_image) returns it, or null.
+      type: dict
       returned: always
     object_map_valid:
       description: Whether its object map is right; null where it has none.

@@ -33,6 +33,8 @@ seealso:
   - module: strata.storage.rbd_namespace
   - module: strata.storage.rbd_pool
   - module: strata.storage.rbd_trash
+  - module: strata.storage.rbd_mirror_pool
+  - module: strata.storage.rbd_mirror_image
 """
 
 EXAMPLES = r"""
@@ -75,17 +77,30 @@ groups:
   returned: success
   type: list
   elements: dict
+incomplete:
+  description: Snapshots of groups whose taking was cut off, as GROUP@SNAPSHOT.
+  returned: success
+  type: list
+  elements: str
 namespaces:
-  description: The namespaces of the pool.
+  description: The namespaces of the pool; null where the user may not know them.
   returned: success
   type: list
   elements: str
 pool:
-  description: What the pool is, as M(strata.storage.rbd_pool) returns it.
+  description: What the pool is, as M(strata.storage.rbd_pool) returns it; null where the user may not know it.
+  returned: success
+  type: dict
+mirroring:
+  description:
+    - How the pool or namespace is mirrored, as M(strata.storage.rbd_mirror_pool) returns it; null where the user may
+      not know it.
   returned: success
   type: dict
 stats:
-  description: How many images and snapshots the pool has, in the trash or not, and their sizes in bytes.
+  description:
+    - How many images and snapshots the pool has, in the trash or not, and their sizes in bytes; null where the user may
+      not know it.
   returned: success
   type: dict
 clones:

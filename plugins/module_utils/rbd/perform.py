@@ -7,55 +7,107 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..core.command import wait_until
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
-from .calls import Call, Features, Place, bits
+from .calls import AddPeer, Ask, Call, Features, Place, Promote, Secret, Synced, Unwatched, bits
 from .connection import Connection, rbd, told
+from .read import read_mirroring, watchers
 
 #: The calls that may take long, and tell how far they are.
 _TELLING = frozenset({"remove", "flatten", "trash_remove"})
+#: The calls that do not change the image that they are made on.
+_READING = frozenset({"copy", "deep_copy"})
 _TENTH = 10
-#: The clone format that needs protected snapshots, and that librbd is told of for the whole connection.
-_PROTECTING = 1
 
 
 def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
     """``log`` is told every tenth of what takes long."""
 
-    def call(action: Call) -> None:
-        def value(given: Any) -> Any:
-            if isinstance(given, Place):
-                return connection.pool(given)
-            return bits(given.names) if isinstance(given, Features) else given
+    def value(given: Any) -> Any:
+        if isinstance(given, Place):
+            return connection.pool(given)
+        if isinstance(given, Secret):
+            return given.value
+        return bits(given.names) if isinstance(given, Features) else given
 
+    def call(action: Call) -> None:
         arguments = [value(argument) for argument in action.arguments]
         options = {name: value(option) for name, option in action.options}
         if action.method in _TELLING:
             options["on_progress"] = _progress(str(action), log)
-        if action.clone_format:
-            connection.set("rbd_default_clone_format", str(action.clone_format))
+        for name, text in action.settings:
+            connection.set(name, text)
         with told(str(action)):
-            pool = connection.pool(action.place)
+            pool = connection.cluster if action.cluster else connection.pool(action.place)
             if action.image:
-                with connection.image(action.place, action.image, read_only=False) as image:
+                reads = action.method in _READING
+                with connection.image(action.place, action.image, reads, action.snapshot or None) as image:
                     getattr(image, action.method)(*arguments, **options)
             elif action.group:
                 getattr(rbd.Group(pool, action.group), action.method)(*arguments, **options)
             else:
                 getattr(connection.rbd, action.method)(pool, *arguments, **options)
 
-    return Hands({Call: call}, placeholders=None, phases=_phases)
+    def ask(action: Ask) -> None:
+        connection.ask_manager(action.prefix, **dict(action.words))
+
+    def add_peer(action: AddPeer) -> None:
+        attributes = {name: text for name, text in (("mon_host", action.mon_host), ("key", value(action.key))) if text}
+        with told(str(action)):
+            pool = connection.pool(action.place)
+            uuid = connection.rbd.mirror_peer_add(pool, action.site_name, action.client, action.direction)
+            if attributes:
+                connection.rbd.mirror_peer_set_attributes(pool, uuid, attributes)
+
+    def promote(action: Promote) -> None:
+        def promoted() -> bool:
+            try:
+                with connection.image(action.place, action.image, read_only=False) as image:
+                    image.mirror_image_promote(False)
+            except rbd.ImageBusy:
+                return False
+            return True
+
+        with told(str(action)):
+            wait_until(promoted, action.timeout, f"in vain: {action}")
+
+    def synced(action: Synced) -> None:
+        wait_until(
+            lambda: read_mirroring(connection, action.place, action.image, clones=False).replaying,
+            action.timeout,
+            f"in vain: {action}",
+        )
+
+    def unwatched(action: Unwatched) -> None:
+        wait_until(
+            lambda: action.address not in watchers(connection, action.place, action.image),
+            action.timeout,
+            f"in vain: {action}",
+        )
+
+    perform: dict[type, Any] = {
+        Call: call,
+        Ask: ask,
+        AddPeer: add_peer,
+        Promote: promote,
+        Synced: synced,
+        Unwatched: unwatched,
+    }
+    return Hands(perform, placeholders=None, phases=_phases)
 
 
 def _phases(steps: tuple[Step, ...]) -> Phases:
-    """Images do not depend on each other, but for those whose parents are protected for them, which come first."""
-    old = {_lane(step) for step in steps for action in step.actions if action.clone_format == _PROTECTING}
-    first = tuple(step for step in steps if _lane(step) in old)
+    """Images do not depend on each other, but where a call says by its phase that they do."""
     lanes: dict[str, list[Step]] = {}
     for step in steps:
-        if _lane(step) not in old:
-            lanes.setdefault(_lane(step), []).append(step)
-    return ((first,), tuple(tuple(lane) for lane in lanes.values()))
+        lanes.setdefault(_lane(step), []).append(step)
+    phases: dict[int, list[tuple[Step, ...]]] = {}
+    for lane in lanes.values():
+        phase = min(getattr(action, "phase", 1) for step in lane for action in step.actions)
+        phases.setdefault(phase, []).append(tuple(lane))
+    one_by_one = tuple(step for lane in phases.pop(0, []) for step in lane)
+    return ((one_by_one,), *(tuple(phases[phase]) for phase in sorted(phases)))
 
 
 def _lane(step: Step) -> str:

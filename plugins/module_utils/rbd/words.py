@@ -36,6 +36,10 @@ NEEDS = (
 SETTING = "conf_"
 #: What Ceph is told that a pool is for.
 APPLICATION = "rbd"
+#: The largest numbers that librbd keeps. The time that something stays in the trash until has 32 bits in seconds.
+_MOST = {"size": (1 << 63) - 1, "stripe_count": (1 << 32) - 1, "snapshot_limit": (1 << 63) - 1, "delay": (1 << 31) - 1}
+#: The shortest run of zeros that librbd gives back, in bytes.
+_SMALLEST = 4096
 STATES = ("present", "absent", "trashed")
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -60,6 +64,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         },
     },
     "clone_format": {"type": "int", "choices": [1, 2]},
+    "copy_of": {
+        "type": "dict",
+        "options": {
+            "pool": {"type": "str"},
+            "namespace": {"type": "str"},
+            "image": {"type": "str", "required": True},
+            "snapshot": {"type": "str"},
+            "with_snapshots": {"type": "bool"},
+        },
+    },
+    "sparsify": {"type": "str"},
     "flatten": {"type": "bool"},
     "snapshot_limit": {"type": "int"},
     "renamed_from": {"type": "str"},
@@ -67,6 +82,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "purge_snapshots": {"type": "bool"},
     "delay": {"type": "int"},
     "allow_trashed_namesake": {"type": "bool"},
+    "allow_destroy": {"type": "bool"},
+    "break_lock": {"type": "str"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
 }
 
@@ -86,6 +103,9 @@ class Wanted(NamedTuple):
     config: Mapping[str, str] | None = None
     parent: Parent | None = None
     clone_format: int = 2
+    copy_of: Parent | None = None
+    with_snapshots: bool = False
+    sparsify: int | None = None
     flatten: bool = False
     snapshot_limit: int | None = None
     renamed_from: str = ""
@@ -93,7 +113,14 @@ class Wanted(NamedTuple):
     purge_snapshots: bool = False
     delay: int = 0
     allow_trashed_namesake: bool = False
+    allow_destroy: bool = False
+    break_lock: str = ""
     state: str = "present"
+
+    @property
+    def partial_copy(self) -> str:
+        """What a copy is called until it is whole; empty where none is wanted."""
+        return f"{self.name}.strata-copying" if self.copy_of and self.state == "present" else ""
 
 
 def parse(item: Mapping[str, Any], place: Place) -> Wanted:
@@ -116,6 +143,9 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         config=texts(item.get("config")),
         parent=_parent(item.get("parent"), place),
         clone_format=item.get("clone_format") or 2,
+        copy_of=_parent(item.get("copy_of"), place),
+        with_snapshots=bool((item.get("copy_of") or {}).get("with_snapshots")),
+        sparsify=_bytes(item, "sparsify"),
         flatten=bool(item.get("flatten")),
         snapshot_limit=item.get("snapshot_limit"),
         renamed_from=item.get("renamed_from") or "",
@@ -123,13 +153,20 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         purge_snapshots=bool(item.get("purge_snapshots")),
         delay=item.get("delay") or 0,
         allow_trashed_namesake=bool(item.get("allow_trashed_namesake")),
+        allow_destroy=bool(item.get("allow_destroy")),
+        break_lock=item.get("break_lock") or "",
         state=item.get("state") or "present",
     )
     if (wanted.stripe_unit is None) != (wanted.stripe_count is None):
         raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
-    for option in ("delay", "snapshot_limit", "stripe_count"):
-        if (getattr(wanted, option) or 0) < 0:
-            raise StorageError(f"image {name}: {option} is not negative")
+    if wanted.parent and wanted.copy_of:
+        raise StorageError(f"image {name}: parent and copy_of are two ways to make it; say one of them")
+    if wanted.sparsify is not None and (wanted.sparsify & (wanted.sparsify - 1) or wanted.sparsify < _SMALLEST):
+        raise StorageError(f"image {name}: sparsify is a power of two, at least 4K; {item['sparsify']} was given")
+    for option, most in _MOST.items():
+        value = getattr(wanted, option) or 0
+        if not 0 <= value <= most:
+            raise StorageError(f"image {name}: {option} is {value}; expected a number from 0 to {most}")
     for key in wanted.metadata or ():
         if key.startswith(SETTING):
             raise StorageError(f"image {name}: metadata {key} is a setting; say it in config, without {SETTING}")
@@ -177,5 +214,7 @@ def _parent(given: Mapping[str, Any] | None, place: Place) -> Parent | None:
     # Another pool's namespaces are not this one's.
     inherited = place.namespace if pool in (None, place.pool) else ""
     return Parent(
-        Place(pool or place.pool, inherited if namespace is None else namespace), given["image"], given["snapshot"]
+        Place(pool or place.pool, inherited if namespace is None else namespace),
+        given["image"],
+        given.get("snapshot") or "",
     )

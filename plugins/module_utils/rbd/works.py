@@ -7,35 +7,47 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from ..core.execute import in_parallel
 from . import (
     group as groups,
     image as images,
+    mirror_image as mirror_images,
+    mirror_pool as mirror_pools,
     namespace as namespaces,
     pool as pools,
+    schedules,
     snapshot as snapshots,
     trash as trashes,
     words,
 )
 from .calls import Place
-from .connection import Connection, place_of
+from .connection import Connection, Denied, place_of
 from .read import (
+    check_settings,
     children,
     ids_in,
+    read_fill,
     read_groups,
     read_image,
+    read_mirror_pool,
+    read_mirroring,
     read_namespaces,
     read_pool,
+    read_schedules,
     read_settings,
     read_trash,
     with_children,
+    with_clones,
     with_holdings,
+    with_use,
 )
-from .state import Group, Groups, Image, Pool, Settings, Snapshot, Trash, Trashed
+from .state import Group, Groups, Image, MirrorMode, MirrorPool, MirrorState, Pool, Settings, Snapshot, Trash, Trashed
 from .task import Work
 from .words import Wanted
+
+Read = TypeVar("Read")
 
 
 def image(params: Mapping[str, Any]) -> Work:
@@ -45,6 +57,7 @@ def image(params: Mapping[str, Any]) -> Work:
         read=lambda connection: _images(connection, place, (want,)),
         plan=lambda pool: images.plan(pool, want),
         facts=lambda pool: _facts(place, pool.images.get(want.name)),
+        replan=lambda pool: images.plan(pool, want._replace(sparsify=None)),
     )
 
 
@@ -54,13 +67,17 @@ def many_images(params: Mapping[str, Any]) -> Work:
     return Work(
         read=lambda connection: _images(connection, place, wanted),
         plan=lambda pool: images.plan_all(pool, wanted),
+        replan=lambda pool: images.plan_all(pool, [want._replace(sparsify=None) for want in wanted]),
         facts=lambda pool: _all_facts([pool.images.get(want.name) for want in wanted]),
     )
 
 
 def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> Pool:
-    names = [name for want in wanted for name in (want.name, want.renamed_from) if name]
-    pool = read_pool(connection, place, names, [want.parent for want in wanted if want.parent])
+    for want in wanted:
+        check_settings(connection, f"image {want.name}", place, want.config)
+    names = [name for want in wanted for name in (want.name, want.renamed_from, want.partial_copy) if name]
+    origins = [origin for want in wanted for origin in (want.parent, want.copy_of) if origin]
+    pool = read_pool(connection, place, names, origins)
     going = [want.name for want in wanted if want.state == "absent" and _whole(pool, want.name)]
     images = dict(pool.images)
     for name, clones in zip(going, in_parallel(lambda name: children(connection, place, name), going)):
@@ -117,8 +134,9 @@ def status(found: Image) -> dict[str, Any]:
         "snapshots": [_dump_snapshot(snapshot) for snapshot in found.snapshots],
         "group": found.group or None,
         "watchers": list(found.watchers),
-        "locked_by": list(found.locked),
-        "mirrored": found.mirrored,
+        "locked_by": [lock.address for lock in found.locks],
+        "mirrored": found.mirroring is not None,
+        "mirroring": None if found.mirroring is None else dump_mirroring(found),
         "object_map_valid": None if "object-map" not in found.features else not found.invalid,
     }
 
@@ -138,7 +156,9 @@ def snapshot(params: Mapping[str, Any]) -> Work:
 
     def read(connection: Connection) -> Pool:
         found = read_image(connection, place, want.image)
-        return Pool(place, {want.image: found and with_children(connection, place, found)})
+        for name in (want.name, want.renamed_from) if want.asks_for_clones else ():
+            found = found and with_clones(connection, place, found, name)
+        return Pool(place, {want.image: found})
 
     def facts(pool: Pool) -> dict[str, Any]:
         found = pool.images.get(want.image)
@@ -159,10 +179,13 @@ def group(params: Mapping[str, Any]) -> Work:
 
     def facts(state: Groups) -> dict[str, Any]:
         found = state.groups.get(want.name)
-        return {"group": dump_group(want.name, found) if found else None}
+        return {
+            "group": dump_group(want.name, found) if found else None,
+            "incomplete": [one.name for one in found.snapshots if not one.complete] if found else [],
+        }
 
     return Work(
-        read=lambda connection: read_groups(connection, place, names, want.members or ()),
+        read=lambda connection: read_groups(connection, place, names, want.members or (), want.rolled_back_to),
         plan=lambda state: groups.plan(state, want),
         facts=facts,
         replan=lambda state: groups.settled(state, want),
@@ -173,7 +196,7 @@ def dump_group(name: str, found: Group) -> dict[str, Any]:
     return {
         "name": name,
         "images": [str(member) for member in found.members],
-        "snapshots": [{"name": one} for one in found.snapshots],
+        "snapshots": [{"name": one.name} for one in found.snapshots if one.complete],
     }
 
 
@@ -188,8 +211,17 @@ def namespace(params: Mapping[str, Any]) -> Work:
 
 def pool(params: Mapping[str, Any]) -> Work:
     want = pools.parse(params)
+
+    def read(connection: Connection) -> Settings:
+        place = Place(params["pool"])
+        check_settings(connection, f"pool {place}", place, want.config)
+        found = read_settings(connection, place.pool)
+        if want.purges is None:
+            return found
+        return found._replace(purges=read_schedules(connection, place, schedules.TRASH))
+
     return Work(
-        read=lambda connection: read_settings(connection, params["pool"]),
+        read=read,
         plan=lambda state: pools.plan(state, want),
         facts=lambda state: {"pool": dump_pool(state), "status": {"stats": dict(state.stats)}},
     )
@@ -201,7 +233,74 @@ def dump_pool(found: Settings) -> dict[str, Any]:
         "applications": list(found.applications),
         "config": dict(found.config),
         "metadata": dict(found.metadata),
+        "trash_purge_schedules": schedules.dump(found.purges),
     }
+
+
+def mirror_pool(params: Mapping[str, Any], check: bool) -> Work:
+    """``check``: nothing is done, so no token is made either."""
+    place = place_of(params)
+    want = mirror_pools.parse(params)
+
+    def read(connection: Connection) -> MirrorPool:
+        found = read_mirror_pool(connection, place, want.create_token, want.create_token and not check)
+        if want.schedules is None:
+            return found
+        # The manager knows no namespace that is not mirrored.
+        known = not place.namespace or found.mode != MirrorMode.disabled.name
+        return found._replace(schedules=read_schedules(connection, place, schedules.MIRROR) if known else ())
+
+    def facts(state: MirrorPool) -> dict[str, Any]:
+        return {
+            "mirroring": dump_mirror_pool(state),
+            "status": {"mirrored_images": state.images, "token": state.token or None},
+        }
+
+    return Work(
+        read=read,
+        plan=lambda state: mirror_pools.plan(state, want),
+        facts=facts,
+    )
+
+
+def dump_mirror_pool(found: MirrorPool) -> dict[str, Any]:
+    return {
+        "mode": found.mode,
+        "site_name": found.site_name,
+        "peers": [
+            {"site_name": one.site_name, "client": one.client, "direction": one.direction} for one in found.peers
+        ],
+        "schedules": schedules.dump(found.schedules),
+    }
+
+
+def mirror_image(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = mirror_images.parse(params)
+    clones = want.state == "disabled" or bool(want.mode)
+
+    def facts(state: MirrorState) -> dict[str, Any]:
+        return {
+            "mirroring": state.image and dump_mirroring(state.image),
+            "status": {"daemons": [dict(one) for one in state.told]},
+        }
+
+    return Work(
+        read=lambda connection: read_mirroring(connection, place, want.image, clones),
+        plan=lambda state: mirror_images.plan(state, want),
+        facts=facts,
+        replan=lambda state: mirror_images.settled(state, want),
+        wait=want.timeout if want.wait else None,
+    )
+
+
+def dump_mirroring(found: Image) -> dict[str, Any]:
+    """How an image is mirrored, in the words of ``rbd_mirror_image``."""
+    mirroring = found.mirroring
+    if mirroring is None:
+        return {"image": found.name, "state": "disabled"}
+    role = "primary" if mirroring.primary else "secondary"
+    return {"image": found.name, "state": "enabled", "mode": mirroring.mode, "role": role}
 
 
 def trash(params: Mapping[str, Any]) -> Work:
@@ -210,9 +309,20 @@ def trash(params: Mapping[str, Any]) -> Work:
 
     def read(connection: Connection) -> Trash:
         entries = read_trash(connection, place)
-        if want.state != "restored":
-            entries = tuple(in_parallel(lambda entry: with_holdings(connection, place, entry), entries))
-        return Trash(place, entries, frozenset(ids_in(connection, place)), int(time.time()))
+
+        def look(entry: Trashed) -> Trashed:
+            if want.state == "restored" or not trashes.concerns(want, entry):
+                return entry
+            entry = with_holdings(connection, place, entry)
+            return entry if want.threshold is None else with_use(connection, place, entry)
+
+        return Trash(
+            place,
+            tuple(in_parallel(look, entries)),
+            frozenset(ids_in(connection, place)),
+            int(time.time()),
+            None if want.threshold is None else read_fill(connection),
+        )
 
     return Work(
         read=read,
@@ -242,21 +352,40 @@ def info(connection: Connection, params: Mapping[str, Any]) -> dict[str, Any]:
         f"{name}: its removal was cut off" for name, found in pool_found.images.items() if found and found.remains
     ]
     there = [found for found in pool_found.images.values() if found and not found.remains]
-    grown = in_parallel(lambda one: with_children(connection, place, one) if one.snapshots else one, there)
-    settings = read_settings(connection, place.pool)
-    found_groups = read_groups(connection, place, None, ())
+
+    def grow(one: Image) -> Image:
+        return _permitted(lambda: with_children(connection, place, one)) or one if one.snapshots else one
+
+    grown = in_parallel(grow, there)
+    # Users of one namespace may know nothing of the pool around it.
+    settings = _permitted(lambda: read_settings(connection, place.pool))
+    mirrored = _permitted(lambda: read_mirror_pool(connection, place))
+    spaces = _permitted(lambda: read_namespaces(connection, place.pool, ""))
+    found_groups = {name: found for name, found in read_groups(connection, place, None).groups.items() if found}
     return {
         **_all_facts(grown),
         "missing": missing,
         "trash": [dump_trashed(entry) for entry in pool_found.trash],
-        "groups": [dump_group(name, found) for name, found in found_groups.groups.items() if found],
-        "namespaces": sorted(read_namespaces(connection, place.pool, "").names),
-        "pool": dump_pool(settings),
-        "stats": dict(settings.stats),
+        "groups": [dump_group(name, found) for name, found in found_groups.items()],
+        "incomplete": [
+            f"{name}@{one.name}" for name, found in found_groups.items() for one in found.snapshots if not one.complete
+        ],
+        "namespaces": spaces and sorted(spaces.names),
+        "pool": settings and dump_pool(settings),
+        "mirroring": mirrored and dump_mirror_pool(mirrored),
+        "stats": settings and dict(settings.stats),
         "clones": _clone_trees(place, grown),
         "librbd_version": ".".join(str(part) for part in connection.rbd.version()),
         "fsid": connection.fsid,
     }
+
+
+def _permitted(read: Callable[[], Read]) -> Read | None:
+    """What is read; None where this client may not."""
+    try:
+        return read()
+    except Denied:
+        return None
 
 
 def _clone_trees(place: Place, found: Sequence[Image]) -> list[dict[str, Any]]:

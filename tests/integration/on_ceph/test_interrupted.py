@@ -16,22 +16,21 @@ from typing import Any
 import pytest
 
 from tests.ceph import Cluster
-from tests.integration.modules import ModuleFailed
 
 from .client import Client, Server
 from .conftest import in_a_namespace
 
 #: Runs a module's plan up to a step, or up to where a call says that it is on its way (-1), and is killed there.
 _PARTLY = """
-import json, os, signal, sys
+import importlib, json, os, signal, sys
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
-from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, group, snapshot, words, works
+from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, words, works
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import hands
 def die(*_said):
     os.kill(os.getpid(), signal.SIGKILL)
 kind, count, given = sys.argv[3], int(sys.argv[4]), json.loads(sys.argv[5])
-spec = {"image": words, "snapshot": snapshot, "group": group}[kind].OPTIONS
+spec = (words if kind == "image" else importlib.import_module(f"{words.__package__}.{kind}")).OPTIONS
 given.update(conf=sys.argv[1], namespace=sys.argv[2])
 params = ArgumentSpecValidator({**words.CONNECTION, **spec}).validate(given).validated_parameters
 work = getattr(works, kind)(params)
@@ -68,7 +67,10 @@ def test_between_any_two_calls(ceph: Client) -> None:
         ("image", {"name": "base", "size": "8M", "metadata": {"a": "1", "b": "2"}, "config": {"rbd_cache": False}}),
         ("snapshot", {"image": "base", "name": "one", "protected": True}),
         ("image", {"name": "copy", "parent": parent, "clone_format": 1, "size": "16M", "metadata": {"c": "3"}}),
-        ("image", {"name": "renamed", "renamed_from": "copy", "flatten": True, "features": ["layering"]}),
+        (
+            "image",
+            {"name": "renamed", "renamed_from": "copy", "flatten": True, "features": ["layering", "deep-flatten"]},
+        ),
         ("group", {"name": "all", "images": ["base", "renamed"], "snapshots": [{"name": "s"}, {"name": "t"}]}),
         ("group", {"name": "all", "purge_snapshots": True, "state": "absent"}),
         ("image", {"name": "renamed", "state": "absent"}),
@@ -116,17 +118,32 @@ def test_in_the_midst_of_a_call(ceph: Client, what: str) -> None:
         assert "it is open on" in ceph.refusal("rbd_image", **words)
         assert "a removal of it was cut off" in ceph.refusal("rbd_image", name="base", size="8M")
         assert ceph.module("rbd_info")["missing"] == ["base: its removal was cut off"]
-        limit = time.monotonic() + 60
-        while True:
-            try:
-                ceph.module("rbd_image", check=True, **words)
-                break
-            except ModuleFailed:
-                assert time.monotonic() < limit
-                time.sleep(0.2)
+        ceph.until_planned("rbd_image", **words)
         ceph.converge("rbd_image", **words)
     assert ceph.rbd("ls") == []
     assert ceph.module("rbd_info")["trash"] == []
+
+
+def test_a_removal_from_the_trash_that_was_cut_off(ceph: Client) -> None:
+    """What is left of it is no image, and keeps nobody from purging the others."""
+    for name in ("big", "small"):
+        ceph.module("rbd_image", name=name, size="256M")
+    ceph.cluster.run(
+        "rbd", "bench", f"rbd/{ceph.namespace}/big", "--io-type", "write", "--io-size", "4M", "--io-total", "256M"
+    )
+    for name in ("big", "small"):
+        ceph.module("rbd_image", name=name, state="trashed")
+    assert killed(ceph, "trash", -1, {"name": "big", "state": "absent"}) == 0
+    # Whoever removed it counts until its watch expires; the others do not wait for that.
+    purged = ceph.module("rbd_trash", state="purged")
+    assert [step["name"] for step in purged["plan"]] == ["small"]
+    assert "big stays in the trash, with open on" in str(purged["warnings"])
+    limit = time.monotonic() + 60
+    while not ceph.module("rbd_trash", check=True, state="purged")["plan"]:
+        assert time.monotonic() < limit
+        time.sleep(0.2)
+    gone = ceph.converge("rbd_trash", state="purged")
+    assert gone["trash"] == []
 
 
 def test_power_cut_of_the_cluster(ceph: Client) -> None:
