@@ -34,9 +34,12 @@ def stand_ins(machine: Machine) -> frozenset[str]:
 
 
 def settled(machine: Machine) -> list[Device]:
-    """Partitions with a tag that says nothing: the document names them, or what uses them tells what they are."""
-    known = _found(machine) | machine.named
-    return [one for key, one in machine.devices.items() if STAND_IN in one.marks and key in known]
+    """Partitions with a tag that says nothing: the document names them, and nothing is made of them, or what uses them
+    tells what they are.
+    """
+    known = _found(machine)
+    noted = [one for one in machine.devices.values() if STAND_IN in one.marks]
+    return [one for one in noted if one.key in known or (one.key in machine.named and not one.member)]
 
 
 def _found(machine: Machine) -> frozenset[str]:

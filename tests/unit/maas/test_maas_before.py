@@ -314,6 +314,17 @@ def test_a_partition_that_the_document_names_is_no_stand_in(maas: Maas) -> None:
     assert not maas.storage(tags=[{"device": "sdb", "tags": ["rotary", "sata"]}])["changed"]
 
 
+def test_stand_ins_that_are_told_can_be_given_back(maas: Maas) -> None:
+    """They stay what they are while something uses them."""
+    array = {"name": "md0", "level": "1", "devices": ["sda", "sdb", "sdc"]}
+    maas.storage(raids=[array])
+    maas.storage(raids=[{**array, "devices": ["sdb", "sdc"]}])
+    layout = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert not maas.storage(mode="exact", **layout)["changed"]
+    done = maas.settle(raids=[{"name": "md0", "state": "absent"}])
+    assert outline(done) == ["remove raid md0", "remove partition sdb-part1", "remove partition sdc-part1"]
+
+
 def test_a_tag_goes_with_its_task(maas: Maas) -> None:
     """A member and a spare change places, for a moment in nothing."""
     array = {"name": "md0", "level": "1"}
