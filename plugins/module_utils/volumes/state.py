@@ -16,6 +16,7 @@ class Volume(NamedTuple):
 
     ``machine`` is the machine that it is attached to (empty: none), and ``link`` how far the attachment is.
     ``fixed`` says why it cannot be resized in place at the moment (empty: it can). ``created`` in seconds since 1970.
+    ``device`` is its path on the host, where the provider knows it; ``serials`` are what else the host may know it by.
     """
 
     id: str
@@ -29,6 +30,8 @@ class Volume(NamedTuple):
     zone: str = ""
     fixed: str = ""
     created: float = 0.0
+    device: str = ""
+    serials: tuple[str, ...] = ()
 
 
 class Usage(NamedTuple):
@@ -75,3 +78,17 @@ class Limits(NamedTuple):
     iops_per_gib: int = 0
     smallest_throughput: int = 0
     largest_throughput: int = 0
+
+
+class Cloud(NamedTuple):
+    """What a provider has of a drive. ``machine`` is the one that it is for, in ``zone``.
+
+    ``orphans`` were made for the drive and do not carry its tag: a crash came between the two.
+    """
+
+    drive: str
+    machine: str
+    zone: str
+    volumes: tuple[Volume, ...]
+    orphans: tuple[Volume, ...]
+    limits: Limits

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -40,7 +41,7 @@ def volumes(*sizes: int) -> tuple[Volume, ...]:
     return tuple(Volume(f"vol-{number}", size * GiB) for number, size in enumerate(sizes, 1))
 
 
-def usage(volumes: Sequence[Volume], used: float, **more: int) -> Usage:
+def usage(volumes: Sequence[Volume], used: float, **more: Any) -> Usage:
     total = sum(volume.size for volume in volumes)
     return Usage(total, min(int(used * GiB), total))._replace(**more)
 
