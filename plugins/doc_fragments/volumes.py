@@ -119,7 +119,7 @@ options:
     type: dict
     suboptions:
       size:
-        description: Size of the filesystem in bytes.
+        description: Bytes in use and bytes that are available, as C(df) counts.
         type: int
         required: true
       used:
@@ -134,8 +134,9 @@ options:
         description: Inodes in use.
         type: int
         default: 0
-      volumes_size:
-        description: Size in bytes of the device that carries the filesystem. V(0) if it is not known.
+      total_size:
+        description:
+          - Size of the filesystem in bytes, also of what cannot be filled. V(0) if it is the same as O(usage.size).
         type: int
         default: 0
       shrinks:

@@ -24,7 +24,7 @@ USAGE: dict[str, dict[str, Any]] = {
     "used": {"type": "int", "required": True},
     "inodes": {"type": "int", "default": 0},
     "inodes_used": {"type": "int", "default": 0},
-    "volumes_size": {"type": "int", "default": 0},
+    "total_size": {"type": "int", "default": 0},
     "shrinks": {"type": "bool", "default": True},
 }
 OPTIONS: dict[str, dict[str, Any]] = {

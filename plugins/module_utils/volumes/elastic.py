@@ -19,8 +19,6 @@ from .state import DAY, GiB, History, Limits, Sample, Usage, Volume
 
 #: A drive is replaced by a smaller one only if that saves this share: all of its data moves.
 _WORTH_MOVING = 0.2
-#: A filesystem has at least this share of the size of its volumes. Less means that it was not grown to them yet.
-_FILESYSTEM_SHARE = 0.9
 #: How many samples and changes are kept.
 _KEPT = 48
 _NO_HISTORY = History()
@@ -175,8 +173,8 @@ def _drive(
 ) -> _Drive:
     share, pressure, predicted = 1.0, 0, 0
     if usage:
-        if usage.volumes_size:
-            share = min(max(usage.size / usage.volumes_size, _FILESYSTEM_SHARE), 1.0)
+        if usage.size and usage.total_size:
+            share = min(usage.size / usage.total_size, 1.0)
         # Inodes run out as bytes do, and come with bytes: so they count as the bytes of which they are the same share.
         inodes = usage.size * usage.inodes_used // usage.inodes if usage.inodes else 0
         pressure = max(usage.used, inodes)

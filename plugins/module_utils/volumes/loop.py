@@ -56,6 +56,9 @@ class Loop:
         raise StorageError(f"{action.volume} cannot be tagged: the directory that it is in says which drive it is of")
 
     def attach(self, action: Attach) -> None:
+        if not os.path.exists("/dev/loop-control") or not os.path.isdir("/sys/module/loop"):
+            # Not each host loads it when it is asked for a device.
+            run_command(("modprobe", "loop"))
         if action.volume not in _attached():
             run_command(("losetup", "--find", action.volume))
 

@@ -37,14 +37,15 @@ class Volume(NamedTuple):
 class Usage(NamedTuple):
     """How full the filesystem of a drive is. ``inodes`` 0: the filesystem has no fixed number of them.
 
-    ``volumes_size`` is the size of the volumes that the filesystem is on. ``shrinks`` false: it cannot be made smaller.
+    ``size`` is what can be filled, as df counts; ``total_size`` also has what cannot (0: the same). ``shrinks`` false:
+    it cannot be made smaller.
     """
 
     size: int
     used: int
     inodes: int = 0
     inodes_used: int = 0
-    volumes_size: int = 0
+    total_size: int = 0
     shrinks: bool = True
 
 
