@@ -48,6 +48,11 @@ RBD: dict[str, Spec] = {
     "rbd_info": {"images": {"type": "list", "elements": "str"}},
 }
 VOLUMES: dict[str, Spec] = {"drive_volumes": drive_volumes.OPTIONS, "drive_volumes_info": drive_volumes.INFO}
+USAGE: Spec = {
+    "name": {"type": "str", "required": True},
+    "volumes": {"type": "list", "elements": "dict", "default": []},
+    "wait_timeout": {"type": "int", "default": 60},
+}
 OTHERS = {"layout", "layout_info", "maas_storage", "maas_storage_info"}
 SPECS: dict[str, Spec] = {
     **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
@@ -55,6 +60,7 @@ SPECS: dict[str, Spec] = {
     **{f"{name}_info": {"name": {"type": "str"}} for name in ITEMS},
     **{name: {**image.CONNECTION, **spec} for name, spec in RBD.items()},
     **VOLUMES,
+    "drive_usage_info": USAGE,
 }
 
 
