@@ -33,6 +33,11 @@ demo: lab-needs  ## start a machine with spare disks and build a storage stack i
 	python -m tests.lab up
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo.yml
 
+.PHONY: demo-elastic
+demo-elastic: lab-needs  ## start such a machine and watch a drive grow and shrink with its use
+	python -m tests.lab up
+	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo_elastic.yml
+
 .PHONY: test
 test: lab-needs ceph-needs  ## what must pass for each change: lint, unit tests and most of integration
 	tests/tools/test

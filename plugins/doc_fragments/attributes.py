@@ -55,3 +55,13 @@ attributes:
     membership:
       - strata.storage.rbd
 """
+
+    ACTIONGROUP_VOLUMES = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/strata.storage.volumes) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - strata.storage.volumes
+"""

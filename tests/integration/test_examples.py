@@ -226,6 +226,25 @@ def test_grow_and_shrink_a_drive(read: Any, guest: Guest) -> None:
 
 
 @pytest.mark.further
+def test_elastic_drive(read: Any, guest: Guest) -> None:
+    reader = read("docs/guides/elastic-drive.md")
+
+    def size() -> int:
+        return int(guest.run("stat --format=%s /root/volumes/scratch/*").stdout) >> 20
+
+    reader.play()
+    assert size() == 320
+    guest.run("echo kept > /srv/file")
+    reader.play()
+    assert size() == 480
+    assert int(guest.run("findmnt --noheadings --bytes --output SIZE /srv").stdout) >> 20 > 470
+    assert guest.read("/srv/file") == "kept\n"
+    assert "changed=3" in reader.play()
+    assert guest.run("ls /root/volumes/scratch; vgs --noheadings").stdout == ""
+    assert reader.left == []
+
+
+@pytest.mark.further
 def test_one_document(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/one-document.md")
     assert "changed=1" in reader.play()

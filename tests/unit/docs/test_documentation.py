@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.strata.storage.plugins.doc_fragments import attributes, document, host, rbd
+from ansible_collections.strata.storage.plugins.doc_fragments import attributes, document, host, rbd, volumes
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache, document as words, drive, raid
 from ansible_collections.strata.storage.plugins.module_utils.host import krbd, task
 from ansible_collections.strata.storage.plugins.module_utils.rbd import (
@@ -25,9 +25,10 @@ from ansible_collections.strata.storage.plugins.module_utils.rbd import (
     trash,
     words as image,
 )
+from ansible_collections.strata.storage.plugins.module_utils.volumes import task as drive_volumes
 
 PLUGINS = "ansible_collections.strata.storage.plugins"
-FRAGMENTS = {"attributes": attributes, "document": document, "host": host, "rbd": rbd}
+FRAGMENTS = {"attributes": attributes, "document": document, "host": host, "rbd": rbd, "volumes": volumes}
 KEPT = ("type", "choices", "default", "required", "elements")
 Spec = dict[str, dict[str, Any]]
 Parse = Callable[[dict[str, Any]], Any]
@@ -50,12 +51,20 @@ RBD: dict[str, Spec] = {
     "rbd_map": {**krbd.OPTIONS, **task.EXPECT, **task.LOCK},
     "rbd_info": {"images": {"type": "list", "elements": "str"}},
 }
+VOLUMES: dict[str, Spec] = {"drive_volumes": drive_volumes.OPTIONS, "drive_volumes_info": drive_volumes.INFO}
+USAGE: Spec = {
+    "name": {"type": "str", "required": True},
+    "volumes": {"type": "list", "elements": "dict", "default": []},
+    "wait_timeout": {"type": "int", "default": 60},
+}
 OTHERS = {"layout", "layout_info", "maas_storage", "maas_storage_info", "maas_layout_script"}
 SPECS: dict[str, Spec] = {
     **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
     "raid": {**raid.OPTIONS, **raid.ACTS, **task.WAITING, **task.OPTIONS},
     **{f"{name}_info": {"name": {"type": "str"}} for name in ITEMS},
     **{name: {**image.CONNECTION, **spec} for name, spec in RBD.items()},
+    **VOLUMES,
+    "drive_usage_info": USAGE,
 }
 
 
@@ -115,7 +124,8 @@ def test_documentation_is_whole(name: str) -> None:
     assert "strata.storage.attributes" in fragments
     # The group is for the options that all of its modules take.
     assert ("strata.storage.attributes.actiongroup_rbd" in fragments) == (name in RBD)
-    of_host = name not in RBD and not name.endswith("_info")
+    assert ("strata.storage.attributes.actiongroup_volumes" in fragments) == (name in VOLUMES)
+    of_host = name not in RBD | VOLUMES and not name.endswith("_info")
     assert ("strata.storage.attributes.actiongroup_host" in fragments) == of_host
     assert {f"strata.storage.{used}" for used in SPECS.keys() | OTHERS} >= {
         link["module"] for link in documentation["seealso"]

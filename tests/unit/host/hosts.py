@@ -109,7 +109,7 @@ def commands(plan: Plan) -> list[str]:
         f"edit {action.path}" if isinstance(action, Edit) else str(action)
         for step in plan.steps
         for action in step.actions
-        if isinstance(action, (Command, Edit, Unlabel))
+        if isinstance(action, (Command, Edit, MoveAway, Unlabel))
     ]
 
 

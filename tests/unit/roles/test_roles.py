@@ -59,6 +59,7 @@ def test_the_readme_shows_the_role(role: str) -> None:
         ("raid_drive", {}, "raid_drive_name"),
         ("raid_drive", {"raid_drive_name": "x", "raid_drive_level": "7"}, "raid_drive_level"),
         ("cached_drive", {"cached_drive_name": "x", "cached_drive_cache_mode": "fast"}, "writethrough"),
+        ("elastic_drive", {"elastic_drive_name": "x"}, "elastic_drive_provider"),
         ("rbd_drive", {"rbd_drive_name": "x", "rbd_drive_removal": "burnt"}, "trashed, absent, kept"),
         ("maas_layout", {"maas_layout_document": {"raids": "md0"}}, "raids"),
     ],

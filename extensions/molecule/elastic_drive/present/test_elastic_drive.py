@@ -1,0 +1,25 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mounted drive of one volume, which is a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_volume(host: Any) -> None:
+    (name,) = host.file("/root/volumes/data").listdir()
+    assert host.file(f"/root/volumes/data/{name}").size == 320 << 20
+    assert name in host.check_output("losetup --list --noheadings --output BACK-FILE")
+
+
+def test_drive(host: Any) -> None:
+    assert host.check_output("lvs --noheadings --options vg_name,lv_name").split() == ["data", "data"]
+    mounted = host.mount_point("/srv")
+    assert mounted.exists
+    assert mounted.filesystem == "btrfs"
+
+
+def test_history(host: Any) -> None:
+    assert host.file("/var/lib/strata-storage/elastic/data.json").exists

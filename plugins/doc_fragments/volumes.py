@@ -1,0 +1,214 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of a drive's network volumes, and how their provider is reached."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  name:
+    description: Name of the drive.
+    type: str
+    required: true
+  machine:
+    description:
+      - ID of the machine that the volumes are attached to, as the provider has it. Needed by V(outscale). Volumes that
+        are attached to another machine are refused.
+    type: str
+    default: ""
+  policy:
+    description:
+      - Policy of the drive. It says when the drive grows and shrinks, and within which limits. The defaults are those
+        of BSUd, where it has the option.
+    type: dict
+    suboptions:
+      initial_size:
+        description: Size of each volume of a new drive, and the least size of the drive. V(10G) by default.
+        type: str
+      max_total_size:
+        description: Largest size of all volumes together. No limit by default.
+        type: str
+      max_volumes:
+        description: Largest number of volumes. V(10) by default.
+        type: int
+      min_volumes:
+        description: Smallest number of volumes. V(1) by default.
+        type: int
+      grow_above:
+        description:
+          - Share of the drive's bytes, or of its inodes, that is in use when the drive grows. V(85%) by default. Must
+            be larger than O(policy.shrink_below).
+        type: str
+      shrink_below:
+        description:
+          - Share that is in use when the drive shrinks. V(40%) by default. After a shrink, the drive is at most as
+            full as the middle between this and O(policy.grow_above).
+        type: str
+      scale_factor:
+        description: Share of its size by which the drive grows at least. V(20%) by default.
+        type: str
+      headroom:
+        description:
+          - Space that stays free, as bytes (V(20G)) or as a percentage. The drive grows if less is free. None by
+            default.
+        type: str
+      cooldown:
+        description:
+          - Time that passes between any change and a shrink, such as V(30m) or V(2h). V(1h) by default. Growth never
+            waits.
+        type: str
+      max_changes_per_day:
+        description:
+          - Largest number of runs that change the drive within 24 hours. A change beyond it is recommended, with a
+            warning. No limit by default. Needs O(history).
+        type: int
+      predict:
+        description:
+          - Time to look ahead. The drive grows if it would pass O(policy.grow_above) within that time, at the rate of
+            growth of the last 24 hours. Not done by default. Needs O(history).
+        type: str
+      volume_type:
+        description: Type of new volumes, as the provider calls it. The provider's default is V(gp2) for V(outscale).
+        type: str
+      iops_per_gib:
+        description:
+          - IOPS of a volume for each of its GiB, for the types that have this setting. The provider's limits are kept
+            to.
+        type: int
+      throughput:
+        description: Throughput of a new volume in MiB per second, for the types that have this setting.
+        type: int
+      allow_shrink:
+        description: If false, the drive never shrinks. V(true) by default.
+        type: bool
+      grow_in_place:
+        description: If false, the drive grows by additional volumes, and volumes are never resized. V(true) by default.
+        type: bool
+      prices:
+        description:
+          - Price of a GiB, and of one of its IOPS, for each volume type. The key is the type. The value has the keys
+            C(gib) and C(iops).
+        type: dict
+      max_cost:
+        description: Largest cost of all volumes, by O(policy.prices). No limit by default.
+        type: float
+      expand:
+        description: Temporary expansion, for instance for a restore.
+        type: dict
+        suboptions:
+          size:
+            description: Size that the drive has at least, until the end.
+            type: str
+            required: true
+          until:
+            description: End of the expansion, such as V(2027-01-31T18:00:00+00:00).
+            type: str
+            required: true
+      mode:
+        description:
+          - Handling of changes by usage. V(apply) makes them, V(recommend) only returns them, V(off) does not look for
+            them. Creation and attachment do not depend on it. V(apply) by default.
+        type: str
+        choices: [apply, recommend, 'off']
+  usage:
+    description:
+      - Usage of the drive's filesystem, as the host sees it. If it is omitted, the drive neither grows nor shrinks.
+    type: dict
+    suboptions:
+      size:
+        description: Bytes in use and bytes that are available, as C(df) counts.
+        type: int
+        required: true
+      used:
+        description: Bytes in use.
+        type: int
+        required: true
+      inodes:
+        description: Number of inodes. V(0) if the filesystem has no fixed number.
+        type: int
+        default: 0
+      inodes_used:
+        description: Inodes in use.
+        type: int
+        default: 0
+      total_size:
+        description:
+          - Size of the filesystem in bytes, also of what cannot be filled. V(0) if it is the same as O(usage.size).
+        type: int
+        default: 0
+      shrinks:
+        description: If false, the filesystem cannot be made smaller (XFS).
+        type: bool
+        default: true
+  history:
+    description: History of the drive, as an earlier run returned it.
+    type: dict
+  emptied:
+    description:
+      - IDs of volumes that the host let go of, and that hold no data any more. They are detached and deleted. If it is
+        given, also as an empty list, nothing is decided by usage.
+    type: list
+    elements: str
+  allow_destroy:
+    description: If true, O(state=absent) deletes volumes and the data on them.
+    type: bool
+    default: false
+  state:
+    description:
+      - State of the volumes. V(online) has them attached, and creates the first one. V(offline) has them detached.
+        V(absent) deletes them.
+      - The host takes the drive offline first.
+    type: str
+    choices: [online, offline, absent]
+    default: online
+  lock_timeout:
+    description: Time in seconds to wait for another run that works on the same drive.
+    type: int
+    default: 60
+"""
+
+    PROVIDER = r"""
+options:
+  provider:
+    description: Provider of the volumes, and how it is reached.
+    type: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - Name of the provider. V(loop) has files of the host. V(outscale) has volumes of Outscale's Block Storage
+            Unit.
+        type: str
+        choices: [loop, outscale]
+        required: true
+      directory:
+        description: Directory of the files of V(loop). V(/var/lib/strata-storage/volumes) by default.
+        type: path
+      region:
+        description: Region of V(outscale), else C(OSC_REGION) of the environment.
+        type: str
+      endpoint:
+        description:
+          - URL of the API of V(outscale), else C(OSC_ENDPOINT_API) of the environment, else that of the region.
+        type: str
+      access_key:
+        description: Access key of V(outscale), else C(OSC_ACCESS_KEY) of the environment.
+        type: str
+      secret_key:
+        description: Secret key of V(outscale), else C(OSC_SECRET_KEY) of the environment.
+        type: str
+      requests_per_second:
+        description: Largest number of requests per second to V(outscale). V(5) by default, as its accounts have it.
+        type: int
+      request_timeout:
+        description: Time limit of a request in seconds.
+        type: int
+        default: 30
+      wait_timeout:
+        description: Time limit in seconds for a volume to reach a state, such as attached.
+        type: int
+        default: 600
+"""

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How full a drive is, and which devices of this host its network volumes are."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..core.command import run_command
+from ..core.errors import StorageError
+from . import drive
+from .read import read
+from .state import Host
+from .task import look
+
+_FIXED_SIZE = ("xfs",)
+_POLL = 0.5
+
+
+def tell_usage(name: str, volumes: list[dict[str, Any]], timeout: int) -> dict[str, Any]:
+    """What a drive uses, and the path of each volume.
+
+    Raises StorageError for a volume that does not appear within ``timeout`` seconds.
+    """
+    limit = time.monotonic() + timeout
+    while True:
+        host = read()
+        paths = look(host, lambda known: find(known, volumes))
+        missing = [volume["id"] for volume in volumes if volume["id"] not in paths and not _planned(volume["id"])]
+        if not missing:
+            break
+        if time.monotonic() > limit:
+            raise StorageError(
+                f"{missing[0]} is attached, and no disk with its serial number appeared within {timeout} s. Look at "
+                "the serial numbers of this host's disks (lsblk --nodeps --output NAME,SERIAL)"
+            )
+        time.sleep(_POLL)
+    return {**look(host, lambda known: used(known, name)), "devices": paths}
+
+
+def find(host: Host, volumes: list[dict[str, Any]]) -> dict[str, str]:
+    """The path of each volume that is there: the provider's own, or that of the disk with its serial number."""
+    found: dict[str, str] = {}
+    for volume in volumes:
+        device = volume.get("device")
+        if device:
+            if device in host.devices:
+                found[volume["id"]] = device
+            continue
+        serials = volume.get("serials") or ()
+        paths = [path for path, disk in host.disk_facts().items() if disk.serial and disk.serial in serials]
+        if len(paths) > 1:
+            raise StorageError(
+                f"{volume['id']}: {' and '.join(paths)} both have its serial number, so the one that is meant is not "
+                "known. Detach the one that is not meant"
+            )
+        if paths:
+            found[volume["id"]] = host.stable(paths[0])
+    return found
+
+
+def used(host: Host, name: str) -> dict[str, Any]:
+    """The usage of the one filesystem of a drive, None while it is not mounted; and if there is such a drive."""
+    known = next((status for item, status in drive.survey(host) if item["name"] == name), None)
+    if known is None:
+        return {"exists": False, "usage": None}
+    mounted = {volume: status for volume, status in known["volumes"].items() if status["mounted_on"]}
+    if len(known["volumes"]) > 1:
+        raise StorageError(
+            f"drive {name} has {len(known['volumes'])} volumes ({', '.join(known['volumes'])}), and an elastic "
+            "drive has one, which gets all of its size"
+        )
+    found: dict[str, Any] = {"exists": True, "usage": None}
+    for status in mounted.values():
+        found["usage"] = _filesystem(status["mounted_on"][0], host)
+    return found
+
+
+def _filesystem(point: str, host: Host) -> dict[str, Any]:
+    # By a program, since a filesystem on a dead device may never answer.
+    told = run_command(("stat", "--file-system", "--format=%S %b %f %a %c %d", point), timeout=30)
+    block, blocks, free, available, inodes, inodes_free = map(int, told.split())
+    kind = next((mount.type for mount in host.mounts if mount.mount_point == point), "")
+    return {
+        # As df counts: without what only root may fill, and what btrfs needs for its metadata.
+        "size": block * (blocks - free + available),
+        "used": block * (blocks - free),
+        "inodes": inodes if kind not in _FIXED_SIZE else 0,
+        "inodes_used": inodes - inodes_free if kind not in _FIXED_SIZE else 0,
+        "total_size": block * blocks,
+        "shrinks": kind not in _FIXED_SIZE,
+    }
+
+
+def _planned(name: str) -> bool:
+    """True for a volume that only check mode has."""
+    return name.startswith("<")

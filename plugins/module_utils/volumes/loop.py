@@ -1,0 +1,120 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes that are files of the host itself, attached as loop devices. It needs no account and no library."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from ..core.command import run_command, wait_until
+from ..core.errors import StorageError
+from ..core.files import make_directory
+from .provider import Adopt, Attach, Create, Delete, Detach, Resize
+from .state import Cloud, Limits, Volume
+
+DIRECTORY = "/var/lib/strata-storage/volumes"
+MiB = 1 << 20
+_SUFFIX = ".volume"
+
+
+class Loop:
+    """The volumes below a directory, which has one directory for each drive."""
+
+    def __init__(self, directory: str, timeout: int) -> None:
+        self._directory, self._timeout = directory, timeout
+
+    def read(self, drive: str, machine: str, volume_type: str) -> Cloud:
+        host = socket.gethostname()
+        if machine not in ("", host):
+            raise StorageError(f"machine: {machine} is not this host ({host}), and loop has volumes of this host only")
+        if volume_type:
+            raise StorageError(f"policy: volume_type: {volume_type} was given, and the provider loop has no types")
+        place = os.path.join(self._directory, drive)
+        names = sorted(os.listdir(place)) if os.path.isdir(place) else []
+        attached = _attached() if names else {}
+        volumes = tuple(_volume(os.path.join(place, name), attached, host) for name in names if name.endswith(_SUFFIX))
+        return Cloud(drive, host, "", volumes, (), Limits(smallest=16 * MiB, granularity=MiB))
+
+    def create(self, action: Create) -> str:
+        path = os.path.join(self._directory, action.drive, action.token + _SUFFIX)
+        make_directory(os.path.dirname(path))
+        if not os.path.exists(path):
+            descriptor = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.ftruncate(descriptor, action.size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(f"{path}.new", path)
+            _flush(os.path.dirname(path))
+        return path
+
+    def adopt(self, action: Adopt) -> None:
+        raise StorageError(f"{action.volume} cannot be tagged: the directory that it is in says which drive it is of")
+
+    def attach(self, action: Attach) -> None:
+        if not os.path.exists("/dev/loop-control") or not os.path.isdir("/sys/module/loop"):
+            # Not each host loads it when it is asked for a device.
+            run_command(("modprobe", "loop"))
+        if action.volume not in _attached():
+            run_command(("losetup", "--find", action.volume))
+
+    def detach(self, action: Detach) -> None:
+        device = _attached().get(action.volume)
+        if device:
+            run_command(("losetup", "--detach", device))
+            # A device that is in use is detached once it is not.
+            wait_until(
+                lambda: action.volume not in _attached(), self._timeout, f"until {device} is not in use, and it is"
+            )
+
+    def resize(self, action: Resize) -> None:
+        if os.path.getsize(action.volume) < action.size:
+            descriptor = os.open(action.volume, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.ftruncate(descriptor, action.size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        device = _attached().get(action.volume)
+        if device:
+            run_command(("losetup", "--set-capacity", device))
+
+    def delete(self, action: Delete) -> None:
+        device = _attached().get(action.volume)
+        if device:
+            raise StorageError(f"{action.volume} is attached as {device}, and only a detached volume can be deleted")
+        if os.path.exists(action.volume):
+            os.unlink(action.volume)
+            _flush(os.path.dirname(action.volume))
+
+
+def _volume(path: str, attached: dict[str, str], host: str) -> Volume:
+    about = os.stat(path)
+    device = attached.get(path, "")
+    return Volume(
+        path,
+        about.st_size,
+        state="in-use" if device else "available",
+        machine=host if device else "",
+        link="attached" if device else "",
+        created=about.st_ctime,
+        device=device,
+    )
+
+
+def _attached() -> dict[str, str]:
+    """The loop device of each file that has one."""
+    told = run_command(("losetup", "--json", "--list", "--output", "NAME,BACK-FILE"))
+    return {one["back-file"]: one["name"] for one in (json.loads(told)["loopdevices"] if told.strip() else ())}
+
+
+def _flush(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

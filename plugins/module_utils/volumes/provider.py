@@ -1,0 +1,153 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every provider of network volumes offers, and the changes to volumes as data."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Callable, NamedTuple, Protocol
+
+from ..core.command import wait_until
+from ..core.errors import StorageError
+from ..core.execute import Hands
+from ..document.sizes import show_size
+from .state import Cloud, Volume
+
+#: The tag that says which drive a volume belongs to. BSUd's, so that its drives are known.
+TAG = "osc.bsud.drive-name"
+
+
+class Create(NamedTuple):
+    """Make a volume for a drive. What is made is known as ``<volume:KEY>`` from then on.
+
+    The provider makes one volume for a token, however often it is asked.
+    """
+
+    drive: str
+    key: str
+    token: str
+    size: int
+    type: str
+    iops: int
+    throughput: int
+    zone: str
+
+    def __str__(self) -> str:
+        return f"create a volume of {show_size(self.size)}" + (f", type {self.type}" if self.type else "")
+
+
+class Adopt(NamedTuple):
+    """Give a volume the tag of its drive."""
+
+    drive: str
+    volume: str
+
+    def __str__(self) -> str:
+        return f"tag {self.volume} with {TAG}={self.drive}"
+
+
+class Attach(NamedTuple):
+    """Attach a volume to a machine, and wait until it is."""
+
+    volume: str
+    machine: str
+
+    def __str__(self) -> str:
+        return f"attach {self.volume} to {self.machine}"
+
+
+class Detach(NamedTuple):
+    """Detach a volume from its machine, and wait until it is."""
+
+    volume: str
+
+    def __str__(self) -> str:
+        return f"detach {self.volume}"
+
+
+class Resize(NamedTuple):
+    """Make a volume larger while it is in use, with its IOPS and throughput (0: as they are) in the same call."""
+
+    volume: str
+    size: int
+    iops: int
+    throughput: int
+
+    def __str__(self) -> str:
+        return f"resize {self.volume} to {show_size(self.size)}"
+
+
+class Delete(NamedTuple):
+    """Delete a volume that is not attached."""
+
+    volume: str
+
+    def __str__(self) -> str:
+        return f"delete {self.volume}"
+
+
+class Provider(Protocol):
+    """One provider of volumes. Each wait is bounded, and ends where a volume is in error."""
+
+    def read(self, drive: str, machine: str, volume_type: str) -> Cloud:
+        """What there is of a drive: all pages, nothing cached."""
+
+    def create(self, action: Create) -> str:
+        """The id of the volume, which carries the tag of the drive, and can be attached."""
+
+    def adopt(self, action: Adopt) -> None: ...
+
+    def attach(self, action: Attach) -> None: ...
+
+    def detach(self, action: Detach) -> None: ...
+
+    def resize(self, action: Resize) -> None: ...
+
+    def delete(self, action: Delete) -> None: ...
+
+
+def hands(provider: Provider) -> Hands:
+    """How the executor makes changes at a provider."""
+    made: dict[str, str] = {}
+
+    def create(action: Create) -> None:
+        made[action.key] = provider.create(action)
+
+    perform: dict[type, Callable[[Any], None]] = {
+        Create: create,
+        Adopt: provider.adopt,
+        Attach: provider.attach,
+        Detach: provider.detach,
+        Resize: provider.resize,
+        Delete: provider.delete,
+    }
+    return Hands(perform, {"volume": lambda key: made[key]})
+
+
+def token_prefix(drive: str) -> str:
+    """What the tokens of a drive's volumes begin with, so that a volume that lacks its tag is still known."""
+    return f"strata-{hashlib.sha256(drive.encode()).hexdigest()[:16]}-"
+
+
+def token(drive: str, *parts: object) -> str:
+    """The same for the same volume of the same pass: asked for twice, it is made once. At most 64 characters."""
+    told = "\0".join(map(str, parts))
+    return token_prefix(drive) + hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def wait_for(
+    read: Callable[[], Volume | None], reached: Callable[[Volume | None], bool], timeout: int, what: str
+) -> None:
+    """Wait until a volume is as it should be. Raises StorageError when the time is over, or the volume in error."""
+
+    def done() -> bool:
+        volume = read()
+        if volume is not None and volume.state == "error":
+            raise StorageError(
+                f"{volume.id} is in state error, so it will not be {what}. Look at it at the provider; it keeps its "
+                "data until it is deleted there"
+            )
+        return reached(volume)
+
+    wait_until(done, timeout, f"until a volume was {what}, and it is not")

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules for network volumes do around the planner: options, the provider, the lock, the road."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..core.errors import StorageError, sentence
+from ..core.lock import HostLock
+from ..core.plan import Plan
+from ..core.run import Road, run
+from . import drive
+from .elastic import Decision, remember
+from .provider import Provider, hands
+from .state import Cloud
+
+PROVIDERS = ("loop", "outscale")
+PROVIDER: dict[str, dict[str, Any]] = {
+    "provider": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "choices": list(PROVIDERS), "required": True},
+            "directory": {"type": "path"},
+            "region": {"type": "str"},
+            "endpoint": {"type": "str"},
+            "access_key": {"type": "str", "no_log": False},
+            "secret_key": {"type": "str", "no_log": True},
+            "requests_per_second": {"type": "int"},
+            "request_timeout": {"type": "int", "default": 30},
+            "wait_timeout": {"type": "int", "default": 600},
+        },
+    }
+}
+LOCK: dict[str, dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 60}}
+OPTIONS: dict[str, dict[str, Any]] = {**drive.OPTIONS, **PROVIDER, **LOCK}
+INFO: dict[str, dict[str, Any]] = {name: drive.OPTIONS[name] for name in ("name", "machine")} | PROVIDER
+#: The options that a provider has; another one's are refused by name.
+_OWN = {"loop": {"directory"}, "outscale": {"region", "endpoint", "access_key", "secret_key", "requests_per_second"}}
+_COMMON = {"name", "request_timeout", "wait_timeout"}
+
+
+def connect(options: dict[str, Any]) -> Provider:
+    """The provider of these options. Raises StorageError for what is missing, or belongs to another one."""
+    name = options["name"]
+    foreign = sorted(option for option in options if options[option] is not None and option not in _OWN[name] | _COMMON)
+    if foreign:
+        raise StorageError(f"provider: {name} has no option {foreign[0]}; leave it out")
+    if name == "loop":
+        from .loop import DIRECTORY, Loop
+
+        return Loop(options["directory"] or DIRECTORY, options["wait_timeout"])
+    from .outscale import Outscale
+
+    return Outscale(options)
+
+
+def make_so(module: AnsibleModule) -> NoReturn:
+    """Bring a drive's volumes about, and exit."""
+    try:
+        want = drive.parse(module.params)
+        provider = connect(module.params["provider"])
+        lock = _lock(module, want.drive)
+    except Exception as error:  # as in core/run.py
+        module.fail_json(msg=sentence(error), changed=False)
+    now = time.time()
+    decided: list[Decision] = []
+
+    def planned(cloud: Cloud) -> Plan:
+        if not decided:
+            decided.append(drive.choose(cloud, want, now))
+        return drive.plan(cloud, want, decided[0])
+
+    def facts(cloud: Cloud) -> dict[str, Any]:
+        changed = decided[0].changes
+        history = remember(want.history, want.usage, changed, now) if want.emptied is None else want.history
+        return {**drive.facts(cloud, decided[0]), "history": drive.dump_history(history)}
+
+    run(
+        module,
+        Road(
+            read=lambda: provider.read(want.drive, want.machine, want.policy.volume_type),
+            deepen=lambda cloud, _need: cloud,
+            plan=planned,
+            # What was decided from the usage has been done by then, and is not decided again.
+            replan=lambda cloud: drive.plan(cloud, want, Decision((), decided[0].reason, decided[0].warning)),
+            facts=facts,
+            diff=lambda cloud: {"volumes": [drive.dump(volume) for volume in cloud.volumes]},
+            hands=lambda: hands(provider),
+            lock=lambda: lock,
+        ),
+    )
+
+
+def tell(module: AnsibleModule) -> NoReturn:
+    """Return the volumes of a drive, and exit."""
+    try:
+        provider = connect(module.params["provider"])
+        cloud = provider.read(module.params["name"], module.params["machine"], "")
+    except Exception as error:  # as in core/run.py
+        module.fail_json(msg=sentence(error), changed=False)
+    module.exit_json(
+        changed=False,
+        volumes=[drive.dump(volume) for volume in cloud.volumes],
+        orphans=[drive.dump(volume) for volume in cloud.orphans],
+    )
+
+
+def _lock(module: AnsibleModule, name: str) -> HostLock:
+    """One pass at a time for each drive and user, in a directory that nobody else can write to."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    directory = os.path.join(home, "strata-storage")
+    if not module.check_mode:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+    return HostLock(
+        f"{module._name} {name}",
+        module.params["lock_timeout"],
+        read_only=module.check_mode,
+        path=os.path.join(directory, f"{module.params['provider']['name']}-{name}.lock"),
+    )

@@ -1,0 +1,233 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: drive_volumes
+short_description: Network volumes of a drive, which grow and shrink with its use
+version_added: 0.1.0
+description:
+  - Keeps the network volumes that a drive is made of. Creates them, attaches them to a machine, resizes, detaches and
+    deletes them.
+  - If O(usage) is given, decides by O(policy) whether the drive grows or shrinks. Each decision comes with its reason.
+  - Runs where the provider's API is reached, for instance on the controller. The credentials stay there.
+    With provider V(loop) it runs on the host itself, as root.
+  - Never removes a volume that holds data of a drive. A volume that is to go is returned in RV(leaving). Once
+    M(strata.storage.lvm_drive) has emptied it on the host, name it in O(emptied) of another task.
+author:
+  - the strata.storage authors (@strata-storage)
+extends_documentation_fragment:
+  - strata.storage.volumes
+  - strata.storage.volumes.provider
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_volumes
+requirements:
+  - For provider V(outscale), the Python package C(osc-sdk-python) (0.42 was tested) and Python 3.10 or newer.
+  - For provider V(loop), C(losetup) of util-linux.
+notes:
+  - A volume belongs to a drive by its tag C(osc.bsud.drive-name), which is that of BSUd. A drive that BSUd made is
+    known as it stands. With V(loop), a volume belongs to the drive whose directory it is in.
+  - Two runs that see the same volumes ask for the same new volume, by its client token. The provider makes it once.
+  - The provider V(outscale) was tested against a simulator that is held to the API's published description. It was not
+    run against the real API. Growth of a volume that is in use (C(UpdateVolume)) is part of that. If your account does
+    not permit it, set C(grow_in_place) of O(policy) to V(false).
+  - Provider V(loop) keeps no tags, and a machine that restarts has no loop devices until the next run attaches them.
+seealso:
+  - module: strata.storage.drive_volumes_info
+  - module: strata.storage.lvm_drive
+"""
+
+EXAMPLES = r"""
+- name: The volumes of a drive, attached
+  strata.storage.drive_volumes:
+    name: scratch
+    machine: i-12345678
+    provider: {name: outscale, region: eu-west-2}
+    policy: {initial_size: 10G, max_total_size: 2T}
+  delegate_to: localhost
+
+- name: Grown, if it is nearly full
+  strata.storage.drive_volumes:
+    name: scratch
+    machine: i-12345678
+    provider: {name: outscale, region: eu-west-2}
+    policy: {grow_above: 85%, shrink_below: 40%, cooldown: 1h, volume_type: io1, iops_per_gib: 50}
+    usage: {size: 10737418240, used: 9663676416}
+    history: {samples: [[1800000000.0, 8589934592]], changes: [1799990000.0]}
+  delegate_to: localhost
+
+- name: A volume that the host has emptied, deleted
+  strata.storage.drive_volumes:
+    name: scratch
+    machine: i-12345678
+    provider: {name: outscale, region: eu-west-2}
+    emptied: [vol-12345678]
+  delegate_to: localhost
+
+- name: Files of the host, without an account
+  strata.storage.drive_volumes:
+    name: scratch
+    provider: {name: loop, directory: /var/lib/volumes}
+    policy: {initial_size: 1G}
+
+- name: Everything deleted, also the data
+  strata.storage.drive_volumes:
+    name: scratch
+    machine: i-12345678
+    provider: {name: outscale, region: eu-west-2}
+    state: absent
+    allow_destroy: true
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+volumes:
+  description: The volumes of the drive, the oldest first. In check mode, those that there would be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The provider's ID of the volume. With V(loop), the path of the file.
+      type: str
+      returned: always
+    size:
+      description: Its size in bytes.
+      type: int
+      returned: always
+    type:
+      description: Its type, or null.
+      type: str
+      returned: always
+    iops:
+      description: The IOPS that were asked for, or null.
+      type: int
+      returned: always
+    throughput:
+      description: The throughput that was asked for, or null.
+      type: int
+      returned: always
+    state:
+      description: Its state at the provider.
+      type: str
+      returned: always
+    machine:
+      description: The machine that it is attached to, or null.
+      type: str
+      returned: always
+    device:
+      description: Its path on the host, where the provider knows it; else null.
+      type: str
+      returned: always
+    serials:
+      description: The serial numbers by which the host may know it.
+      type: list
+      elements: str
+      returned: always
+leaving:
+  description: IDs of the volumes that the policy wants to remove. The host empties them first.
+  returned: success
+  type: list
+  elements: str
+provides:
+  description:
+    - Paths and sizes of the volumes that stay, which M(strata.storage.lvm_drive) takes as C(expect) in check mode.
+  returned: success
+  type: list
+  elements: dict
+decision:
+  description: What the policy decided.
+  returned: success
+  type: dict
+  contains:
+    reason:
+      description: Why, in a sentence.
+      type: str
+      returned: always
+    warning:
+      description: What is needed and cannot be done, or null.
+      type: str
+      returned: always
+    moves:
+      description: The changes, each with C(action) (C(grow), C(add) or C(remove)), C(volume), C(size) and C(reason).
+      type: list
+      elements: dict
+      returned: always
+    recommended:
+      description: The changes that the policy's C(mode), or its daily budget, does not permit.
+      type: list
+      elements: dict
+      returned: always
+history:
+  description: What a later run takes as O(history).
+  returned: success
+  type: dict
+plan:
+  description: The steps, in order; in check mode what would be done, else what was planned and done.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: The step, in one word.
+      type: str
+      returned: always
+    kind:
+      description: Type of the object that changes.
+      type: str
+      returned: always
+    name:
+      description: ID of the volume. A new one has a name in angle brackets.
+      type: str
+      returned: always
+    detail:
+      description: More about it.
+      type: str
+      returned: always
+    commands:
+      description: The requests behind it.
+      type: list
+      elements: str
+      returned: always
+    destroys:
+      description: The data that it destroys, a sentence for each volume.
+      type: list
+      elements: str
+      returned: always
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.volumes.task import OPTIONS, make_so
+
+
+def main() -> None:
+    make_so(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A drive of network volumes that are files of the guest: made, grown, shrunk, taken away."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.lab import Guest, Lab
+
+from .node import CHECKOUT, RANDOM, Node
+
+MiB = 1 << 20
+PROVIDER = {"name": "loop", "directory": "/root/volumes"}
+POLICY = {"initial_size": "320M", "cooldown": "0"}
+
+
+class Elastic:
+    """The three modules in the order that the role has them."""
+
+    def __init__(self, node: Node, **policy: Any) -> None:
+        self.node, self.policy = node, {**POLICY, **policy}
+
+    def volumes(self, **words: Any) -> dict[str, Any]:
+        return self.node.module("drive_volumes", name="data", provider=PROVIDER, **words)
+
+    def usage(self, volumes: Any = ()) -> dict[str, Any]:
+        return self.node.module("drive_usage_info", name="data", volumes=list(volumes))
+
+    def reconcile(self, parts: int = 3) -> dict[str, Any]:
+        """One pass, or the first parts of it: at the provider, on the host, and at the provider again."""
+        made = self.volumes(policy=self.policy, usage=self.usage()["usage"])
+        if parts == 1:
+            return made
+        devices = self.usage(made["volumes"])["devices"]
+        staying = [device for volume, device in devices.items() if volume not in made["leaving"]]
+        host = self.node.module(
+            "lvm_drive",
+            name="data",
+            devices=staying,
+            filesystem="btrfs",
+            size="100%",
+            mount_point="/srv",
+            allow_shrink=bool(made["leaving"]),
+        )
+        if parts == 2:
+            return made
+        removed = self.volumes(emptied=made["leaving"])
+        return {**made, "changed": made["changed"] or host["changed"] or removed["changed"]}
+
+    def sizes(self) -> list[int]:
+        found = self.node.module("drive_volumes_info", name="data", provider=PROVIDER)
+        return sorted(volume["size"] // MiB for volume in found["volumes"])
+
+
+def test_a_drive_grows_with_its_use_and_shrinks(node: Node) -> None:
+    drive = Elastic(node)
+    drive.reconcile()
+    assert drive.sizes() == [320]
+    node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv")
+    node.run("free=$(stat -f -c %a /srv) && fallocate -l $((free * 4096 * 93 / 100)) /srv/large && sync -f /srv")
+    grown = drive.reconcile()
+    assert [move["action"] for move in grown["decision"]["moves"]] == ["grow"]
+    assert int(node.run("findmnt --bytes --noheadings --output SIZE /srv")) > 370 * MiB
+    assert not drive.reconcile()["changed"]
+
+    node.run("rm /srv/large && btrfs filesystem sync /srv")
+    shrunk = drive.reconcile()
+    assert [move["action"] for move in shrunk["decision"]["moves"]] == ["add", "remove"]
+    assert drive.sizes() == [320]
+    assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
+
+
+def test_a_device_that_a_shrink_left_empty_leaves(node: Node) -> None:
+    """There is nothing to move then, and pvmove fails where there is nothing."""
+    small = {"name": "data", "devices": node.disks("HDD1"), "size": "100%", "mount_point": "/srv"}
+    node.module("lvm_drive", **small)
+    node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv")
+    node.module("lvm_drive", **small | {"devices": node.disks("HDD1", "HDD2")})
+    node.module("lvm_drive", **small, allow_shrink=True)
+    assert node.signatures(*node.disks("HDD2")) == [""]
+    assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
+
+
+@pytest.mark.further
+def test_a_shrink_goes_on_after_power_cuts(node: Node) -> None:
+    """A boot has no loop devices: the pass after it attaches all volumes, and the next one shrinks the drive again."""
+    Elastic(node, initial_size="640M").reconcile()
+    node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv && sync")
+    drive = Elastic(node)
+    for parts in (1, 2):
+        assert drive.reconcile(parts)["leaving"]
+        assert drive.sizes() == [320, 640]
+        node.lab.power_cut()
+        assert drive.reconcile()["leaving"] == []
+        assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
+    drive.reconcile()
+    assert drive.sizes() == [320]
+    assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
+
+
+@pytest.mark.further
+def test_the_demo(lab: Lab, guest: Guest) -> None:
+    command = ["ansible-playbook", "--inventory", str(lab.inventory_path), "playbooks/demo_elastic.yml"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The drive follows its use" in done.stdout
+    assert guest.run("losetup --list; vgs --noheadings").stdout == ""
