@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Ceph cluster of one monitor and one OSD, as plain processes on the loopback.
+"""A real Ceph cluster of one monitor and one OSD, and a manager if it is asked for, as plain processes on the loopback.
 
 In memory it is there within a second, and is lost when its OSD is killed; on BlueStore it takes five, and is not.
 """
@@ -48,8 +48,11 @@ mon_data = {home}/mon
 mon_data_avail_crit = 0
 paxos_propose_interval = 0.05
 paxos_min_wait = 0.01
+[mgr]
+mgr_data = {home}/mgr
+mgr_stats_period = 1
 [osd]
-osd_data = {home}/osd
+osd_data = {home}/osd.$id
 osd_objectstore = {store}
 memstore_device_bytes = {size}
 bluestore_block_size = {size}
@@ -60,29 +63,42 @@ osd_memory_target = 939524096
 _CAPS = {
     "mon.": {"mon": "allow *"},
     "client.admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *"},
-    "osd.0": {"mon": "allow profile osd", "osd": "allow *"},
+    "mgr.x": {"mon": "allow profile mgr", "osd": "allow *"},
     # What check mode runs as in tests: it cannot change anything.
     "client.reader": {"mon": "profile rbd", "osd": "profile rbd-read-only"},
     "client.nobody": {"mon": "allow r"},
 }
+_OSD_CAPS = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
 
 
 class Cluster:
-    """Runs as a context manager; ``conf`` is what clients are given. ``size`` of the OSD in bytes."""
+    """Runs as a context manager; ``conf`` is what clients are given. ``size`` of the OSD in bytes.
 
-    def __init__(self, store: str = "memstore", size: int = 4 << 30, address: str = "127.0.0.1") -> None:
+    ``manager``: with a ceph-mgr, which counts what is stored. An erasure-coded pool takes three ``osds``.
+    """
+
+    def __init__(
+        self,
+        store: str = "memstore",
+        size: int = 4 << 30,
+        address: str = "127.0.0.1",
+        manager: bool = False,
+        osds: int = 1,
+    ) -> None:
         # Paths of sockets must be short.
         self._scratch = tempfile.TemporaryDirectory(prefix="ceph-", dir="/tmp")
         self.home = Path(self._scratch.name)
         self.conf = self.home / "ceph.conf"
         self.keyring = self.home / "keyring"
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
-        for directory in ("run", "log", "mon", "osd"):
+        self._manager = manager
+        for directory in ("run", "log", "mon", "mgr"):
             (self.home / directory).mkdir()
         with socket.socket() as free:
             free.bind((address, 0))
             port = free.getsockname()[1]
-        self._fsid, self._osd = str(uuid.uuid4()), str(uuid.uuid4())
+        self._fsid = str(uuid.uuid4())
+        self._osds = {"osd" if number == 0 else f"osd.{number}": number for number in range(osds)}
         self.conf.write_text(
             _CONF.format(fsid=self._fsid, address=address, port=port, home=self.home, store=store, size=size)
         )
@@ -117,6 +133,17 @@ class Cluster:
         self.ceph("osd", "pool", "create", name, "8")
         self.run("rbd", "pool", "init", name)
 
+    def until_stored(self, pool: str, size: int, within: int = 8 << 20) -> None:
+        """Wait until the manager counts about as many bytes in a pool."""
+        limit = time.monotonic() + 60
+        while True:
+            told = json.loads(self.ceph("df", "--format", "json"))["pools"]
+            if any(one["name"] == pool and abs(one["stats"]["stored"] - size) < within for one in told):
+                return
+            if time.monotonic() > limit:
+                raise RuntimeError(f"pool {pool} does not store {size} bytes: {told}")
+            time.sleep(0.2)
+
     def ports(self) -> tuple[int, ...]:
         """What clients connect to."""
         monitor = int(self._address.rpartition(":")[2])
@@ -124,10 +151,10 @@ class Cluster:
         return monitor, int(osd.partition("/")[0].rpartition(":")[2])
 
     def start(self, daemon: str) -> None:
-        """``mon`` or ``osd``, in the foreground, so that it ends with us."""
-        number = "a" if daemon == "mon" else "0"
+        """``mon``, ``mgr`` or ``osd``, in the foreground, so that it ends with us."""
+        number = {"mon": "a", "mgr": "x"}.get(daemon) or str(self._osds[daemon])
         # It ends with us also where we are killed.
-        command = ["setpriv", "--pdeathsig", "KILL", f"ceph-{daemon}", "-i", number, "-c", str(self.conf), "-f"]
+        command = ["setpriv", "--pdeathsig", "KILL", f"ceph-{daemon[:3]}", "-i", number, "-c", str(self.conf), "-f"]
         log = (self.home / "log" / f"{daemon}.out").open("ab")
         with log:
             self._daemons[daemon] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -158,22 +185,31 @@ class Cluster:
     def _make(self) -> None:
         keyring = str(self.keyring)
         self.run("ceph-authtool", "--create-keyring", keyring)
-        for name, caps in _CAPS.items():
+        osds = {f"osd.{number}": _OSD_CAPS for number in self._osds.values()}
+        for name, caps in {**_CAPS, **osds}.items():
             words = [word for service, cap in caps.items() for word in ("--cap", service, cap)]
             self.run("ceph-authtool", keyring, "--gen-key", "-n", name, *words)
         monitors = str(self.home / "monmap")
         self.run("monmaptool", "--create", "--fsid", self._fsid, "--addv", "a", f"[{self._address}]", monitors)
         self.run("ceph-mon", "-i", "a", "--mkfs", "--monmap", monitors, "--keyring", keyring, "-c", str(self.conf))
         self.start("mon")
-        self.ceph("osd", "new", self._osd, "0")
-        if self._store == "bluestore":
-            with (self.home / "osd/block").open("wb") as block:
-                block.truncate(self._size)
-        self.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", self._osd, "-c", str(self.conf))
-        self.start("osd")
+        if self._manager:
+            self.start("mgr")
+        for daemon, number in self._osds.items():
+            self._make_osd(daemon, str(number))
         limit = time.monotonic() + 60
-        while json.loads(self.ceph("osd", "stat", "--format", "json"))["num_up_osds"] < 1:
+        while json.loads(self.ceph("osd", "stat", "--format", "json"))["num_up_osds"] < len(self._osds):
             if time.monotonic() > limit:
                 raise RuntimeError(f"no OSD came up; see {self.home}/log")
             time.sleep(0.05)
         self.pool("rbd")
+
+    def _make_osd(self, daemon: str, number: str) -> None:
+        home, osd = self.home / f"osd.{number}", str(uuid.uuid4())
+        home.mkdir()
+        self.ceph("osd", "new", osd, number)
+        if self._store == "bluestore":
+            with (home / "block").open("wb") as block:
+                block.truncate(self._size)
+        self.run("ceph-osd", "-i", number, "--mkfs", "--osd-uuid", osd, "-c", str(self.conf))
+        self.start(daemon)
