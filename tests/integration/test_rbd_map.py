@@ -62,7 +62,7 @@ def test_mapped_and_unmapped(mapper: Node, cluster: Cluster) -> None:
     cluster.run("rbd", "create", "rbd/web1", "--size", "100M")
     words: dict[str, Any] = {"image": "web1", "options": OPTIONS}
     mapped = mapper.converge("rbd_map", **words)
-    assert [step["action"] for step in mapped["plan"]] == ["persist", "enable", "map"]
+    assert [step["action"] for step in mapped["plan"]] == ["map", "persist", "enable"]
     assert mapped["plan"] == planned["plan"]
     assert mapped["mapping"] == {
         "device": "/dev/rbd/rbd/web1",
@@ -84,7 +84,7 @@ def test_mapped_and_unmapped(mapper: Node, cluster: Cluster) -> None:
     mapper.unchanged("rbd_map", **words)
 
     changed = mapper.converge("rbd_map", image="web1", read_only=True, options=["ms_mode=crc", "queue_depth=64"])
-    assert [step["action"] for step in changed["plan"]] == ["persist", "unmap", "map"]
+    assert [step["action"] for step in changed["plan"]] == ["unmap", "map", "persist"]
     assert mapper.run("blockdev --getro /dev/rbd0") == "1"
     assert mapper.run("cat /etc/ceph/rbdmap | tail -1") == "rbd/web1\tid=admin,options='ms_mode=crc,queue_depth=64,ro'"
     once = mapper.converge("rbd_map", image="web1", persistent=False)
@@ -128,6 +128,11 @@ def test_what_cannot_be_mapped(mapper: Node, cluster: Cluster) -> None:
         ({"image": "a", "snapshot": "s", "read_only": False}, "can only be mapped read-only"),
     ):
         assert said in mapper.refusal("rbd_map", **words), words
+    # What the kernel refuses only when it is asked is not left for each boot to fail at.
+    cluster.run("rbd", "create", "rbd/plain", "--size", "100M")
+    with pytest.raises(ModuleFailed, match="map image rbd/plain"):
+        mapper.module("rbd_map", image="plain", options=["ms_mode=nothing"])
+    assert "plain" not in mapper.run("cat /etc/ceph/rbdmap || true")
     mapper.guest.write("/etc/ceph/other.conf", "[global]\nmon_host = v2:127.0.0.1:1\nkeyring = /etc/ceph/keyring\n")
     said = mapper.refusal("rbd_map", image="a", conf="/etc/ceph/other.conf", connect_timeout=2)
     assert "rbd/a: cannot be mapped: couldn't connect to the cluster" in said

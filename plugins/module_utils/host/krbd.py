@@ -129,18 +129,20 @@ def plan(host: Host, want: Wanted, _allow: object) -> Plan:
         return _absent(host, want, found)
     line = _line(host, want)
     options = _wanted_options(want, line, found)
-    steps, host = _persist(host, want, options if want.persistent else None)
+    kept = options if want.persistent else None
     if found and not _differs(found, options):
-        return Plan(steps, host)
+        return Plan(*_persist(host, want, kept))
+    steps: tuple[Step, ...] = ()
     if found:
-        more, host = _unmap(host, want, found, f"to map it anew with {' '.join(options) or 'no options'}")
-        steps += more
+        steps, host = _unmap(host, want, found, f"to map it anew with {' '.join(options) or 'no options'}")
     size = _check_image(host, want)
     argv = ("rbd", "device", "map", want.spec, *_who(want), *(("--options", ",".join(options)) if options else ()))
     detail = f"{show_size(size)}, {' '.join(options)}" if options else show_size(size)
     step = Step("map", "image", want.spec, detail, (Command(argv, _TIMEOUT), Wait(want.link)))
     host = host._replace(mapped=(*_mappings(host), Mapped("", want.spec, _fsid(host, want), options, "ro" in options)))
-    return Plan((*steps, step), host)
+    # What cannot be mapped now is not left in rbdmap, for the next boot to fail at.
+    more, host = _persist(host, want, kept)
+    return Plan((*steps, step, *more), host)
 
 
 def facts(host: Host, want: Wanted) -> dict[str, Any]:
