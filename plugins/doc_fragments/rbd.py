@@ -23,6 +23,7 @@ features:
       means unchanged, and for a new one what the cluster's configuration says.
     - librbd turns V(exclusive-lock), V(object-map), V(fast-diff) and V(journaling) on and off, V(deep-flatten) only
       off, V(layering) neither. An object map that is turned on is built anew.
+    - V(deep-flatten) cannot be put back, so leaving it out for an image that has it needs C(allow_destroy).
   type: list
   elements: str
   choices: [layering, exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
@@ -42,7 +43,9 @@ stripe_count:
   description: Over how many objects a stripe goes. Fixed.
   type: int
 data_pool:
-  description: The pool that its data is in, for example an erasure-coded one. Fixed.
+  description:
+    - The pool that its data is in, for example an erasure-coded one. Fixed. The pool of the image itself counts as
+      none.
   type: str
 metadata:
   description: Keys and values to keep with it. A value of V(null) takes the key away, and other keys stay.
@@ -50,7 +53,7 @@ metadata:
 config:
   description:
     - Settings of librbd that are its own, for example C(rbd_qos_iops_limit). A value of V(null) takes one away, and
-      others stay.
+      others stay. Names and values are checked before anything is done.
   type: dict
 parent:
   description:
@@ -101,10 +104,23 @@ allow_trashed_namesake:
     - Whether one may be made while another of this name is in the trash. Without it that is refused, since an empty
       image in the place of one that went by mistake is seldom what was meant.
   type: bool
+allow_destroy:
+  description: If true, a lock may be broken (C(break_lock)), and feature V(deep-flatten) be taken away for good.
+  type: bool
+break_lock:
+  description:
+    - Address of a client whose lock of the image is broken, as C(status.locked_by) tells it, for example
+      V(10.0.0.7:0/3629244907). For a client that hangs; one that is dead holds nothing. Nothing happens if that client
+      holds no lock.
+    - The cluster no longer lets the client in (it is blocklisted), so that it cannot write once it goes on. What it did
+      not write yet is lost, so this needs C(allow_destroy).
+  type: str
 state:
   description:
     - V(absent) removes it; refused where it has snapshots, clones or a lock, is open, in a group, or mirrored.
     - V(trashed) puts it in the trash; refused where it has a lock, is open, in a group, or mirrored.
+    - An automatic lock (of feature V(exclusive-lock)) whose holder no longer has the image open is a dead client's, and
+      counts for nothing.
   type: str
   choices: [present, absent, trashed]
   default: present

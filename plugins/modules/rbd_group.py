@@ -26,7 +26,9 @@ options:
     type: list
     elements: str
   snapshots:
-    description: Snapshots of the group. Others stay as they are.
+    description:
+      - Snapshots of the group. Others stay as they are.
+      - One whose taking was cut off holds nothing. It is removed, and taken anew.
     type: list
     elements: dict
     suboptions:
@@ -45,7 +47,8 @@ options:
   rolled_back_to:
     description:
       - The snapshot that all images of the group are to be rolled back to. That is an act and not a condition, so the
-        task is changed each time. Refused where one of them is open somewhere.
+        task is changed each time. Refused where one of them is open somewhere, and where the snapshot holds other
+        images than the group, since librbd 16 rolls back what the snapshot holds.
     type: str
   renamed_from:
     description: Its former name. Where there is nothing of the new name, what has this one gets it.
@@ -101,6 +104,11 @@ group:
   description: The group in the words that this module takes; null where there is none.
   returned: success
   type: dict
+incomplete:
+  description: Snapshots whose taking was cut off.
+  returned: success
+  type: list
+  elements: str
 plan:
   description: The steps, in order, in check mode and in a real run, each as M(strata.storage.rbd_image) returns it.
   returned: always

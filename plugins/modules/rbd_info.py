@@ -75,17 +75,24 @@ groups:
   returned: success
   type: list
   elements: dict
+incomplete:
+  description: Snapshots of groups whose taking was cut off, as GROUP@SNAPSHOT.
+  returned: success
+  type: list
+  elements: str
 namespaces:
-  description: The namespaces of the pool.
+  description: The namespaces of the pool; null where the user may not know them.
   returned: success
   type: list
   elements: str
 pool:
-  description: What the pool is, as M(strata.storage.rbd_pool) returns it.
+  description: What the pool is, as M(strata.storage.rbd_pool) returns it; null where the user may not know it.
   returned: success
   type: dict
 stats:
-  description: How many images and snapshots the pool has, in the trash or not, and their sizes in bytes.
+  description:
+    - How many images and snapshots the pool has, in the trash or not, and their sizes in bytes; null where the user may
+      not know it.
   returned: success
   type: dict
 clones:

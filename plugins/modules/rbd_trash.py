@@ -31,8 +31,10 @@ options:
     type: str
   threshold:
     description:
-      - Purge the oldest until the pool is no fuller than this share of it, from V(0) to V(1). librbd decides what goes,
-        and needs the cluster's C(ceph-mgr) for it, so the plan names all that may.
+      - Purge the oldest until each pool that holds their data is no fuller than this share of it, from V(0) to V(1).
+        What is to be kept longer stays.
+      - How full a pool is, the cluster's C(ceph-mgr) counts, which takes it some seconds. A second run within these
+        may remove more than is needed.
     type: float
   force:
     description: Whether V(absent) may remove what is to be kept longer.
@@ -41,7 +43,7 @@ options:
   state:
     description:
       - V(restored) has the image in the pool again. V(absent) removes it from the trash for good.
-      - V(purged) removes all that may be removed.
+      - V(purged) removes all that may be removed, clones before their parents. A warning names what stays, and why.
     type: str
     choices: [restored, absent, purged]
     required: true
@@ -49,14 +51,14 @@ attributes:
   idempotent:
     support: partial
     details:
-      - V(purged) with O(threshold) asks librbd each time, as long as anything is in the trash.
+      - V(purged) with O(threshold) removes the next as long as the pool is counted as too full.
 extends_documentation_fragment:
   - strata.storage.rbd
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd
 notes:
-  - V(purged) with O(threshold) was not tried on a real cluster yet.
+  - The source of a migration is in the trash meanwhile, and is neither purged, removed nor restored.
 seealso:
   - module: strata.storage.rbd_image
   - module: strata.storage.rbd_info

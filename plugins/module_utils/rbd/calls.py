@@ -32,7 +32,8 @@ class Features(NamedTuple):
 class Call(NamedTuple):
     """A call of librbd's: on a place; or, where ``image`` or ``group`` is not empty, on that one there.
 
-    ``clone_format``: what librbd is told of it beforehand (0: nothing).
+    ``settings``: what the connection is set to beforehand. ``phase``: those of a lower one are made first, side by side
+    but for those of phase 0.
     """
 
     method: str
@@ -41,14 +42,25 @@ class Call(NamedTuple):
     options: tuple[tuple[str, Any], ...] = ()
     image: str = ""
     group: str = ""
-    clone_format: int = 0
+    settings: tuple[tuple[str, str], ...] = ()
+    phase: int = 1
 
     def __str__(self) -> str:
         where = str(self.place) + "".join(f"/{name}" for name in (self.image, self.group) if name)
-        options = [f"{name}={value}" for name, value in self.options]
-        if self.clone_format:
-            options.append(f"rbd_default_clone_format={self.clone_format}")
+        options = [f"{name}={value}" for name, value in (*self.options, *self.settings)]
         return " ".join((self.method, where, *map(str, self.arguments), *options))
+
+
+class Unwatched(NamedTuple):
+    """Wait until an image is no longer open at an address. ``timeout`` in seconds."""
+
+    place: Place
+    image: str
+    address: str
+    timeout: int = 60
+
+    def __str__(self) -> str:
+        return f"wait until {self.address} no longer has {self.place}/{self.image} open"
 
 
 def bits(names: tuple[str, ...]) -> int:

@@ -9,6 +9,8 @@ images first, then pools, then the connection.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,10 +29,16 @@ def _binding(name: str) -> Any:
 
 
 rados, rbd = _binding("rados"), _binding("rbd")
+#: How the cluster's map says that a pool is.
+_ERASURE_CODED = 3
 
 
 class Gone(StorageError):
     """What was looked for is not there."""
+
+
+class Denied(StorageError):
+    """The cluster does not let this client do that."""
 
 
 def place_of(params: Mapping[str, Any]) -> Place:
@@ -44,6 +52,7 @@ class Connection:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.rbd = rbd.RBD()
         self._pools: dict[Place, Any] = {}
+        self._options: Any = None
         self._name = params["cluster"]
         conf = params["conf"] or f"/etc/ceph/{params['cluster']}.conf"
         for option in ("connect_timeout", "operation_timeout"):
@@ -87,6 +96,45 @@ class Connection:
 
     def set(self, name: str, value: str) -> None:
         self._cluster.conf_set(name, value)
+
+    def takes(self, name: str, value: str) -> bool:
+        """Whether librbd takes a value for a setting. Asked of a handle of its own, which is never connected."""
+        if self._options is None:
+            self._options = rados.Rados()
+        try:
+            self._options.conf_set(name, value)
+        except rados.Error:
+            return False
+        return True
+
+    def describe(self, name: str) -> str:
+        """What the cluster says that a setting takes; nothing where this client may not ask."""
+        try:
+            option = self.ask("config help", key=name)
+        except StorageError:
+            return ""
+        bounds = f" from {option['min']} to {option['max']}" if option["min"] != "" and option["max"] != "" else ""
+        choice = f", one of {' '.join(option['enum_values'])}" if option.get("enum_values") else ""
+        return f"; expected a value of type {option['type']}{bounds}{choice}"
+
+    def ask(self, prefix: str, **words: str) -> Any:
+        """What a monitor answers."""
+        with told(f"asking the monitors for {prefix}"):
+            status, answer, error = self._cluster.mon_command(
+                json.dumps({"prefix": prefix, "format": "json", **words}), b""
+            )
+        if status:
+            kind = Denied if -status in (errno.EACCES, errno.EPERM) else StorageError
+            raise kind(f"asking the monitors for {prefix}: {error or os.strerror(-status)}")
+        return json.loads(answer)
+
+    def erasure_coded(self) -> dict[str, bool]:
+        """The erasure-coded pools, and whether each takes more than whole objects."""
+        return {
+            one["pool_name"]: "ec_overwrites" in one["flags_names"].split(",")
+            for one in self.ask("osd pool ls", detail="detail")
+            if one["type"] == _ERASURE_CODED
+        }
 
     def default_features(self) -> frozenset[str]:
         """Of images that are made without a word about them."""
@@ -142,6 +190,8 @@ class Connection:
             opened.close()
         self._pools.clear()
         self._cluster.shutdown()
+        if self._options is not None:
+            self._options.shutdown()
 
 
 @contextmanager
@@ -167,14 +217,19 @@ def _sentence(purpose: str, error: Any) -> StorageError:
         return Gone(f"{purpose}: there is no such thing ({error}).")
     if isinstance(error, (rados.TimedOut, rbd.Timeout)):
         return StorageError(
-            f"{purpose}: the cluster did not answer in time; are its monitors and OSDs up, and is there room?"
+            f"{purpose}: the cluster did not answer in time; are its monitors and OSDs up, is there room, and has this "
+            "client caps for the OSDs?"
         )
     if isinstance(error, (rados.PermissionDeniedError, rbd.PermissionError, rados.PermissionError)):
-        return StorageError(
+        return Denied(
             f"{purpose}: the cluster does not let this client do that ({error}); look at its key and its caps."
         )
     if isinstance(error, (rbd.ImageBusy, rados.ObjectBusy)):
         return StorageError(f"{purpose}: it is in use ({error})")
-    if isinstance(error, (rbd.NoSpace, rbd.DiskQuotaExceeded, rados.NoSpace)):
+    if isinstance(error, rbd.DiskQuotaExceeded):
+        return StorageError(f"{purpose}: a quota of the pool, or the image's snapshot_limit, is reached ({error})")
+    if isinstance(error, (rbd.NoSpace, rados.NoSpace)):
         return StorageError(f"{purpose}: there is no room left ({error})")
+    if isinstance(error, rbd.ReadOnlyImage):
+        return StorageError(f"{purpose}: it can only be read; is it the copy of a mirrored image? ({error})")
     return StorageError(f"{purpose}: {error}")

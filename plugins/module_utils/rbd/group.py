@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Place
-from .state import Group, Groups, Member
+from .image import check_changeable, check_room, check_unmirrored, check_unused
+from .state import Group, Groups, GroupSnapshot, Member
 from .words import check_name
 
 Steps = tuple[Step, ...]
@@ -157,40 +158,61 @@ def _check_joins(state: Groups, want: Wanted, member: Member) -> None:
 
 def _snapshots(state: Groups, want: Wanted, there: Group) -> tuple[Steps, Group]:
     steps: Steps = ()
-    found = list(there.snapshots)
+    found = {one.name: one for one in there.snapshots}
     for snapshot in want.snapshots:
-        if snapshot.state == "absent":
-            if snapshot.name in found:
-                steps += (_without_snapshot(state, want, snapshot.name),)
-                found.remove(snapshot.name)
-        elif snapshot.name not in found and snapshot.renamed_from in found:
-            call = Call("rename_snap", state.place, (snapshot.renamed_from, snapshot.name), group=want.name)
-            steps += (_step("rename snapshot of", want, f"{snapshot.renamed_from} to {snapshot.name}", call),)
-            found[found.index(snapshot.renamed_from)] = snapshot.name
-        elif snapshot.name not in found:
+        one, former = found.get(snapshot.name), found.get(snapshot.renamed_from)
+        if one and (snapshot.state == "absent" or not one.complete):
+            steps += (_without_snapshot(state, want, one),)
+            del found[one.name]
+            one = None
+        if snapshot.state == "absent" or one:
+            continue
+        if former and former.complete:
+            call = Call("rename_snap", state.place, (former.name, snapshot.name), group=want.name)
+            steps += (_step("rename snapshot of", want, f"{former.name} to {snapshot.name}", call),)
+            after = (other._replace(name=snapshot.name) if other is former else other for other in found.values())
+            found = {other.name: other for other in after}
+        else:
+            _check_snapshot(state, want, there, snapshot.name)
             call = Call("create_snap", state.place, (snapshot.name,), group=want.name)
             steps += (_step("snapshot", want, snapshot.name, call),)
-            found.append(snapshot.name)
-    return steps, there._replace(snapshots=tuple(found))
+            found[snapshot.name] = GroupSnapshot(snapshot.name, members=there.members)
+    return steps, there._replace(snapshots=tuple(found.values()))
 
 
-def _without_snapshot(state: Groups, want: Wanted, name: str) -> Step:
-    call = Call("remove_snap", state.place, (name,), group=want.name)
-    return _step("remove snapshot of", want, name, call, destroys=(f"group {want.name}@{name}",))
+def _check_snapshot(state: Groups, want: Wanted, there: Group, name: str) -> None:
+    """Raises Refused where one of the images cannot have another snapshot."""
+    what = f"group {want.name}: snapshot {name} cannot be taken"
+    for member in there.members:
+        image = state.images.get(member)
+        if image:
+            check_changeable(image, f"{what}: {member}")
+            check_room(image, what)
+
+
+def _without_snapshot(state: Groups, want: Wanted, found: GroupSnapshot) -> Step:
+    call = Call("remove_snap", state.place, (found.name,), group=want.name)
+    if not found.complete:
+        return _step("remove snapshot of", want, f"{found.name}, which was cut off while it was taken", call)
+    return _step("remove snapshot of", want, found.name, call, destroys=(f"group {want.name}@{found.name}",))
 
 
 def _rolled_back(state: Groups, want: Wanted, there: Group) -> tuple[Steps, Group]:
     if not want.rolled_back_to:
         return (), there
     what = f"group {want.name} cannot be rolled back to {want.rolled_back_to}"
-    if want.rolled_back_to not in there.snapshots:
+    snapshot = there.snapshot(want.rolled_back_to)
+    if snapshot is None:
         raise StorageError(f"{what}: there is no such snapshot")
+    if not snapshot.complete:
+        raise Refused(f"{what}: taking that snapshot was cut off, so it holds nothing to go back to")
+    _check_held(what, there, snapshot)
     for member in there.members:
         image = state.images.get(member)
-        if image and image.users:
-            raise Refused(f"{what}: {member} is open on {image.users}; unmap or close it there first")
-        if image and image.mirrored:
-            raise Refused(f"{what}: {member} is mirrored; switch that off first")
+        if image is None:
+            raise Refused(f"{what}: {member} is not there, or cannot be read")
+        check_unmirrored(image, f"{what}: {member}")
+        check_unused(image, f"{what}: {member}")
     if not want.allow_destroy:
         raise Refused(f"{what}: what was written since to its images would be lost; set allow_destroy")
     lost = tuple(f"{member}: what was written since {want.rolled_back_to}" for member in there.members)
@@ -198,15 +220,32 @@ def _rolled_back(state: Groups, want: Wanted, there: Group) -> tuple[Steps, Grou
     return (_step("roll back", want, f"to {want.rolled_back_to}", call, destroys=lost),), there
 
 
+def _check_held(what: str, there: Group, snapshot: GroupSnapshot) -> None:
+    """Raises Refused where a snapshot holds other images than the group: librbd (16) rolls back what it holds."""
+    held = snapshot.members or ()
+    more = [str(member) for member in held if member not in there.members]
+    fewer = [str(member) for member in there.members if member not in held]
+    differences = (
+        *([f"the snapshot holds {' '.join(more)}, which the group does not"] if more else []),
+        *([f"the group holds {' '.join(fewer)}, which the snapshot does not"] if fewer else []),
+    )
+    if differences:
+        raise Refused(
+            f"{what}: {', and '.join(differences)}; have the group hold what the snapshot does (images), or roll back "
+            "single images (rbd_snapshot)"
+        )
+
+
 def _absent(state: Groups, want: Wanted, there: Group | None) -> Plan:
     if there is None:
         return Plan((), state)
-    if there.snapshots and not want.purge_snapshots:
+    whole = [one.name for one in there.snapshots if one.complete]
+    if whole and not want.purge_snapshots:
         raise Refused(
-            f"group {want.name} cannot be removed: it has snapshots ({' '.join(there.snapshots)}); set purge_snapshots "
-            "to lose them too"
+            f"group {want.name} cannot be removed: it has snapshots ({' '.join(whole)}); set purge_snapshots to lose "
+            "them too"
         )
-    steps = tuple(_without_snapshot(state, want, name) for name in there.snapshots)
+    steps = tuple(_without_snapshot(state, want, one) for one in there.snapshots)
     call = Call("group_remove", state.place, (want.name,))
     detail = f"its {len(there.members)} images stay" if there.members else "it is empty"
     return Plan((*steps, _step("remove", want, detail, call)), state.with_group(want.name, None))

@@ -11,11 +11,15 @@ from typing import Any
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
-from .calls import Call, Features, Place
+from .calls import Call, Features, Place, Unwatched
 from .state import Image, Parent, Pool, Snapshot
 from .words import Wanted
 
 Steps = tuple[Step, ...]
+#: The clone format that needs protected snapshots.
+_PROTECTING = 1
+#: How many objects librbd's object map has room for.
+_MAPPED = 256_000_000
 #: What librbd can turn on and off in an image that there is; deep-flatten only off.
 _CHANGING = frozenset({"exclusive-lock", "object-map", "fast-diff", "journaling", "deep-flatten"})
 #: What follows from how an image was made, and is no wish.
@@ -45,10 +49,13 @@ def plan_all(pool: Pool, wanted: Iterable[Wanted]) -> Plan:
 def plan(pool: Pool, want: Wanted) -> Plan:
     """What it takes. Raises StorageError for what cannot, or may not, be done."""
     there = pool.images.get(want.name)
+    if there and want.break_lock in [lock.address for lock in there.locks]:
+        return _without_lock(pool, want, there)
     if want.state != "present":
         return _gone(pool, want, there)
     former = pool.images.get(want.renamed_from) if want.renamed_from else None
     if there is None and former is not None:
+        check_changeable(former, f"image {former.name} cannot be renamed")
         call = Call("rename", pool.place, (former.name, want.name))
         pool = pool.with_image(former.name, None).with_image(want.name, former._replace(name=want.name))
         renamed = Plan((_step("rename", want, f"from {former.name}", call),), pool)
@@ -59,15 +66,64 @@ def plan(pool: Pool, want: Wanted) -> Plan:
         raise Refused(
             f"image {want.name}: a removal of it was cut off, and what is left is no image; finish that by state absent"
         )
-    _check_fixed(want, there)
+    _check_fixed(pool, want, there)
     planned = _changed(pool, want, there)
+    if planned.steps:
+        check_changeable(there, f"image {want.name} cannot be changed")
     if want.parent and not there.parent and not want.flatten:
         return planned._replace(warnings=(f"image {want.name} is no clone of {want.parent}, or no longer",))
     return planned
 
 
-def _step(verb: str, want: Wanted, detail: str, *calls: Call, destroys: tuple[str, ...] = ()) -> Step:
+def _step(verb: str, want: Wanted, detail: str, *calls: Call | Unwatched, destroys: tuple[str, ...] = ()) -> Step:
     return Step(verb=verb, kind="image", name=want.name, detail=detail, actions=calls, destroys=destroys)
+
+
+def check_changeable(image: Image, what: str) -> None:
+    """Raises Refused for the copy of an image of another cluster, and where librbd would wait for a lock for ever."""
+    if image.copy:
+        raise Refused(
+            f"{what}: it is a copy that mirroring keeps, and only its primary, on another cluster, may be changed; "
+            "change that one"
+        )
+    if "exclusive-lock" in image.features:
+        _check_lasting_locks(image, what)
+
+
+def check_room(image: Image, what: str, more: int = 1) -> None:
+    """Raises Refused where librbd's limit leaves no room for another snapshot. It counts those of groups, too."""
+    count = len(image.snapshots) + image.hidden
+    if image.snapshot_limit and count + more > image.snapshot_limit:
+        raise Refused(
+            f"{what}: image {image.name} has {count} snapshots, and its snapshot_limit is {image.snapshot_limit}; "
+            "raise that (rbd_image), or remove a snapshot"
+        )
+
+
+def _without_lock(pool: Pool, want: Wanted, there: Image) -> Plan:
+    lock = next(one for one in there.locks if one.address == want.break_lock)
+    if not want.allow_destroy:
+        raise Refused(
+            f"image {want.name}: {lock.address} holds its lock, and what it did not write yet would be lost; set "
+            "allow_destroy to break the lock"
+        )
+    # Without being kept out, the holder could go on writing once it no longer hangs.
+    kept_out = (("rbd_blocklist_on_break_lock", "true"),)
+    call = Call("break_lock", pool.place, (lock.holder, lock.cookie), image=want.name, settings=kept_out)
+    step = _step(
+        "break the lock of",
+        want,
+        f"held by {lock.address}, which the cluster no longer lets in",
+        call,
+        Unwatched(pool.place, want.name, lock.address),
+        destroys=(f"{want.name}: what {lock.address} did not write yet",),
+    )
+    free = there._replace(
+        locks=tuple(one for one in there.locks if one is not lock),
+        watchers=tuple(one for one in there.watchers if one != lock.address),
+    )
+    pool = pool.with_image(want.name, free)
+    return both(Plan((step,), pool), plan(pool, want))
 
 
 def _create(pool: Pool, want: Wanted) -> Plan:
@@ -78,8 +134,14 @@ def _create(pool: Pool, want: Wanted) -> Plan:
         )
     if want.parent is None and want.size is None:
         raise StorageError(f"image {want.name} does not exist, and to create it, say also: size, or parent")
+    if pool.place.pool in pool.erasure_coded:
+        raise StorageError(
+            f"image {want.name}: pool {pool.place.pool} is erasure-coded, and cannot hold the header of an image; "
+            "make it in a replicated pool, with this one as data_pool"
+        )
     features = _wanted_features(want, pool.features)
-    object_size = want.object_size or pool.object_size
+    source = pool.parents.get(want.parent) if want.parent else None
+    object_size = want.object_size or (source.object_size if source else pool.object_size)
     options: list[tuple[str, Any]] = []
     if features != pool.features:
         options.append(("features", Features(tuple(sorted(features)))))
@@ -92,10 +154,20 @@ def _create(pool: Pool, want: Wanted) -> Plan:
             )
         options += [("stripe_unit", want.stripe_unit), ("stripe_count", want.stripe_count)]
         features |= {"striping"}
-    if want.data_pool:
-        if want.data_pool not in pool.pools:
-            raise StorageError(f"image {want.name}: there is no pool {want.data_pool} for its data")
-        options.append(("data_pool", want.data_pool))
+    data_pool = want.data_pool or pool.data_pool
+    if data_pool:
+        if data_pool not in pool.pools:
+            raise StorageError(f"image {want.name}: there is no pool {data_pool} for its data")
+        if not pool.erasure_coded.get(data_pool, True):
+            raise StorageError(
+                f"image {want.name}: pool {data_pool} is erasure-coded, and only takes whole objects; set "
+                "allow_ec_overwrites for it (ceph osd pool set), or choose another data_pool"
+            )
+        if want.data_pool:
+            options.append(("data_pool", data_pool))
+        # librbd takes the pool itself for no data pool.
+        data_pool = "" if data_pool == pool.place.pool else data_pool
+    if data_pool:
         features |= {"data-pool"}
     image = Image(
         name=want.name,
@@ -105,7 +177,7 @@ def _create(pool: Pool, want: Wanted) -> Plan:
         features=features,
         stripe_unit=want.stripe_unit or object_size,
         stripe_count=want.stripe_count or 1,
-        data_pool=want.data_pool or "",
+        data_pool=data_pool,
     )
     if want.parent:
         steps, image, pool = _clone(pool, want, want.parent, image, tuple(options))
@@ -118,25 +190,35 @@ def _create(pool: Pool, want: Wanted) -> Plan:
 def _clone(
     pool: Pool, want: Wanted, parent: Parent, image: Image, options: tuple[tuple[str, Any], ...]
 ) -> tuple[Steps, Image, Pool]:
-    source = pool.parents.get(parent)
-    if source is None:
+    origin = pool.parents.get(parent)
+    source = origin and origin.snapshot(parent.snapshot)
+    if origin is None or source is None:
         raise StorageError(f"image {want.name}: there is no snapshot {parent} to clone")
+    if image.object_size < origin.object_size:
+        raise StorageError(
+            f"image {want.name}: the objects of a clone cannot be smaller than those of its parent, "
+            f"{show_size(origin.object_size)}; leave object_size out"
+        )
     if "layering" not in image.features:
         raise StorageError(f"image {want.name}: a clone needs feature layering")
     steps: Steps = ()
-    if want.clone_format == 1 and not source.protected:
+    if want.clone_format == _PROTECTING and not source.protected:
         call = Call("protect_snap", parent.place, (parent.snapshot,), image=parent.image)
         steps += (_step("protect", want, f"{parent}, which a clone of format 1 needs", call),)
-        pool = pool._replace(parents={**pool.parents, parent: source._replace(protected=True)})
+        pool = pool._replace(
+            parents={**pool.parents, parent: origin.with_snapshot(source.name, source._replace(protected=True))}
+        )
     call = Call(
         "clone",
         parent.place,
         (parent.image, parent.snapshot, pool.place, want.name),
         options,
-        clone_format=want.clone_format,
+        settings=(("rbd_default_clone_format", str(want.clone_format)),),
+        phase=0 if want.clone_format == _PROTECTING else 1,
     )
     steps += (_step("clone", want, f"of {parent}, {show_size(source.size)}", call),)
-    return steps, image._replace(parent=parent, size=source.size), pool
+    inherited = image._replace(parent=parent, size=source.size, metadata=origin.metadata, config=origin.config)
+    return steps, inherited, pool
 
 
 def _changed(pool: Pool, want: Wanted, there: Image) -> Plan:
@@ -144,17 +226,23 @@ def _changed(pool: Pool, want: Wanted, there: Image) -> Plan:
     for change in (_size, _features, _object_map, _metadata, _config, _limit, _flatten):
         more, there = change(pool, want, there)
         steps += more
+    if "object-map" in there.features and -(-there.size // there.object_size) > _MAPPED:
+        raise StorageError(
+            f"image {want.name}: an object map has room for {_MAPPED} objects, which is "
+            f"{show_size(_MAPPED * there.object_size)} of this object_size, and {show_size(there.size)} is wanted; "
+            "name features without object-map and fast-diff, or make it with larger objects"
+        )
     return Plan(steps, pool.with_image(want.name, there))
 
 
-def _check_fixed(want: Wanted, there: Image) -> None:
+def _check_fixed(pool: Pool, want: Wanted, there: Image) -> None:
     """Raises Refused for what is fixed when an image is made."""
+    layout = there._replace(data_pool=there.data_pool or pool.place.pool)
     for word in ("object_size", "stripe_unit", "stripe_count", "data_pool"):
-        wanted, found = getattr(want, word), getattr(there, word)
+        wanted, found = getattr(want, word), getattr(layout, word)
         if wanted is not None and wanted != found:
             raise Refused(
-                f"image {want.name}: its {word} is {found or 'none'}, and {wanted} is wanted; that is fixed when an "
-                "image is made. Copy it to a new one"
+                f"image {want.name}: its {word} is {found}, and {wanted} is wanted; that is fixed when an image is made"
             )
     if want.parent and there.parent and want.parent != there.parent._replace(trashed=False):
         raise Refused(f"image {want.name}: it is a clone of {there.parent}, and one of {want.parent} is wanted")
@@ -191,13 +279,23 @@ def _features(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
         if feature not in _CHANGING or (feature == "deep-flatten" and feature in missing):
             verb = "added to" if feature in missing else "taken from"
             raise Refused(f"image {want.name}: feature {feature} cannot be {verb} an image that there is")
+    if "deep-flatten" in surplus and not want.allow_destroy:
+        raise Refused(
+            f"image {want.name}: it has feature deep-flatten, which features does not name, and which cannot be put "
+            "back once it is taken away; name it, or set allow_destroy"
+        )
+    if "journaling" in surplus and there.mirroring and there.mirroring.mode == "journal":
+        raise Refused(
+            f"image {want.name}: it is mirrored by its journal, so feature journaling cannot be taken from it"
+        )
     steps: Steps = ()
     for verb, enabled, some in (("disable", False, surplus), ("enable", True, missing)):
         if some:
             # All at once: librbd keeps object-map and fast-diff together.
             names = Features(tuple(sorted(some)))
             call = Call("update_features", pool.place, (names, enabled), image=want.name)
-            steps += (_step(verb, want, f"features {names}", call),)
+            lost = (f"{want.name}: feature deep-flatten, for good",) if "deep-flatten" in some and not enabled else ()
+            steps += (_step(verb, want, f"features {names}", call, destroys=lost),)
     if "object-map" in missing:
         there = there._replace(invalid=True)
     return steps, there._replace(features=wanted, invalid=there.invalid and "object-map" in wanted)
@@ -238,15 +336,7 @@ def _metadata(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
     return steps, there._replace(metadata=after)
 
 
-def check_settings(what: str, config: Mapping[str, str] | None, known: frozenset[str]) -> None:
-    """Raises StorageError for what librbd has no setting of."""
-    unknown = sorted(set(config or ()) - known)
-    if unknown:
-        raise StorageError(f"{what}: config {' '.join(unknown)}: librbd has no such setting for it")
-
-
 def _config(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
-    check_settings(f"image {want.name}", want.config, pool.settings)
     steps, after = _pairs(pool, want, want.config, there.config, "config")
     return steps, there._replace(config=after)
 
@@ -255,6 +345,7 @@ def _limit(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
     limit = want.snapshot_limit
     if limit is None or limit == there.snapshot_limit:
         return (), there
+    check_room(there._replace(snapshot_limit=limit), f"image {want.name} cannot be limited", more=0)
     call = (
         Call("set_snap_limit", pool.place, (limit,), image=want.name)
         if limit
@@ -277,15 +368,10 @@ def _gone(pool: Pool, want: Wanted, there: Image | None) -> Plan:
     if there is None:
         return Plan((), pool)
     what = f"image {want.name} cannot be {'removed' if want.state == 'absent' else 'put in the trash'}"
+    check_unmirrored(there, what)
     if there.group:
         raise Refused(f"{what}: it is in group {there.group}; take it out there first")
-    if there.mirrored:
-        raise Refused(f"{what}: it is mirrored; switch that off first")
-    if there.users:
-        raise Refused(
-            f"{what}: it is open on {there.users}; unmap or close it there first. One that crashed with it counts "
-            "until its watch expires, 30 s as a rule"
-        )
+    check_unused(there, what)
     after = pool.with_image(want.name, None)
     if want.state == "trashed" and not there.remains:
         call = Call("trash_move", pool.place, (want.name, want.delay))
@@ -304,6 +390,35 @@ def _gone(pool: Pool, want: Wanted, there: Image | None) -> Plan:
     call = Call("remove", pool.place, (want.name,))
     lost = (f"{want.name}: {show_size(there.size)}",)
     return Plan((*steps, _step("remove", want, show_size(there.size), call, destroys=lost)), after)
+
+
+def check_unmirrored(image: Image, what: str) -> None:
+    """Raises Refused for an image whose copies another cluster has, or that is one."""
+    check_changeable(image, what)
+    if image.mirroring:
+        raise Refused(
+            f"{what}: it is mirrored, and that is only done to images that are not. Beware: to disable its mirroring "
+            "deletes its copy on the peer"
+        )
+
+
+def _check_lasting_locks(image: Image, what: str) -> None:
+    lasting = [lock for lock in image.locks if not lock.automatic]
+    if lasting:
+        raise Refused(
+            f"{what}: it is locked by {lasting[0].address} (lock {lasting[0].cookie}); have the holder release the "
+            "lock, or see break_lock (rbd_image)"
+        )
+
+
+def check_unused(image: Image, what: str) -> None:
+    """Raises Refused for an image that somebody uses."""
+    _check_lasting_locks(image, what)
+    if image.users:
+        raise Refused(
+            f"{what}: it is open on {image.users}; unmap or close it there first. One that crashed with it counts "
+            "until its watch expires, 30 s as a rule"
+        )
 
 
 def without_snapshot(place: Place, image: str, snapshot: Snapshot) -> Steps:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..core.command import wait_until
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
-from .calls import Call, Features, Place, bits
+from .calls import Call, Features, Place, Unwatched, bits
 from .connection import Connection, rbd, told
+from .read import watchers
 
 #: The calls that may take long, and tell how far they are.
 _TELLING = frozenset({"remove", "flatten", "trash_remove"})
 _TENTH = 10
-#: The clone format that needs protected snapshots, and that librbd is told of for the whole connection.
-_PROTECTING = 1
 
 
 def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
@@ -32,8 +32,8 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
         options = {name: value(option) for name, option in action.options}
         if action.method in _TELLING:
             options["on_progress"] = _progress(str(action), log)
-        if action.clone_format:
-            connection.set("rbd_default_clone_format", str(action.clone_format))
+        for name, text in action.settings:
+            connection.set(name, text)
         with told(str(action)):
             pool = connection.pool(action.place)
             if action.image:
@@ -44,18 +44,27 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
             else:
                 getattr(connection.rbd, action.method)(pool, *arguments, **options)
 
-    return Hands({Call: call}, placeholders=None, phases=_phases)
+    def unwatched(action: Unwatched) -> None:
+        wait_until(
+            lambda: action.address not in watchers(connection, action.place, action.image),
+            action.timeout,
+            f"in vain: {action}",
+        )
+
+    return Hands({Call: call, Unwatched: unwatched}, placeholders=None, phases=_phases)
 
 
 def _phases(steps: tuple[Step, ...]) -> Phases:
-    """Images do not depend on each other, but for those whose parents are protected for them, which come first."""
-    old = {_lane(step) for step in steps for action in step.actions if action.clone_format == _PROTECTING}
-    first = tuple(step for step in steps if _lane(step) in old)
+    """Images do not depend on each other, but where a call says by its phase that they do."""
     lanes: dict[str, list[Step]] = {}
     for step in steps:
-        if _lane(step) not in old:
-            lanes.setdefault(_lane(step), []).append(step)
-    return ((first,), tuple(tuple(lane) for lane in lanes.values()))
+        lanes.setdefault(_lane(step), []).append(step)
+    phases: dict[int, list[tuple[Step, ...]]] = {}
+    for lane in lanes.values():
+        phase = min(action.phase for step in lane for action in step.actions if isinstance(action, Call))
+        phases.setdefault(phase, []).append(tuple(lane))
+    one_by_one = tuple(step for lane in phases.pop(0, []) for step in lane)
+    return ((one_by_one,), *(tuple(phases[phase]) for phase in sorted(phases)))
 
 
 def _lane(step: Step) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Place
-from .image import changed_pairs, check_settings
+from .image import changed_pairs
 from .state import Settings
 from .words import APPLICATION, SETTING, texts
 
@@ -42,7 +42,11 @@ def parse(params: Mapping[str, Any]) -> Wanted:
 def plan(pool: Settings, want: Wanted) -> Plan:
     """What it takes. Raises Refused where the pool is another application's."""
     place = Place(pool.name)
-    check_settings(f"pool {pool.name}", want.config, pool.settings)
+    if not pool.overwritable:
+        raise StorageError(
+            f"pool {pool.name}: it is erasure-coded, and only takes whole objects, so RBD cannot use it, not for data "
+            "either; set allow_ec_overwrites for it first (ceph osd pool set)"
+        )
     steps: list[Step] = []
     if APPLICATION not in pool.applications:
         if pool.applications and not want.force:

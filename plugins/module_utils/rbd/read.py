@@ -6,27 +6,36 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..core.errors import StorageError
 from ..core.execute import in_parallel
 from .calls import Place, names
 from .connection import Connection, Gone, rbd, told
+from .omap import group_snapshot_images, trash_ids
 from .state import (
+    Fill,
     Group,
     Groups,
+    GroupSnapshot,
     Image,
+    Lock,
     Member,
+    Mirroring,
     Namespaces,
     Parent,
     Pool,
     Settings,
     Snapshot,
     Trashed,
+    in_use_by,
 )
 from .words import APPLICATION, SETTING
 
 _NO_LIMIT = (1 << 64) - 1
+#: The tag of the locks that librbd and the kernel take by themselves.
+_AUTOMATIC = "internal"
 
 
 def read_pool(
@@ -41,17 +50,17 @@ def read_pool(
     if unread:
         still = ids_in(connection, place)
         found.update((name, _remains(connection, place, name, still[name])) for name in unread if name in still)
-    with told("reading the settings of librbd"):
-        settings = _setting_names(connection, connection.pool(place))
+    missing = any(one is None for one in found.values())
     return Pool(
         place,
         found,
         read_trash(connection, place),
-        {parent: read_parent(connection, parent) for parent in dict.fromkeys(parents)},
-        settings,
+        {parent: _parent_image(connection, parent) for parent in dict.fromkeys(parents)},
         connection.default_features(),
         1 << int(connection.setting("rbd_default_order")),
+        connection.setting("rbd_default_data_pool"),
         connection.pools(),
+        connection.erasure_coded() if missing else {},
     )
 
 
@@ -62,33 +71,86 @@ def ids_in(connection: Connection, place: Place) -> dict[str, str]:
 
 
 def read_trash(connection: Connection, place: Place) -> tuple[Trashed, ...]:
+    opened = connection.pool(place)
     with told(f"reading the trash of {place}"):
-        return tuple(
-            Trashed(
-                one["id"],
-                one["name"],
-                one["source"],
-                calendar.timegm(one["deletion_time"].timetuple()),
-                calendar.timegm(one["deferment_end_time"].timetuple()),
-            )
-            for one in connection.rbd.trash_list(connection.pool(place))
-        )
+        ids = trash_ids(opened)
+    return tuple(one for one in in_parallel(lambda number: _trashed(connection, opened, number), ids) if one)
+
+
+def _trashed(connection: Connection, opened: Any, number: str) -> Trashed | None:
+    """None where it went away meanwhile."""
+    try:
+        with told(f"reading image {number} in the trash"):
+            one = connection.rbd.trash_get(opened, number)
+    except Gone:
+        return None
+    return Trashed(
+        number,
+        one["name"],
+        one["source"],
+        calendar.timegm(one["deletion_time"].timetuple()),
+        calendar.timegm(one["deferment_end_time"].timetuple()),
+    )
 
 
 def with_holdings(connection: Connection, place: Place, entry: Trashed) -> Trashed:
+    """What keeps it from being removed. One whose removal was cut off cannot be opened, and has nothing left."""
     what = f"reading image {entry.name} in the trash"
-    with told(what), connection.image(place, None, image_id=entry.id) as opened:
-        snapshots = tuple(f"snapshot {one['name']}" for one in opened.list_snaps())
-        clones = tuple(f"clone {clone}" for clone in _clones(opened))
-    return entry._replace(holds=snapshots + clones)
-
-
-def read_parent(connection: Connection, parent: Parent) -> Snapshot | None:
     try:
-        image = read_image(connection, parent.place, parent.image)
+        with told(what), connection.image(place, None, image_id=entry.id) as opened:
+            users = in_use_by(_watchers(opened), _locks(opened))
+            group = opened.group().get("name")
+            kinds = ((one["name"], one["namespace"]) for one in opened.list_snaps())
+            return entry._replace(
+                holds=(
+                    *(
+                        f"snapshot {name}"
+                        if kind == rbd.RBD_SNAP_NAMESPACE_TYPE_USER
+                        else f"snapshot {name} of a group"
+                        for name, kind in kinds
+                        # librbd takes away what it keeps for clones together with the last of them.
+                        if kind != rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH
+                    ),
+                    *([f"group {group}"] if group else []),
+                    *([f"open on {users}"] if users else []),
+                ),
+                clones=tuple(
+                    (name, one["id"] if one["trash"] and _place_of(one) == place else "")
+                    for one, name in zip(children_of(opened), _clones(opened))
+                ),
+            )
+    except Gone:
+        return entry._replace(holds=())
+
+
+def with_use(connection: Connection, place: Place, entry: Trashed) -> Trashed:
+    """How much it stores, and in which pool."""
+    stored = 0
+
+    def count(_offset: int, length: int, exists: bool) -> None:
+        nonlocal stored
+        stored += length if exists else 0
+
+    try:
+        what = f"measuring image {entry.name} in the trash"
+        with told(what), connection.image(place, None, image_id=entry.id) as opened:
+            opened.diff_iterate(0, opened.size(), None, count, include_parent=False, whole_object=True)
+            return entry._replace(stored=stored, data_pool=connection.pool_name(opened.data_pool_id()))
+    except Gone:
+        return entry._replace(data_pool=place.pool)
+
+
+def read_fill(connection: Connection) -> dict[str, Fill]:
+    """How full the pools are, as far as the cluster knows."""
+    figures = connection.ask("df")["pools"]
+    return {one["name"]: Fill(one["stats"]["stored"], one["stats"]["max_avail"]) for one in figures}
+
+
+def _parent_image(connection: Connection, parent: Parent) -> Image | None:
+    try:
+        return read_image(connection, parent.place, parent.image)
     except Gone:
         return None
-    return image and image.snapshot(parent.snapshot)
 
 
 def read_image(connection: Connection, place: Place, name: str) -> Image | None:
@@ -106,7 +168,7 @@ def _read(connection: Connection, name: str, image: Any) -> Image:
     metadata = dict(image.metadata_list())
     striped = "striping" in features
     group = image.group()
-    lockers = image.list_lockers() or {}
+    mirroring = image.mirror_image_get_info()
     snapshots = list(image.list_snaps())
     users = [one for one in snapshots if one["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_USER]
     limit = image.get_snap_limit()
@@ -126,12 +188,33 @@ def _read(connection: Connection, name: str, image: Any) -> Image:
         snapshots=tuple(Snapshot(one["name"], one["size"], image.is_protected_snap(one["name"])) for one in users),
         hidden=len(snapshots) - len(users),
         group=str(group.get("name") or ""),
-        watchers=tuple(one["addr"] for one in image.watchers_list()),
-        locked=tuple(address for _client, _cookie, address in lockers.get("lockers", ())),
-        mirrored=image.mirror_image_get_info()["state"] != rbd.RBD_MIRROR_IMAGE_DISABLED,
+        watchers=_watchers(image),
+        locks=_locks(image),
+        mirroring=_mirroring(image, mirroring) if mirroring["state"] != rbd.RBD_MIRROR_IMAGE_DISABLED else None,
         snapshot_limit=0 if limit == _NO_LIMIT else limit,
         invalid=bool(image.flags() & rbd.RBD_FLAG_OBJECT_MAP_INVALID),
     )
+
+
+def watchers(connection: Connection, place: Place, name: str) -> tuple[str, ...]:
+    """The addresses of those that have an image open."""
+    with told(f"reading image {name}"), connection.image(place, name) as opened:
+        return _watchers(opened)
+
+
+def _watchers(image: Any) -> tuple[str, ...]:
+    return tuple(one["addr"] for one in image.watchers_list())
+
+
+def _locks(image: Any) -> tuple[Lock, ...]:
+    found = image.list_lockers() or {"tag": "", "lockers": ()}
+    automatic = found["tag"] == _AUTOMATIC
+    return tuple(Lock(holder, cookie, address, automatic) for holder, cookie, address in found["lockers"])
+
+
+def _mirroring(image: Any, info: dict[str, Any]) -> Mirroring:
+    snapshots = image.mirror_image_get_mode() == rbd.RBD_MIRROR_IMAGE_MODE_SNAPSHOT
+    return Mirroring("snapshot" if snapshots else "journal", info["primary"])
 
 
 def _remains(connection: Connection, place: Place, name: str, image_id: str) -> Image:
@@ -140,7 +223,7 @@ def _remains(connection: Connection, place: Place, name: str, image_id: str) -> 
     try:
         what = f"reading what is left of image {name}"
         with told(what), connection.image(place, None, image_id=image_id) as opened:
-            return left._replace(watchers=tuple(one["addr"] for one in opened.watchers_list()))
+            return left._replace(watchers=_watchers(opened))
     except Gone:
         return left
 
@@ -161,35 +244,52 @@ def children(connection: Connection, place: Place, image: str, snapshot: str | N
         return _clones(opened)
 
 
+def children_of(opened: Any) -> list[dict[str, Any]]:
+    return list(opened.list_children2())
+
+
+def _place_of(child: dict[str, Any]) -> Place:
+    return Place(child["pool"], child["pool_namespace"])
+
+
 def _clones(opened: Any) -> tuple[str, ...]:
     return tuple(
-        f"{Place(one['pool'], one['pool_namespace'])}/{one['image'] or one['id']}"
-        + (" (in the trash)" if one["trash"] else "")
-        for one in opened.list_children2()
+        f"{_place_of(one)}/{one['image'] or one['id']}" + (" (in the trash)" if one["trash"] else "")
+        for one in children_of(opened)
     )
 
 
 def with_children(connection: Connection, place: Place, image: Image) -> Image:
-    """The image, with the clones of each of its snapshots."""
+    """The image, with the clones of each of its snapshots. Looks into all pools that have any."""
+    for snapshot in image.snapshots:
+        image = with_clones(connection, place, image, snapshot.name)
+    return image._replace(children=children(connection, place, image.name))
+
+
+def with_clones(connection: Connection, place: Place, image: Image, name: str) -> Image:
+    """The image, with the clones of a snapshot, if it has that."""
     return image._replace(
-        children=children(connection, place, image.name),
         snapshots=tuple(
-            snapshot._replace(children=children(connection, place, image.name, snapshot.name))
-            for snapshot in image.snapshots
-        ),
+            one._replace(children=children(connection, place, image.name, name)) if one.name == name else one
+            for one in image.snapshots
+        )
     )
 
 
 def read_groups(
-    connection: Connection, place: Place, wanted: Sequence[str] | None, members: Sequence[Member]
+    connection: Connection,
+    place: Place,
+    wanted: Sequence[str] | None,
+    members: Sequence[Member] = (),
+    snapshot: str = "",
 ) -> Groups:
-    """Those groups (None: all) with their images, and the images that are to join."""
+    """Those groups (None: all) with their images, the images that are to join, and what that snapshot holds."""
     opened = connection.pool(place)
     found: dict[str, Group | None] = dict.fromkeys(wanted or ())
     with told(f"reading the groups of {place}"):
         for name in connection.rbd.group_list(opened):
             if wanted is None or name in found:
-                found[name] = _group(connection, opened, name)
+                found[name] = _group(connection, place, name, snapshot)
     needed = dict.fromkeys((*members, *(member for group in found.values() if group for member in group.members)))
     images = {
         member: read_image(connection, Place(member.pool, place.namespace), member.image)
@@ -198,12 +298,28 @@ def read_groups(
     return Groups(place, found, images)
 
 
-def _group(connection: Connection, opened: Any, name: str) -> Group:
-    group = rbd.Group(opened, name)
+def _group(connection: Connection, place: Place, name: str, snapshot: str) -> Group:
+    group = rbd.Group(connection.pool(place), name)
     return Group(
         tuple(Member(connection.pool_name(one["pool"]), one["name"]) for one in group.list_images()),
-        tuple(one["name"] for one in group.list_snaps()),
+        tuple(
+            GroupSnapshot(
+                one["name"],
+                one["state"] == rbd.RBD_GROUP_SNAP_STATE_COMPLETE,
+                _held(connection, place, name, snapshot) if one["name"] == snapshot else None,
+            )
+            for one in group.list_snaps()
+        ),
     )
+
+
+def _held(connection: Connection, place: Place, group: str, snapshot: str) -> tuple[Member, ...]:
+    """The images of a group's snapshot. One that is no longer there is told by its id."""
+    found = group_snapshot_images(connection.pool(place), group, snapshot)
+    pools = {number: connection.pool_name(number) for number in {one.pool for one in found}}
+    images = {number: ids_in(connection, Place(name, place.namespace)) for number, name in pools.items()}
+    names = {(number, image_id): name for number, ids in images.items() for name, image_id in ids.items()}
+    return tuple(Member(pools[one.pool], names.get(one, f"(removed, with id {one.id})")) for one in found)
 
 
 def read_namespaces(connection: Connection, pool: str, wanted: str) -> Namespaces:
@@ -227,18 +343,29 @@ def read_settings(connection: Connection, pool: str) -> Settings:
     opened = connection.pool(Place(pool))
     with told(f"reading the settings of pool {pool}"):
         applications = tuple(opened.application_list())
+        overwritable = connection.erasure_coded().get(pool, True)
         if APPLICATION not in applications:
-            return Settings(pool, applications, settings=_setting_names(connection, opened))
+            return Settings(pool, applications, overwritable=overwritable)
         metadata = dict(connection.rbd.pool_metadata_list(opened))
         return Settings(
             pool,
             applications,
             {key[len(SETTING) :]: value for key, value in metadata.items() if key.startswith(SETTING)},
             {key: value for key, value in metadata.items() if not key.startswith(SETTING)},
-            _setting_names(connection, opened),
+            overwritable,
             connection.rbd.pool_stats_get(opened),
         )
 
 
-def _setting_names(connection: Connection, opened: Any) -> frozenset[str]:
-    return frozenset(one["name"] for one in connection.rbd.config_list(opened))
+def check_settings(connection: Connection, what: str, place: Place, config: Mapping[str, str] | None) -> None:
+    """Raises StorageError for what librbd has no setting of, and for values that it does not take."""
+    if not config:
+        return
+    with told("reading the settings of librbd"):
+        known = frozenset(one["name"] for one in connection.rbd.config_list(connection.pool(place)))
+    unknown = sorted(set(config) - known)
+    if unknown:
+        raise StorageError(f"{what}: config {' '.join(unknown)}: librbd has no such setting for it")
+    for key, value in config.items():
+        if value and not connection.takes(key, value):
+            raise StorageError(f"{what}: config {key}: librbd does not take {value!r}{connection.describe(key)}")

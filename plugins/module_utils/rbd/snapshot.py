@@ -12,7 +12,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from .calls import Call
-from .image import without_snapshot
+from .image import check_changeable, check_room, check_unmirrored, check_unused, without_snapshot
 from .state import Image, Pool, Snapshot
 from .words import check_name
 
@@ -39,6 +39,11 @@ class Wanted(NamedTuple):
     state: str = "present"
 
     @property
+    def asks_for_clones(self) -> bool:
+        """Whether anything depends on what clones it has, in whichever pool: who may not look there can do the rest."""
+        return self.state == "absent" or self.protected is False
+
+    @property
     def full_name(self) -> str:
         return f"{self.image}@{self.name}"
 
@@ -63,23 +68,29 @@ def plan(pool: Pool, want: Wanted) -> Plan:
             return Plan((), pool)
         raise StorageError(f"snapshot {want.full_name}: there is no image {want.image} in {pool.place}")
     there = image.snapshot(want.name)
-    if want.state == "absent":
-        return _absent(pool, want, image, there)
     if want.state == ROLLED_BACK:
         return _rolled_back(pool, want, image, there)
+    planned = (_absent if want.state == "absent" else _present)(pool, want, image, there)
+    if planned.steps:
+        check_changeable(image, f"snapshot {want.full_name} cannot be changed")
+    return planned
+
+
+def _present(pool: Pool, want: Wanted, image: Image, there: Snapshot | None) -> Plan:
     steps: Steps = ()
     former = image.snapshot(want.renamed_from) if want.renamed_from else None
     if there is None and former:
         call = Call("rename_snap", pool.place, (former.name, want.name), image=want.image)
         steps += (_step("rename", want, f"from {former.name}", call),)
         there = former._replace(name=want.name)
-        image = _with(image, former.name, None)
+        image = image.with_snapshot(former.name, None)
     if there is None:
+        check_room(image, f"snapshot {want.full_name} cannot be taken")
         call = Call("create_snap", pool.place, (want.name,), image=want.image)
         steps += (_step("create", want, show_size(image.size), call),)
-        there = Snapshot(want.name, image.size, children=())
+        there = Snapshot(want.name, image.size, children=() if want.asks_for_clones else None)
     more, there = _protection(pool, want, there)
-    return Plan(steps + more, pool.with_image(want.image, _with(image, want.name, there)))
+    return Plan(steps + more, pool.with_image(want.image, image.with_snapshot(want.name, there)))
 
 
 def settled(pool: Pool, want: Wanted) -> Plan:
@@ -89,11 +100,6 @@ def settled(pool: Pool, want: Wanted) -> Plan:
 
 def _step(verb: str, want: Wanted, detail: str, *calls: Call, destroys: tuple[str, ...] = ()) -> Step:
     return Step(verb, "snapshot", want.full_name, detail, calls, destroys=destroys)
-
-
-def _with(image: Image, name: str, snapshot: Snapshot | None) -> Image:
-    others = tuple(one for one in image.snapshots if one.name != name)
-    return image._replace(snapshots=others + ((snapshot,) if snapshot else ()))
 
 
 def _protection(pool: Pool, want: Wanted, there: Snapshot) -> tuple[Steps, Snapshot]:
@@ -122,7 +128,7 @@ def _absent(pool: Pool, want: Wanted, image: Image, there: Snapshot | None) -> P
     if there.protected and want.protected is not False:
         raise Refused(f"snapshot {want.full_name} cannot be removed: it is protected; set protected to false as well")
     _check_children(want, there, "removed")
-    after = pool.with_image(want.image, _with(image, want.name, None))
+    after = pool.with_image(want.image, image.with_snapshot(want.name, None))
     return Plan(without_snapshot(pool.place, want.image, there), after)
 
 
@@ -130,10 +136,8 @@ def _rolled_back(pool: Pool, want: Wanted, image: Image, there: Snapshot | None)
     what = f"image {want.image} cannot be rolled back to {want.name}"
     if there is None:
         raise StorageError(f"{what}: there is no such snapshot")
-    if image.users:
-        raise Refused(f"{what}: it is open on {image.users}; unmap or close it there first")
-    if image.mirrored:
-        raise Refused(f"{what}: it is mirrored; switch that off first")
+    check_unmirrored(image, what)
+    check_unused(image, what)
     if not want.allow_destroy:
         raise Refused(f"{what}: what was written since would be lost; set allow_destroy")
     call = Call("rollback_to_snap", pool.place, (want.name,), image=want.image)

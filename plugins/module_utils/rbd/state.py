@@ -32,13 +32,29 @@ class Snapshot(NamedTuple):
     children: tuple[str, ...] | None = None
 
 
+class Lock(NamedTuple):
+    """A lock of an image. ``automatic``: librbd's, or the kernel's, own, whose holder watches the image meanwhile."""
+
+    holder: str
+    cookie: str
+    address: str
+    automatic: bool = True
+
+
+class Mirroring(NamedTuple):
+    """How an image is mirrored. ``mode``: V(journal) or V(snapshot)."""
+
+    mode: str
+    primary: bool = True
+
+
 class Image(NamedTuple):
     """An image. ``config`` are the settings that it has itself; ``group`` is its group's (empty: it is in none).
 
-    ``watchers`` are the addresses of those that have it open, ``locked`` of who holds its lock; ``hidden`` is how
-    many snapshots it has that are not the user's: of groups, of mirroring, or removed ones that clones still need.
-    ``invalid``: its object map is to be built anew. ``children`` are the clones of all its snapshots; None:
-    nobody looked. ``remains``: a removal of it was cut off, and only removing it again can be done with it.
+    ``watchers`` are the addresses of those that have it open; ``hidden`` is how many snapshots it has that are not
+    the user's: of groups, of mirroring, or removed ones that clones still need. ``invalid``: its object map is to be
+    built anew. ``children`` are the clones of all its snapshots; None: nobody looked. ``remains``: a removal of it was
+    cut off, and only removing it again can be done with it.
     """
 
     name: str
@@ -56,8 +72,8 @@ class Image(NamedTuple):
     hidden: int = 0
     group: str = ""
     watchers: tuple[str, ...] = ()
-    locked: tuple[str, ...] = ()
-    mirrored: bool = False
+    locks: tuple[Lock, ...] = ()
+    mirroring: Mirroring | None = None
     snapshot_limit: int = 0
     invalid: bool = False
     children: tuple[str, ...] | None = None
@@ -66,16 +82,34 @@ class Image(NamedTuple):
     def snapshot(self, name: str) -> Snapshot | None:
         return next((one for one in self.snapshots if one.name == name), None)
 
+    def with_snapshot(self, name: str, snapshot: Snapshot | None) -> Image:
+        """With that one (None: none) in the place of its snapshot of that name."""
+        others = tuple(one for one in self.snapshots if one.name != name)
+        return self._replace(snapshots=others + ((snapshot,) if snapshot else ()))
+
     @property
     def users(self) -> str:
-        """Who has it open."""
-        return " ".join(dict.fromkeys(self.locked + self.watchers))
+        """Who has it open, or has locked it. An automatic lock whose holder no longer watches is a dead client's."""
+        return in_use_by(self.watchers, self.locks)
+
+    @property
+    def copy(self) -> bool:
+        """Whether it is the copy of an image of another cluster, which only mirroring may change."""
+        return self.mirroring is not None and not self.mirroring.primary
+
+
+def in_use_by(watchers: tuple[str, ...], locks: tuple[Lock, ...]) -> str:
+    """The addresses of those that use an image."""
+    holders = (lock.address for lock in locks if not lock.automatic or lock.address in watchers)
+    return " ".join(dict.fromkeys((*holders, *watchers)))
 
 
 class Trashed(NamedTuple):
     """What is in the trash. The times are seconds since 1970: it may be purged from ``until`` on.
 
-    ``holds`` is what it cannot be removed with, its snapshots and clones; None: nobody looked.
+    ``holds`` is what keeps it from being removed; None: nobody looked. ``clones`` are the clones of its snapshots,
+    with the ids of those that are in the same trash (empty: it is elsewhere). ``stored`` is how many bytes it has in
+    ``data_pool``.
     """
 
     id: str
@@ -84,23 +118,28 @@ class Trashed(NamedTuple):
     moved: int = 0
     until: int = 0
     holds: tuple[str, ...] | None = None
+    clones: tuple[tuple[str, str], ...] = ()
+    stored: int = 0
+    data_pool: str = ""
 
 
 class Pool(NamedTuple):
     """What a task looks at of a pool and namespace: images by name (None: there is no such one), and its trash.
 
-    ``parents`` are the snapshots that are to be cloned (None: there is no such one), ``settings`` the names of what can
-    be configured, ``features`` and ``object_size`` what new images get, ``pools`` all that the cluster has.
+    ``parents`` are the images whose snapshots are to be cloned (None: there is no such one), ``features``,
+    ``object_size`` and ``data_pool`` what new images get, ``pools`` all that the cluster has, ``erasure_coded`` those
+    among them that are, and whether they can be overwritten.
     """
 
     place: Place
     images: Mapping[str, Image | None]
     trash: tuple[Trashed, ...] = ()
-    parents: Mapping[Parent, Snapshot | None] = {}
-    settings: frozenset[str] = frozenset()
+    parents: Mapping[Parent, Image | None] = {}
     features: frozenset[str] = frozenset()
     object_size: int = 4 << 20
+    data_pool: str = ""
     pools: frozenset[str] = frozenset()
+    erasure_coded: Mapping[str, bool] = {}
 
     def with_image(self, name: str, image: Image | None) -> Pool:
         return self._replace(images={**self.images, name: image})
@@ -119,9 +158,23 @@ class Member(NamedTuple):
         return f"{self.pool}/{self.image}"
 
 
+class GroupSnapshot(NamedTuple):
+    """A snapshot of a group. ``complete``: false where taking it was cut off, so that it holds nothing.
+
+    ``members`` are the images that it holds, and that it would roll back; None: nobody looked.
+    """
+
+    name: str
+    complete: bool = True
+    members: tuple[Member, ...] | None = None
+
+
 class Group(NamedTuple):
     members: tuple[Member, ...] = ()
-    snapshots: tuple[str, ...] = ()
+    snapshots: tuple[GroupSnapshot, ...] = ()
+
+    def snapshot(self, name: str) -> GroupSnapshot | None:
+        return next((one for one in self.snapshots if one.name == name), None)
 
 
 class Groups(NamedTuple):
@@ -144,20 +197,38 @@ class Namespaces(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What a task looks at of a pool. ``config`` are the settings that it has itself, ``settings`` the names of all."""
+    """What a task looks at of a pool. ``config`` are the settings that it has itself.
+
+    ``overwritable``: false for an erasure-coded one that only takes whole objects.
+    """
 
     name: str
     applications: tuple[str, ...]
     config: Mapping[str, str] = {}
     metadata: Mapping[str, str] = {}
-    settings: frozenset[str] = frozenset()
+    overwritable: bool = True
     stats: Mapping[str, int] = {}
 
 
+class Fill(NamedTuple):
+    """What a pool stores, and how much more it could, in bytes."""
+
+    stored: int
+    available: int
+
+    def beyond(self, threshold: float) -> float:
+        """How many bytes it stores beyond a share of what it could store in all."""
+        return self.stored - threshold * (self.stored + self.available)
+
+
 class Trash(NamedTuple):
-    """What a task looks at: what is in the trash, and the images beside it, by name. ``now``: seconds since 1970."""
+    """What a task looks at: what is in the trash, and the images beside it, by name. ``now``: seconds since 1970.
+
+    ``fill`` is how full the pools are where the images' data is; None: nobody looked.
+    """
 
     place: Place
     entries: tuple[Trashed, ...]
     images: frozenset[str]
     now: int = 0
+    fill: Mapping[str, Fill] | None = None

@@ -15,6 +15,9 @@ from .calls import Call
 from .state import Trash, Trashed
 from .words import check_name
 
+_MIGRATION = "MIGRATION"
+#: Who put there what may be purged: users, and librbd where they removed what clones still need.
+_PURGED = ("USER", "USER_PARENT")
 OPTIONS: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
     "id": {"type": "str"},
@@ -81,13 +84,16 @@ def _time(text: str | None) -> int | None:
     return int((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp())
 
 
+def concerns(want: Wanted, entry: Trashed) -> bool:
+    """Whether a task is about what is in the trash there."""
+    return (not want.id or entry.id == want.id) and (not want.name or entry.name == want.name)
+
+
 def plan(trash: Trash, want: Wanted) -> Plan:
     """What it takes. Raises StorageError for what cannot, or may not, be done."""
     if want.state == "purged":
         return _purged(trash, want)
-    found = [
-        one for one in trash.entries if (not want.id or one.id == want.id) and (not want.name or one.name == want.name)
-    ]
+    found = [one for one in trash.entries if concerns(want, one)]
     if len(found) > 1:
         ids = " ".join(one.id for one in found)
         raise StorageError(
@@ -97,12 +103,13 @@ def plan(trash: Trash, want: Wanted) -> Plan:
         return _restored(trash, want, found[0] if found else None)
     if not found:
         return Plan((), trash)
+    _check_ours(found[0])
     _check_expired(trash, want, found[0])
     return Plan((_removal(trash, found[0], want.force),), _without(trash, found[0]))
 
 
 def settled(trash: Trash, want: Wanted) -> Plan:
-    """What is left once the plan was done: by a threshold, librbd chooses, once."""
+    """What is left once the plan was done. How full a pool is, the cluster only tells some seconds later."""
     return Plan((), trash) if want.threshold is not None else plan(trash, want)
 
 
@@ -120,9 +127,18 @@ def _restored(trash: Trash, want: Wanted, found: Trashed | None) -> Plan:
         )
     if name in trash.images:
         raise Refused(f"image {found.name}: {trash.place} has an image {name}; choose another name by restore_as")
+    _check_ours(found)
     call = Call("trash_restore", trash.place, (found.id, name))
     step = Step("restore", "image", found.name, f"as {name}" if name != found.name else "from the trash", (call,))
     return Plan((step,), _without(trash, found)._replace(images=trash.images | {name}))
+
+
+def _check_ours(entry: Trashed) -> None:
+    if entry.source == _MIGRATION:
+        raise Refused(
+            f"image {entry.name}: it is in the trash as the source of a migration, and leaves it when that is "
+            "committed or aborted"
+        )
 
 
 def _check_expired(trash: Trash, want: Wanted, entry: Trashed) -> None:
@@ -131,34 +147,67 @@ def _check_expired(trash: Trash, want: Wanted, entry: Trashed) -> None:
         raise Refused(
             f"image {entry.name}: it is to be kept in the trash until {until} UTC; set force to remove it now"
         )
-    if entry.holds:
+    held = _held(entry)
+    if held:
         raise Refused(
-            f"image {entry.name}: it cannot be removed from the trash with {', '.join(entry.holds)}; restore it, and "
-            "remove these first"
+            f"image {entry.name}: it cannot be removed from the trash with {held}; restore it, and remove these first"
         )
 
 
-def _removal(trash: Trash, entry: Trashed, force: bool) -> Step:
-    call = Call("trash_remove", trash.place, (entry.id, force))
+def _held(entry: Trashed) -> str:
+    """What keeps it in the trash."""
+    return ", ".join((*(entry.holds or ()), *(f"clone {name}" for name, _id in entry.clones)))
+
+
+def _removal(trash: Trash, entry: Trashed, force: bool, phase: int = 1) -> Step:
+    call = Call("trash_remove", trash.place, (entry.id, force), phase=phase)
     return Step("remove", "image", entry.name, f"{entry.id} from the trash", (call,), destroys=(f"{entry.name}",))
 
 
 def _purged(trash: Trash, want: Wanted) -> Plan:
-    if want.threshold is not None:
-        if not trash.entries:
-            return Plan((), trash)
-        call = Call("trash_purge", trash.place, (), (("threshold", want.threshold),))
-        lost = tuple(f"{one.name}: unless the pool is below the threshold before" for one in trash.entries)
-        detail = f"until the pool is at most {want.threshold:.0%} full"
-        step = Step("purge", "trash", str(trash.place), detail, (call,), destroys=lost)
-        return Plan((step,), trash)
     limit = trash.now if want.expired_before is None else min(want.expired_before, trash.now)
-    expired = tuple(one for one in trash.entries if one.until <= limit and one.source == "USER")
-    gone = tuple(one for one in expired if not one.holds)
+    expired = sorted((one for one in trash.entries if one.until <= limit and one.source in _PURGED), key=_age)
+    gone = _removable(expired, None if want.threshold is None else _excess(trash, want.threshold))
+    staying = [one for one in expired if one.id not in gone and _stays(one, gone)]
     return Plan(
-        tuple(_removal(trash, one, False) for one in gone),
-        _without(trash, *gone),
-        warnings=tuple(
-            f"image {one.name} stays in the trash, with {', '.join(one.holds)}" for one in expired if one.holds
-        ),
+        tuple(_removal(trash, one, False, gone[one.id]) for one in sorted(expired, key=_age) if one.id in gone),
+        _without(trash, *(one for one in expired if one.id in gone)),
+        warnings=tuple(f"image {one.name} stays in the trash, with {_held(one)}" for one in staying),
     )
+
+
+def _age(entry: Trashed) -> tuple[int, str]:
+    return entry.until, entry.id
+
+
+def _stays(entry: Trashed, gone: Mapping[str, int]) -> bool:
+    """Whether something keeps it there that does not go itself."""
+    return bool(entry.holds) or any(clone not in gone for _name, clone in entry.clones)
+
+
+def _removable(expired: list[Trashed], excess: dict[str, float] | None) -> dict[str, int]:
+    """The ids of what can go, each with its phase: clones go before what they are clones of.
+
+    ``excess`` is how many bytes are to go from each pool (None: all that can).
+    """
+    gone: dict[str, int] = {}
+    for phase in range(1, len(expired) + 1):
+        free = [one for one in expired if one.id not in gone and not _stays(one, gone)]
+        for one in free:
+            if excess is None or excess.get(one.data_pool, 0) > 0:
+                gone[one.id] = phase
+            if excess is not None and one.id in gone:
+                excess[one.data_pool] -= one.stored
+    return gone
+
+
+def _excess(trash: Trash, threshold: float) -> dict[str, float]:
+    """How many bytes each pool stores beyond its threshold. Raises StorageError where the cluster does not say."""
+    fill = trash.fill or {}
+    untold = sorted({one.data_pool for one in trash.entries} - fill.keys())
+    if untold:
+        raise StorageError(
+            f"trash {trash.place}: the cluster does not tell how full pool {untold[0]} is, which threshold goes by; "
+            "is its ceph-mgr up?"
+        )
+    return {name: one.beyond(threshold) for name, one in fill.items()}

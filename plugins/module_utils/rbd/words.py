@@ -36,6 +36,8 @@ NEEDS = (
 SETTING = "conf_"
 #: What Ceph is told that a pool is for.
 APPLICATION = "rbd"
+#: The largest numbers that librbd keeps. The time that something stays in the trash until has 32 bits in seconds.
+_MOST = {"size": (1 << 63) - 1, "stripe_count": (1 << 32) - 1, "snapshot_limit": (1 << 63) - 1, "delay": (1 << 31) - 1}
 STATES = ("present", "absent", "trashed")
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -67,6 +69,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "purge_snapshots": {"type": "bool"},
     "delay": {"type": "int"},
     "allow_trashed_namesake": {"type": "bool"},
+    "allow_destroy": {"type": "bool"},
+    "break_lock": {"type": "str"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
 }
 
@@ -93,6 +97,8 @@ class Wanted(NamedTuple):
     purge_snapshots: bool = False
     delay: int = 0
     allow_trashed_namesake: bool = False
+    allow_destroy: bool = False
+    break_lock: str = ""
     state: str = "present"
 
 
@@ -123,13 +129,16 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         purge_snapshots=bool(item.get("purge_snapshots")),
         delay=item.get("delay") or 0,
         allow_trashed_namesake=bool(item.get("allow_trashed_namesake")),
+        allow_destroy=bool(item.get("allow_destroy")),
+        break_lock=item.get("break_lock") or "",
         state=item.get("state") or "present",
     )
     if (wanted.stripe_unit is None) != (wanted.stripe_count is None):
         raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
-    for option in ("delay", "snapshot_limit", "stripe_count"):
-        if (getattr(wanted, option) or 0) < 0:
-            raise StorageError(f"image {name}: {option} is not negative")
+    for option, most in _MOST.items():
+        value = getattr(wanted, option) or 0
+        if not 0 <= value <= most:
+            raise StorageError(f"image {name}: {option} is {value}; expected a number from 0 to {most}")
     for key in wanted.metadata or ():
         if key.startswith(SETTING):
             raise StorageError(f"image {name}: metadata {key} is a setting; say it in config, without {SETTING}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from ..core.execute import in_parallel
 from . import (
@@ -20,10 +20,12 @@ from . import (
     words,
 )
 from .calls import Place
-from .connection import Connection, place_of
+from .connection import Connection, Denied, place_of
 from .read import (
+    check_settings,
     children,
     ids_in,
+    read_fill,
     read_groups,
     read_image,
     read_namespaces,
@@ -31,11 +33,15 @@ from .read import (
     read_settings,
     read_trash,
     with_children,
+    with_clones,
     with_holdings,
+    with_use,
 )
 from .state import Group, Groups, Image, Pool, Settings, Snapshot, Trash, Trashed
 from .task import Work
 from .words import Wanted
+
+Read = TypeVar("Read")
 
 
 def image(params: Mapping[str, Any]) -> Work:
@@ -59,6 +65,8 @@ def many_images(params: Mapping[str, Any]) -> Work:
 
 
 def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> Pool:
+    for want in wanted:
+        check_settings(connection, f"image {want.name}", place, want.config)
     names = [name for want in wanted for name in (want.name, want.renamed_from) if name]
     pool = read_pool(connection, place, names, [want.parent for want in wanted if want.parent])
     going = [want.name for want in wanted if want.state == "absent" and _whole(pool, want.name)]
@@ -117,8 +125,8 @@ def status(found: Image) -> dict[str, Any]:
         "snapshots": [_dump_snapshot(snapshot) for snapshot in found.snapshots],
         "group": found.group or None,
         "watchers": list(found.watchers),
-        "locked_by": list(found.locked),
-        "mirrored": found.mirrored,
+        "locked_by": [lock.address for lock in found.locks],
+        "mirrored": found.mirroring is not None,
         "object_map_valid": None if "object-map" not in found.features else not found.invalid,
     }
 
@@ -138,7 +146,9 @@ def snapshot(params: Mapping[str, Any]) -> Work:
 
     def read(connection: Connection) -> Pool:
         found = read_image(connection, place, want.image)
-        return Pool(place, {want.image: found and with_children(connection, place, found)})
+        for name in (want.name, want.renamed_from) if want.asks_for_clones else ():
+            found = found and with_clones(connection, place, found, name)
+        return Pool(place, {want.image: found})
 
     def facts(pool: Pool) -> dict[str, Any]:
         found = pool.images.get(want.image)
@@ -159,10 +169,13 @@ def group(params: Mapping[str, Any]) -> Work:
 
     def facts(state: Groups) -> dict[str, Any]:
         found = state.groups.get(want.name)
-        return {"group": dump_group(want.name, found) if found else None}
+        return {
+            "group": dump_group(want.name, found) if found else None,
+            "incomplete": [one.name for one in found.snapshots if not one.complete] if found else [],
+        }
 
     return Work(
-        read=lambda connection: read_groups(connection, place, names, want.members or ()),
+        read=lambda connection: read_groups(connection, place, names, want.members or (), want.rolled_back_to),
         plan=lambda state: groups.plan(state, want),
         facts=facts,
         replan=lambda state: groups.settled(state, want),
@@ -173,7 +186,7 @@ def dump_group(name: str, found: Group) -> dict[str, Any]:
     return {
         "name": name,
         "images": [str(member) for member in found.members],
-        "snapshots": [{"name": one} for one in found.snapshots],
+        "snapshots": [{"name": one.name} for one in found.snapshots if one.complete],
     }
 
 
@@ -188,8 +201,13 @@ def namespace(params: Mapping[str, Any]) -> Work:
 
 def pool(params: Mapping[str, Any]) -> Work:
     want = pools.parse(params)
+
+    def read(connection: Connection) -> Settings:
+        check_settings(connection, f"pool {params['pool']}", Place(params["pool"]), want.config)
+        return read_settings(connection, params["pool"])
+
     return Work(
-        read=lambda connection: read_settings(connection, params["pool"]),
+        read=read,
         plan=lambda state: pools.plan(state, want),
         facts=lambda state: {"pool": dump_pool(state), "status": {"stats": dict(state.stats)}},
     )
@@ -210,9 +228,20 @@ def trash(params: Mapping[str, Any]) -> Work:
 
     def read(connection: Connection) -> Trash:
         entries = read_trash(connection, place)
-        if want.state != "restored":
-            entries = tuple(in_parallel(lambda entry: with_holdings(connection, place, entry), entries))
-        return Trash(place, entries, frozenset(ids_in(connection, place)), int(time.time()))
+
+        def look(entry: Trashed) -> Trashed:
+            if want.state == "restored" or not trashes.concerns(want, entry):
+                return entry
+            entry = with_holdings(connection, place, entry)
+            return entry if want.threshold is None else with_use(connection, place, entry)
+
+        return Trash(
+            place,
+            tuple(in_parallel(look, entries)),
+            frozenset(ids_in(connection, place)),
+            int(time.time()),
+            None if want.threshold is None else read_fill(connection),
+        )
 
     return Work(
         read=read,
@@ -242,21 +271,38 @@ def info(connection: Connection, params: Mapping[str, Any]) -> dict[str, Any]:
         f"{name}: its removal was cut off" for name, found in pool_found.images.items() if found and found.remains
     ]
     there = [found for found in pool_found.images.values() if found and not found.remains]
-    grown = in_parallel(lambda one: with_children(connection, place, one) if one.snapshots else one, there)
-    settings = read_settings(connection, place.pool)
-    found_groups = read_groups(connection, place, None, ())
+
+    def grow(one: Image) -> Image:
+        return _permitted(lambda: with_children(connection, place, one)) or one if one.snapshots else one
+
+    grown = in_parallel(grow, there)
+    # Users of one namespace may know nothing of the pool around it.
+    settings = _permitted(lambda: read_settings(connection, place.pool))
+    spaces = _permitted(lambda: read_namespaces(connection, place.pool, ""))
+    found_groups = {name: found for name, found in read_groups(connection, place, None).groups.items() if found}
     return {
         **_all_facts(grown),
         "missing": missing,
         "trash": [dump_trashed(entry) for entry in pool_found.trash],
-        "groups": [dump_group(name, found) for name, found in found_groups.groups.items() if found],
-        "namespaces": sorted(read_namespaces(connection, place.pool, "").names),
-        "pool": dump_pool(settings),
-        "stats": dict(settings.stats),
+        "groups": [dump_group(name, found) for name, found in found_groups.items()],
+        "incomplete": [
+            f"{name}@{one.name}" for name, found in found_groups.items() for one in found.snapshots if not one.complete
+        ],
+        "namespaces": spaces and sorted(spaces.names),
+        "pool": settings and dump_pool(settings),
+        "stats": settings and dict(settings.stats),
         "clones": _clone_trees(place, grown),
         "librbd_version": ".".join(str(part) for part in connection.rbd.version()),
         "fsid": connection.fsid,
     }
+
+
+def _permitted(read: Callable[[], Read]) -> Read | None:
+    """What is read; None where this client may not."""
+    try:
+        return read()
+    except Denied:
+        return None
 
 
 def _clone_trees(place: Place, found: Sequence[Image]) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sysconfig
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +116,16 @@ class Client(Modules):
         assert done.returncode == expect, done.stderr
         return done.stdout.strip()
 
+    @contextmanager
+    def starting(self, script: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The same, while it runs. It is killed at the end."""
+        command = [PYTHON, "-c", script, str(self.cluster.conf), self.namespace, *words]
+        with subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def write(self, image: str, text: str, offset: int = 0) -> None:
         self.python(_WRITE, image, text, str(offset))
 
@@ -128,25 +140,34 @@ class Client(Modules):
             time.sleep(0.2)
 
 
-_OPEN = """
+OPEN = """
 import rados, rbd, sys
 cluster = rados.Rados(conffile=sys.argv[1])
 cluster.connect()
 pool = cluster.open_ioctx("rbd")
 pool.set_namespace(sys.argv[2])
 """
-_WRITE = f"""{_OPEN}
+_WRITE = f"""{OPEN}
 with rbd.Image(pool, sys.argv[3]) as image:
     image.write(sys.argv[4].encode(), int(sys.argv[5]))
 """
-_READ = f"""{_OPEN}
+_READ = f"""{OPEN}
 with rbd.Image(pool, sys.argv[3], read_only=True) as image:
     print(image.read(int(sys.argv[5]), int(sys.argv[4])).decode())
 """
 #: Opens an image, takes its lock, and keeps both until it is killed.
-HOLD = f"""{_OPEN}
+_HOLD = f"""{OPEN}
 image = rbd.Image(pool, sys.argv[3])
 image.write(b"x", 0)
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+@contextmanager
+def holding(ceph: Client, image: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A client that has an image open, and locked, until it is killed."""
+    with ceph.starting(_HOLD, image) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        yield holder

@@ -26,12 +26,12 @@ _PARTLY = """
 import json, os, signal, sys
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
-from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, group, snapshot, words, works
+from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, group, snapshot, trash, words, works
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import hands
 def die(*_said):
     os.kill(os.getpid(), signal.SIGKILL)
 kind, count, given = sys.argv[3], int(sys.argv[4]), json.loads(sys.argv[5])
-spec = {"image": words, "snapshot": snapshot, "group": group}[kind].OPTIONS
+spec = {"image": words, "snapshot": snapshot, "group": group, "trash": trash}[kind].OPTIONS
 given.update(conf=sys.argv[1], namespace=sys.argv[2])
 params = ArgumentSpecValidator({**words.CONNECTION, **spec}).validate(given).validated_parameters
 work = getattr(works, kind)(params)
@@ -68,7 +68,10 @@ def test_between_any_two_calls(ceph: Client) -> None:
         ("image", {"name": "base", "size": "8M", "metadata": {"a": "1", "b": "2"}, "config": {"rbd_cache": False}}),
         ("snapshot", {"image": "base", "name": "one", "protected": True}),
         ("image", {"name": "copy", "parent": parent, "clone_format": 1, "size": "16M", "metadata": {"c": "3"}}),
-        ("image", {"name": "renamed", "renamed_from": "copy", "flatten": True, "features": ["layering"]}),
+        (
+            "image",
+            {"name": "renamed", "renamed_from": "copy", "flatten": True, "features": ["layering", "deep-flatten"]},
+        ),
         ("group", {"name": "all", "images": ["base", "renamed"], "snapshots": [{"name": "s"}, {"name": "t"}]}),
         ("group", {"name": "all", "purge_snapshots": True, "state": "absent"}),
         ("image", {"name": "renamed", "state": "absent"}),
@@ -127,6 +130,28 @@ def test_in_the_midst_of_a_call(ceph: Client, what: str) -> None:
         ceph.converge("rbd_image", **words)
     assert ceph.rbd("ls") == []
     assert ceph.module("rbd_info")["trash"] == []
+
+
+def test_a_removal_from_the_trash_that_was_cut_off(ceph: Client) -> None:
+    """What is left of it is no image, and keeps nobody from purging the others."""
+    for name in ("big", "small"):
+        ceph.module("rbd_image", name=name, size="256M")
+    ceph.cluster.run(
+        "rbd", "bench", f"rbd/{ceph.namespace}/big", "--io-type", "write", "--io-size", "4M", "--io-total", "256M"
+    )
+    for name in ("big", "small"):
+        ceph.module("rbd_image", name=name, state="trashed")
+    assert killed(ceph, "trash", -1, {"name": "big", "state": "absent"}) == 0
+    # Whoever removed it counts until its watch expires; the others do not wait for that.
+    purged = ceph.module("rbd_trash", state="purged")
+    assert [step["name"] for step in purged["plan"]] == ["small"]
+    assert "big stays in the trash, with open on" in str(purged["warnings"])
+    limit = time.monotonic() + 60
+    while not ceph.module("rbd_trash", check=True, state="purged")["plan"]:
+        assert time.monotonic() < limit
+        time.sleep(0.2)
+    gone = ceph.converge("rbd_trash", state="purged")
+    assert gone["trash"] == []
 
 
 def test_power_cut_of_the_cluster(ceph: Client) -> None:

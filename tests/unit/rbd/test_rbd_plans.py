@@ -16,10 +16,14 @@ from ansible_collections.strata.storage.plugins.module_utils.rbd import group, i
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Call, Features, Place, bits, names
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import _phases
 from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
+    Fill,
     Group,
     Groups,
+    GroupSnapshot,
     Image,
+    Lock,
     Member,
+    Mirroring,
     Namespaces,
     Parent,
     Pool,
@@ -34,6 +38,7 @@ PLACE = Place("rbd", "tenant")
 DEFAULT = frozenset({"layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten"})
 MIB = 1 << 20
 PARENT = Parent(Place("rbd"), "golden", "one")
+GOLDEN = Image("golden", "20", 4 * MIB, 4 * MIB, DEFAULT, snapshots=(Snapshot("one", 2 * MIB),))
 #: What librbd lets an image have together.
 SETS = [
     frozenset(some)
@@ -50,7 +55,7 @@ SETS = [
 
 def state(*images: Image, **more: Any) -> Pool:
     found = {one.name: one for one in images}
-    return Pool(PLACE, found, features=DEFAULT, settings=frozenset({"rbd_cache", "rbd_qos_iops_limit"}), **more)
+    return Pool(PLACE, found, features=DEFAULT, **more)
 
 
 ONE = Image("one", "10", 64 * MIB, 4 * MIB, DEFAULT, stripe_unit=4 * MIB, children=())
@@ -79,9 +84,10 @@ def test_what_is_as_wanted_needs_nothing() -> None:
     ("found", "said"),
     [
         (ONE._replace(group="g"), "it is in group g"),
-        (ONE._replace(mirrored=True), "it is mirrored"),
+        (ONE._replace(mirroring=Mirroring("journal")), "it is mirrored"),
+        (ONE._replace(mirroring=Mirroring("snapshot", primary=False)), "a copy that mirroring keeps"),
         (ONE._replace(watchers=("10.0.0.1:0/1",)), "it is open on 10.0.0.1:0/1"),
-        (ONE._replace(locked=("10.0.0.2:0/1",)), "it is open on 10.0.0.2:0/1"),
+        (ONE._replace(locks=(Lock("client.1", "mine", "10.0.0.2:0/1", automatic=False),)), "locked by 10.0.0.2:0/1"),
     ],
 )
 @pytest.mark.parametrize("gone", ["absent", "trashed"])
@@ -113,7 +119,7 @@ def test_what_a_cut_off_removal_left() -> None:
 
 def test_many_protect_a_parent_once_and_first() -> None:
     """Whatever else is done side by side."""
-    before = state(parents={PARENT: Snapshot("one", MIB)})
+    before = state(parents={PARENT: GOLDEN})
     wanted = [Wanted("other", size=MIB), *(Wanted(f"c{n}", parent=PARENT, clone_format=1) for n in range(2))]
     planned = image.plan_all(before, wanted)
     assert [step.verb for step in planned.steps] == ["create", "protect", "clone", "clone"]
@@ -156,7 +162,7 @@ images = st.one_of(
     ),
 )
 wishes = st.builds(
-    lambda size, features, journaling, metadata, config, parent, flatten, limit, shrink, state_: Wanted(
+    lambda size, features, journaling, metadata, config, parent, flatten, limit, shrink, destroy, state_: Wanted(
         "one",
         size=size and size * MIB,
         features=features,
@@ -167,6 +173,7 @@ wishes = st.builds(
         flatten=flatten,
         snapshot_limit=limit,
         allow_shrink=shrink,
+        allow_destroy=destroy,
         state=state_,
     ),
     st.one_of(st.none(), st.integers(1, 4)),
@@ -178,13 +185,14 @@ wishes = st.builds(
     st.booleans(),
     st.sampled_from([None, 0, 1]),
     st.booleans(),
+    st.booleans(),
     st.sampled_from(["present", "present", "present", "absent", "trashed"]),
 )
 
 
 @given(images, wishes)
 def test_what_a_plan_leads_to_needs_nothing_more(found: Image | None, want: Wanted) -> None:
-    before = state(*([found] if found else []), parents={PARENT: Snapshot("one", 2 * MIB)})
+    before = state(*([found] if found else []), parents={PARENT: GOLDEN})
     try:
         planned = image.plan(before, want)
     except StorageError:
@@ -209,8 +217,15 @@ def test_features_are_librbds_numbers() -> None:
 
 
 def test_a_call_reads_as_what_it_is() -> None:
-    call = Call("add_image", Place("rbd"), (Place("fast", "ns"), "one"), (("x", 1),), group="all", clone_format=2)
-    assert str(call) == "add_image rbd/all fast/ns one x=1 rbd_default_clone_format=2"
+    call = Call(
+        "add_image",
+        Place("rbd"),
+        (Place("fast", "ns"), "one"),
+        (("x", 1),),
+        group="all",
+        settings=(("rbd_cache", "false"),),
+    )
+    assert str(call) == "add_image rbd/all fast/ns one x=1 rbd_cache=false"
 
 
 def test_snapshots() -> None:
@@ -225,7 +240,7 @@ def test_snapshots() -> None:
             snapshot.plan(state(found), snapshot.Wanted("one", **words))
     back = snapshot.Wanted("one", "a", allow_destroy=True, state="rolled_back_to")
     with pytest.raises(Refused, match="it is mirrored"):
-        snapshot.plan(state(found._replace(mirrored=True)), back)
+        snapshot.plan(state(found._replace(mirroring=Mirroring("journal"))), back)
     planned = snapshot.plan(state(found), back)
     assert calls(planned) == ["rollback_to_snap rbd/tenant/one a"]
     assert snapshot.settled(planned.after, back).steps == ()
@@ -233,8 +248,9 @@ def test_snapshots() -> None:
 
 def test_groups() -> None:
     member = Member("rbd", "one")
-    there = Groups(PLACE, {"g": Group((member,), ("s",))}, {member: ONE._replace(mirrored=True)})
-    with pytest.raises(Refused, match="rbd/one is mirrored"):
+    snapshots = (GroupSnapshot("s", members=(member,)),)
+    there = Groups(PLACE, {"g": Group((member,), snapshots)}, {member: ONE._replace(mirroring=Mirroring("journal"))})
+    with pytest.raises(Refused, match="rbd/one: it is mirrored"):
         group.plan(there, group.Wanted("g", rolled_back_to="s", allow_destroy=True))
     none = group.Wanted("g", members=())
     planned = group.plan(there, none)
@@ -248,7 +264,7 @@ def test_namespaces_and_pools() -> None:
         namespace.plan(there, namespace.Wanted("a", "absent"))
     planned = namespace.plan(there, namespace.Wanted("b"))
     assert planned.after.names == {"a", "b"}
-    bare = Settings("vms", (), settings=frozenset({"rbd_cache"}))
+    bare = Settings("vms", ())
     want = pool.Wanted({"rbd_cache": "true"}, {"a": ""})
     made = pool.plan(bare, want)
     assert calls(made) == ["pool_init vms False", "config_set vms rbd_cache true"]
@@ -260,7 +276,7 @@ def test_trash() -> None:
         Trashed("1", "old", until=10, holds=()),
         Trashed("2", "kept", until=90, holds=()),
         Trashed("3", "mirrored", source="MIRRORING", until=10, holds=()),
-        Trashed("4", "cloned", until=10, holds=("clone rbd/x",)),
+        Trashed("4", "cloned", until=10, holds=(), clones=(("rbd/x", ""),)),
     )
     there = Trash(PLACE, entries, frozenset(), now=50)
     purged = trash.plan(there, trash.Wanted("purged"))
@@ -269,6 +285,30 @@ def test_trash() -> None:
     assert trash.plan(there, trash.Wanted("purged", expired_before=5)).steps == ()
     # Nothing is purged before its time, whatever the task says.
     assert calls(trash.plan(there, trash.Wanted("purged", expired_before=1000))) == ["trash_remove rbd/tenant 1 False"]
-    by_share = trash.Wanted("purged", threshold=0.5)
-    assert calls(trash.plan(there, by_share)) == ["trash_purge rbd/tenant threshold=0.5"]
-    assert trash.settled(there, by_share).steps == ()
+
+
+def test_the_trash_is_purged_until_a_pool_is_below_its_threshold() -> None:
+    """The oldest first, each by what it stores in its own pool; and a clone before what it is a clone of."""
+    entries = (
+        Trashed(
+            "1", "parent", until=1, holds=(), clones=(("rbd/clone (in the trash)", "2"),), stored=40, data_pool="rbd"
+        ),
+        Trashed("2", "clone", until=2, holds=(), stored=10, data_pool="rbd"),
+        Trashed("3", "young", until=3, holds=(), stored=40, data_pool="rbd"),
+        Trashed("4", "elsewhere", until=0, holds=(), stored=40, data_pool="ssd"),
+    )
+    fill = {"rbd": Fill(100, 100), "ssd": Fill(10, 90)}
+    there = Trash(PLACE, entries, frozenset(), now=50, fill=fill)
+
+    def going(threshold: float) -> list[tuple[str, int]]:
+        want = trash.Wanted("purged", threshold=threshold)
+        planned = trash.plan(there, want)
+        assert trash.settled(planned.after, want).steps == ()
+        return [(step.name, action.phase) for step in planned.steps for action in step.actions]
+
+    assert going(0.5) == []
+    assert going(0.47) == [("clone", 1)]
+    assert going(0.4) == [("clone", 1), ("young", 1)]
+    assert going(0.05) == [("elsewhere", 1), ("parent", 2), ("clone", 1), ("young", 1)]
+    with pytest.raises(StorageError, match="does not tell how full pool ssd is"):
+        trash.plan(there._replace(fill={"rbd": Fill(1, 1)}), trash.Wanted("purged", threshold=0.5))
