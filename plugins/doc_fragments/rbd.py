@@ -81,9 +81,42 @@ clone_format:
       Ceph 13. V(2), if it is not said.
   type: int
   choices: [1, 2]
+copy_of:
+  description:
+    - The image that a new one is to be a copy of, with its metadata and settings. An image that is there already is
+      left as it is. Refused where it is open somewhere, unless C(snapshot) is given.
+    - The copy has another name, which ends in C(.strata-copying), until it is whole. The next run removes what is left
+      of one that was cut off.
+  type: dict
+  suboptions:
+    pool:
+      description: The pool of that image. That of the new one, if it is not said.
+      type: str
+    namespace:
+      description: The namespace of that image. That of the new one, if neither it nor C(pool) is said.
+      type: str
+    image:
+      description: The image's name.
+      type: str
+      required: true
+    snapshot:
+      description: A snapshot of it. Then the copy is what the image was when that was taken.
+      type: str
+    with_snapshots:
+      description:
+        - If true, its snapshots are copied too (with C(snapshot), those up to that one), and the copy of a clone is a
+          clone.
+      type: bool
 flatten:
-  description: Whether it is to have all data itself, and be a clone no longer.
+  description:
+    - Whether it is to have all data itself, and be a clone no longer. The image that it is a clone of may be in the
+      trash.
   type: bool
+sparsify:
+  description:
+    - Length of the runs of zeros that are given back to the cluster, a power of two from V(4K) to the object size. That
+      is an act and not a condition, so the task is changed each time.
+  type: str
 snapshot_limit:
   description: How many snapshots it may have. V(0) is no limit.
   type: int

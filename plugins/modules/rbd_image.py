@@ -11,11 +11,16 @@ module: rbd_image
 short_description: An RBD image
 version_added: 0.1.0
 description:
-  - Creates, clones, resizes, renames, flattens and removes an image of a Ceph cluster, and keeps its features, metadata
-    and settings.
+  - Creates, clones, copies, resizes, renames, flattens and removes an image of a Ceph cluster, and keeps its features,
+    metadata and settings.
   - Everything goes over one connection to the cluster, by librbd, without the C(rbd) command.
 author:
   - the strata.storage authors (@strata-storage)
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - O(sparsify) is done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
   - strata.storage.rbd.binding
@@ -50,6 +55,12 @@ EXAMPLES = r"""
     parent: {image: debian12, snapshot: golden}
     size: 20G
     flatten: true
+
+- name: A copy of how it was last night
+  strata.storage.rbd_image:
+    pool: tests
+    name: web1-data
+    copy_of: {pool: vms, image: web1-data, snapshot: nightly}
 
 - name: Into the trash for a week
   strata.storage.rbd_image:

@@ -15,6 +15,11 @@ description:
     them at once. For a thousand images that is a matter of seconds.
 author:
   - the strata.storage authors (@strata-storage)
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - C(sparsify) is done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
   - strata.storage.rbd.binding

@@ -30,7 +30,8 @@ class Features(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of librbd's: on a place; or, where ``image`` or ``group`` is not empty, on that one there.
+    """A call of librbd's: on a place; or, where ``image`` or ``group`` is not empty, on that one there; or,
+    where ``snapshot`` is not empty, on the image as it was then.
 
     ``settings``: what the connection is set to beforehand. ``phase``: those of a lower one are made first, side by side
     but for those of phase 0.
@@ -42,11 +43,13 @@ class Call(NamedTuple):
     options: tuple[tuple[str, Any], ...] = ()
     image: str = ""
     group: str = ""
+    snapshot: str = ""
     settings: tuple[tuple[str, str], ...] = ()
     phase: int = 1
 
     def __str__(self) -> str:
         where = str(self.place) + "".join(f"/{name}" for name in (self.image, self.group) if name)
+        where += f"@{self.snapshot}" if self.snapshot else ""
         options = [f"{name}={value}" for name, value in (*self.options, *self.settings)]
         return " ".join((self.method, where, *map(str, self.arguments), *options))
 

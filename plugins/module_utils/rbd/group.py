@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Place
-from .image import check_changeable, check_room, check_unmirrored, check_unused
+from .safety import check_changeable, check_room, check_unmirrored, check_unused
 from .state import Group, Groups, GroupSnapshot, Member
 from .words import check_name
 

@@ -16,6 +16,8 @@ from .read import watchers
 
 #: The calls that may take long, and tell how far they are.
 _TELLING = frozenset({"remove", "flatten", "trash_remove"})
+#: The calls that do not change the image that they are made on.
+_READING = frozenset({"copy", "deep_copy"})
 _TENTH = 10
 
 
@@ -37,7 +39,8 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
         with told(str(action)):
             pool = connection.pool(action.place)
             if action.image:
-                with connection.image(action.place, action.image, read_only=False) as image:
+                reads = action.method in _READING
+                with connection.image(action.place, action.image, reads, action.snapshot or None) as image:
                     getattr(image, action.method)(*arguments, **options)
             elif action.group:
                 getattr(rbd.Group(pool, action.group), action.method)(*arguments, **options)

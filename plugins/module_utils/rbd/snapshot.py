@@ -12,7 +12,8 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from .calls import Call
-from .image import check_changeable, check_room, check_unmirrored, check_unused, without_snapshot
+from .removal import without_snapshot
+from .safety import check_changeable, check_room, check_unmirrored, check_unused
 from .state import Image, Pool, Snapshot
 from .words import check_name
 

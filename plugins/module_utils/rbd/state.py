@@ -12,7 +12,10 @@ from .calls import Place
 
 
 class Parent(NamedTuple):
-    """A snapshot that an image is, or is to be, a clone of. ``trashed``: its image is in the trash."""
+    """A snapshot that an image is, or is to be, a clone of. ``trashed``: its image is in the trash.
+
+    What an image is to be a copy of may be no snapshot (empty), but the image as it is.
+    """
 
     place: Place
     image: str
@@ -20,7 +23,7 @@ class Parent(NamedTuple):
     trashed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}/{self.image}@{self.snapshot}"
+        return f"{self.place}/{self.image}" + (f"@{self.snapshot}" if self.snapshot else "")
 
 
 class Snapshot(NamedTuple):

@@ -38,6 +38,8 @@ SETTING = "conf_"
 APPLICATION = "rbd"
 #: The largest numbers that librbd keeps. The time that something stays in the trash until has 32 bits in seconds.
 _MOST = {"size": (1 << 63) - 1, "stripe_count": (1 << 32) - 1, "snapshot_limit": (1 << 63) - 1, "delay": (1 << 31) - 1}
+#: The shortest run of zeros that librbd gives back, in bytes.
+_SMALLEST = 4096
 STATES = ("present", "absent", "trashed")
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -62,6 +64,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         },
     },
     "clone_format": {"type": "int", "choices": [1, 2]},
+    "copy_of": {
+        "type": "dict",
+        "options": {
+            "pool": {"type": "str"},
+            "namespace": {"type": "str"},
+            "image": {"type": "str", "required": True},
+            "snapshot": {"type": "str"},
+            "with_snapshots": {"type": "bool"},
+        },
+    },
+    "sparsify": {"type": "str"},
     "flatten": {"type": "bool"},
     "snapshot_limit": {"type": "int"},
     "renamed_from": {"type": "str"},
@@ -90,6 +103,9 @@ class Wanted(NamedTuple):
     config: Mapping[str, str] | None = None
     parent: Parent | None = None
     clone_format: int = 2
+    copy_of: Parent | None = None
+    with_snapshots: bool = False
+    sparsify: int | None = None
     flatten: bool = False
     snapshot_limit: int | None = None
     renamed_from: str = ""
@@ -100,6 +116,11 @@ class Wanted(NamedTuple):
     allow_destroy: bool = False
     break_lock: str = ""
     state: str = "present"
+
+    @property
+    def partial_copy(self) -> str:
+        """What a copy is called until it is whole; empty where none is wanted."""
+        return f"{self.name}.strata-copying" if self.copy_of and self.state == "present" else ""
 
 
 def parse(item: Mapping[str, Any], place: Place) -> Wanted:
@@ -122,6 +143,9 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         config=texts(item.get("config")),
         parent=_parent(item.get("parent"), place),
         clone_format=item.get("clone_format") or 2,
+        copy_of=_parent(item.get("copy_of"), place),
+        with_snapshots=bool((item.get("copy_of") or {}).get("with_snapshots")),
+        sparsify=_bytes(item, "sparsify"),
         flatten=bool(item.get("flatten")),
         snapshot_limit=item.get("snapshot_limit"),
         renamed_from=item.get("renamed_from") or "",
@@ -135,6 +159,10 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
     )
     if (wanted.stripe_unit is None) != (wanted.stripe_count is None):
         raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
+    if wanted.parent and wanted.copy_of:
+        raise StorageError(f"image {name}: parent and copy_of are two ways to make it; say one of them")
+    if wanted.sparsify is not None and (wanted.sparsify & (wanted.sparsify - 1) or wanted.sparsify < _SMALLEST):
+        raise StorageError(f"image {name}: sparsify is a power of two, at least 4K; {item['sparsify']} was given")
     for option, most in _MOST.items():
         value = getattr(wanted, option) or 0
         if not 0 <= value <= most:
@@ -186,5 +214,7 @@ def _parent(given: Mapping[str, Any] | None, place: Place) -> Parent | None:
     # Another pool's namespaces are not this one's.
     inherited = place.namespace if pool in (None, place.pool) else ""
     return Parent(
-        Place(pool or place.pool, inherited if namespace is None else namespace), given["image"], given["snapshot"]
+        Place(pool or place.pool, inherited if namespace is None else namespace),
+        given["image"],
+        given.get("snapshot") or "",
     )

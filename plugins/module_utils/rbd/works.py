@@ -51,6 +51,7 @@ def image(params: Mapping[str, Any]) -> Work:
         read=lambda connection: _images(connection, place, (want,)),
         plan=lambda pool: images.plan(pool, want),
         facts=lambda pool: _facts(place, pool.images.get(want.name)),
+        replan=lambda pool: images.plan(pool, want._replace(sparsify=None)),
     )
 
 
@@ -60,6 +61,7 @@ def many_images(params: Mapping[str, Any]) -> Work:
     return Work(
         read=lambda connection: _images(connection, place, wanted),
         plan=lambda pool: images.plan_all(pool, wanted),
+        replan=lambda pool: images.plan_all(pool, [want._replace(sparsify=None) for want in wanted]),
         facts=lambda pool: _all_facts([pool.images.get(want.name) for want in wanted]),
     )
 
@@ -67,8 +69,9 @@ def many_images(params: Mapping[str, Any]) -> Work:
 def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> Pool:
     for want in wanted:
         check_settings(connection, f"image {want.name}", place, want.config)
-    names = [name for want in wanted for name in (want.name, want.renamed_from) if name]
-    pool = read_pool(connection, place, names, [want.parent for want in wanted if want.parent])
+    names = [name for want in wanted for name in (want.name, want.renamed_from, want.partial_copy) if name]
+    origins = [origin for want in wanted for origin in (want.parent, want.copy_of) if origin]
+    pool = read_pool(connection, place, names, origins)
     going = [want.name for want in wanted if want.state == "absent" and _whole(pool, want.name)]
     images = dict(pool.images)
     for name, clones in zip(going, in_parallel(lambda name: children(connection, place, name), going)):

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.ceph import Cluster
-from tests.integration.modules import Modules, result_of
+from tests.integration.modules import ModuleFailed, Modules, result_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 #: The one that Debian's bindings are made for.
@@ -95,7 +95,7 @@ class Client(Modules):
         """As everywhere; and what check mode says comes of it is what comes of it."""
         looked = self.check(module, **arguments)
         result = super().converge(module, **arguments)
-        assert looked["diff"] == result["diff"]
+        assert looked["diff"] == result["diff"], (looked["diff"], result["diff"])
         return result
 
     def rbd(self, *words: str) -> Any:
@@ -131,6 +131,18 @@ class Client(Modules):
 
     def data(self, image: str, size: int, offset: int = 0) -> str:
         return self.python(_READ, image, str(size), str(offset))
+
+    def until_planned(self, module: str, /, **arguments: Any) -> None:
+        """Wait until a task is no longer refused, for a client that was killed."""
+        limit = time.monotonic() + 60
+        while True:
+            try:
+                self.check(module, **arguments)
+                return
+            except ModuleFailed:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.2)
 
     def until_closed(self, image: str) -> None:
         """Wait until nobody has it open. The cluster forgets a dead one after 10 s."""

@@ -74,7 +74,7 @@ def test_a_clone_is_told_with_what_it_inherits(ceph: Client) -> None:
     assert cloned["image"]["metadata"] == {"b": "2", "c": "3"}
     assert cloned["image"]["config"] == {"rbd_qos_iops_limit": "9"}
     assert cloned["image"]["object_size"] == 8 << 20
-    assert "cannot be smaller than those of its parent, 8 MiB" in ceph.refusal(
+    assert f"cannot be smaller than those of rbd/{ceph.namespace}/base@s, 8 MiB" in ceph.refusal(
         "rbd_image", name="small", parent=parent, object_size="4M"
     )
 

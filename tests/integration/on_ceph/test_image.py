@@ -217,7 +217,7 @@ def test_many(ceph: Client) -> None:
 def test_what_no_image_can_be(ceph: Client) -> None:
     for words, said in (
         ({"name": "a/b"}, "holds no / or @"),
-        ({"name": "a"}, "say also: size, or parent"),
+        ({"name": "a"}, "say also: size, parent or copy_of"),
         ({"name": "a", "size": "10%"}, "must be an amount of bytes"),
         ({"name": "a", "size": "8M", "object_size": "3M"}, "a power of two"),
         ({"name": "a", "size": "8M", "order": 40}, "an order from 12 to 25"),

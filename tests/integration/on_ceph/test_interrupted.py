@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from tests.ceph import Cluster
-from tests.integration.modules import ModuleFailed
 
 from .client import Client, Server
 from .conftest import in_a_namespace
@@ -119,14 +118,7 @@ def test_in_the_midst_of_a_call(ceph: Client, what: str) -> None:
         assert "it is open on" in ceph.refusal("rbd_image", **words)
         assert "a removal of it was cut off" in ceph.refusal("rbd_image", name="base", size="8M")
         assert ceph.module("rbd_info")["missing"] == ["base: its removal was cut off"]
-        limit = time.monotonic() + 60
-        while True:
-            try:
-                ceph.module("rbd_image", check=True, **words)
-                break
-            except ModuleFailed:
-                assert time.monotonic() < limit
-                time.sleep(0.2)
+        ceph.until_planned("rbd_image", **words)
         ceph.converge("rbd_image", **words)
     assert ceph.rbd("ls") == []
     assert ceph.module("rbd_info")["trash"] == []
