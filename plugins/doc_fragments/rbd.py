@@ -20,7 +20,8 @@ size:
 features:
   description:
     - All features that it is to have, but for those that follow from how it was made (striping, data pool). Omitted
-      means unchanged, and for a new one what the cluster's configuration says.
+      means unchanged, for a clone or a copy those of what it is made of, and for another new one what the cluster's
+      configuration says.
     - librbd turns V(exclusive-lock), V(object-map), V(fast-diff) and V(journaling) on and off, V(deep-flatten) only
       off, V(layering) neither. An object map that is turned on is built anew.
     - V(deep-flatten) cannot be put back, so leaving it out for an image that has it needs C(allow_destroy).

@@ -30,11 +30,12 @@ extends_documentation_fragment:
 notes:
   - What takes long (C(flatten), C(absent)) tells in the system's log, every tenth, how far it
     is. librbd's binding tells nothing while it resizes, rolls back or builds an object map.
-  - Mirroring and migration are not managed yet. A mirrored image is not removed.
+  - A mirrored image is not removed, and its copies are not changed. See M(strata.storage.rbd_mirror_image).
 seealso:
   - module: strata.storage.rbd_images
   - module: strata.storage.rbd_snapshot
   - module: strata.storage.rbd_trash
+  - module: strata.storage.rbd_mirror_image
   - module: strata.storage.rbd_info
 """
 
@@ -113,6 +114,10 @@ status:
     mirrored:
       description: Whether it is mirrored.
       type: bool
+      returned: always
+    mirroring:
+      description: How it is mirrored, as M(strata.storage.rbd_mirror_image) returns it, or null.
+      type: dict
       returned: always
     object_map_valid:
       description: Whether its object map is right; null where it has none.

@@ -33,6 +33,8 @@ seealso:
   - module: strata.storage.rbd_namespace
   - module: strata.storage.rbd_pool
   - module: strata.storage.rbd_trash
+  - module: strata.storage.rbd_mirror_pool
+  - module: strata.storage.rbd_mirror_image
 """
 
 EXAMPLES = r"""
@@ -87,6 +89,12 @@ namespaces:
   elements: str
 pool:
   description: What the pool is, as M(strata.storage.rbd_pool) returns it; null where the user may not know it.
+  returned: success
+  type: dict
+mirroring:
+  description:
+    - How the pool or namespace is mirrored, as M(strata.storage.rbd_mirror_pool) returns it; null where the user may
+      not know it.
   returned: success
   type: dict
 stats:

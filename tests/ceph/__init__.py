@@ -43,6 +43,9 @@ mon_max_pg_per_osd = 2000
 rbd_default_clone_format = 2
 [client]
 log_file = /dev/null
+rbd_mirror_pool_replayers_refresh_interval = 1
+rbd_mirror_image_state_check_interval = 1
+rbd_mirror_leader_heartbeat_interval = 1
 [mon]
 mon_data = {home}/mon
 mon_data_avail_crit = 0
@@ -65,7 +68,7 @@ _CAPS = {
     "client.admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *"},
     "mgr.x": {"mon": "allow profile mgr", "osd": "allow *"},
     # What check mode runs as in tests: it cannot change anything.
-    "client.reader": {"mon": "profile rbd", "osd": "profile rbd-read-only"},
+    "client.reader": {"mon": "profile rbd-mirror", "osd": "profile rbd-read-only"},
     "client.nobody": {"mon": "allow r"},
 }
 _OSD_CAPS = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
@@ -151,13 +154,18 @@ class Cluster:
         return monitor, int(osd.partition("/")[0].rpartition(":")[2])
 
     def start(self, daemon: str) -> None:
-        """``mon``, ``mgr`` or ``osd``, in the foreground, so that it ends with us."""
-        number = {"mon": "a", "mgr": "x"}.get(daemon) or str(self._osds[daemon])
+        """``mon``, ``mgr``, ``osd`` or ``rbd-mirror``, in the foreground, so that it ends with us."""
+        number = {"mon": "a", "mgr": "x", "rbd-mirror": "admin"}.get(daemon) or str(self._osds[daemon])
+        program = daemon if daemon == "rbd-mirror" else f"ceph-{daemon[:3]}"
         # It ends with us also where we are killed.
-        command = ["setpriv", "--pdeathsig", "KILL", f"ceph-{daemon[:3]}", "-i", number, "-c", str(self.conf), "-f"]
+        command = ["setpriv", "--pdeathsig", "KILL", program, "-i", number, "-c", str(self.conf), "-f"]
         log = (self.home / "log" / f"{daemon}.out").open("ab")
         with log:
-            self._daemons[daemon] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            # What connects to a peer looks for its own configuration there.
+            environment = {**os.environ, "CEPH_CONF": str(self.conf)}
+            self._daemons[daemon] = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, env=environment
+            )
 
     def kill(self, daemon: str, how: signal.Signals = signal.SIGKILL) -> None:
         process = self._daemons.pop(daemon)

@@ -29,9 +29,19 @@ class Features(NamedTuple):
         return ",".join(self.names)
 
 
+class Secret:
+    """What librbd is given, and no plan shows."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
 class Call(NamedTuple):
     """A call of librbd's: on a place; or, where ``image`` or ``group`` is not empty, on that one there; or,
-    where ``snapshot`` is not empty, on the image as it was then.
+    where ``snapshot`` is not empty, on the image as it was then; or, with ``cluster``, on the whole cluster.
 
     ``settings``: what the connection is set to beforehand. ``phase``: those of a lower one are made first, side by side
     but for those of phase 0.
@@ -46,12 +56,27 @@ class Call(NamedTuple):
     snapshot: str = ""
     settings: tuple[tuple[str, str], ...] = ()
     phase: int = 1
+    cluster: bool = False
 
     def __str__(self) -> str:
         where = str(self.place) + "".join(f"/{name}" for name in (self.image, self.group) if name)
         where += f"@{self.snapshot}" if self.snapshot else ""
         options = [f"{name}={value}" for name, value in (*self.options, *self.settings)]
         return " ".join((self.method, where, *map(str, self.arguments), *options))
+
+
+class AddPeer(NamedTuple):
+    """Add a peer to a pool, with what its cluster is reached by."""
+
+    place: Place
+    site_name: str
+    client: str
+    direction: int
+    mon_host: str = ""
+    key: Secret | None = None
+
+    def __str__(self) -> str:
+        return f"mirror_peer_add {self.place} {self.site_name} {self.client} {self.direction} {self.mon_host}".strip()
 
 
 class Unwatched(NamedTuple):
@@ -64,6 +89,28 @@ class Unwatched(NamedTuple):
 
     def __str__(self) -> str:
         return f"wait until {self.address} no longer has {self.place}/{self.image} open"
+
+
+class Promote(NamedTuple):
+    """Promote the copy of an image as soon as it is demoted where it was primary. ``timeout`` in seconds."""
+
+    place: Place
+    image: str
+    timeout: int
+
+    def __str__(self) -> str:
+        return f"mirror_image_promote {self.place}/{self.image} False, once it is demoted elsewhere"
+
+
+class Synced(NamedTuple):
+    """Wait until a peer has a copy of an image, and follows it. ``timeout`` in seconds."""
+
+    place: Place
+    image: str
+    timeout: int
+
+    def __str__(self) -> str:
+        return f"wait until a peer follows {self.place}/{self.image}"
 
 
 def bits(names: tuple[str, ...]) -> int:

@@ -87,6 +87,11 @@ class Connection:
             self._cluster.pool_reverse_lookup(0)
 
     @property
+    def cluster(self) -> Any:
+        """What calls about the whole cluster are made on."""
+        return self._cluster
+
+    @property
     def fsid(self) -> str:
         return str(self._cluster.get_fsid())
 

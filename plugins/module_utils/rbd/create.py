@@ -52,8 +52,8 @@ def create(pool: Pool, want: Wanted) -> tuple[Steps, Image, Pool]:
         )
     origin = want.parent or want.copy_of
     source = pool.parents.get(origin) if origin else None
-    # A clone has the features that every new image has, a copy those of what it is a copy of.
-    base = source.features - IMPLIED if want.copy_of and source else pool.features
+    # Clones and copies have the features of what they are made of, not those that other new images have.
+    base = source.features - IMPLIED if source else pool.features
     features = wanted_features(want, base)
     object_size = want.object_size or (source.object_size if source else pool.object_size)
     options: list[tuple[str, Any]] = []

@@ -10,9 +10,9 @@ from typing import Any, Callable
 from ..core.command import wait_until
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
-from .calls import Call, Features, Place, Unwatched, bits
+from .calls import AddPeer, Call, Features, Place, Promote, Secret, Synced, Unwatched, bits
 from .connection import Connection, rbd, told
-from .read import watchers
+from .read import read_mirroring, watchers
 
 #: The calls that may take long, and tell how far they are.
 _TELLING = frozenset({"remove", "flatten", "trash_remove"})
@@ -24,12 +24,14 @@ _TENTH = 10
 def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
     """``log`` is told every tenth of what takes long."""
 
-    def call(action: Call) -> None:
-        def value(given: Any) -> Any:
-            if isinstance(given, Place):
-                return connection.pool(given)
-            return bits(given.names) if isinstance(given, Features) else given
+    def value(given: Any) -> Any:
+        if isinstance(given, Place):
+            return connection.pool(given)
+        if isinstance(given, Secret):
+            return given.value
+        return bits(given.names) if isinstance(given, Features) else given
 
+    def call(action: Call) -> None:
         arguments = [value(argument) for argument in action.arguments]
         options = {name: value(option) for name, option in action.options}
         if action.method in _TELLING:
@@ -37,7 +39,7 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
         for name, text in action.settings:
             connection.set(name, text)
         with told(str(action)):
-            pool = connection.pool(action.place)
+            pool = connection.cluster if action.cluster else connection.pool(action.place)
             if action.image:
                 reads = action.method in _READING
                 with connection.image(action.place, action.image, reads, action.snapshot or None) as image:
@@ -47,6 +49,33 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
             else:
                 getattr(connection.rbd, action.method)(pool, *arguments, **options)
 
+    def add_peer(action: AddPeer) -> None:
+        attributes = {name: text for name, text in (("mon_host", action.mon_host), ("key", value(action.key))) if text}
+        with told(str(action)):
+            pool = connection.pool(action.place)
+            uuid = connection.rbd.mirror_peer_add(pool, action.site_name, action.client, action.direction)
+            if attributes:
+                connection.rbd.mirror_peer_set_attributes(pool, uuid, attributes)
+
+    def promote(action: Promote) -> None:
+        def promoted() -> bool:
+            try:
+                with connection.image(action.place, action.image, read_only=False) as image:
+                    image.mirror_image_promote(False)
+            except rbd.ImageBusy:
+                return False
+            return True
+
+        with told(str(action)):
+            wait_until(promoted, action.timeout, f"in vain: {action}")
+
+    def synced(action: Synced) -> None:
+        wait_until(
+            lambda: read_mirroring(connection, action.place, action.image, clones=False).replaying,
+            action.timeout,
+            f"in vain: {action}",
+        )
+
     def unwatched(action: Unwatched) -> None:
         wait_until(
             lambda: action.address not in watchers(connection, action.place, action.image),
@@ -54,7 +83,14 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
             f"in vain: {action}",
         )
 
-    return Hands({Call: call, Unwatched: unwatched}, placeholders=None, phases=_phases)
+    perform: dict[type, Any] = {
+        Call: call,
+        AddPeer: add_peer,
+        Promote: promote,
+        Synced: synced,
+        Unwatched: unwatched,
+    }
+    return Hands(perform, placeholders=None, phases=_phases)
 
 
 def _phases(steps: tuple[Step, ...]) -> Phases:
@@ -64,7 +100,7 @@ def _phases(steps: tuple[Step, ...]) -> Phases:
         lanes.setdefault(_lane(step), []).append(step)
     phases: dict[int, list[tuple[Step, ...]]] = {}
     for lane in lanes.values():
-        phase = min(action.phase for step in lane for action in step.actions if isinstance(action, Call))
+        phase = min(getattr(action, "phase", 1) for step in lane for action in step.actions)
         phases.setdefault(phase, []).append(tuple(lane))
     one_by_one = tuple(step for lane in phases.pop(0, []) for step in lane)
     return ((one_by_one,), *(tuple(phases[phase]) for phase in sorted(phases)))

@@ -12,9 +12,10 @@ from typing import Any
 from ..core.errors import StorageError
 from ..core.execute import in_parallel
 from .calls import Place, names
-from .connection import Connection, Gone, rbd, told
+from .connection import Connection, Denied, Gone, rbd, told
 from .omap import group_snapshot_images, trash_ids
 from .state import (
+    Direction,
     Fill,
     Group,
     Groups,
@@ -23,8 +24,12 @@ from .state import (
     Lock,
     Member,
     Mirroring,
+    MirrorMode,
+    MirrorPool,
+    MirrorState,
     Namespaces,
     Parent,
+    Peer,
     Pool,
     Settings,
     Snapshot,
@@ -34,6 +39,20 @@ from .state import (
 from .words import APPLICATION, SETTING
 
 _NO_LIMIT = (1 << 64) - 1
+#: Whom tokens let peers be.
+_PEER_USER = "client.rbd-mirror-peer"
+#: What a daemon tells of an image that is primary in its cluster.
+_PRIMARY = "local image is primary"
+#: What the daemons' states are called, as the ``rbd`` command does.
+_STATES = {
+    0: "unknown",
+    1: "error",
+    2: "syncing",
+    3: "starting_replay",
+    4: "replaying",
+    5: "stopping_replay",
+    6: "stopped",
+}
 #: The tag of the locks that librbd and the kernel take by themselves.
 _AUTOMATIC = "internal"
 
@@ -337,6 +356,107 @@ def read_namespaces(connection: Connection, pool: str, wanted: str) -> Namespace
             *(f"group {name}" for name in groups),
         )
     return Namespaces(pool, there, contents)
+
+
+def read_mirror_pool(connection: Connection, place: Place, tokens: bool = False, create: bool = False) -> MirrorPool:
+    """How a pool is mirrored; with ``tokens``, whether it can give one, and with ``create``, that one."""
+    opened, binding = connection.pool(place), connection.rbd
+    with told(f"reading the mirroring of pool {place}"):
+        mode = MirrorMode(binding.mirror_mode_get(opened)).name
+        on = mode != MirrorMode.disabled.name
+        # A namespace has no peers of its own.
+        peers = list(binding.mirror_peer_list(opened)) if on and not place.namespace else []
+        has_user = tokens and _peer_user(connection)
+        return MirrorPool(
+            place,
+            connection.fsid,
+            mode,
+            binding.mirror_site_name_get(connection.cluster),
+            tuple(
+                Peer(
+                    one["uuid"],
+                    one["site_name"],
+                    one["client_name"],
+                    Direction(one["direction"]).name,
+                    _mon_host(connection, opened, one["uuid"]),
+                )
+                for one in peers
+            ),
+            sum(1 for _one in binding.mirror_image_info_list(opened)) if on else 0,
+            has_user,
+            binding.mirror_peer_bootstrap_create(opened) if create and has_user and on else "",
+        )
+
+
+def read_mirroring(connection: Connection, place: Place, name: str, clones: bool) -> MirrorState:
+    """How an image is mirrored; with ``clones``, also which of its clones are."""
+    pool = read_mirror_pool(connection, place)
+    whole = pool if not place.namespace else read_mirror_pool(connection, Place(place.pool))
+    image = read_image(connection, place, name)
+    state = MirrorState(place, image, pool.mode, len(whole.peers))
+    if image is None:
+        return state
+    if image.parent and not image.parent.trashed:
+        parent = read_image(connection, image.parent.place, image.parent.image)
+        state = state._replace(parent_mirrored=bool(parent and parent.mirroring))
+    if image.mirroring is None:
+        return state
+    if clones:
+        state = state._replace(mirrored_clones=_mirrored_clones(connection, place, name))
+    with told(f"reading the mirroring of image {name}"), connection.image(place, name) as opened:
+        status = opened.mirror_image_get_status()
+        remote = status["remote_statuses"]
+        return state._replace(
+            demoted=_demoted(opened, image, remote),
+            remote_primary=any(one["up"] and one["description"] == _PRIMARY for one in remote),
+            replaying=any(one["up"] and one["state"] == rbd.MIRROR_IMAGE_STATUS_STATE_REPLAYING for one in remote),
+            told=tuple(
+                {
+                    "mirror_uuid": one.get("mirror_uuid"),
+                    "up": one["up"],
+                    "state": _STATES.get(one["state"], "unknown"),
+                    "description": one["description"],
+                }
+                for one in (status, *remote)
+                # The daemon here may not have told anything yet.
+                if "state" in one
+            ),
+        )
+
+
+def _demoted(opened: Any, image: Image, remote: Sequence[dict[str, Any]]) -> bool:
+    """Whether nobody is primary, as librbd itself sees it where that is by snapshots."""
+    if image.mirroring and image.mirroring.mode == "journal":
+        return bool(remote) and all(one["up"] and one["description"] != _PRIMARY for one in remote)
+    mirrored = [one["mirror"] for one in opened.list_snaps() if one["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_MIRROR]
+    last = mirrored[-1] if mirrored else {"state": None, "complete": False}
+    demotions = (rbd.RBD_SNAP_MIRROR_STATE_PRIMARY_DEMOTED, rbd.RBD_SNAP_MIRROR_STATE_NON_PRIMARY_DEMOTED)
+    return bool(last["complete"]) and last["state"] in demotions
+
+
+def _mirrored_clones(connection: Connection, place: Place, name: str) -> tuple[str, ...]:
+    with told(f"looking for clones of {name}"), connection.image(place, name) as opened:
+        found = [one for one in children_of(opened) if not one["trash"]]
+    clones = [(one, read_image(connection, _place_of(one), one["image"])) for one in found]
+    return tuple(f"{_place_of(one)}/{one['image']}" for one, clone in clones if clone and clone.mirroring)
+
+
+def _peer_user(connection: Connection) -> bool:
+    try:
+        connection.ask("auth get", entity=_PEER_USER)
+    except Denied:
+        raise
+    except StorageError:
+        return False
+    return True
+
+
+def _mon_host(connection: Connection, opened: Any, uuid: str) -> str:
+    """Where the monitors of a peer are; empty where this client may not know it."""
+    try:
+        return str(connection.rbd.mirror_peer_get_attributes(opened, uuid).get("mon_host", ""))
+    except (rbd.PermissionError, rbd.ImageNotFound):
+        return ""
 
 
 def read_settings(connection: Connection, pool: str) -> Settings:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import NamedTuple
 
 from .calls import Place
@@ -44,8 +45,53 @@ class Lock(NamedTuple):
     automatic: bool = True
 
 
+class MirrorMode(IntEnum):
+    """Of a pool, by the numbers that librbd has for it."""
+
+    disabled = 0
+    image = 1
+    pool = 2
+
+
+class Direction(IntEnum):
+    """In which a peer mirrors, by the numbers that librbd has for it."""
+
+    rx_only = 0
+    tx_only = 1
+    rx_tx = 2
+
+
+class Peer(NamedTuple):
+    """Another cluster that a pool is mirrored with. ``mon_host``: empty where this client may not know it."""
+
+    uuid: str
+    site_name: str
+    client: str
+    direction: str
+    mon_host: str = ""
+
+
+class MirrorPool(NamedTuple):
+    """What a task looks at of the mirroring of a pool. ``images`` is how many of them are mirrored.
+
+    ``has_user``: whether there is the user that tokens hold the key of. ``token``: the one that was asked for.
+    """
+
+    place: Place
+    fsid: str
+    mode: str
+    site_name: str
+    peers: tuple[Peer, ...] = ()
+    images: int = 0
+    has_user: bool = False
+    token: str = ""
+
+    def peer(self, site_name: str) -> Peer | None:
+        return next((one for one in self.peers if one.site_name == site_name), None)
+
+
 class Mirroring(NamedTuple):
-    """How an image is mirrored. ``mode``: V(journal) or V(snapshot)."""
+    """How an image is mirrored. ``mode``: ``journal`` or ``snapshot``."""
 
     mode: str
     primary: bool = True
@@ -101,10 +147,10 @@ class Image(NamedTuple):
         return self.mirroring is not None and not self.mirroring.primary
 
 
-def in_use_by(watchers: tuple[str, ...], locks: tuple[Lock, ...]) -> str:
-    """The addresses of those that use an image."""
+def in_use_by(watchers: tuple[str, ...], locks: tuple[Lock, ...], lockers_only: bool = False) -> str:
+    """The addresses of those that use an image, or of those of them that locked it."""
     holders = (lock.address for lock in locks if not lock.automatic or lock.address in watchers)
-    return " ".join(dict.fromkeys((*holders, *watchers)))
+    return " ".join(dict.fromkeys((*holders, *(() if lockers_only else watchers))))
 
 
 class Trashed(NamedTuple):
@@ -235,3 +281,23 @@ class Trash(NamedTuple):
     images: frozenset[str]
     now: int = 0
     fill: Mapping[str, Fill] | None = None
+
+
+class MirrorState(NamedTuple):
+    """What a task looks at of the mirroring of an image (None: there is no such one).
+
+    ``demoted``: it is known here that it was demoted where it was primary. ``remote_primary``: a peer says that it has
+    the primary. ``replaying``: a peer has a copy, and follows it. ``peers`` are those of the pool, ``told`` is what the
+    daemons tell of it here and there.
+    """
+
+    place: Place
+    image: Image | None
+    pool_mode: str = "disabled"
+    peers: int = 0
+    demoted: bool = False
+    remote_primary: bool = False
+    replaying: bool = False
+    parent_mirrored: bool = False
+    mirrored_clones: tuple[str, ...] = ()
+    told: tuple[Mapping[str, object], ...] = ()

@@ -28,13 +28,15 @@ _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 class Work(NamedTuple):
     """What a module brings: a reader, a pure planner, and the facts that it returns of a state.
 
-    ``replan`` plans once the steps were done, where an act (a rollback) must not be planned again.
+    ``replan`` plans once the steps were done, where an act (a rollback) must not be planned again. ``wait``: for how
+    many seconds to wait for what is in progress (None: not at all).
     """
 
     read: Callable[[Connection], Any]
     plan: Callable[[Any], Plan]
     facts: Callable[[Any], dict[str, Any]]
     replan: Callable[[Any], Plan] | None = None
+    wait: int | None = None
 
 
 def make_so(module: AnsibleModule, prepare: Callable[[], Work]) -> NoReturn:
@@ -89,5 +91,6 @@ def _run(module: AnsibleModule, opened: Connection, work: Work) -> NoReturn:
             hands=hands,
             lock=nullcontext,
             replan=work.replan,
+            wait=work.wait,
         ),
     )

@@ -13,6 +13,8 @@ from ..core.execute import in_parallel
 from . import (
     group as groups,
     image as images,
+    mirror_image as mirror_images,
+    mirror_pool as mirror_pools,
     namespace as namespaces,
     pool as pools,
     snapshot as snapshots,
@@ -28,6 +30,8 @@ from .read import (
     read_fill,
     read_groups,
     read_image,
+    read_mirror_pool,
+    read_mirroring,
     read_namespaces,
     read_pool,
     read_settings,
@@ -37,7 +41,7 @@ from .read import (
     with_holdings,
     with_use,
 )
-from .state import Group, Groups, Image, Pool, Settings, Snapshot, Trash, Trashed
+from .state import Group, Groups, Image, MirrorPool, MirrorState, Pool, Settings, Snapshot, Trash, Trashed
 from .task import Work
 from .words import Wanted
 
@@ -130,6 +134,7 @@ def status(found: Image) -> dict[str, Any]:
         "watchers": list(found.watchers),
         "locked_by": [lock.address for lock in found.locks],
         "mirrored": found.mirroring is not None,
+        "mirroring": None if found.mirroring is None else dump_mirroring(found),
         "object_map_valid": None if "object-map" not in found.features else not found.invalid,
     }
 
@@ -225,6 +230,63 @@ def dump_pool(found: Settings) -> dict[str, Any]:
     }
 
 
+def mirror_pool(params: Mapping[str, Any], check: bool) -> Work:
+    """``check``: nothing is done, so no token is made either."""
+    place = place_of(params)
+    want = mirror_pools.parse(params)
+
+    def facts(state: MirrorPool) -> dict[str, Any]:
+        return {
+            "mirroring": dump_mirror_pool(state),
+            "status": {"mirrored_images": state.images, "token": state.token or None},
+        }
+
+    return Work(
+        read=lambda connection: read_mirror_pool(connection, place, want.create_token, want.create_token and not check),
+        plan=lambda state: mirror_pools.plan(state, want),
+        facts=facts,
+    )
+
+
+def dump_mirror_pool(found: MirrorPool) -> dict[str, Any]:
+    return {
+        "mode": found.mode,
+        "site_name": found.site_name,
+        "peers": [
+            {"site_name": one.site_name, "client": one.client, "direction": one.direction} for one in found.peers
+        ],
+    }
+
+
+def mirror_image(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = mirror_images.parse(params)
+    clones = want.state == "disabled" or bool(want.mode)
+
+    def facts(state: MirrorState) -> dict[str, Any]:
+        return {
+            "mirroring": state.image and dump_mirroring(state.image),
+            "status": {"daemons": [dict(one) for one in state.told]},
+        }
+
+    return Work(
+        read=lambda connection: read_mirroring(connection, place, want.image, clones),
+        plan=lambda state: mirror_images.plan(state, want),
+        facts=facts,
+        replan=lambda state: mirror_images.settled(state, want),
+        wait=want.timeout if want.wait else None,
+    )
+
+
+def dump_mirroring(found: Image) -> dict[str, Any]:
+    """How an image is mirrored, in the words of ``rbd_mirror_image``."""
+    mirroring = found.mirroring
+    if mirroring is None:
+        return {"image": found.name, "state": "disabled"}
+    role = "primary" if mirroring.primary else "secondary"
+    return {"image": found.name, "state": "enabled", "mode": mirroring.mode, "role": role}
+
+
 def trash(params: Mapping[str, Any]) -> Work:
     place = place_of(params)
     want = trashes.parse(params)
@@ -281,6 +343,7 @@ def info(connection: Connection, params: Mapping[str, Any]) -> dict[str, Any]:
     grown = in_parallel(grow, there)
     # Users of one namespace may know nothing of the pool around it.
     settings = _permitted(lambda: read_settings(connection, place.pool))
+    mirrored = _permitted(lambda: read_mirror_pool(connection, place))
     spaces = _permitted(lambda: read_namespaces(connection, place.pool, ""))
     found_groups = {name: found for name, found in read_groups(connection, place, None).groups.items() if found}
     return {
@@ -293,6 +356,7 @@ def info(connection: Connection, params: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "namespaces": spaces and sorted(spaces.names),
         "pool": settings and dump_pool(settings),
+        "mirroring": mirrored and dump_mirror_pool(mirrored),
         "stats": settings and dict(settings.stats),
         "clones": _clone_trees(place, grown),
         "librbd_version": ".".join(str(part) for part in connection.rbd.version()),

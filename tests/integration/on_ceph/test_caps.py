@@ -30,6 +30,7 @@ def test_of_one_namespace(ceph: Client, tmp_path: Path) -> None:
     assert found["groups"] == [{"name": "all", "images": ["rbd/one"], "snapshots": []}]
     # What is about the pool around it is not theirs to know.
     assert (found["pool"], found["stats"], found["namespaces"]) == (None, None, None)
+    assert found["mirroring"]["mode"] == "disabled"
     ceph.module("rbd_group", name="all", state="absent", **tenant)
     ceph.converge("rbd_image", name="one", state="trashed", **tenant)
     ceph.converge("rbd_trash", name="one", state="restored", **tenant)

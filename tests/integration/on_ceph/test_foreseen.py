@@ -65,7 +65,8 @@ def test_erasure_coded_pools(wide: Cluster, server: Server) -> None:
 def test_a_clone_is_told_with_what_it_inherits(ceph: Client) -> None:
     """Metadata, settings and the size of objects."""
     words: dict[str, Any] = {"metadata": {"a": "1", "b": "2"}, "config": {"rbd_cache": False, "rbd_qos_iops_limit": 9}}
-    ceph.module("rbd_image", name="base", size="16M", object_size="8M", **words)
+    layout: dict[str, Any] = {"object_size": "8M", "features": ["layering", "exclusive-lock", "journaling"]}
+    ceph.module("rbd_image", name="base", size="16M", **layout, **words)
     ceph.module("rbd_snapshot", image="base", name="s")
     parent = {"image": "base", "snapshot": "s"}
     cloned = ceph.converge(
@@ -74,6 +75,11 @@ def test_a_clone_is_told_with_what_it_inherits(ceph: Client) -> None:
     assert cloned["image"]["metadata"] == {"b": "2", "c": "3"}
     assert cloned["image"]["config"] == {"rbd_qos_iops_limit": "9"}
     assert cloned["image"]["object_size"] == 8 << 20
+    assert cloned["image"]["features"] == ["exclusive-lock", "journaling", "layering"]
+    # What every new image has is what this one is to have, and its parent has not.
+    usual = ["layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten"]
+    other = ceph.converge("rbd_image", name="other", parent=parent, features=usual)
+    assert other["image"]["features"] == sorted(usual)
     assert f"cannot be smaller than those of rbd/{ceph.namespace}/base@s, 8 MiB" in ceph.refusal(
         "rbd_image", name="small", parent=parent, object_size="4M"
     )

@@ -22,15 +22,15 @@ from .conftest import in_a_namespace
 
 #: Runs a module's plan up to a step, or up to where a call says that it is on its way (-1), and is killed there.
 _PARTLY = """
-import json, os, signal, sys
+import importlib, json, os, signal, sys
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
-from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, group, snapshot, trash, words, works
+from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, words, works
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import hands
 def die(*_said):
     os.kill(os.getpid(), signal.SIGKILL)
 kind, count, given = sys.argv[3], int(sys.argv[4]), json.loads(sys.argv[5])
-spec = {"image": words, "snapshot": snapshot, "group": group, "trash": trash}[kind].OPTIONS
+spec = (words if kind == "image" else importlib.import_module(f"{words.__package__}.{kind}")).OPTIONS
 given.update(conf=sys.argv[1], namespace=sys.argv[2])
 params = ArgumentSpecValidator({**words.CONNECTION, **spec}).validate(given).validated_parameters
 work = getattr(works, kind)(params)

@@ -17,6 +17,8 @@ from ansible_collections.strata.storage.plugins.module_utils.document import bca
 from ansible_collections.strata.storage.plugins.module_utils.host import krbd, task
 from ansible_collections.strata.storage.plugins.module_utils.rbd import (
     group,
+    mirror_image,
+    mirror_pool,
     namespace,
     pool,
     snapshot,
@@ -43,6 +45,8 @@ RBD: dict[str, Spec] = {
     "rbd_namespace": namespace.OPTIONS,
     "rbd_pool": pool.OPTIONS,
     "rbd_trash": trash.OPTIONS,
+    "rbd_mirror_pool": mirror_pool.OPTIONS,
+    "rbd_mirror_image": mirror_image.OPTIONS,
     "rbd_map": {**krbd.OPTIONS, **task.EXPECT, **task.LOCK},
     "rbd_info": {"images": {"type": "list", "elements": "str"}},
 }

@@ -1,0 +1,264 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two real clusters whose ``rbd-mirror`` daemons mirror to each other."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.ceph import Cluster
+
+from .client import Client, Server, holding
+from .test_interrupted import killed
+
+_NUMBERS = itertools.count()
+
+
+class Pair(NamedTuple):
+    """Two sites, whose images have a name of their own in each test."""
+
+    a: Client
+    b: Client
+    name: str
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for the daemons."""
+        limit = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < limit
+            time.sleep(0.3)
+
+    def mirrored(self, mode: str = "snapshot") -> str:
+        """An image of site a, with a copy at site b."""
+        self.a.module("rbd_image", name=self.name, size="8M")
+        self.a.write(self.name, "first")
+        self.a.module("rbd_mirror_image", image=self.name, mode=mode, wait=True)
+        return self.name
+
+    def there(self, site: Client) -> bool:
+        return self.name in site.rbd("ls")
+
+
+@pytest.fixture(scope="module")
+def sites(server: Server) -> Iterator[tuple[Client, Client]]:
+    with Cluster() as one, Cluster() as other:
+        yield Client(one, server, ""), Client(other, server, "")
+
+
+@pytest.fixture(scope="module")
+def peered(sites: tuple[Client, Client]) -> tuple[Client, Client]:
+    """By a token; with a daemon in each."""
+    a, b = sites
+    named = a.module("rbd_mirror_pool", site_name="a", mode="image", create_token=True)
+    b.module("rbd_mirror_pool", site_name="b", mode="image", token=named["status"]["token"])
+    for site in sites:
+        site.cluster.start("rbd-mirror")
+    return a, b
+
+
+@pytest.fixture
+def pair(peered: tuple[Client, Client]) -> Pair:
+    return Pair(*peered, f"vm{next(_NUMBERS)}")
+
+
+def planned(site: Client, module: str, **words: Any) -> list[str]:
+    """What check mode says, a real run does the same, and a second one nothing."""
+    looked = site.check(module, **words)
+    done = site.module(module, **words)
+    assert done["plan"] == looked["plan"]
+    assert done["changed"]
+    site.unchanged(module, **words)
+    return [step["action"] for step in done["plan"]]
+
+
+def test_peers(server: Server) -> None:
+    """From two clusters that know nothing of each other, and back."""
+    with Cluster(size=256 << 20) as one, Cluster(size=256 << 20) as other:
+        a, b = Client(one, server, ""), Client(other, server, "")
+        assert "needs its mirroring" in a.refusal("rbd_mirror_pool", create_token=True)
+        a.unchanged("rbd_mirror_pool", mode="disabled")
+        a.converge("rbd_mirror_pool", site_name="a", mode="image")
+        looked = a.module("rbd_mirror_pool", create_token=True, check=True)
+        made = a.module("rbd_mirror_pool", create_token=True)
+        assert looked["status"]["token"] is None
+        assert made["plan"] == looked["plan"]
+        token = made["status"]["token"]
+        assert token == a.unchanged("rbd_mirror_pool", create_token=True)["status"]["token"]
+        assert "token" not in json.dumps(made["diff"])
+
+        own = json.loads(base64.b64decode(token))
+        for text, said in (
+            ("nonsense", "it is garbled"),
+            (token[:-9], "it is garbled"),
+            (base64.b64encode(b"{}").decode(), "it is garbled"),
+        ):
+            assert said in b.refusal("rbd_mirror_pool", mode="image", token=text)
+        assert "needs its mirroring" in b.refusal("rbd_mirror_pool", token=token)
+        assert "is this cluster's own" in a.refusal("rbd_mirror_pool", token=token)
+        b.cluster.run("rbd", "namespace", "create", "rbd/tenant")
+        assert "leave namespace out" in b.refusal("rbd_mirror_pool", namespace="tenant", token=token)
+        b.converge("rbd_mirror_pool", namespace="tenant", mode="image")
+        b.converge("rbd_mirror_pool", namespace="tenant", mode="disabled")
+
+        words: dict[str, Any] = {"site_name": "b", "mode": "image", "token": token}
+        assert planned(b, "rbd_mirror_pool", **words) == ["name", "mirror", "peer"]
+        found = b.unchanged("rbd_mirror_pool", **words)
+        assert found["mirroring"]["peers"] == [
+            {"site_name": "a", "client": "client.rbd-mirror-peer", "direction": "rx_tx"}
+        ]
+        assert own["key"] not in json.dumps({key: found[key] for key in ("mirroring", "status", "plan")})
+        assert "librbd does not change" in b.refusal("rbd_mirror_pool", direction="rx_only", token=token)
+        assert "it has peers (a)" in b.refusal("rbd_mirror_pool", mode="disabled")
+        gone = [{"site_name": "a", "state": "absent"}]
+        b.converge("rbd_mirror_pool", peers=gone, mode="disabled")
+
+        # By hand, as where tokens are not allowed.
+        bare = [{"site_name": "a", "direction": "rx_only"}]
+        assert "say also: client" in b.refusal("rbd_mirror_pool", mode="image", peers=bare)
+        peer = {"site_name": "a", "client": "rbd-mirror-peer", "mon_host": own["mon_host"], "key": own["key"]}
+        added = b.converge("rbd_mirror_pool", mode="image", peers=[peer])
+        assert own["key"] not in json.dumps([added["plan"], added["mirroring"]])
+        assert "is reached as client.rbd-mirror-peer" in b.refusal("rbd_mirror_pool", peers=[{**peer, "client": "x"}])
+        # The same cluster, as its token says: what only receives is not made to send.
+        assert "librbd does not change" in b.refusal("rbd_mirror_pool", token=token)
+        b.unchanged("rbd_mirror_pool", token=token, direction="rx_only")
+
+
+@pytest.mark.parametrize("mode", ["snapshot", "journal"])
+def test_a_planned_failover_and_back(pair: Pair, mode: str) -> None:
+    a, b, name = pair
+    a.module("rbd_image", name=name, size="8M")
+    a.write(name, "first")
+    assert planned(a, "rbd_mirror_image", image=name, mode=mode, wait=True) == ["mirror"]
+    assert b.data(name, 5) == "first"
+    assert b.module("rbd_info")["status"][name]["mirroring"]["role"] == "secondary"
+    assert a.module("rbd_info")["mirroring"]["peers"][0]["site_name"] == "b"
+    copy = b.unchanged("rbd_mirror_image", image=name)
+    assert copy["mirroring"] == {"image": name, "state": "enabled", "mode": mode, "role": "secondary"}
+    a.unchanged("rbd_mirror_image", **a.module("rbd_mirror_image", image=name)["mirroring"])
+    assert "it is primary elsewhere" in b.refusal("rbd_mirror_image", image=name, role="primary")
+    a.write(name, "later")
+    for here, there in ((a, b), (b, a)):
+        assert planned(here, "rbd_mirror_image", image=name, role="secondary") == ["demote"]
+        looked = there.check("rbd_mirror_image", image=name, role="primary", wait=True)
+        done = there.module("rbd_mirror_image", image=name, role="primary", wait=True)
+        assert [step["action"] for step in done["plan"]] == [step["action"] for step in looked["plan"]] == ["promote"]
+        there.unchanged("rbd_mirror_image", image=name, role="primary")
+        assert there.data(name, 5) == "later"
+        there.module("rbd_mirror_image", image=name, wait=True)
+
+
+def test_what_is_open_is_not_demoted(pair: Pair) -> None:
+    name = pair.mirrored()
+    with holding(pair.a, name):
+        assert "writes to it, as its lock says" in pair.a.refusal("rbd_mirror_image", image=name, role="secondary")
+
+
+def test_after_a_disaster(pair: Pair) -> None:
+    """The copy is promoted by force; what comes back is a second primary, and syncs anew with permission."""
+    a, b, name = pair
+    pair.mirrored()
+    words: dict[str, Any] = {"image": name, "role": "primary", "force_promote": True}
+    assert "set allow_destroy" in b.refusal("rbd_mirror_image", **words)
+    looked = b.check("rbd_mirror_image", allow_destroy=True, **words)
+    forced = b.module("rbd_mirror_image", allow_destroy=True, **words)
+    assert forced["plan"] == looked["plan"]
+    assert forced["plan"][0]["destroys"] == [f"{name}: what was written where it was primary, and is not here yet"]
+    b.write(name, "after")
+    b.module("rbd_mirror_image", image=name, snapshot=True)
+    # Two primaries: neither is synced anew while it is one.
+    assert "it is the primary here" in a.refusal("rbd_mirror_image", image=name, resynced=True, allow_destroy=True)
+    assert planned(a, "rbd_mirror_image", image=name, role="secondary") == ["demote"]
+    pair.until(lambda: "split-brain" in str(a.module("rbd_mirror_image", image=name)["status"]))
+    pair.until(lambda: "local image is primary" in str(a.module("rbd_mirror_image", image=name)["status"]))
+    assert "set allow_destroy" in a.refusal("rbd_mirror_image", image=name, resynced=True)
+    lost = a.module("rbd_mirror_image", image=name, resynced=True, allow_destroy=True)
+    assert lost["plan"][0]["destroys"] == [f"{name}: this copy, with all that only it has"]
+    pair.until(lambda: pair.there(a) and not b.module("rbd_mirror_image", image=name)["in_progress"])
+    pair.until(lambda: a.data(name, 5) == "after")
+
+
+def test_nothing_syncs_anew_without_a_primary(pair: Pair) -> None:
+    """Where both are copies, either may be the only good one."""
+    a, b, name = pair
+    pair.mirrored()
+    a.module("rbd_mirror_image", image=name, role="secondary")
+    pair.until(lambda: "local image is primary" not in str(b.module("rbd_mirror_image", image=name)["status"]))
+    said = b.refusal("rbd_mirror_image", image=name, resynced=True, allow_destroy=True)
+    assert "no peer says that it has the primary" in said
+    assert pair.there(b)
+
+
+def test_what_deletes_the_copy_needs_permission(pair: Pair) -> None:
+    a, b, name = pair
+    pair.mirrored()
+    for words in ({"state": "disabled"}, {"mode": "journal"}):
+        assert "that deletes its copy on the peer" in a.refusal("rbd_mirror_image", image=name, **words)
+        assert "it is a copy; that is done on the cluster where it is primary" in b.refusal(
+            "rbd_mirror_image", image=name, allow_destroy=True, **words
+        )
+    changing: dict[str, Any] = {"image": name, "mode": "journal", "allow_destroy": True}
+    looked = a.check("rbd_mirror_image", **changing)
+    assert [step["action"] for step in looked["plan"]] == ["disable mirroring of", "mirror"]
+    # Killed between the two, and done again.
+    assert killed(a, "mirror_image", 1, changing) == len(looked["plan"])
+    assert planned(a, "rbd_mirror_image", wait=True, **changing) == ["mirror"]
+    changing["mode"] = "snapshot"
+    assert planned(a, "rbd_mirror_image", wait=True, **changing) == ["disable mirroring of", "mirror"]
+    gone = a.converge("rbd_mirror_image", image=name, state="disabled", allow_destroy=True)
+    assert gone["plan"][0]["destroys"] == [f"{name}: its copy on the peer"]
+    pair.until(lambda: not pair.there(b))
+    a.unchanged("rbd_mirror_image", image="none", state="disabled")
+
+
+def test_a_snapshot_is_mirrored_now(pair: Pair) -> None:
+    a, b, name = pair
+    pair.mirrored()
+    a.write(name, "newer")
+    looked = a.check("rbd_mirror_image", image=name, snapshot=True)
+    done = a.module("rbd_mirror_image", image=name, snapshot=True)
+    assert [step["action"] for step in done["plan"]] == ["mirror now"]
+    assert done["plan"] == looked["plan"]
+    pair.until(lambda: b.data(name, 5) == "newer")
+    assert "only where it is primary" in b.refusal("rbd_mirror_image", image=name, snapshot=True)
+
+
+def test_what_cannot_be_mirrored(pair: Pair) -> None:
+    a, b, name = pair
+    assert "where it is to be a copy, it comes" in b.refusal("rbd_mirror_image", image=name)
+    a.module("rbd_image", name=name, size="8M", features=["layering"])
+    assert "needs feature exclusive-lock" in a.refusal("rbd_mirror_image", image=name)
+    assert "a copy comes from a primary" in a.refusal("rbd_mirror_image", image=name, mode="journal", role="secondary")
+    a.module("rbd_snapshot", image=name, name="s")
+    parent = {"image": name, "snapshot": "s"}
+    a.module("rbd_image", name=f"{name}-clone", parent=parent)
+    a.module("rbd_image", name=name, features=["layering", "exclusive-lock"])
+    a.module("rbd_image", name=f"{name}-clone", features=["layering", "exclusive-lock"])
+    assert "which is not mirrored" in a.refusal("rbd_mirror_image", image=f"{name}-clone")
+    planned(a, "rbd_mirror_image", image=name, wait=True)
+    planned(a, "rbd_mirror_image", image=f"{name}-clone", wait=True)
+    assert f"its clones are mirrored (rbd/{name}-clone)" in a.refusal(
+        "rbd_mirror_image", image=name, state="disabled", allow_destroy=True
+    )
+    assert "of its images are mirrored" in a.refusal("rbd_mirror_pool", mode="disabled")
+    a.cluster.pool(f"plain-{name}")
+    a.module("rbd_image", pool=f"plain-{name}", name=name, size="8M")
+    assert "is disabled; set its mode to image" in a.refusal("rbd_mirror_image", pool=f"plain-{name}", image=name)
+    a.module("rbd_mirror_pool", pool=f"plain-{name}", mode="pool")
+    assert "which is each image with journaling" in a.refusal("rbd_mirror_image", pool=f"plain-{name}", image=name)
+    for words, said in (
+        ({"state": "disabled", "role": "primary"}, "go with enabled"),
+        ({"force_promote": True}, "goes with role primary"),
+        ({"resynced": True, "role": "primary"}, "resynced is about a copy"),
+        ({"wait_timeout": 0}, "at least 1"),
+    ):
+        assert said in a.refusal("rbd_mirror_image", image=name, **words)
