@@ -67,6 +67,20 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  schedules:
+    description:
+      - All schedules by which snapshots of its images are mirrored (mode V(snapshot) of an image). Omitted means
+        unchanged, an empty list none. The cluster's C(ceph-mgr) takes them.
+    type: list
+    elements: dict
+    suboptions:
+      interval:
+        description: Time between two of them, for example V(30m), V(6h) or V(1d). Without a letter, minutes.
+        type: str
+        required: true
+      start_time:
+        description: Time of day at which the first is taken, in ISO 8601, for example V(14:00:00-05:00).
+        type: str
   create_token:
     description:
       - If true, C(status.token) is a token for the other cluster. It holds a key, so set C(no_log) for the task. There
@@ -122,6 +136,11 @@ mirroring:
       returned: always
     peers:
       description: The peers, each with C(site_name), C(client) and C(direction).
+      type: list
+      elements: dict
+      returned: always
+    schedules:
+      description: The schedules of snapshots; null where O(schedules) is not given.
       type: list
       elements: dict
       returned: always

@@ -24,6 +24,20 @@ options:
   metadata:
     description: Keys and values to keep with the pool. A value of V(null) takes the key away, and other keys stay.
     type: dict
+  trash_purge_schedules:
+    description:
+      - All schedules by which the trash of the pool is purged. Omitted means unchanged, an empty list none. The
+        cluster's C(ceph-mgr) purges it.
+    type: list
+    elements: dict
+    suboptions:
+      interval:
+        description: Time between two of them, for example V(30m), V(6h) or V(1d). Without a letter, minutes.
+        type: str
+        required: true
+      start_time:
+        description: Time of day of the first one, in ISO 8601, for example V(14:00:00-05:00).
+        type: str
   force:
     description: Whether a pool that another application has may be made ready for RBD too.
     type: bool
@@ -71,6 +85,11 @@ pool:
     metadata:
       description: Its metadata.
       type: dict
+      returned: always
+    trash_purge_schedules:
+      description: The schedules by which its trash is purged; null where O(trash_purge_schedules) is not given.
+      type: list
+      elements: dict
       returned: always
 status:
   description: How the pool does.

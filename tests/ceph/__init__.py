@@ -68,7 +68,7 @@ _CAPS = {
     "client.admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *"},
     "mgr.x": {"mon": "allow profile mgr", "osd": "allow *"},
     # What check mode runs as in tests: it cannot change anything.
-    "client.reader": {"mon": "profile rbd-mirror", "osd": "profile rbd-read-only"},
+    "client.reader": {"mon": "profile rbd-mirror", "osd": "profile rbd-read-only", "mgr": "profile rbd-read-only"},
     "client.nobody": {"mon": "allow r"},
 }
 _OSD_CAPS = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
@@ -209,6 +209,10 @@ class Cluster:
         while json.loads(self.ceph("osd", "stat", "--format", "json"))["num_up_osds"] < len(self._osds):
             if time.monotonic() > limit:
                 raise RuntimeError(f"no OSD came up; see {self.home}/log")
+            time.sleep(0.05)
+        while self._manager and not json.loads(self.ceph("mgr", "stat", "--format", "json"))["available"]:
+            if time.monotonic() > limit:
+                raise RuntimeError(f"no manager came up; see {self.home}/log")
             time.sleep(0.05)
         self.pool("rbd")
 

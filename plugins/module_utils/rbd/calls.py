@@ -65,6 +65,16 @@ class Call(NamedTuple):
         return " ".join((self.method, where, *map(str, self.arguments), *options))
 
 
+class Ask(NamedTuple):
+    """A command that the cluster's manager does."""
+
+    prefix: str
+    words: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return " ".join((self.prefix, *(value for _name, value in self.words)))
+
+
 class AddPeer(NamedTuple):
     """Add a peer to a pool, with what its cluster is reached by."""
 

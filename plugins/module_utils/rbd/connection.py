@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
+from ..core.command import wait_until
 from ..core.errors import StorageError
 from .calls import Place, names
 
@@ -53,6 +54,7 @@ class Connection:
         self.rbd = rbd.RBD()
         self._pools: dict[Place, Any] = {}
         self._options: Any = None
+        self._patience = params["operation_timeout"]
         self._name = params["cluster"]
         conf = params["conf"] or f"/etc/ceph/{params['cluster']}.conf"
         for option in ("connect_timeout", "operation_timeout"):
@@ -132,6 +134,28 @@ class Connection:
             kind = Denied if -status in (errno.EACCES, errno.EPERM) else StorageError
             raise kind(f"asking the monitors for {prefix}: {error or os.strerror(-status)}")
         return json.loads(answer)
+
+    def ask_manager(self, prefix: str, **words: str) -> Any:
+        """What the cluster's manager answers. One that has just started is waited for."""
+        answers: list[tuple[int, bytes, str]] = []
+
+        def answered() -> bool:
+            answers.append(self._cluster.mgr_command(json.dumps({"prefix": prefix, "format": "json", **words}), b""))
+            return answers[-1][0] != -errno.EAGAIN
+
+        with told(f"asking the manager for {prefix}"):
+            wait_until(
+                answered, self._patience, f"for the cluster's manager (ceph-mgr), which is not ready for {prefix}"
+            )
+        status, answer, error = answers[-1]
+        if abs(status) == errno.ETIMEDOUT:
+            raise StorageError(
+                f"asking the manager for {prefix}: it did not answer in time; is the cluster's ceph-mgr up?"
+            )
+        if status:
+            kind = Denied if -status in (errno.EACCES, errno.EPERM) else StorageError
+            raise kind(f"asking the manager for {prefix}: {error or os.strerror(-status)}")
+        return json.loads(answer) if answer.strip() else None
 
     def erasure_coded(self) -> dict[str, bool]:
         """The erasure-coded pools, and whether each takes more than whole objects."""

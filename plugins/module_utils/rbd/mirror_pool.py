@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
-from .calls import AddPeer, Call, Secret
-from .state import Direction, MirrorMode, MirrorPool, Peer
+from . import schedules
+from .calls import AddPeer, Ask, Call, Secret
+from .state import Direction, MirrorMode, MirrorPool, Peer, Schedule
 
 Steps = tuple[Step, ...]
 DIRECTIONS = tuple(Direction.__members__)
@@ -35,6 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
     },
+    "schedules": schedules.OPTION,
     "create_token": {"type": "bool", "default": False},
 }
 _USER = "client."
@@ -67,6 +69,7 @@ class Wanted(NamedTuple):
     direction: str = "rx_tx"
     peers: tuple[WantedPeer, ...] = ()
     create_token: bool = False
+    schedules: tuple[Schedule, ...] | None = None
 
 
 def parse(params: Mapping[str, Any]) -> Wanted:
@@ -83,6 +86,7 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         params["direction"],
         tuple(_peer(one) for one in params["peers"] or ()),
         params["create_token"],
+        schedules.parse(params["schedules"], "schedules"),
     )
 
 
@@ -112,13 +116,13 @@ def _peer(given: Mapping[str, Any]) -> WantedPeer:
 def plan(pool: MirrorPool, want: Wanted) -> Plan:
     """What it takes. Raises StorageError for what cannot, or may not, be done."""
     steps: Steps = ()
-    for change in (_site_name, _gone_peers, _mode, _added_peers, _imported, _user):
+    for change in (_site_name, _gone_peers, _mode, _added_peers, _imported, _schedules, _user):
         more, pool = change(pool, want)
         steps += more
     return Plan(steps, pool)
 
 
-def _step(verb: str, pool: MirrorPool, detail: str, *actions: Call | AddPeer) -> Step:
+def _step(verb: str, pool: MirrorPool, detail: str, *actions: Call | AddPeer | Ask) -> Step:
     return Step(verb, "pool", str(pool.place), detail, actions)
 
 
@@ -220,6 +224,16 @@ def _imported(pool: MirrorPool, want: Wanted) -> tuple[Steps, MirrorPool]:
     peer = Peer("", "", client, want.direction, token.mon_host)
     others = tuple(one for one in pool.peers if one is not there)
     return (_step("peer", pool, detail, call),), pool._replace(peers=(*others, peer))
+
+
+def _schedules(pool: MirrorPool, want: Wanted) -> tuple[Steps, MirrorPool]:
+    if want.schedules is None:
+        return (), pool
+    if want.schedules:
+        _check_mirrored(pool, "a schedule")
+    changes = schedules.changes(schedules.MIRROR, pool.place, want.schedules, pool.schedules or ())
+    steps = tuple(_step(verb, pool, detail, command) for verb, detail, command in changes)
+    return steps, pool._replace(schedules=want.schedules)
 
 
 def _user(pool: MirrorPool, want: Wanted) -> tuple[Steps, MirrorPool]:

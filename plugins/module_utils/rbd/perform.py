@@ -10,7 +10,7 @@ from typing import Any, Callable
 from ..core.command import wait_until
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
-from .calls import AddPeer, Call, Features, Place, Promote, Secret, Synced, Unwatched, bits
+from .calls import AddPeer, Ask, Call, Features, Place, Promote, Secret, Synced, Unwatched, bits
 from .connection import Connection, rbd, told
 from .read import read_mirroring, watchers
 
@@ -49,6 +49,9 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
             else:
                 getattr(connection.rbd, action.method)(pool, *arguments, **options)
 
+    def ask(action: Ask) -> None:
+        connection.ask_manager(action.prefix, **dict(action.words))
+
     def add_peer(action: AddPeer) -> None:
         attributes = {name: text for name, text in (("mon_host", action.mon_host), ("key", value(action.key))) if text}
         with told(str(action)):
@@ -85,6 +88,7 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
 
     perform: dict[type, Any] = {
         Call: call,
+        Ask: ask,
         AddPeer: add_peer,
         Promote: promote,
         Synced: synced,

@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
+from . import schedules
 from .calls import Call, Place
 from .image import changed_pairs
-from .state import Settings
+from .state import Schedule, Settings
 from .words import APPLICATION, SETTING, texts
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "config": {"type": "dict"},
     "metadata": {"type": "dict"},
+    "trash_purge_schedules": schedules.OPTION,
     "force": {"type": "bool", "default": False},
 }
 
@@ -26,11 +28,17 @@ class Wanted(NamedTuple):
     config: Mapping[str, str] | None = None
     metadata: Mapping[str, str] | None = None
     force: bool = False
+    purges: tuple[Schedule, ...] | None = None
 
 
 def parse(params: Mapping[str, Any]) -> Wanted:
     """From the module's options."""
-    wanted = Wanted(texts(params["config"]), texts(params["metadata"]), params["force"])
+    wanted = Wanted(
+        texts(params["config"]),
+        texts(params["metadata"]),
+        params["force"],
+        schedules.parse(params["trash_purge_schedules"], "trash_purge_schedules"),
+    )
     for key in wanted.metadata or ():
         if key.startswith(SETTING):
             raise StorageError(
@@ -64,4 +72,6 @@ def plan(pool: Settings, want: Wanted) -> Plan:
             call = Call(f"{prefix}_{suffix}", place, (key, value) if value else (key,))
             steps.append(Step(verb, "pool", pool.name, f"{what} {key} {value}".strip(), (call,)))
         pool = pool._replace(config=after) if what == "config" else pool._replace(metadata=after)
-    return Plan(tuple(steps), pool)
+    for verb, detail, command in schedules.changes(schedules.TRASH, place, want.purges, pool.purges or ()):
+        steps.append(Step(verb, "pool", pool.name, detail, (command,)))
+    return Plan(tuple(steps), pool if want.purges is None else pool._replace(purges=want.purges))

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.errors import StorageError
 from ..core.execute import in_parallel
+from . import schedules
 from .calls import Place, names
 from .connection import Connection, Denied, Gone, rbd, told
 from .omap import group_snapshot_images, trash_ids
@@ -31,6 +32,7 @@ from .state import (
     Parent,
     Peer,
     Pool,
+    Schedule,
     Settings,
     Snapshot,
     Trashed,
@@ -383,9 +385,15 @@ def read_mirror_pool(connection: Connection, place: Place, tokens: bool = False,
                 for one in peers
             ),
             sum(1 for _one in binding.mirror_image_info_list(opened)) if on else 0,
+            None,
             has_user,
             binding.mirror_peer_bootstrap_create(opened) if create and has_user and on else "",
         )
+
+
+def read_schedules(connection: Connection, place: Place, kind: str) -> tuple[Schedule, ...]:
+    """What the manager does at intervals to a pool or namespace itself."""
+    return schedules.found(connection.ask_manager(f"{kind} list", level_spec=schedules.level(place)), place)
 
 
 def read_mirroring(connection: Connection, place: Place, name: str, clones: bool) -> MirrorState:
@@ -473,7 +481,7 @@ def read_settings(connection: Connection, pool: str) -> Settings:
             {key[len(SETTING) :]: value for key, value in metadata.items() if key.startswith(SETTING)},
             {key: value for key, value in metadata.items() if not key.startswith(SETTING)},
             overwritable,
-            connection.rbd.pool_stats_get(opened),
+            stats=connection.rbd.pool_stats_get(opened),
         )
 
 

@@ -71,10 +71,35 @@ class Peer(NamedTuple):
     mon_host: str = ""
 
 
+class Schedule(NamedTuple):
+    """An interval in minutes, and the time of day that it begins at (empty: any)."""
+
+    minutes: int
+    start: str = ""
+
+    @property
+    def interval(self) -> str:
+        """As the manager writes it."""
+        for unit, length in (("d", 1440), ("h", 60)):
+            if self.minutes % length == 0:
+                return f"{self.minutes // length}{unit}"
+        return f"{self.minutes}m"
+
+    @property
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """As the manager takes it."""
+        start = (("start_time", self.start),) if self.start else ()
+        return (("interval", self.interval), *start)
+
+    def __str__(self) -> str:
+        return f"each {self.interval}" + (f" from {self.start}" if self.start else "")
+
+
 class MirrorPool(NamedTuple):
     """What a task looks at of the mirroring of a pool. ``images`` is how many of them are mirrored.
 
-    ``has_user``: whether there is the user that tokens hold the key of. ``token``: the one that was asked for.
+    ``schedules`` are those of snapshots of all its images; None: nobody looked. ``has_user``: whether there is the user
+    that tokens hold the key of. ``token``: the one that was asked for.
     """
 
     place: Place
@@ -83,6 +108,7 @@ class MirrorPool(NamedTuple):
     site_name: str
     peers: tuple[Peer, ...] = ()
     images: int = 0
+    schedules: tuple[Schedule, ...] | None = None
     has_user: bool = False
     token: str = ""
 
@@ -248,7 +274,8 @@ class Namespaces(NamedTuple):
 class Settings(NamedTuple):
     """What a task looks at of a pool. ``config`` are the settings that it has itself.
 
-    ``overwritable``: false for an erasure-coded one that only takes whole objects.
+    ``overwritable``: false for an erasure-coded one that only takes whole objects. ``purges`` are the schedules by
+    which its trash is purged; None: nobody looked.
     """
 
     name: str
@@ -256,6 +283,7 @@ class Settings(NamedTuple):
     config: Mapping[str, str] = {}
     metadata: Mapping[str, str] = {}
     overwritable: bool = True
+    purges: tuple[Schedule, ...] | None = None
     stats: Mapping[str, int] = {}
 
 

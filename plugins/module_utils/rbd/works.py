@@ -17,6 +17,7 @@ from . import (
     mirror_pool as mirror_pools,
     namespace as namespaces,
     pool as pools,
+    schedules,
     snapshot as snapshots,
     trash as trashes,
     words,
@@ -34,6 +35,7 @@ from .read import (
     read_mirroring,
     read_namespaces,
     read_pool,
+    read_schedules,
     read_settings,
     read_trash,
     with_children,
@@ -41,7 +43,7 @@ from .read import (
     with_holdings,
     with_use,
 )
-from .state import Group, Groups, Image, MirrorPool, MirrorState, Pool, Settings, Snapshot, Trash, Trashed
+from .state import Group, Groups, Image, MirrorMode, MirrorPool, MirrorState, Pool, Settings, Snapshot, Trash, Trashed
 from .task import Work
 from .words import Wanted
 
@@ -211,8 +213,12 @@ def pool(params: Mapping[str, Any]) -> Work:
     want = pools.parse(params)
 
     def read(connection: Connection) -> Settings:
-        check_settings(connection, f"pool {params['pool']}", Place(params["pool"]), want.config)
-        return read_settings(connection, params["pool"])
+        place = Place(params["pool"])
+        check_settings(connection, f"pool {place}", place, want.config)
+        found = read_settings(connection, place.pool)
+        if want.purges is None:
+            return found
+        return found._replace(purges=read_schedules(connection, place, schedules.TRASH))
 
     return Work(
         read=read,
@@ -227,6 +233,7 @@ def dump_pool(found: Settings) -> dict[str, Any]:
         "applications": list(found.applications),
         "config": dict(found.config),
         "metadata": dict(found.metadata),
+        "trash_purge_schedules": schedules.dump(found.purges),
     }
 
 
@@ -235,6 +242,14 @@ def mirror_pool(params: Mapping[str, Any], check: bool) -> Work:
     place = place_of(params)
     want = mirror_pools.parse(params)
 
+    def read(connection: Connection) -> MirrorPool:
+        found = read_mirror_pool(connection, place, want.create_token, want.create_token and not check)
+        if want.schedules is None:
+            return found
+        # The manager knows no namespace that is not mirrored.
+        known = not place.namespace or found.mode != MirrorMode.disabled.name
+        return found._replace(schedules=read_schedules(connection, place, schedules.MIRROR) if known else ())
+
     def facts(state: MirrorPool) -> dict[str, Any]:
         return {
             "mirroring": dump_mirror_pool(state),
@@ -242,7 +257,7 @@ def mirror_pool(params: Mapping[str, Any], check: bool) -> Work:
         }
 
     return Work(
-        read=lambda connection: read_mirror_pool(connection, place, want.create_token, want.create_token and not check),
+        read=read,
         plan=lambda state: mirror_pools.plan(state, want),
         facts=facts,
     )
@@ -255,6 +270,7 @@ def dump_mirror_pool(found: MirrorPool) -> dict[str, Any]:
         "peers": [
             {"site_name": one.site_name, "client": one.client, "direction": one.direction} for one in found.peers
         ],
+        "schedules": schedules.dump(found.schedules),
     }
 
 
