@@ -38,15 +38,16 @@ def group_snapshot_images(opened: Any, group: str, snapshot: str) -> tuple[Snaps
     """The images that a snapshot of a group holds. They need not be those that are in the group now."""
     number = _omap(opened, _GROUPS, f"name_{group}").get(f"name_{group}")
     header = _GROUP + _Fields(number).text() if number else ""
-    for value in _omap(opened, header, "snapshot_").values() if header else ():
-        fields = _Fields(value)
-        fields.structure(1)
-        fields.text()
-        name = fields.text()
-        fields.number("B")
-        if name == snapshot:
-            return tuple(_snapshot_image(fields) for _ in range(fields.number("I")))
-    return ()
+    found = dict(map(group_snapshot, _omap(opened, header, "snapshot_").values() if header else ()))
+    return found.get(snapshot, ())
+
+
+def group_snapshot(encoded: bytes) -> tuple[str, tuple[SnapshotImage, ...]]:
+    """The name of a group's snapshot, and the images that it holds. Raises StorageError for one that is too new."""
+    fields = _Fields(encoded)
+    fields.structure(1)
+    _id, name, _state = fields.text(), fields.text(), fields.number("B")
+    return name, tuple(_snapshot_image(fields) for _ in range(fields.number("I")))
 
 
 def _snapshot_image(fields: _Fields) -> SnapshotImage:

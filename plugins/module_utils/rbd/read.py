@@ -136,8 +136,8 @@ def with_holdings(connection: Connection, place: Place, entry: Trashed) -> Trash
                     *([f"open on {users}"] if users else []),
                 ),
                 clones=tuple(
-                    (name, one["id"] if one["trash"] and _place_of(one) == place else "")
-                    for one, name in zip(children_of(opened), _clones(opened))
+                    (_clone_name(one), one["id"] if one["trash"] and _place_of(one) == place else "")
+                    for one in opened.list_children2()
                 ),
             )
     except Gone:
@@ -265,19 +265,17 @@ def children(connection: Connection, place: Place, image: str, snapshot: str | N
         return _clones(opened)
 
 
-def children_of(opened: Any) -> list[dict[str, Any]]:
-    return list(opened.list_children2())
-
-
 def _place_of(child: dict[str, Any]) -> Place:
     return Place(child["pool"], child["pool_namespace"])
 
 
+def _clone_name(child: dict[str, Any]) -> str:
+    name = f"{_place_of(child)}/{child['image'] or child['id']}"
+    return f"{name} (in the trash)" if child["trash"] else name
+
+
 def _clones(opened: Any) -> tuple[str, ...]:
-    return tuple(
-        f"{_place_of(one)}/{one['image'] or one['id']}" + (" (in the trash)" if one["trash"] else "")
-        for one in children_of(opened)
-    )
+    return tuple(_clone_name(one) for one in opened.list_children2())
 
 
 def with_children(connection: Connection, place: Place, image: Image) -> Image:
@@ -444,7 +442,7 @@ def _demoted(opened: Any, image: Image, remote: Sequence[dict[str, Any]]) -> boo
 
 def _mirrored_clones(connection: Connection, place: Place, name: str) -> tuple[str, ...]:
     with told(f"looking for clones of {name}"), connection.image(place, name) as opened:
-        found = [one for one in children_of(opened) if not one["trash"]]
+        found = [one for one in opened.list_children2() if not one["trash"]]
     clones = [(one, read_image(connection, _place_of(one), one["image"])) for one in found]
     return tuple(f"{_place_of(one)}/{one['image']}" for one, clone in clones if clone and clone.mirroring)
 

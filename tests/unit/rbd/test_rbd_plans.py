@@ -38,6 +38,7 @@ PLACE = Place("rbd", "tenant")
 DEFAULT = frozenset({"layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten"})
 MIB = 1 << 20
 PARENT = Parent(Place("rbd"), "golden", "one")
+COPIED = Parent(Place("rbd"), "golden", "")
 GOLDEN = Image("golden", "20", 4 * MIB, 4 * MIB, DEFAULT, snapshots=(Snapshot("one", 2 * MIB),))
 #: What librbd lets an image have together.
 SETS = [
@@ -162,14 +163,16 @@ images = st.one_of(
     ),
 )
 wishes = st.builds(
-    lambda size, features, journaling, metadata, config, parent, flatten, limit, shrink, destroy, state_: Wanted(
+    lambda size, features, journaling, metadata, config, origin, flatten, limit, shrink, destroy, state_: Wanted(
         "one",
         size=size and size * MIB,
         features=features,
         journaling=journaling,
         metadata=metadata,
         config=config,
-        parent=parent,
+        parent=origin if origin == PARENT else None,
+        copy_of=origin if origin == COPIED else None,
+        with_snapshots=flatten,
         flatten=flatten,
         snapshot_limit=limit,
         allow_shrink=shrink,
@@ -181,7 +184,7 @@ wishes = st.builds(
     st.sampled_from([None, True, False]),
     st.one_of(st.none(), pairs),
     st.one_of(st.none(), pairs),
-    st.sampled_from([None, PARENT]),
+    st.sampled_from([None, PARENT, COPIED]),
     st.booleans(),
     st.sampled_from([None, 0, 1]),
     st.booleans(),
@@ -192,7 +195,7 @@ wishes = st.builds(
 
 @given(images, wishes)
 def test_what_a_plan_leads_to_needs_nothing_more(found: Image | None, want: Wanted) -> None:
-    before = state(*([found] if found else []), parents={PARENT: GOLDEN})
+    before = state(*([found] if found else []), parents={PARENT: GOLDEN, COPIED: GOLDEN})
     try:
         planned = image.plan(before, want)
     except StorageError:
