@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..core.command import wait_until
+from ..core.errors import StorageError
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
 from .calls import AddPeer, Ask, Call, Features, Place, Promote, Secret, Synced, Unwatched, bits
@@ -43,6 +44,7 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
             if action.image:
                 reads = action.method in _READING
                 with connection.image(action.place, action.image, reads, action.snapshot or None) as image:
+                    _check_settings(image, action)
                     getattr(image, action.method)(*arguments, **options)
             elif action.group:
                 getattr(rbd.Group(pool, action.group), action.method)(*arguments, **options)
@@ -95,6 +97,19 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
         Unwatched: unwatched,
     }
     return Hands(perform, placeholders=None, phases=_phases)
+
+
+def _check_settings(image: Any, action: Call) -> None:
+    """Raises StorageError where an image, or its pool, has a setting of its own that a call must not go by."""
+    if not action.settings:
+        return
+    known = {one["name"]: one["value"] for one in image.config_list()}
+    for name, text in action.settings:
+        if known[name] != text:
+            raise StorageError(
+                f"{name} has to be {text} for this, and the image or its pool has it otherwise; unset it there first "
+                "(config)"
+            )
 
 
 def _phases(steps: tuple[Step, ...]) -> Phases:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.modules import ModuleFailed
+
 from .client import OPEN, Client, holding
 
 _LOCK = f"{OPEN}\nwith rbd.Image(pool, sys.argv[3]) as image: image.lock_exclusive('mine')"
@@ -57,6 +59,16 @@ def test_the_lock_of_a_hung_client_is_broken(ceph: Client) -> None:
         assert address in blocked
         assert broken["status"]["locked_by"] == broken["status"]["watchers"] == []
         ceph.converge("rbd_image", name="one", state="absent")
+
+
+def test_a_lock_is_not_broken_where_its_holder_could_go_on(ceph: Client) -> None:
+    """The image itself says that who loses its lock is not kept out."""
+    ceph.module("rbd_image", name="one", size="8M", config={"rbd_blocklist_on_break_lock": False})
+    with holding(ceph, "one"):
+        address = ceph.module("rbd_info")["status"]["one"]["locked_by"][0]
+        with pytest.raises(ModuleFailed, match="rbd_blocklist_on_break_lock has to be true"):
+            ceph.module("rbd_image", name="one", break_lock=address, allow_destroy=True)
+        assert ceph.module("rbd_info")["status"]["one"]["locked_by"] == [address]
 
 
 def test_a_lock_is_broken_and_the_image_removed_at_once(ceph: Client) -> None:
