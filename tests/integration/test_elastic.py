@@ -76,9 +76,20 @@ def test_a_drive_grows_with_its_use_and_shrinks(node: Node) -> None:
     assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
 
 
+def test_a_device_that_a_shrink_left_empty_leaves(node: Node) -> None:
+    """There is nothing to move then, and pvmove fails where there is nothing."""
+    small = {"name": "data", "devices": node.disks("HDD1"), "size": "100%", "mount_point": "/srv"}
+    node.module("lvm_drive", **small)
+    node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv")
+    node.module("lvm_drive", **small | {"devices": node.disks("HDD1", "HDD2")})
+    node.module("lvm_drive", **small, allow_shrink=True)
+    assert node.signatures(*node.disks("HDD2")) == [""]
+    assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
+
+
 @pytest.mark.further
 def test_a_shrink_goes_on_after_power_cuts(node: Node) -> None:
-    """A boot has no loop devices. So the pass after it attaches all volumes, and the next one shrinks the drive again."""
+    """A boot has no loop devices: the pass after it attaches all volumes, and the next one shrinks the drive again."""
     Elastic(node, initial_size="640M").reconcile()
     node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv && sync")
     drive = Elastic(node)

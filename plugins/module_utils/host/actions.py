@@ -85,6 +85,28 @@ class InGroup(NamedTuple):
         return f"check that {' '.join(self.paths)} are in group {self.group}"
 
 
+class MoveAway(NamedTuple):
+    """Move what LVM has on a device to others, and wait for it, ``timeout`` seconds at most.
+
+    A volume that became smaller before may have left nothing there, and pvmove fails where there is nothing to move.
+    """
+
+    path: str
+    to: tuple[str, ...]
+    timeout: int
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return ("pvmove",)
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return ("pvmove", "--interval", "2", self.path, *self.to)
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
 class EraseTables(NamedTuple):
     """Erase the headers of a GPT that wipefs does not find, since they were written for sectors of another size."""
 

@@ -11,7 +11,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Intent, Step
 from ..document.drive import Drive
 from ..document.sizes import show_size
-from .actions import Claim, InGroup, Unlabel
+from .actions import Claim, InGroup, MoveAway, Unlabel
 from .drive_past import check_accepted, check_hidden, check_not_hidden, check_stray, check_whole
 from .safety import blank, take, wipe_steps
 from .state import Device, Group, Host, PhysicalVolume, Signature, replace_item
@@ -266,7 +266,7 @@ def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ..
         if volume.used or path in group.moving:
             detail = f"{path}, moving {show_size(volume.used)} to {' '.join(stay)}"
             # LVM goes on with a move that was begun, whatever else the command says.
-            move = Command(("pvmove", "--interval", "2", path, *stay), timeout=_MOVE_TIMEOUT)
+            move = MoveAway(path, stay, _MOVE_TIMEOUT)
             steps += (step("empty", want.name, detail, move, kind="drive", flush=(path, *stay)),)
         reduce = Command(("vgreduce", want.name, path))
         begin = removal(want.name, path, last=False)

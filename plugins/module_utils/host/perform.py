@@ -22,6 +22,7 @@ from .actions import (
     Idle,
     InGroup,
     Inspect,
+    MoveAway,
     NoVolume,
     Rebuilt,
     Rejoin,
@@ -100,6 +101,12 @@ def _in_group(action: InGroup) -> None:
     found = run_command(("lvm", "pvs", "--noheadings", "--options", "vg_name", *action.paths)).split()
     if found != [action.group] * len(action.paths):
         raise StorageError(f"{' '.join(action.paths)} are no longer in group {action.group}")
+
+
+def _move_away(action: MoveAway) -> None:
+    used = ("lvm", "pvs", "--noheadings", "--units", "b", "--nosuffix", "--options", "pv_used", action.path)
+    if int(run_command(used).strip()):
+        run_command(action.argv, action.timeout)
 
 
 def _erase_tables(action: EraseTables) -> None:
@@ -249,6 +256,7 @@ _PERFORM: dict[type, Perform] = {
     DropVolume: _drop_volume,
     Unlabel: _unlabel,
     InGroup: _in_group,
+    MoveAway: _move_away,
     Vacate: _vacate,
     Release: _release,
     DropStripes: _drop_stripes,

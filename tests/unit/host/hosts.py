@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Edit, Plan, Step
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Unlabel
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, MoveAway, Unlabel
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
@@ -109,7 +109,7 @@ def commands(plan: Plan) -> list[str]:
         f"edit {action.path}" if isinstance(action, Edit) else str(action)
         for step in plan.steps
         for action in step.actions
-        if isinstance(action, (Command, Edit, Unlabel))
+        if isinstance(action, (Command, Edit, MoveAway, Unlabel))
     ]
 
 
