@@ -112,7 +112,8 @@ def plan(cloud: Cloud, want: Wanted, decision: Decision) -> Plan:
         more, cloud = _make(cloud, want, move, number)
         steps += more
     for volume in cloud.volumes:
-        if not volume.machine:
+        # One that is still on its way, to or from the machine, is waited for.
+        if volume.link != "attached":
             steps += (_step("attach", volume.id, f"to {cloud.machine}", Attach(volume.id, cloud.machine)),)
     attached = tuple(
         volume._replace(machine=cloud.machine, link="attached", state="in-use") for volume in cloud.volumes
