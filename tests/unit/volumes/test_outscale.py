@@ -252,6 +252,8 @@ def test_a_drive_whose_volumes_are_gone_is_not_made_anew(drive: Drive) -> None:
         ({"machine": "i-none"}, "there is no VM i-none"),
         ({"policy": {"volume_type": "gp9"}}, "Outscale has no type gp9"),
         ({"policy": {"grow_above": "10%"}}, "shrink_below"),
+        ({"policy": {"iops_per_gib": 100}}, "iops_per_gib: the provider has no such setting"),
+        ({"policy": {"throughput": 125, "volume_type": "io1"}}, "throughput: the provider has no such setting"),
         ({"history": {"samples": [1]}}, "history: give what an earlier run returned"),
         ({"usage": {"size": 5, "used": 6}}, "used is 6"),
         ({"name": "a/b"}, "no slash"),
