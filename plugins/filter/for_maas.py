@@ -53,7 +53,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.maas.words import taken
+from ansible_collections.strata.storage.plugins.module_utils.maas.taken import taken
 
 
 def for_maas(value: Any) -> dict[str, Any]:

@@ -12,7 +12,8 @@ description:
   - Makes a host of each machine that the API key's user sees, with what M(strata.storage.maas_storage) and the
     playbooks of this collection need to find it.
   - Each machine is in groups by its state, pool, zone and tags, for example C(status_ready), C(pool_default),
-    C(zone_default) and C(tag_ssd).
+    C(zone_default) and C(tag_ssd). Where two names would share a group, as C(web-1) and C(Web_1) would, there is none,
+    and a warning says so.
   - Takes a file whose name ends in C(maas.yml) or C(maas.yaml).
 author:
   - the strata.storage authors (@strata-storage)
@@ -81,12 +82,22 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import in_parallel
 from ansible_collections.strata.storage.plugins.module_utils.maas import survey
 from ansible_collections.strata.storage.plugins.module_utils.maas.client import Client
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import complete
 from ansible_collections.strata.storage.plugins.module_utils.maas.task import CONNECTION, connect
 
 Machine = dict[str, Any]
+#: What hosts are grouped by, and the variables that tell it.
+_VARIABLES = {"status": "status", "pool": "pool", "zone": "zone", "tag": "tags"}
+
+
+def _places(machine: Machine) -> list[tuple[str, str]]:
+    """What a host is grouped by, as kind and name."""
+    said = [(kind, machine[f"maas_{variable}"]) for kind, variable in _VARIABLES.items()]
+    named = [(kind, name) for kind, value in said for name in (value if isinstance(value, list) else [value])]
+    return [(kind, name) for kind, name in named if name]
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -105,9 +116,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             machines = self._machines(client, path, cache)
         except StorageError as error:
             raise AnsibleParserError(f"{path}: {error}") from error
-        for machine in machines:
-            if self._is_wanted(machine):
-                self._add(inventory, machine)
+        wanted = [machine for machine in machines if self._is_wanted(machine)]
+        groups = self._groups(wanted)
+        for machine in wanted:
+            self._add(inventory, machine, groups)
 
     def _machines(self, client: Client, path: str, cache: bool) -> list[Machine]:
         """From the cache, of which each region, each of its users, and more or less of what is told has a part."""
@@ -122,7 +134,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _read(self, client: Client) -> list[Machine]:
         told = client.get("machines/", "reading all machines")
-        return [self._machine(client, one) for one in told]
+        return in_parallel(lambda one: self._machine(client, one), told)
 
     def _machine(self, client: Client, told: dict[str, Any]) -> Machine:
         """What a host gets, by the names of its variables. Raises StorageError."""
@@ -148,27 +160,42 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _is_wanted(self, machine: Machine) -> bool:
         def among(option: str, value: str) -> bool:
             wanted = self.get_option(option)
-            return wanted is None or value.lower() in [one.lower() for one in wanted]
+            return wanted is None or value in wanted
 
+        states = self.get_option("states")
         return (
             among("pools", machine["maas_pool"])
             and among("zones", machine["maas_zone"])
-            and among("states", machine["maas_status"])
+            and (states is None or machine["maas_status"].lower() in [one.lower() for one in states])
             and set(self.get_option("tags") or ()) <= set(machine["maas_tags"])
         )
 
-    def _add(self, inventory: InventoryData, machine: Machine) -> None:
+    def _groups(self, machines: list[Machine]) -> dict[tuple[str, str], str]:
+        """What groups are called, by kind and name, without those that several names would share."""
+        named: dict[str, set[tuple[str, str]]] = {}
+        for machine in machines:
+            for kind, name in _places(machine):
+                group = to_safe_group_name(f"{kind}_{name}".lower(), force=True, silent=True)
+                named.setdefault(group, set()).add((kind, name))
+        for group, places in named.items():
+            if len(places) > 1:
+                kind, names = min(places)[0], ", ".join(sorted(name for _kind, name in places))
+                self.display.warning(
+                    f"{group}: there is no such group, since the {kind}s {names} would share "
+                    f"it. Choose their hosts by maas_{_VARIABLES[kind]}, in `groups`"
+                )
+        return {place: group for group, places in named.items() for place in places if len(places) == 1}
+
+    def _add(self, inventory: InventoryData, machine: Machine, groups: dict[tuple[str, str], str]) -> None:
         host = machine["maas_fqdn"]
         inventory.add_host(host)
         for name, value in machine.items():
             inventory.set_variable(host, name, wrap_var(value))
         if machine["maas_ip_addresses"]:
             inventory.set_variable(host, "ansible_host", wrap_var(machine["maas_ip_addresses"][0]))
-        groups = [("status", machine["maas_status"]), ("pool", machine["maas_pool"]), ("zone", machine["maas_zone"])]
-        for kind, name in (*groups, *(("tag", tag) for tag in machine["maas_tags"])):
-            if name:
-                group = inventory.add_group(to_safe_group_name(f"{kind}_{name}".lower(), force=True, silent=True))
-                inventory.add_child(group, host)
+        for place in _places(machine):
+            if place in groups:
+                inventory.add_child(inventory.add_group(groups[place]), host)
         strict = self.get_option("strict")
         added: Any = inventory.get_host(host)
         variables = added.get_vars()

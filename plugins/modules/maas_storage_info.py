@@ -63,7 +63,7 @@ machines:
   elements: dict
   contains:
     system_id:
-      description: The machine's.
+      description: The system_id of the machine.
       type: str
       returned: always
     hostname:
@@ -95,6 +95,29 @@ machines:
       description: The partitions that it may boot from.
       type: list
       elements: str
+      returned: always
+    cache_sets:
+      description: Cache sets that no bcache uses, as the option of M(strata.storage.maas_storage) takes them.
+      type: list
+      elements: dict
+      returned: always
+    datastores:
+      description: VMFS datastores, as the option of M(strata.storage.maas_storage) takes them.
+      type: list
+      elements: dict
+      returned: always
+    ids:
+      description: The region's numbers, names and UUIDs of devices and of what is made of them.
+      type: dict
+      returned: always
+    physical_disks:
+      description: The disks, whatever is on them, as the filter P(strata.storage.maas_custom_layout#filter) needs them.
+      type: list
+      elements: dict
+      returned: always
+    bios_grub:
+      description: If true, MAAS puts a small partition for GRUB before the first one of a disk.
+      type: bool
       returned: always
     unused:
       description: Devices that a document could take, with what section C(disks) can choose by, and room on disks.

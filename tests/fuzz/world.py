@@ -316,7 +316,10 @@ class World:
     def _look(self) -> Look:
         readable = set()
         for line in self._run(_LOOK, check=False).splitlines():
-            _word, name, checksum = line.split()
+            # A file that cannot be read has no checksum.
+            name, checksum = line.removeprefix("file ").split(" ")
+            if not checksum:
+                continue
             version = self._known.get(checksum)
             if version is None and any(one.name == name for one in self._kept):
                 self._broken("a file holds what nobody wrote", name)
@@ -328,7 +331,7 @@ class World:
 
     def _media(self) -> list[Path]:
         disks = self.lab.directory / "disks"
-        return [path for path in disks.iterdir() if path.name not in ("table", "mark")]
+        return [path for path in disks.iterdir() if path.name not in ("table", "mark", "up")]
 
     def _written(self) -> dict[str, int]:
         media = self.lab.media

@@ -37,9 +37,9 @@ SILENCE = 40
 
 As long a running guest may take to answer at all.
 """
-NUDGE = 5
-"""Seconds without an answer after which a guest that starts or ends is nudged, again and again."""
-CONSOLE_MAGIC, CONSOLE_VERSION = 0xCAFEBABE, 2
+PATIENCE = 5
+"""Seconds for which a guest that starts or ends may do nothing at all."""
+CONSOLE_MAGIC, CONSOLE_VERSION, CONSOLE_HEAD = 0xCAFEBABE, 2, 12
 DIAL = Path(__file__).parent / "dial.py"
 
 
@@ -113,21 +113,53 @@ class Access:
         return Wire(ours, process, errors)
 
     def nudge(self) -> None:
-        """Have the guest write what it has not written yet.
+        """Have the kernel in user mode complete a request: of a disk that comes, is looked at, and goes again."""
+        if self.console is None:
+            return
+        with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as console:
+            console.bind(f"{place}/answers")
+            console.settimeout(PATIENCE)
+            with contextlib.suppress(OSError):
+                deadline = time.monotonic() + PATIENCE
+                self._tell(console, "config ubdcr=kernel/config")
+                # Somebody may have it open.
+                while self._tell(console, "remove ubdc") and time.monotonic() < deadline:
+                    time.sleep(0.02)
 
-        The kernel in user mode loses the completion of a request of a disk once in some hundred boots on a busy host,
-        where another interrupt comes at that moment, and then waits until another request is completed.
-        """
-        if self.console:
-            command = b"sysrq s"
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
-                directory = os.open(self.console.parent, os.O_RDONLY)
-                try:
-                    # A socket's path has room for some hundred letters.
-                    place = f"/proc/self/fd/{directory}/{self.console.name}"
-                    sender.sendto(struct.pack("<III512s", CONSOLE_MAGIC, CONSOLE_VERSION, len(command), command), place)
-                finally:
-                    os.close(directory)
+    def _tell(self, console: socket.socket, command: str) -> bytes:
+        """Say what the kernel has against a command."""
+        assert self.console is not None
+        directory = os.open(self.console.parent, os.O_RDONLY)
+        try:
+            # A socket's path has room for some hundred letters.
+            place = f"/proc/self/fd/{directory}/{self.console.name}"
+            words = struct.pack("<III512s", CONSOLE_MAGIC, CONSOLE_VERSION, len(command), command.encode())
+            console.sendto(words, place)
+        finally:
+            os.close(directory)
+        return console.recv(1024)[CONSOLE_HEAD:].rstrip(b"\0\n")
+
+
+class Nudges:
+    """For a guest that starts or ends: the kernel in user mode loses the completion of a disk's request at times, and
+    then waits until another one is completed.
+    """
+
+    def __init__(self, access: Access, process: Process) -> None:
+        self._access = access
+        self._process = process
+        self._look()
+
+    def _look(self) -> None:
+        self._ticks = self._process.ticks()
+        self._next = time.monotonic() + PATIENCE
+
+    def __call__(self) -> None:
+        """Nudge it, if it has not worked for so long."""
+        if time.monotonic() > self._next:
+            if self._process.ticks() == self._ticks:
+                self._access.nudge()
+            self._look()
 
 
 class Wire:
@@ -192,7 +224,7 @@ class Guest:
         # One that broke by itself, as when somebody else restarted the machine, still has its pipes.
         self.disconnect()
         deadline = time.monotonic() + timeout
-        nudged = time.monotonic()
+        nudges = Nudges(self.access, self._machine)
         patience = 2.0
         while self._wire is None:
             try:
@@ -205,9 +237,7 @@ class Guest:
                     raise LabError("the machine stopped") from None
                 if time.monotonic() > deadline:
                     raise LabError(f"the guest did not answer in {timeout:g} s") from None
-                if time.monotonic() > nudged + NUDGE:
-                    self.access.nudge()
-                    nudged = time.monotonic()
+                nudges()
                 time.sleep(0.02)
         self._buffer = b""
         # The first one's time is old when it gets there: it has waited for the other end to start.

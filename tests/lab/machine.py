@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .errors import LabError
-from .guest import NUDGE, Access, Guest
+from .guest import Access, Guest, Nudges
 from .image import Image
 from .process import Process
 from .state import Medium, State
@@ -128,8 +128,9 @@ def shut_down(guest: Guest, process: Process, verb: str, timeout: float) -> None
     guest.run(f"systemd-run --quiet --on-active=0.2 --timer-property=AccuracySec=10ms systemctl {verb}")
     guest.disconnect()
     deadline = time.monotonic() + timeout
-    while not process.wait(min(NUDGE, max(0.0, deadline - time.monotonic()))):
+    nudges = Nudges(guest.access, process)
+    while not process.wait(1):
+        nudges()
         if time.monotonic() < deadline:
-            guest.access.nudge()
             continue
         raise LabError(f"the guest did not shut down in {timeout:g} s")

@@ -64,6 +64,14 @@ class Process:
         _reap(self.pid)
         return not self.alive()
 
+    def ticks(self) -> int:
+        """Return for how long it has worked, in the system's ticks."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0
+        return int(fields[11]) + int(fields[12])
+
     def kill(self) -> None:
         """End it at once, as a power cut does."""
         try:

@@ -321,9 +321,12 @@ def test_two_paths_to_a_disk(guest: Guest, lab: Lab) -> None:
 
 
 @pytest.mark.records_writes
-def test_a_guest_that_says_nothing_is_nudged(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_that_does_nothing_is_nudged(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = 'awk \'$3 == "ubd" || $4 == "ubd" { print $2 }\' /proc/interrupts'
+    before = int(guest.run(requests).stdout)
     guest.access.nudge()
-    guest.until("dmesg | grep -q 'Emergency Sync complete'")
+    assert int(guest.run(requests).stdout) > before
+    assert guest.run("udevadm settle; lsblk --noheadings --output NAME /dev/ubd*").stdout.split() == ["ubda", "ubdb"]
     up = guest.access.up_file
     assert up is not None
     guest.disconnect()

@@ -16,6 +16,10 @@ class Refused(StorageError):
     """The plan would destroy data, or break what is in use, without permission."""
 
 
+class Declined(StorageError):
+    """Whoever was asked to do an action refused it, and did nothing."""
+
+
 class Unread(Exception):
     """A pure planner needs something that the state does not hold yet; the runner reads it and plans again.
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from .command import read_text, run_command, search_path, wait_until
-from .errors import StepFailed, StorageError, sentence
+from .errors import Declined, StepFailed, StorageError, sentence
 from .files import check_writable, make_directory, replace_file
 from .plan import Command, Edit, Intent, MakeDirectory, Step, Wait, Write
 from .record import put_on_record, take_off_record
@@ -141,18 +141,18 @@ def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
             put_on_record(hands.records, str(step), intent)
     except Exception as error:
         raise StepFailed(f"{step}: {sentence(error)}", (), False) from error
-    traced = False
+    traced = before = False
     try:
         for action in step.actions:
             # An edit is done as a whole, or not at all.
-            traced = traced or not isinstance(action, Edit)
+            before, traced = traced, traced or not isinstance(action, Edit)
             _do((action,), resolve, perform)
             traced = True
         flush(resolve(step.flush))
         if intent is not None and intent.last:
             take_off_record(hands.records, intent)
     except Exception as error:
-        message, undone = f"{step}: {sentence(error)}", not traced
+        message, undone = f"{step}: {sentence(error)}", not (before if isinstance(error, Declined) else traced)
         try:
             if step.undo:
                 _do(step.undo, resolve, perform)

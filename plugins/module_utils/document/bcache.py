@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from .names import check_name
+from .names import known_name
 from .sizes import parse_bytes
 
 #: In the order of their numbers in the superblock.
@@ -70,10 +70,10 @@ class Bcache(NamedTuple):
     allow_offline: bool = False
 
 
-def parse(item: Mapping[str, Any]) -> Bcache:
-    """A Bcache from an item of the document. Raises StorageError for what no bcache can be."""
+def parse(item: Mapping[str, Any], lenient: bool = False) -> Bcache:
+    """A Bcache from an item of the document. Raises StorageError for what cannot be (``lenient``: but its name)."""
     bcache = Bcache(
-        name=check_name(str(item["name"]), "bcache", longest=31),
+        name=known_name(str(item["name"]), "bcache", 31, lenient),
         backing_device=item.get("backing_device"),
         cache_device=item.get("cache_device"),
         cache_mode=item.get("cache_mode"),

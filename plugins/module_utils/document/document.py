@@ -52,7 +52,12 @@ _DEVICES = {
     "bcaches": ("backing_device", "cache_device"),
     "drives": ("devices",),
     "filesystems": ("device",),
+    # Sections that only a MAAS region has.
+    "cache_sets": ("cache_device",),
+    "datastores": ("devices",),
 }
+#: Those whose items are known by their devices, and have no names that others could use.
+_UNNAMED = ("filesystems", "cache_sets")
 
 
 class Document(NamedTuple):
@@ -105,7 +110,9 @@ def _node(section: str, item: Item) -> Node:
         names += tuple(f"{item.name}/{volume.name}" for volume in item.volumes or ())
         uses = tuple(volume for volume in item.volumes or () if volume.state != "absent")
     if isinstance(item, OnDevice):
-        names, uses = (), (item.use,)
+        uses = (item.use,)
+    if section in _UNNAMED:
+        names = ()
     mounts = tuple(use.mount_point for use in uses if use.mount_point) if item.state != "absent" else ()
     return Node(place, names, tuple(_references(section, item, place)), mounts)
 

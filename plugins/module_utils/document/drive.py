@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
 from .filesystem import TYPES, USE_OPTIONS, Use, parse_use
-from .names import check_distinct, check_name
+from .names import check_distinct, check_name, known_name
 from .sizes import Size, parse_size
 
 STATES = ("online", "offline", "absent")
@@ -86,22 +86,24 @@ class Drive(NamedTuple):
     allow_offline: bool = False
 
 
-def parse(item: Mapping[str, Any], root: bool = False) -> Drive:
+def parse(item: Mapping[str, Any], root: bool = False, lenient: bool = False) -> Drive:
     """A Drive from an item of the document, nested or flat; ``root``: a volume of it may be the root.
 
-    Raises StorageError for what no drive can be.
+    Raises StorageError for what no drive can be (``lenient``: but names).
     """
-    name = check_name(str(item["name"]), "drive", longest=127)
+    name = known_name(str(item["name"]), "drive", 127, lenient)
     volumes: tuple[Volume, ...] | None
     if item.get("volumes") is not None:
         flat = [option for option in ("volume_name", *VOLUME_OPTIONS) if item.get(option) is not None]
         if flat:
             raise StorageError(f"drive {name}: {', '.join(flat)} beside `volumes`; say it of one of those")
-        volumes = tuple(_volume(volume, name, root, volume.get("state") or "present") for volume in item["volumes"])
+        volumes = tuple(
+            _volume(volume, name, root, lenient, volume.get("state") or "present") for volume in item["volumes"]
+        )
     elif "volumes" in item and "volume_name" not in item:
         volumes = None
     else:
-        volumes = (_volume({**item, "name": item.get("volume_name") or name}, name, root),)
+        volumes = (_volume({**item, "name": item.get("volume_name") or name}, name, root, lenient),)
     devices = item.get("devices")
     drive = Drive(
         name=name,
@@ -123,11 +125,11 @@ def parse(item: Mapping[str, Any], root: bool = False) -> Drive:
     return drive
 
 
-def _volume(item: Mapping[str, Any], drive: str, root: bool, state: str = "present") -> Volume:
-    name = check_name(str(item["name"]), f"drive {drive}: volume", longest=127)
-    what = f"drive {drive}: volume {name}"
-    _check_volume_name(name, drive, what)
-    use = parse_use(item, item.get("filesystem"), what, root)
+def _volume(item: Mapping[str, Any], drive: str, root: bool, lenient: bool, state: str = "present") -> Volume:
+    name = str(item["name"])
+    if not lenient:
+        check_volume_name(name, drive)
+    use = parse_use(item, item.get("filesystem"), f"drive {drive}: volume {name}", root)
     size = None if item.get("size") is None else parse_size(item["size"])
     return Volume(name, size, *use, state=state)
 
@@ -137,8 +139,10 @@ def mapper_name(group: str, volume: str) -> str:
     return f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
 
 
-def _check_volume_name(name: str, drive: str, what: str) -> None:
+def check_volume_name(name: str, drive: str) -> None:
     """Raises StorageError for a name that LVM does not give to a logical volume."""
+    check_name(name, f"drive {drive}: volume", longest=127)
+    what = f"drive {drive}: volume {name}"
     kept = [f"begin with {start}" for start in _RESERVED_STARTS if name.startswith(start)]
     kept += [f"contain {part}" for part in _RESERVED if part in name]
     if kept:

@@ -65,6 +65,12 @@ def parse(item: Mapping[str, Any], root: bool = False) -> OnDevice:
     return OnDevice(device, use, item.get("state") or "present")
 
 
+def check_mount_options(options: str, what: str) -> None:
+    """Raises StorageError for options that would not stand in fstab."""
+    if any(c.isspace() for c in options):
+        raise StorageError(f"{what}: mount_options {options!r} holds white space; separate them by commas")
+
+
 def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool = False) -> Use:
     """``what`` is for errors: whose words these are. ``root``: it may be mounted there."""
     mount_point = item.get("mount_point")
@@ -83,8 +89,8 @@ def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool =
         if kind == "swap":
             raise StorageError(f"{what}: it is to be swap, which has no mount_point")
     options = item.get("mount_options")
-    if options is not None and any(c.isspace() for c in options):
-        raise StorageError(f"{what}: mount_options {options!r} holds white space; separate them by commas")
+    if options is not None:
+        check_mount_options(options, what)
     return Use(kind, item.get("label"), mount_point, options, item.get("boot_required"))
 
 

@@ -23,6 +23,11 @@ def check_name(name: str, what: str, longest: int) -> str:
     return name
 
 
+def known_name(name: str, what: str, longest: int, lenient: bool) -> str:
+    """The name itself. ``lenient``: of what there is already, which may have any; the planner checks new ones."""
+    return name if lenient else check_name(name, what, longest)
+
+
 def check_distinct(devices: tuple[str, ...], what: str) -> None:
     """Raises StorageError where one text stands twice (links to one device are found when they are resolved)."""
     for device in devices:

@@ -46,14 +46,20 @@ def can_be_named(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def parse(item: Mapping[str, Any]) -> Partition:
-    """A Partition from an item of the document. Raises StorageError for what no partition can be."""
-    name = str(item["name"])
+def check_name(name: str) -> None:
+    """Raises StorageError for a name that no new partition gets."""
     if not can_be_named(name):
         raise StorageError(
             f"partition {name!r}: a name has at most 36 letters, digits and any of _ . + -, and begins with one of the "
             "first two"
         )
+
+
+def parse(item: Mapping[str, Any], lenient: bool = False) -> Partition:
+    """A Partition from an item of the document. Raises StorageError for what cannot be (``lenient``: but its name)."""
+    name = str(item["name"])
+    if not lenient:
+        check_name(name)
     number = item.get("number")
     if number is not None and number < 1:
         raise StorageError(f"partition {name}: number is {number}, and must be at least 1")

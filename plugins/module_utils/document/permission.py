@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ..core.errors import StorageError
+from ..core.errors import Refused, StorageError
 
 #: Of a module of one item. A document has a list, of items and devices.
 OPTION: dict[str, dict[str, Any]] = {"allow_destroy": {"type": "raw", "default": False}}
@@ -32,3 +33,14 @@ def parse(given: Any) -> tuple[bool, tuple[str, ...]]:
     if wrong:
         raise StorageError(f"allow_destroy: {wrong[0]!r} is not the name of a device")
     return False, tuple(name.strip() for name in names)
+
+
+def check_permitted(called: Mapping[str, Sequence[str]], allow: tuple[str, ...]) -> None:
+    """Raises Refused for a name that may mean several items. ``called`` are the places of items by their names."""
+    for name in allow:
+        if len(called.get(name, ())) > 1:
+            places = called[name]
+            raise Refused(
+                f"allow_destroy: {name} may mean {' and '.join(places)}. Nothing was changed. Say which one may lose "
+                f"what it holds with its section, such as '{places[0]}'"
+            )

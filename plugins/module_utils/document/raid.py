@@ -82,10 +82,10 @@ class Raid(NamedTuple):
         return self._replace(scrub=None)
 
 
-def parse(item: Mapping[str, Any]) -> Raid:
-    """A Raid from an item of the document. Raises StorageError for what no array can be."""
+def parse(item: Mapping[str, Any], lenient: bool = False) -> Raid:
+    """A Raid from an item of the document. Raises StorageError for what cannot be (``lenient``: but its name)."""
     raid = Raid(
-        name=_name(str(item["name"])),
+        name=str(item["name"]) if lenient else _name(str(item["name"])),
         level=item.get("level"),
         devices=_tuple(item.get("devices")),
         spare_devices=_tuple(item.get("spare_devices")),

@@ -24,6 +24,7 @@ from ..document.document import (
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
+from ..document.permission import check_permitted
 from ..document.raid import Raid
 from ..document.references import Node, in_order, known_names
 from .safety import permit
@@ -148,17 +149,6 @@ def _called(items: dict[Node, Item], going: list[Found]) -> dict[str, list[str]]
         if section != "filesystems":
             called.setdefault(name, []).append(f"{section}: {name}")
     return called
-
-
-def check_permitted(called: dict[str, list[str]], allow: tuple[str, ...]) -> None:
-    """Raises Refused for a permission that may be meant for one of several items."""
-    for name in allow:
-        if len(called.get(name, ())) > 1:
-            places = called[name]
-            raise Refused(
-                f"allow_destroy: {name} may mean {' and '.join(places)}. Nothing was changed. Say which one may lose "
-                f"what it holds with its section, such as '{places[0]}'"
-            )
 
 
 def _call(called: dict[str, list[str]], node: Node, item: Item) -> str:

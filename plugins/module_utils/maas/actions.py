@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..core.plan import Step
+from ..core.plan import Step, placeholder
 from .state import PARTITION, Device, Machine
 
 
@@ -24,7 +25,17 @@ class Call(NamedTuple):
 
     def __str__(self) -> str:
         operation = f"?op={self.op}" if self.op else ""
-        return " ".join((f"{self.method} {self.path}{operation}", *(f"{name}={value}" for name, value in self.fields)))
+        shown = (f"{name}={_shown(value)}" for name, value in self.fields)
+        return " ".join((f"{self.method} {self.path}{operation}", *shown))
+
+
+def _shown(value: str) -> str:
+    """A text of many lines by what tells it from others."""
+    if "\n" not in value:
+        return value
+    import hashlib
+
+    return f"<{len(value)} characters, SHA-256 {hashlib.sha256(value.encode()).hexdigest()}>"
 
 
 class Unchanged(NamedTuple):
@@ -38,9 +49,34 @@ class Unchanged(NamedTuple):
         return f"check that {self.name} is what it was"
 
 
-#: What changes how a device is used, and not what there is.
-USE = ("format", "unformat", "mount", "unmount", "mount_special", "unmount_special")
-TAGS = ("add_tag", "remove_tag")
+class AllUnchanged(NamedTuple):
+    """Make sure that nobody took any device of a machine meanwhile. ``used`` is what ``in_use`` tells of it."""
+
+    path: str
+    used: tuple[str, ...]
+    name: str
+
+    def __str__(self) -> str:
+        return f"check that {self.name} is what it was"
+
+
+def in_use(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the region says of all that a machine has, in an order of its own."""
+    found = []
+    for one in told["blockdevice_set"]:
+        found.append(f"device {one['id']}: {one['used_for']}")
+        found += [f"partition {part['id']}: {part['used_for']}" for part in one["partitions"]]
+    return tuple(sorted(found))
+
+
+def future(machine: Machine, kind: str, name: str) -> str:
+    """The number of what a plan makes, once it is made."""
+    return placeholder(kind, f"{machine.system_id}/{name}")
+
+
+def keeps(machine: Machine, kind: str, name: str) -> str:
+    """By which a ``Call`` keeps the number that ``future`` stands for."""
+    return f"{kind}:{machine.system_id}/{name}"
 
 
 def at(machine: Machine, device: Device) -> str:
@@ -55,6 +91,10 @@ def unchanged(machine: Machine, device: Device) -> tuple[Any, ...]:
     if device.planned or not device.used_for:
         return ()
     return (Unchanged(at(machine, device), device.used_for, device.key),)
+
+
+def tag(machine: Machine, device: Device, name: str, operation: str = "add_tag") -> Call:
+    return Call("POST", at(machine, device), fields(tag=name), op=operation)
 
 
 def step(verb: str, kind: str, name: str, detail: str, *calls: Call, **more: Any) -> Step:

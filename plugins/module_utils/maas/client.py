@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from ansible.module_utils.urls import open_url
+from ansible.module_utils.urls import Request, make_context
 
-from ..core.errors import StorageError
+from ..core.errors import Declined, StorageError
 
 API = "api/2.0/"
 _ATTEMPTS = 4
 #: How long to wait at most, whatever Retry-After says.
 _LONGEST_PAUSE = 30
+_LONGEST_TIMEOUT = 86400
 _BUSY = (409, 503)
 #: Where a proxy before the region says that this did not answer.
 _UNAVAILABLE = (502, 503, 504)
@@ -35,7 +39,7 @@ class RegionFailed(StorageError):
     """The region came to grief over a request."""
 
 
-class NotFound(StorageError):
+class NotFound(Declined):
     """The region has no such thing."""
 
 
@@ -49,24 +53,58 @@ class Answer(NamedTuple):
     location: str = ""
 
 
+@contextmanager
+def of_the_form() -> Iterator[None]:
+    """Where an answer is taken to pieces: what is no answer of a region raises StorageError."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"the answer is not of the form that a MAAS region gives ({type(error).__name__}: {error}); is it the URL "
+            "of one?"
+        ) from error
+
+
 class Client:
     """One region, and the key of one of its users, ``CONSUMER:TOKEN:SECRET``. ``timeout`` in seconds, of a request."""
 
     def __init__(
         self, url: str, key: str, validate_certs: bool = True, ca_path: str | None = None, timeout: int = 30
     ) -> None:
-        parts = key.strip().split(":")
+        key = key.strip()
+        if not all("!" <= character <= "~" for character in key):
+            raise StorageError(
+                "api_key: an API key is one line of ASCII characters without white space, CONSUMER:TOKEN:SECRET; this "
+                "one has others"
+            )
+        parts = key.split(":")
         if len(parts) != 3 or not all(parts):
             raise StorageError("api_key: an API key has three parts, CONSUMER:TOKEN:SECRET")
         if not url.startswith(("http://", "https://")):
             raise StorageError(f"url: {url!r} is no http or https URL, such as https://maas.example.com/MAAS")
+        try:
+            split = urlsplit(url)
+            wrong = not split.hostname or bool(split.query or split.fragment) or split.port == 0
+        except ValueError:
+            wrong = True
+        if wrong:
+            raise StorageError(f"url: {url!r} is not the URL of a region, such as https://maas.example.com/MAAS")
+        if not 1 <= timeout <= _LONGEST_TIMEOUT:
+            raise StorageError(f"timeout: {timeout} is not between 1 and {_LONGEST_TIMEOUT} seconds")
         base = url.rstrip("/")
         self.base = (base[: -len(API) + 1] if base.endswith(API.rstrip("/")) else base + "/") + API
         #: ``consumer`` tells the key from others, and is no secret.
         self.consumer, self._token, self._secret = parts
-        self._validate_certs, self._ca_path, self._timeout = validate_certs, ca_path, timeout
+        self._session = Request(
+            timeout=timeout,
+            follow_redirects="none",
+            http_agent="strata.storage",
+            use_netrc=False,
+            context=_context(url, ca_path, validate_certs),
+        )
         #: How many requests were answered.
         self.count = 0
+        self._counting = threading.Lock()
 
     def get(self, path: str, purpose: str, **query: str) -> Any:
         """What the region tells. Raises StorageError, and NotFound for what there is not."""
@@ -94,7 +132,8 @@ class Client:
                     time.sleep(attempt * 0.2)
                     continue
                 raise self._no_answer(error, reads, purpose) from None
-            self.count += 1
+            with self._counting:
+                self.count += 1
             busy = answer.status in _BUSY and answer.pause is not None
             if (busy or (reads and answer.status in _UNAVAILABLE)) and not last:
                 time.sleep(min(answer.pause or attempt * 0.2, _LONGEST_PAUSE))
@@ -117,17 +156,7 @@ class Client:
         if data is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
-            response = open_url(
-                url,
-                data=data,
-                headers=headers,
-                method=method,
-                timeout=self._timeout,
-                validate_certs=self._validate_certs,
-                ca_path=self._ca_path,
-                follow_redirects="none",
-                http_agent="strata.storage",
-            )
+            response = self._session.open(method, url, data=data, headers=headers)
         except HTTPError as error:
             response = error
         with response:
@@ -164,7 +193,7 @@ class Client:
             )
         refused = isinstance(reason, ConnectionRefusedError) or "Name or service" in said
         if reads or refused:
-            return StorageError(f"{purpose}: {self.base} did not answer ({said})")
+            return Declined(f"{purpose}: {self.base} did not answer ({said})")
         return Unsure(f"{purpose}: no answer came ({said}), so it may have been done, or not; run this again")
 
     def _refusal(self, answer: Answer, purpose: str) -> StorageError:
@@ -173,20 +202,33 @@ class Client:
         text = answer.body.decode(errors="replace").strip()
         if status == 401:
             if "Expired timestamp" in text:
-                return StorageError(
+                return Declined(
                     f"{purpose}: the clock here differs from the region's by more than it takes (300 s); set this one"
                 )
-            return StorageError(f"{purpose}: the region does not accept the API key")
+            return Declined(f"{purpose}: the region does not accept the API key")
         if 300 <= status < 400:
-            return StorageError(f"{purpose}: {self.base} redirects to {answer.location}; give the region's own URL")
+            return Declined(f"{purpose}: {self.base} redirects to {answer.location}; give the region's own URL")
         if status == 403:
-            return StorageError(f"{purpose}: the API key's user may not do that; administrators change storage")
+            return Declined(f"{purpose}: the API key's user may not do that; administrators change storage")
         said = _plain(text, answer.kind)
         if status == 404:
             return NotFound(f"{purpose}: {said or 'there is no such thing'}")
         if status >= 500:
             return RegionFailed(f"{purpose}: the region failed with status {status}" + (f" ({said})" if said else ""))
-        return StorageError(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
+        return Declined(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
+
+
+def _context(url: str, ca_path: str | None, validate_certs: bool) -> SSLContext:
+    """One for all requests: loading the authorities' certificates takes longer than a request does."""
+    if not url.startswith("https://"):
+        return SSLContext(PROTOCOL_TLS_CLIENT)
+    try:
+        context: SSLContext = make_context(cafile=ca_path, validate_certs=validate_certs)
+    except OSError as error:
+        raise StorageError(
+            f"ca_path: {ca_path}: {error.strerror or error}; it has to be a file with certificates in PEM form"
+        ) from None
+    return context
 
 
 def _is_final(error: Exception) -> bool:

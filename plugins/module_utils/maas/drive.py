@@ -1,67 +1,97 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drives: a volume group and its logical volumes."""
+"""Drives: a volume group, its devices, and its logical volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Plan, Step, placeholder
-from ..document.drive import Drive, Volume
-from ..document.sizes import Percent, show_size
-from .actions import Call, at, fields, members, step, unchanged
+from ..core.plan import Plan
+from ..document.drive import Drive
+from ..document.names import check_name
+from ..document.sizes import show_size
+from . import volume
+from .actions import Call, fields, future, keeps, members, step
 from .filesystem import put_to_use
-from .partition import left_over, stand_in, whole_boot_disk
-from .safety import check_once, check_unused, lost, take
-from .state import BLOCK, VOLUME, Device, Group, Machine, whole_blocks
+from .safety import check_once, check_uuid, take
+from .stand_in import dropped, leaving, place, whole_boot_disk
+from .state import Group, Machine
+from .volume import Steps, path, with_group
 
-Steps = tuple[Step, ...]
 
+def find(machine: Machine, name: str, uuid: str = "") -> Group | None:
+    """The group of that name. Raises Refused where there are several, none of them of the ``uuid``.
 
-def find(machine: Machine, name: str) -> Group | None:
-    """The group of that name. Raises Refused where there are several: MAAS lets a name be used again."""
+    MAAS lets a name be used again, and two tasks at once do that.
+    """
     found = [one for one in machine.groups if one.name == name]
     if len(found) > 1:
-        over = " and ".join(" ".join(one.devices) for one in found)
+        found = [one for one in found if uuid and one.uuid == uuid] or found
+    if len(found) > 1:
+        over = " and ".join(f"{' '.join(one.devices)} (uuid {one.uuid})" for one in found)
         raise Refused(
-            f"drive {name}: there are {len(found)} volume groups of this name, over {over}; rename one of them"
+            f"drive {name}: there are {len(found)} volume groups of this name, over {over}; say the uuid of the one "
+            "that is meant, with another name to have it renamed"
         )
     return found[0] if found else None
 
 
-def plan(machine: Machine, want: Drive, allow: bool, renames: Mapping[str, str] | None = None) -> Plan:
-    """``renames``: former names, of the drive by its name and of volumes by ``DRIVE/NAME``."""
-    renames = renames or {}
-    there = find(machine, want.name)
+def meant(machine: Machine, name: str, renames: Mapping[str, str], uuids: Mapping[str, str]) -> Group | None:
+    """The group of that name, of the one that it had before, or of its UUID."""
+    uuid = uuids.get(name, "")
+    found = find(machine, name, uuid) or (find(machine, renames[name], uuid) if name in renames else None)
+    return found or next((one for one in machine.groups if uuid and one.uuid == uuid), None)
+
+
+def plan(
+    machine: Machine,
+    want: Drive,
+    allow: bool,
+    renames: Mapping[str, str],
+    uuids: Mapping[str, str],
+) -> Plan:
+    """``renames`` are former names, and ``uuids`` wanted UUIDs, of the drive by its name and of volumes by
+    ``DRIVE/NAME``.
+
+    What becomes smaller does so before a device leaves, and what becomes larger, or is made, once it has.
+    """
+    uuid = uuids.get(want.name, "")
     if want.state == "absent":
-        return _absent(machine, want, there, allow)
-    there = there or (find(machine, renames[want.name]) if want.name in renames else None)
-    steps, machine, group = _create(machine, want, allow) if there is None else _change(machine, want, there, allow)
-    for volume in want.volumes or ():
-        more, machine, group, device = _volume(machine, group, volume, renames.get(f"{want.name}/{volume.name}", ""))
+        return _absent(machine, want, find(machine, want.name, uuid), allow)
+    there = meant(machine, want.name, renames, uuids)
+    if uuid and (there is None or uuid != there.uuid):
+        check_uuid(uuid, f"drive {want.name}")
+    if there is None or want.name != there.name:
+        check_name(want.name, "drive", longest=127)
+    if there is None:
+        steps, machine, group = _create(machine, want, allow, uuid)
+        gone: tuple[str, ...] = ()
+    else:
+        steps, machine, group, gone = _grown(machine, want, there, allow, uuid)
+    after = group._replace(devices=tuple(key for key in group.devices if key not in gone))
+    wishes = volume.sized(machine, after, want.volumes or (), renames, uuids)
+    for wish in wishes:
+        if wish.shrinks:
+            more, machine, group = volume.settle(machine, group, wish)
+            steps += more
+    if gone:
+        more, machine, group = _left(machine, want, group, gone)
         steps += more
-        if volume.filesystem:
-            check_unused(machine, device, "refused for a filesystem")
-        more, machine = put_to_use(machine, device, volume.use, allow)
+    for wish in wishes:
+        more, machine, group = volume.settle(machine, group, wish)
+        steps += more
+        device = machine.devices[wish.key]
+        more, machine = put_to_use(machine, device, wish.want.use, allow, uuids.get(f"{wish.key}: filesystem", ""))
         steps += more
     return Plan(steps, machine)
 
 
-def _path(machine: Machine, group: Group) -> str:
-    return f"nodes/{machine.system_id}/volume-group/{group.id}/"
-
-
-def _with(machine: Machine, old: Group | None, new: Group) -> Machine:
-    kept = tuple(one for one in machine.groups if one is not old)
-    return machine._replace(groups=(*kept, new))
-
-
-def _create(machine: Machine, want: Drive, allow: bool) -> tuple[Steps, Machine, Group]:
+def _create(machine: Machine, want: Drive, allow: bool, uuid: str) -> tuple[Steps, Machine, Group]:
     if want.devices is None:
         raise StorageError(f"drive {want.name} does not exist, and to create it, say also: devices")
-    devices = [machine.device(text, f"drive {want.name}") for text in want.devices]
+    devices = [place(machine, machine.device(text, f"drive {want.name}"), ()) for text in want.devices]
     check_once(devices, f"drive {want.name}")
     steps: Steps = ()
     for device in devices:
@@ -72,161 +102,109 @@ def _create(machine: Machine, want: Drive, allow: bool) -> tuple[Steps, Machine,
     for device in devices:
         machine, key = whole_boot_disk(machine, device)
         keys.append(key)
-    path = f"nodes/{machine.system_id}/volume-groups/"
-    call = Call("POST", path, fields(name=want.name, **given), keeps=f"volume-group:{want.name}")
-    group = Group(placeholder("volume-group", want.name), want.name, tuple(keys), ())
+    call = Call(
+        "POST",
+        f"nodes/{machine.system_id}/volume-groups/",
+        fields(name=want.name, uuid=uuid or None, **given),
+        keeps=keeps(machine, "volume-group", want.name),
+    )
+    group = Group(future(machine, "volume-group", want.name), want.name, tuple(keys), (), uuid)
     detail = f"volume group on {' '.join(device.key for device in devices)}, {show_size(machine.group_size(group))}"
     machine = machine.holding(group.devices, "lvm-pv", f"drive {want.name}")
-    return (*steps, step("create", "drive", want.name, detail, call)), _with(machine, None, group), group
+    return (*steps, step("create", "drive", want.name, detail, call)), with_group(machine, None, group), group
 
 
-def _change(machine: Machine, want: Drive, there: Group, allow: bool) -> tuple[Steps, Machine, Group]:
-    """Its name and its devices: those that come in come first, so that the volumes fit all the time."""
+def _grown(
+    machine: Machine, want: Drive, there: Group, allow: bool, uuid: str
+) -> tuple[Steps, Machine, Group, tuple[str, ...]]:
+    """Its name, its UUID and the devices that come in; and those that are to leave once nothing needs them."""
     steps: Steps = ()
-    path, group = _path(machine, there), there
+    group = there
     if want.name != there.name:
-        call = Call("PUT", path, fields(name=want.name))
+        call = Call("PUT", path(machine, there), fields(name=want.name))
         steps += (step("rename", "drive", want.name, f"from {there.name}", call),)
         machine, group = _renamed(machine, there, want.name)
-    if want.devices is not None:
-        named = [machine.device(text, f"drive {want.name}") for text in want.devices]
-        wanted = [stand_in(machine, device, there.devices) for device in named]
-        check_once(wanted, f"drive {want.name}")
-        keys = [device.key for device in wanted]
-        new = tuple(key for key in keys if key not in there.devices)
-        gone = tuple(key for key in there.devices if key not in keys)
+    if uuid and uuid != group.uuid:
+        call = Call("PUT", path(machine, there), fields(uuid=uuid))
+        steps += (step("set", "drive", want.name, f"UUID {uuid}", call),)
+        changed = group._replace(uuid=uuid)
+        machine, group = with_group(machine, group, changed), changed
+    if want.devices is None:
+        return steps, machine, group, ()
+    named = [machine.device(text, f"drive {want.name}") for text in want.devices]
+    wanted = [place(machine, device, there.devices) for device in named]
+    check_once(wanted, f"drive {want.name}")
+    keys = [device.key for device in wanted]
+    new = tuple(key for key in keys if key not in there.devices)
+    gone = tuple(key for key in there.devices if key not in keys)
+    for key in new:
+        more, machine = take(machine, machine.devices[key], f"a device of drive {want.name}", allow)
+        steps += more
+    if new:
+        call = Call("PUT", path(machine, there), fields(**members(machine, new, "add_")))
+        steps += (step("change", "drive", want.name, f"add {' '.join(new)}", call),)
+        inside = []
         for key in new:
-            more, machine = take(machine, machine.devices[key], f"a device of drive {want.name}", allow)
-            steps += more
-        if new or gone:
-            inside = []
-            for key in keys:
-                machine, whole = (
-                    (machine, key) if key in there.devices else whole_boot_disk(machine, machine.devices[key])
-                )
-                inside.append(whole)
-            after = group._replace(devices=tuple(inside))
-            if machine.group_free(after) < 0:
-                raise Refused(
-                    f"drive {want.name}: without {' '.join(gone)} it has {show_size(machine.group_size(after))}, and "
-                    "its volumes need more"
-                )
-            for word, some in (("add", new), ("remove", gone)):
-                if some:
-                    call = Call("PUT", path, fields(**members(machine, some, f"{word}_")))
-                    steps += (step("change", "drive", want.name, f"{word} {' '.join(some)}", call),)
-            machine = machine.blank(*gone).holding(after.devices, "lvm-pv", f"drive {want.name}")
-            machine, group = _with(machine, group, after), after
-    return steps, machine, group
+            machine, whole = whole_boot_disk(machine, machine.devices[key])
+            inside.append(whole)
+        changed = group._replace(devices=(*group.devices, *inside))
+        machine = machine.holding(tuple(inside), "lvm-pv", f"drive {want.name}")
+        machine, group = with_group(machine, group, changed), changed
+    return steps, machine, group, gone
+
+
+def _left(machine: Machine, want: Drive, group: Group, gone: tuple[str, ...]) -> tuple[Steps, Machine, Group]:
+    """Without devices that its volumes do not need."""
+    after = group._replace(devices=tuple(key for key in group.devices if key not in gone))
+    if machine.group_free(after) < 0:
+        raise Refused(
+            f"drive {want.name}: without {' '.join(gone)} it has {show_size(machine.group_size(after))}, and its "
+            "volumes need more"
+        )
+    notes, machine = leaving(machine, gone, gone)
+    call = Call("PUT", path(machine, group), fields(**members(machine, gone, "remove_")))
+    one = step("change", "drive", want.name, f"remove {' '.join(gone)}", *notes, call)
+    machine = with_group(machine.blank(*gone), group, after)
+    more, machine = dropped(machine, gone)
+    return (one, *more), machine, after
 
 
 def _renamed(machine: Machine, group: Group, name: str) -> tuple[Machine, Group]:
     """The keys of volumes begin with their group's name."""
-    keys = {key: f"{name}/{key.partition('/')[2]}" for key in group.volumes}
+    keys = {key: f"{name}/{key[len(group.name) + 1 :]}" for key in group.volumes}
     devices = {
         keys.get(key, key): one._replace(key=keys.get(key, key), used_for="" if key in keys else one.used_for)
         for key, one in machine.devices.items()
     }
     changed = group._replace(name=name, volumes=tuple(keys.values()))
-    return _with(machine._replace(devices=devices), group, changed), changed
+    return with_group(machine._replace(devices=devices), group, changed), changed
 
 
-def _volume(machine: Machine, group: Group, want: Volume, renamed_from: str) -> tuple[Steps, Machine, Group, Device]:
-    key = f"{group.name}/{want.name}"
-    there = machine.devices.get(key)
-    former = machine.devices.get(f"{group.name}/{renamed_from}") if renamed_from else None
-    device = there or former
-    if device is None:
-        return _create_volume(machine, group, want, key)
-    steps: Steps = ()
-    told: dict[str, int | str] = {}
-    if there is None:
-        _check_name(machine, want.name, key)
-        told["name"] = want.name
-    size = _size(machine, group, want, device)
-    if size is not None and size != device.size:
-        if size > device.size + machine.group_free(group):
-            raise StorageError(
-                f"volume {key}: {show_size(size)} is wanted, and drive {group.name} has room for "
-                f"{show_size(device.size + machine.group_free(group))}"
-            )
-        told["size"] = size
-    if not told:
-        return steps, machine, group, device
-    what = [f"from {renamed_from}"] * ("name" in told)
-    what += [f"{show_size(device.size)} to {show_size(size or 0)}"] * ("size" in told)
-    verb = "resize" if "size" in told else "rename"
-    steps += (step(verb, "volume", key, ", ".join(what), Call("PUT", at(machine, device), fields(**told))),)
-    changed = device._replace(key=key, size=int(told.get("size", device.size)), used_for="")
-    machine = machine.without(device.key).with_device(changed)
-    after = group._replace(volumes=tuple(key if one == device.key else one for one in group.volumes))
-    return steps, _with(machine, group, after), after, changed
+def shrink(machine: Machine, want: Drive, renames: Mapping[str, str], uuids: Mapping[str, str], later: Machine) -> Plan:
+    """Volumes that become smaller, before the drive itself is planned: what lies below them may too.
 
-
-def _check_name(machine: Machine, name: str, key: str) -> None:
-    """Short names share one space with all other devices of a machine."""
-    taken = next((one for one in machine.devices.values() if one.key.rpartition("/")[2] == name), None)
-    if taken:
-        raise Refused(f"volume {key}: {taken.key} has that name already, and MAAS takes each once in a machine")
-
-
-def _size(machine: Machine, group: Group, want: Volume, there: Device | None) -> int | None:
-    if want.size is None:
-        return None
-    room = machine.group_free(group) + (there.size if there else 0)
-    if want.size == Percent(100):
-        return room
-    whole = machine.group_size(group)
-    return whole_blocks(want.size.of(whole) if isinstance(want.size, Percent) else want.size)
-
-
-def _create_volume(machine: Machine, group: Group, want: Volume, key: str) -> tuple[Steps, Machine, Group, Device]:
-    _check_name(machine, want.name, key)
-    free = machine.group_free(group)
-    size = _size(machine, group, want, None)
-    size = free if size is None else size
-    if size > free or size < BLOCK:
-        raise StorageError(
-            f"volume {key}: {show_size(size)} is wanted, and drive {group.name} has {show_size(free)} left"
-        )
-    call = Call(
-        "POST",
-        _path(machine, group),
-        fields(name=want.name, size=None if want.size in (None, Percent(100)) else size),
-        op="create_logical_volume",
-        keeps=f"volume:{key}",
-    )
-    made = Device(key, placeholder("volume", key), VOLUME, size)
-    after = group._replace(volumes=(*group.volumes, key))
-    machine = _with(machine.with_device(made), group, after)
-    return (step("create", "volume", key, show_size(size), call),), machine, after, made
+    ``later`` is the machine with its arrays as large as they are going to be, by which shares of the group count.
+    """
+    group = meant(machine, want.name, renames, uuids)
+    if group is None:
+        return Plan((), machine)
+    named = [machine.find(text) for text in want.devices or ()]
+    stays = want.devices is None or {place(machine, one, group.devices).key for one in named if one} == {*group.devices}
+    smaller = later.group_size(group) < machine.group_size(group)
+    return volume.shrink(machine, group, want, renames, later if stays and smaller else None)
 
 
 def _absent(machine: Machine, want: Drive, there: Group | None, allow: bool) -> Plan:
     if there is None:
         return Plan((), machine)
-    what = f"drive {want.name} cannot be removed"
     steps: Steps = ()
     for key in there.volumes:
-        device = machine.devices[key]
-        check_unused(machine, device, what)
-        call = Call("POST", _path(machine, there), fields(id=device.id), op="delete_logical_volume")
-        steps += (
-            step(
-                "remove",
-                "volume",
-                key,
-                show_size(device.size),
-                call,
-                claims=unchanged(machine, device),
-                destroys=lost(device, what, allow, who=key),
-            ),
-        )
-    steps += (step("remove", "drive", want.name, "its volume group", Call("DELETE", _path(machine, there))),)
-    for key in there.volumes:
-        machine = machine.without(key)
+        more, machine, there = volume.remove(machine, there, key, f"drive {want.name} cannot be removed", allow, key)
+        steps += more
+    notes, machine = leaving(machine, there.devices, there.devices)
+    call = Call("DELETE", path(machine, there))
+    steps += (step("remove", "drive", want.name, "its volume group", *notes, call),)
     machine = machine.blank(*there.devices)
-    machine = machine._replace(groups=tuple(one for one in machine.groups if one is not there))
-    on_boot_disk = tuple(key for key in there.devices if machine.devices[key].disk == machine.boot_disk)
-    more, machine = left_over(machine, on_boot_disk)
+    machine = machine._replace(groups=tuple(one for one in machine.groups if one.id != there.id))
+    more, machine = dropped(machine, there.devices)
     return Plan(steps + more, machine)

@@ -9,94 +9,146 @@ from typing import Any
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
-from ..document.filesystem import OnDevice, Use, check_new_label
-from .actions import Call, at, fields, step, unchanged
-from .safety import check_unused, describe, unformat
-from .state import DISK, Device, Filesystem, Machine
+from ..document.filesystem import OnDevice, Use, check_mount_options, check_new_label
+from .actions import Call, at, fields, step, tag, unchanged
+from .safety import check_unused, check_uuid, describe, unformat
+from .state import ALLOCATED, DISK, PARTITION, Device, Filesystem, Machine, remount_tag
 from .words import Special
 
 Steps = tuple[Step, ...]
 #: Where the region says that swap is mounted.
-_NOWHERE = "none"
+NOWHERE = "none"
 
 
-def plan(machine: Machine, want: OnDevice, allow: bool) -> Plan:
+def plan(machine: Machine, want: OnDevice, allow: bool, uuid: str = "") -> Plan:
     device = machine.device(want.device, "filesystems")
     if want.state == "absent":
         return Plan(*unformat(machine, device, allow, "its filesystem cannot be removed"))
-    check_unused(machine, device, "refused for a filesystem")
-    return Plan(*put_to_use(machine, device, want.use, allow))
+    return Plan(*put_to_use(machine, device, want.use, allow, uuid))
 
 
-def put_to_use(machine: Machine, device: Device, use: Use, allow: bool) -> tuple[Steps, Machine]:
+def put_to_use(machine: Machine, device: Device, use: Use, allow: bool, uuid: str = "") -> tuple[Steps, Machine]:
     """What is on a device, and where it is mounted. Formatting it anew drops the mount, which is then made again."""
     steps: Steps = ()
     before = device.filesystem
     kind = use.filesystem or (before.type if before else None)
     if kind is None:
-        if use.mount_point or use.label:
+        if use.mount_point or use.label or uuid:
             raise StorageError(f"{device.key}: it holds no filesystem; say the type of the one that it shall have")
         return (), machine
-    if before is None or before.type != kind or use.label not in (None, before.label):
-        more, machine, device = _format(machine, device, kind, use, allow)
+    mount = _mount_wanted(device, kind, use)
+    if before is None or before.type != kind or use.label not in (None, before.label) or uuid not in ("", before.uuid):
+        check_unused(machine, device, "refused for a filesystem")
+        if mount and use.mount_point is None and kind != "swap":
+            device = _noted(machine, device, mount)
+        more, machine, device = _format(machine, device, kind, use, allow, uuid)
         steps += more
-    return _mount(machine, device, use, before, steps)
+    return _mount(machine, device, mount, steps)
 
 
-def _format(machine: Machine, device: Device, kind: str, use: Use, allow: bool) -> tuple[Steps, Machine, Device]:
+def _mount_wanted(device: Device, kind: str, use: Use) -> tuple[str, str] | None:
+    """Where it is to be mounted, and with which options. Omitted is as it is, or was before it was formatted anew."""
+    found = device.filesystem
+    point = found.mount_point if found else None
+    options = found.mount_options if found else ""
+    if point is None and device.remount:
+        point, options = device.remount
+    if use.mount_point is not None:
+        point = use.mount_point or None
+    elif kind == "swap":
+        point = NOWHERE
+    elif point == NOWHERE:
+        point = None
+    if use.mount_options is not None:
+        options = use.mount_options
+        if options and point is None:
+            raise StorageError(f"{device.key}: mount_options {options}, and it has no mount_point")
+    if point is None:
+        return None
+    if kind == "swap":
+        point = NOWHERE
+    return point, options
+
+
+def _noted(machine: Machine, device: Device, mount: tuple[str, str]) -> Device:
+    """With a note of where it is mounted, for after a cut. A region tags disks only while their machine is Ready."""
+    if machine.status == ALLOCATED and device.kind != PARTITION:
+        raise Refused(
+            f"{device.key}: it is mounted at {mount[0]}, and formatting it anew drops that; {machine.hostname} is "
+            f"{ALLOCATED}, so that cannot be noted meanwhile. Say mount_point too"
+        )
+    return device._replace(remount=mount)
+
+
+def _format(
+    machine: Machine, device: Device, kind: str, use: Use, allow: bool, uuid: str
+) -> tuple[Steps, Machine, Device]:
     before = device.filesystem
     if device.kind == DISK and device.key == machine.boot_disk:
         raise Refused(
             f"{device.key}: it is the boot disk, and MAAS puts no filesystem on that itself; make a partition on it"
         )
+    if machine.is_esxi(device):
+        raise Refused(f"{device.key}: it belongs to ESXi's image, and MAAS does not format it; choose another device")
     if before and not allow:
-        wanted = kind + (f" labelled {use.label!r}" if use.label else "")
+        wanted = kind + (f" labelled {use.label!r}" if use.label else "") + (f" of UUID {uuid}" if uuid else "")
         raise Refused(
             f"{device.key}: it holds {describe(before)}, and {wanted} is wanted; set allow_destroy to have it "
             "formatted anew"
         )
     check_new_label(use.label or "", device.key)
     label = use.label if use.label is not None else before.label if before and before.type == kind else ""
+    if uuid:
+        check_uuid(uuid, device.key)
+    note: tuple[Call, ...] = ()
+    if device.remount and device.remount != machine.devices[device.key].remount:
+        note = (tag(machine, device, remount_tag(device.remount)),)
+    call = Call("POST", at(machine, device), fields(fstype=kind, label=label or None, uuid=uuid or None), op="format")
     one = step(
         "format",
         "filesystem",
         device.key,
         f"{kind}{f' labelled {label}' if label else ''}",
-        Call("POST", at(machine, device), fields(fstype=kind, label=label or None), op="format"),
+        *note,
+        call,
         claims=unchanged(machine, device),
         destroys=(f"{device.key}: {describe(before)}",) if before else (),
     )
-    formatted = device._replace(filesystem=Filesystem(kind, label), used_for="")
+    formatted = device._replace(filesystem=Filesystem(kind, label, uuid), used_for="")
     return (one,), machine.with_device(formatted), formatted
 
 
-def _mount(
-    machine: Machine, device: Device, use: Use, before: Filesystem | None, steps: Steps
-) -> tuple[Steps, Machine]:
+def _mount(machine: Machine, device: Device, mount: tuple[str, str] | None, steps: Steps) -> tuple[Steps, Machine]:
+    """Where it is to be (None: nowhere), without a note of where it was."""
     found = device.filesystem
     if found is None:
         return steps, machine
-    if use.mount_point == "":
-        raise StorageError(f"{device.key}: an empty mount_point is not known to maas_storage; leave it out")
-    former = before.mount_point if before and before.mount_point != _NOWHERE else None
-    point = _NOWHERE if found.type == "swap" else use.mount_point or former
-    options = use.mount_options if use.mount_options is not None else before.mount_options if before else ""
-    if point is None:
-        if use.mount_options:
-            raise StorageError(f"{device.key}: mount_options {use.mount_options}, and it has no mount_point")
-        return steps, machine
-    if (found.mount_point, found.mount_options) == (point, options):
-        return steps, machine
-    _check_free(machine, device, point)
-    target = fields(mount_point=None if point == _NOWHERE else point, mount_options=options or None)
-    what = "as swap" if point == _NOWHERE else point + (f" ({options})" if options else "")
-    one = step("mount", "filesystem", device.key, what, Call("POST", at(machine, device), target, op="mount"))
-    mounted = device._replace(filesystem=found._replace(mount_point=point, mount_options=options), used_for="")
-    return (*steps, one), machine.with_device(mounted)
+    calls: tuple[Call, ...] = ()
+    if mount is None:
+        if found.mount_point is None and not device.remount:
+            return steps, machine
+        verb, what = "unmount", f"from {found.mount_point or 'nowhere'}"
+        calls = (Call("POST", at(machine, device), op="unmount"),) * bool(found.mount_point)
+        after = found._replace(mount_point=None, mount_options="")
+    else:
+        point, options = mount
+        if (found.mount_point, found.mount_options) == (point, options) and not device.remount:
+            return steps, machine
+        verb, what = "mount", "as swap" if point == NOWHERE else point + (f" ({options})" if options else "")
+        after = found._replace(mount_point=point, mount_options=options)
+        if after != found:
+            check_mount_options(options, device.key)
+            _check_free(machine, device, point)
+            target = fields(mount_point=None if point == NOWHERE else point, mount_options=options or None)
+            calls = (Call("POST", at(machine, device), target, op="mount"),)
+    if device.remount:
+        calls += (tag(machine, device, remount_tag(device.remount), "remove_tag"),)
+    one = step(verb, "filesystem", device.key, what, *calls, claims=unchanged(machine, device))
+    return (*steps, one), machine.with_device(device._replace(filesystem=after, used_for="", remount=None))
 
 
 def _check_free(machine: Machine, device: Device, point: str) -> None:
-    other = machine.mounted(point) if point != _NOWHERE else None
+    other = machine.mounted(point) if point != NOWHERE else None
     if other and other.key != device.key:
         raise Refused(f"{device.key}: {point} is where {other.key} is mounted; say another mount_point for that first")
     if any(one.mount_point == point for one in machine.special):
@@ -124,7 +176,9 @@ def plan_special(machine: Machine, want: Special) -> Plan:
     other = machine.mounted(want.mount_point)
     if other:
         raise Refused(f"special filesystem {want.mount_point}: that is where {other.key} is mounted")
-    options = want.mount_options if want.mount_options is not None else found.mount_options if found else ""
+    check_mount_options(want.mount_options or "", f"special filesystem {want.mount_point}")
+    # Those of another type do not carry over; nor could they be told once it was unmounted.
+    options = want.mount_options or ""
     given = fields(fstype=want.type, mount_point=want.mount_point, mount_options=options or None)
     steps += (step("mount", "special", want.mount_point, want.type, Call("POST", path, given, op="mount_special")),)
     made = Filesystem(want.type, mount_point=want.mount_point, mount_options=options)
@@ -135,9 +189,9 @@ def dump(found: Filesystem | None) -> dict[str, Any]:
     """As a volume or an item of ``filesystems`` says it."""
     if found is None:
         return {}
-    words = {
-        "label": found.label or None,
-        "mount_point": found.mount_point if found.mount_point != _NOWHERE else None,
-        "mount_options": found.mount_options or None,
-    }
+    point = found.mount_point if found.mount_point != NOWHERE else None
+    if found.type == "swap" and found.mount_point is None:
+        # Swap is used unless that is said.
+        point = ""
+    words = {"label": found.label or None, "mount_point": point, "mount_options": found.mount_options or None}
     return {word: value for word, value in words.items() if value is not None}

@@ -5,72 +5,294 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Plan, Step, both
+from ..core.plan import Plan, both
 from ..document.bcache import Bcache
-from ..document.disk import Candidate, choose
-from ..document.document import Item, bound, check_once, claims, disk_nodes, nodes, permitted_by_name, resolve
+from ..document.document import bound, check_mounts, check_once, disk_nodes, nodes, permitted_by_name, resolve, role
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
+from ..document.permission import check_permitted
 from ..document.raid import Raid
-from ..document.references import Node, check_names, in_order
-from . import bcache, drive, filesystem, partition, raid, safety, survey
-from .actions import TAGS, USE, Call, at, fields, step
-from .state import ALLOCATED, DISK, READY, Machine
-from .words import Special, Wanted
-
-_ROTARY = "rotary"
+from ..document.references import Node, in_order, known_names
+from . import base, bcache, cache_set, datastore, drive, filesystem, notes, partition, permits, raid, survey, volume
+from .actions import step, tag
+from .identity import check_places, is_uuid
+from .names import where as places
+from .state import LEFTOVER, PARTITION, Machine
+from .words import CacheSet, Datastore, Gone, Special, Wanted, as_uuid
 
 
 class Going(NamedTuple):
-    """An item that is to be removed, and whether it may lose what it holds."""
+    """An item that is to be removed, and whether it may lose what it holds. With a ``uuid``, only what has that one."""
 
     item: Any
     allow: bool
+    uuid: str = ""
 
 
 def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way filesystems may be removed. Raises what the planners raise."""
-    before = machine
-    items = nodes(want.document)
-    known = check_names((*disk_nodes(want.document), *items))
-    whole = _base_layout(machine, want, allow)
+    items: dict[Node, Any] = dict(nodes(want.document))
+    known = known_names((*disk_nodes(want.document), *items))
+    _check_said(items, allow, want)
+    allow = _with_keys(machine, allow)
+    renamed = _renamed(machine, want, items)
+    whole = base.plan(renamed.after, want, allow, _is_blank(renamed.after, want, items))
+    if base.wipes(whole):
+        # What is wiped is not renamed.
+        whole = base.plan(machine, want, allow, blank=False)
+    else:
+        whole, machine = both(renamed, whole), renamed.after
     if whole.in_progress:
-        return _checked(before, whole)
-    machine = whole.after
-    _check_foreign(machine, items)
-    where = _where(machine, want, items)
-    others = survey.others(machine, want, where) if want.document.exact else []
-    _check_allowed(others, items, allow, want)
-    ordered = [node for node in in_order(tuple(items), known) if node in items]
-    check_once(tuple(ordered), items, where, lambda text, _role: getattr(machine.find(text), "key", text))
-    whole = _boot_disk(whole, want)
-    going = [Going(item, True) for item in others]
-    going += [
-        Going(bound(node.section, items[node], where), items[node].name in allow)
-        for node in reversed(ordered)
-        if items[node].state == "absent"
-    ]
-    going += [Going(one, True) for one in want.special or () if one.state == "absent"]
-    whole, waiting = _removed(whole, going)
+        _check_on_layout(base.taken(whole.after, want), want, items, known, allow)
+        return permits.checked_state(machine, whole)
+    whole = whole._replace(after=_asked(whole.after, items))
+    _check_foreign(whole.after, items)
+    where = places(whole.after, want, items)
+    whole = whole._replace(after=whole.after._replace(kept=_kept(whole.after, items, where)))
+    whole = both(whole, notes.swept(whole.after, _whole_disks(whole.after, items, where)))
+    going = _going(whole.after, want, items, known, where, allow)
+    whole, waiting = _removed(whole, want, going)
+    ordered = _ordered(items, known)
     coming = {node: bound(node.section, items[node], where) for node in ordered if items[node].state != "absent"}
+    later = whole.after
+    for item in coming.values():
+        later = raid.resized(later, item) if isinstance(item, Raid) else later
+    for item in coming.values():
+        if isinstance(item, Drive):
+            renames, uuids = want.of("drives", want.renames), want.of("drives", want.uuids)
+            whole = both(whole, drive.shrink(whole.after, item, renames, uuids, later))
     whole = _made(whole, want, coming, known, allow)
-    whole = _swept(whole, want, where)
     for one in want.special or ():
         if one.state != "absent":
             whole = both(whole, filesystem.plan_special(whole.after, one))
-    whole, waiting = _removed(whole, waiting)
+    whole, waiting = _removed(whole, want, waiting)
     if waiting:
-        _plan_going(whole.after, waiting[0])
-    return _checked(before, _tags(whole, want, where))
+        _plan_going(whole.after, want, waiting[0])
+    base.check_boot_disk(whole.after, want, machine.boot_disk)
+    whole = _tags(whole, want, where)
+    whole = both(whole, notes.settled(whole.after))
+    check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
+    warnings = (*permits.warnings(machine, whole), *_not_meant(machine, items))
+    return permits.checked_state(machine, whole)._replace(warnings=warnings)
+
+
+def _renamed(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> Plan:
+    """RAIDs by their new names, and so their partitions, by which the document calls them."""
+    whole = Plan((), machine)
+    called = {item.name: node.place for node, item in items.items() if isinstance(item, Raid)}
+    for node, item in items.items():
+        if isinstance(item, Raid):
+            former = want.renames.get(node.place, "")
+            there = raid.meant(whole.after, item, former)
+            if there and there.name != item.name and there.name in called:
+                raise StorageError(f"{called[there.name]} and {node.place} both mean {there.name}; say it once")
+            whole = both(whole, raid.rename(whole.after, item, former))
+    if whole.steps:
+        _check_foreign(machine, items)
+        _check_renamed(machine, whole.after, want, items)
+    return whole
+
+
+def _check_renamed(machine: Machine, after: Machine, want: Wanted, items: Mapping[Node, Any]) -> None:
+    """Raises StorageError for a name of a partition that it has no more once its RAID is renamed."""
+    parts = {one.id: one for one in after.devices.values() if one.kind == PARTITION}
+    said = [item.name for item in items.values() if isinstance(item, Partition)]
+    for text in _texts(want, items):
+        there = machine.find(text)
+        if there is None or there.kind != PARTITION:
+            continue
+        now = partition.find(after, text) if text in said else after.find(text)
+        if now is None or now.id != there.id:
+            raise StorageError(
+                f"{text}: RAID {there.disk} is renamed, and MAAS then calls this {parts[there.id].place}; say that, or "
+                f"its UUID ({there.uuid})"
+            )
+
+
+def _check_on_layout(
+    machine: Machine, want: Wanted, items: Mapping[Node, Any], known: Mapping[str, Node], allow: tuple[str, ...]
+) -> None:
+    """Raise before a base layout wipes the ``machine`` what would be raised once it has.
+
+    That is all but what is about the layout's own devices, which are not there yet.
+    """
+    where = places(machine, want, items)
+    _check_foreign(machine, items)
+    _check_allowed(machine, [], items, allow)
+
+    def known_as(text: str, _role: str) -> str:
+        return getattr(machine.find(text), "key", text)
+
+    ordered = _ordered(items, known)
+    check_once(tuple(ordered), items, where, known_as)
+    check_mounts(items, where, known_as)
+    coming: dict[Node, Any] = {}
+    for node in ordered:
+        item = items[node]
+        if item.state == "absent":
+            continue
+        others = [known.get(reference.text.partition("[")[0]) for reference in node.references]
+        if not others or base.makes(machine, item) or any(one in items and one not in coming for one in others):
+            continue
+        texts = [
+            text
+            for reference, other in zip(node.references, others)
+            if other not in coming
+            for text in resolve(reference.text, where)
+        ]
+        there = [_is_there(machine, text, node.place) for text in texts]
+        if all(there):
+            coming[node] = bound(node.section, item, where)
+    _made(Plan((), machine), want, coming, known, allow)
+    for text, _tags in want.tags:
+        for key in resolve(text, where):
+            _is_there(machine, key, "tags", [*known, *where])
+
+
+def _is_there(machine: Machine, text: str, what: str, made: Collection[str] = ()) -> bool:
+    """Whether a device is there without the layout. Raises StorageError where no layout makes one of that name."""
+    if text in made or base.may_make(text):
+        return False
+    machine.device(text, what)
+    return True
+
+
+def _with_keys(machine: Machine, allow: tuple[str, ...]) -> tuple[str, ...]:
+    """With the names of the partitions that are allowed by their UUIDs."""
+    uuids = [name.lower() for name in allow if is_uuid(name)]
+    parts = [one for one in machine.devices.values() if one.uuid in uuids and one.kind == PARTITION]
+    return (*allow, *(one.key for one in parts if one.key not in allow))
+
+
+def _texts(want: Wanted, items: Mapping[Node, Any]) -> tuple[str, ...]:
+    """All by which the document names devices."""
+    references = [reference.text for node in items for reference in node.references]
+    parts = [item.name for item in items.values() if isinstance(item, Partition)]
+    return (*parts, *references, *(device for device, _tags in want.tags))
+
+
+def _absent_parts(items: Mapping[Node, Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in items.values() if isinstance(item, Partition) and item.state == "absent")
+
+
+def _ordered(items: Mapping[Node, Any], known: Mapping[str, Node]) -> list[Node]:
+    return [node for node in in_order(tuple(items), known) if node in items]
+
+
+def _is_blank(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> bool:
+    """Whether the machine has nothing beside the document; where no disks are left for that, it has."""
+    if want.base_layout != "blank":
+        return False
+    try:
+        where = places(machine, want, items)
+    except StorageError:
+        return False
+    return not survey.others(machine, want, where, everything=True)
+
+
+def _asked(machine: Machine, items: Mapping[Node, Any]) -> Machine:
+    """With the partitions that the document names: none of them only stands for its disk."""
+    parts = [
+        partition.find(machine, item.name)
+        for item in items.values()
+        if isinstance(item, Partition) and item.state != "absent"
+    ]
+    return machine._replace(named=frozenset(part.key for part in parts if part))
+
+
+def _whole_disks(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """The devices that items name as a whole, and not to make partitions of them."""
+    found = [
+        machine.find(text)
+        for node, item in items.items()
+        for reference in node.references
+        if item.state != "absent" and role(reference.place) != "partitioned"
+        for text in resolve(reference.text, where)
+    ]
+    return frozenset(device.key for device in found if device)
+
+
+def _kept(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """The devices of the cache sets that stay without a bcache: of a disk also the partition that stands for it."""
+    disks = [
+        device.key
+        for item in items.values()
+        if isinstance(item, CacheSet) and item.state != "absent"
+        for text in resolve(item.cache_device, where)
+        if (device := machine.find(text))
+    ]
+    return frozenset(disks) | {part.key for key in disks for part in machine.partitions(key)}
+
+
+def _going(
+    machine: Machine,
+    want: Wanted,
+    items: Mapping[Node, Any],
+    known: Mapping[str, Node],
+    where: Mapping[str, tuple[str, ...]],
+    allow: tuple[str, ...],
+) -> list[Going]:
+    """What is to be removed: what mode exact does not find in the document, and what this says is absent."""
+    others = survey.others(machine, want, where, base.items(machine, want)) if want.document.exact else []
+    _check_allowed(machine, others, items, allow)
+    ordered = _ordered(items, known)
+
+    def known_as(text: str, _role: str) -> str:
+        return getattr(machine.find(text), "key", text)
+
+    check_once(tuple(ordered), items, where, known_as)
+    check_mounts(items, where, known_as)
+    _check_meant_once(machine, want, items, where)
+    _check_caches(machine, items, where)
+    going = [Going(item, True) for item in others]
+    going += [
+        Going(one, one.name in allow or one.drive in allow, want.uuids.get(f"drives: {one.name}", ""))
+        for one in want.gone
+    ]
+    going += [
+        Going(bound(node.section, items[node], where), _is_allowed(node.place, allow), _uuid(want, node, items[node]))
+        for node in reversed(ordered)
+        if items[node].state == "absent" and not _is_foreign(machine, items[node])
+    ]
+    return _last_first(machine, going) + [Going(one, True) for one in want.special or () if one.state == "absent"]
+
+
+def _uuid(want: Wanted, node: Node, item: Any) -> str:
+    return as_uuid(item.uuid) if isinstance(item, Raid) and item.uuid else want.uuids.get(node.place, "")
+
+
+def _is_foreign(machine: Machine, item: Any) -> bool:
+    """Whether it means by its place a partition that was made by another name: that is not what is to be absent."""
+    return isinstance(item, Partition) and partition.find(machine, item.name) != partition.find_item(machine, item)
+
+
+def _not_meant(machine: Machine, items: Mapping[Node, Any]) -> tuple[str, ...]:
+    found = [(item.name, partition.find(machine, item.name)) for item in items.values() if _is_foreign(machine, item)]
+    return tuple(
+        f"partition {name}: what is at {name} was made by another name and stays; to remove that, say the name, or its "
+        f"UUID ({there.uuid})"
+        for name, there in found
+        if there
+    )
+
+
+def _last_first(machine: Machine, going: list[Going]) -> list[Going]:
+    """A task that is cut off leaves the other partitions of a disk where they are."""
+
+    def number(one: Going) -> int:
+        return getattr(partition.find(machine, one.item.name), "number", 0)
+
+    parts = iter(sorted((one for one in going if isinstance(one.item, Partition)), key=number, reverse=True))
+    return [next(parts) if isinstance(one.item, Partition) else one for one in going]
 
 
 def _made(
-    whole: Plan, want: Wanted, coming: Mapping[Node, Item], known: Mapping[str, Node], allow: tuple[str, ...]
+    whole: Plan, want: Wanted, coming: Mapping[Node, Any], known: Mapping[str, Node], allow: tuple[str, ...]
 ) -> Plan:
     """Bottom-up; what is refused, and what is made of that, once more when others may have let go of a device."""
     left = list(coming)
@@ -84,7 +306,8 @@ def _made(
             # What an item is called in the document, whatever device is meant by that.
             name = node.place.partition(": ")[2]
             try:
-                whole = both(whole, _plan_item(whole.after, want, coming[node], name in allow))
+                allowed = _is_allowed(node.place, allow)
+                whole = both(whole, _plan_item(whole.after, want, node.place, coming[node], allowed))
             except Refused as error:
                 refusals.append(permitted_by_name(str(error), name))
                 waiting.append(node)
@@ -95,39 +318,75 @@ def _made(
     return whole
 
 
-def _plan_item(machine: Machine, want: Wanted, item: Item, allow: bool) -> Plan:
+def _plan_item(machine: Machine, want: Wanted, place: str, item: Any, allow: bool) -> Plan:
+    """``place`` is what it is called in the document, by which ``want`` has what the item does not say itself."""
+    former, uuid = want.renames.get(place, ""), want.uuids.get(place, "")
     if isinstance(item, Partition):
         return partition.plan(machine, item, allow, want.bootable.get(item.name))
     if isinstance(item, Raid):
-        return raid.plan(machine, item, allow, want.renames.get(f"raids: {item.name}", ""))
+        return raid.plan(machine, item, allow)
     if isinstance(item, Bcache):
-        return bcache.plan(machine, item, allow, want.renames.get(f"bcaches: {item.name}", ""))
+        return bcache.plan(machine, item, allow, former, uuid)
+    if isinstance(item, CacheSet):
+        return cache_set.plan(machine, item, allow)
     if isinstance(item, Drive):
-        renames = {key[len("drives: ") :]: old for key, old in want.renames.items() if key.startswith("drives: ")}
-        return drive.plan(machine, item, allow, renames)
-    return filesystem.plan(machine, item, allow)
+        return drive.plan(machine, item, allow, want.of("drives", want.renames), want.of("drives", want.uuids))
+    if isinstance(item, Datastore):
+        return datastore.plan(machine, item, allow, former, uuid)
+    return filesystem.plan(machine, item, allow, uuid)
 
 
-def _plan_going(machine: Machine, going: Going) -> Plan:
+def _plan_going(machine: Machine, want: Wanted, going: Going) -> Plan:
     item = going.item
     if isinstance(item, Special):
         return filesystem.plan_special(machine, item)
     if isinstance(item, OnDevice) and machine.find(item.device) is None:
         return Plan((), machine)
+    if _is_another(machine, going):
+        return Plan((), machine)
     try:
-        return _plan_item(machine, Wanted(survey.NOTHING), item, going.allow)
+        if isinstance(item, Gone):
+            return _plan_gone(machine, want, item, going)
+        place = survey.place(item)
+        return _plan_item(machine, Wanted(survey.NOTHING, uuids={place: going.uuid}), place, item, going.allow)
     except Refused as error:
         raise Refused(permitted_by_name(str(error), item.name)) from None
 
 
-def _removed(whole: Plan, going: list[Going]) -> tuple[Plan, list[Going]]:
+def _is_another(machine: Machine, going: Going) -> bool:
+    """Whether what has the name of something that is to be absent has another UUID than that is said to have."""
+    item, uuid = going.item, going.uuid
+    there: Any = None
+    if isinstance(item, Raid):
+        there = raid.find(machine, item.name)
+    elif isinstance(item, Bcache):
+        there = bcache.find(machine, item.name)
+    elif isinstance(item, Datastore):
+        there = datastore.find(machine, item.name)
+    elif isinstance(item, Drive):
+        there = drive.find(machine, item.name, uuid)
+    elif isinstance(item, OnDevice):
+        there = getattr(machine.find(item.device), "filesystem", None)
+    return bool(uuid) and there is not None and there.uuid != uuid
+
+
+def _plan_gone(machine: Machine, want: Wanted, item: Gone, going: Going) -> Plan:
+    group = drive.meant(machine, item.drive, want.of("drives", want.renames), want.of("drives", want.uuids))
+    key = f"{group.name}/{item.volume}" if group else ""
+    if group is None or key not in machine.devices or going.uuid not in ("", machine.devices[key].uuid):
+        return Plan((), machine)
+    steps, machine, _group = volume.remove(machine, group, key, f"volume {key} cannot be removed", going.allow, "it")
+    return Plan(steps, machine)
+
+
+def _removed(whole: Plan, want: Wanted, going: list[Going]) -> tuple[Plan, list[Going]]:
     """Top-down, in as many rounds as it takes; and what others, which stay for now, still hold."""
     left = going
     while True:
         waiting: list[Going] = []
         for one in left:
             try:
-                whole = both(whole, _plan_going(whole.after, one))
+                whole = both(whole, _plan_going(whole.after, want, one))
             except Refused:
                 waiting.append(one)
         if not waiting or len(waiting) == len(left):
@@ -135,98 +394,13 @@ def _removed(whole: Plan, going: list[Going]) -> tuple[Plan, list[Going]]:
         left = waiting
 
 
-def _swept(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Plan:
-    """Where bcaches go, so do cache sets that are left over, also of a run that was cut off."""
-    items = [item for item in want.document.sections.get("bcaches", ()) if isinstance(item, Bcache)]
-    if not want.document.exact and all(item.state != "absent" for item in items):
-        return whole
-    if "bcaches" not in want.document.sections:
-        return whole
-    caches = {
-        device.key
-        for item in items
-        if item.state != "absent" and item.cache_device
-        for text in resolve(item.cache_device, where)
-        if (device := whole.after.find(text))
-    }
-    return both(whole, bcache.sweep(whole.after, caches))
-
-
-# What is not an item
-
-
-def _base_layout(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
-    """A ready-made layout of the region's, where the machine does not have it; it wipes all that there is."""
-    name = want.base_layout
-    if name is None or _has_layout(machine, want, name):
-        return Plan((), machine)
-    found = [one.key for one in machine.devices.values() if one.filesystem or one.member or machine.partitions(one.key)]
-    if found and "base_layout" not in allow:
-        raise Refused(
-            f"base_layout: {name} removes all that {machine.hostname} has ({' '.join(found)}); add base_layout to "
-            "allow_destroy to have that"
-        )
-    one = step(
-        "apply",
-        "base layout",
-        name,
-        "on blank disks",
-        Call("POST", f"machines/{machine.system_id}/", fields(storage_layout=name), op="set_storage_layout"),
-        destroys=tuple(f"{key}: its storage configuration" for key in found),
-    )
-    disks = {key: disk for key, disk in machine.devices.items() if disk.kind == DISK}
-    blank = machine._replace(devices=disks, raids=(), cache_sets=(), bcaches=(), groups=(), special=())
-    blank = blank.blank(*disks)
-    if name == "blank":
-        return Plan((one,), blank)
-    rest = want._replace(base_layout=None)
-    more = (f"{machine.hostname}: what else is wanted is planned on base layout {name}",) if _says(rest) else ()
-    return Plan((one,), blank, in_progress=more or (f"{machine.hostname}: base layout {name}",))
-
-
-def _says(want: Wanted) -> bool:
-    return bool(want.document.sections or want.special or want.tags or want.boot_disk)
-
-
-def _has_layout(machine: Machine, want: Wanted, name: str) -> bool:
-    """Blank: nothing beside the document. The others are known by what the root filesystem is on."""
-    if name != "blank":
-        root = machine.mounted("/")
-        return root is not None and root.kind == {"flat": "partition", "lvm": "volume", "bcache": "bcache"}[name]
-    return not survey.others(machine, want, _where(machine, want, nodes(want.document)), everything=True)
-
-
-def _boot_disk(whole: Plan, want: Wanted) -> Plan:
-    machine = whole.after
-    if want.boot_disk is None:
-        return whole
-    disk = machine.device(want.boot_disk, "boot_disk")
-    if disk.kind != DISK:
-        raise StorageError(f"boot_disk: {disk.key} is a {disk.kind}, and a machine boots from a disk")
-    if disk.key == machine.boot_disk:
-        return whole
-    if disk.filesystem or disk.member:
-        raise Refused(f"boot_disk: {disk.key} is in use as a whole ({disk.used_for}); a boot disk has partitions")
-    call = Call("POST", at(machine, disk), op="set_boot_disk")
-    one = step("set", "boot disk", disk.key, f"instead of {machine.boot_disk or 'none'}", call)
-    return both(whole, Plan((one,), machine._replace(boot_disk=disk.key)))
-
-
 def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Plan:
     for text, wanted in want.tags:
         for key in resolve(text, where):
             machine = whole.after
             device = machine.device(key, "tags")
-            calls = [
-                Call("POST", at(machine, device), fields(tag=tag), op="add_tag")
-                for tag in wanted
-                if tag not in device.tags
-            ]
-            calls += [
-                Call("POST", at(machine, device), fields(tag=tag), op="remove_tag")
-                for tag in device.tags
-                if tag not in wanted
-            ]
+            calls = [tag(machine, device, name) for name in wanted if name not in device.tags]
+            calls += [tag(machine, device, name, "remove_tag") for name in device.tags if name not in wanted]
             if calls:
                 one = step("tag", "device", device.key, " ".join(wanted) or "none", *calls)
                 whole = both(whole, Plan((one,), machine.with_device(device._replace(tags=wanted))))
@@ -236,116 +410,97 @@ def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Pl
 # Checks over all
 
 
-def _checked(machine: Machine, whole: Plan) -> Plan:
-    """Raises Refused where the region would not let the machine be changed in its state."""
-    calls = [action for one in whole.steps for action in one.actions if isinstance(action, Call)]
-    use = [call for call in calls if call.op in USE]
-    structure = [call for call in calls if call.op not in (*USE, *TAGS)]
-    if structure and machine.status != READY:
-        what, states = _what(whole.steps, structure[0]), READY
-    elif use and machine.status not in (READY, ALLOCATED):
-        what, states = _what(whole.steps, use[0]), f"{READY} or {ALLOCATED}"
-    else:
-        return whole
-    raise Refused(
-        f"{machine.hostname} is {machine.status}, and MAAS lets this be changed only while it is {states}: {what}"
-    )
-
-
-def _what(steps: tuple[Step, ...], call: Call) -> str:
-    return next(str(one) for one in steps if call in one.actions)
-
-
-def _check_allowed(others: list[Any], items: Mapping[Node, Item], allow: tuple[str, ...], want: Wanted) -> None:
-    refused = [survey.place(other) for other in others if other.name not in allow]
+def _check_allowed(machine: Machine, others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...]) -> None:
+    refused = [other for other in others if not _is_allowed(survey.place(other), allow)]
     if refused:
+        held = survey.held(machine, refused)
         raise Refused(
-            f"not in the document, and mode exact would remove: {', '.join(refused)}. Name them in the document, or "
-            "add them to allow_destroy"
+            f"not in the document, and mode exact would remove: {', '.join(map(survey.place, refused))}. Name them in "
+            f"the document, or add them to allow_destroy{', which loses ' if held else ''}{'; '.join(held)}"
         )
-    known = {item.name for item in items.values()} | {"base_layout"}
-    unknown = [name for name in allow if name not in known]
+    called = _called([*(node.place for node in items), *(survey.place(other) for other in others)])
+    check_permitted(called, allow)
+
+
+def _check_said(items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted) -> None:
+    """Raises StorageError for a permission that is about nothing."""
+    known = {item.name for item in items.values()} | {one.name for one in want.gone} | {"base_layout"}
+    known |= {node.place for node in items}
+    unknown = [name for name in allow if name not in known and not is_uuid(name)]
     # What only the machine had by that name may be gone since.
     if unknown and not want.document.exact:
         raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
 
 
-def _check_foreign(machine: Machine, items: Mapping[Node, Item]) -> None:
+def _is_allowed(place: str, allow: tuple[str, ...]) -> bool:
+    """By its name, or with its section before that, where another item has that name too."""
+    return place in allow or place.partition(": ")[2] in allow
+
+
+def _called(places: list[str]) -> dict[str, list[str]]:
+    """Places by the names of their items. What is known by its device alone is called as that is."""
+    called: dict[str, list[str]] = {}
+    for place in dict.fromkeys(places):
+        section, _colon, name = place.partition(": ")
+        if section not in ("filesystems", "cache_sets"):
+            called.setdefault(name, []).append(place)
+    return called
+
+
+def _check_meant_once(
+    machine: Machine, want: Wanted, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Raises StorageError where two items of a section mean the same by different names, one of them absent or not."""
+
+    def devices(text: str) -> list[str]:
+        return [device.key for key in resolve(text, where) if (device := machine.find(key))]
+
+    meant: list[tuple[str, str, list[str]]] = [("tags", f"tags: {text}", devices(text)) for text, _tags in want.tags]
+    for node, item in items.items():
+        found: list[str] = []
+        if isinstance(item, Partition):
+            part = partition.find_item(machine, item)
+            found = [part.key] if part else []
+        elif isinstance(item, (OnDevice, CacheSet)):
+            found = devices(item.name)
+        meant.append((node.section, node.place, found))
+    places: dict[tuple[str, str], str] = {}
+    for section, place, keys in meant:
+        for key in keys:
+            if places.setdefault((section, key), place) != place:
+                raise StorageError(f"{places[section, key]} and {place} both mean {key}; say it once")
+
+
+def _check_caches(machine: Machine, items: Mapping[Node, Any], where: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises StorageError where a cache set is to be absent, and a bcache is to use it."""
+
+    def key(text: str) -> str:
+        found = resolve(text, where)[0]
+        return getattr(machine.find(found), "key", found)
+
+    used = {
+        key(item.cache_device): node.place
+        for node, item in items.items()
+        if isinstance(item, Bcache) and item.state != "absent" and item.cache_device
+    }
+    for node, item in items.items():
+        if isinstance(item, CacheSet) and item.state == "absent" and key(item.cache_device) in used:
+            user = used[key(item.cache_device)]
+            raise StorageError(f"{node.place} is to be absent, and {user} is to use it; take one of them out")
+
+
+def _check_foreign(machine: Machine, items: Mapping[Node, Any]) -> None:
     """A name of a new item that is another device's is refused by the region only once it comes to that."""
-    kinds = {"partitions": "partition", "raids": "raid", "bcaches": "bcache"}
+    kinds = {"partitions": "partition", "raids": "raid", "bcaches": "bcache", "datastores": "datastore"}
     short = {device.key.rpartition("/")[2]: device for device in machine.devices.values()}
     for node, item in items.items():
         there = short.get(item.name)
         kind = kinds.get(node.section)
-        if there and kind and there.kind != kind:
-            raise StorageError(f"{node.place}: there is a {there.kind} of that name already; choose another one")
-
-
-# Names
-
-
-def _where(machine: Machine, want: Wanted, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
-    """The keys that the document's names stand for."""
-    where: dict[str, tuple[str, ...]] = {}
-    for item in items.values():
-        if isinstance(item, Partition):
-            there = partition.find(machine, item.name)
-            where[item.name] = (there.key if there else item.name,)
-        elif isinstance(item, (Raid, Bcache)):
-            where[item.name] = (item.name,)
-        elif isinstance(item, Drive):
-            for volume in item.volumes or ():
-                where[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)
-    if want.document.disks:
-        claimed = claims(want.document, items, lambda item, role: _disks(machine, made_of(machine, item, role)))
-        where.update(choose(want.document.disks, candidates(machine), claimed))
-    return where
-
-
-def candidates(machine: Machine) -> tuple[Candidate, ...]:
-    """The machine's disks, with what they can be chosen by."""
-    return tuple(
-        Candidate(
-            path=disk.key,
-            serial=disk.serial,
-            model=disk.model,
-            rotational=_ROTARY in disk.tags,
-            size=disk.size,
-            free=not disk.member and not machine.partitions(disk.key),
-            holds=safety.describe(disk.filesystem) if disk.filesystem else "",
-            tags=disk.tags,
-            id_path=disk.id_path,
-            numa_node=disk.numa_node,
-        )
-        for disk in machine.devices.values()
-        if disk.kind == DISK
-    )
-
-
-def _disks(machine: Machine, keys: tuple[str, ...]) -> tuple[str, ...]:
-    """With the disk of each partition, which the region may have made in its stead."""
-    return tuple(machine.devices[key].disk or key for key in keys)
-
-
-def made_of(machine: Machine, item: Item, what: str) -> tuple[str, ...]:
-    """The devices that an item consists of already; of a bcache, one or (``what``: cache) the other."""
-    if isinstance(item, Partition):
-        there = partition.find(machine, item.name)
-        return (there.disk,) if there else ()
-    if isinstance(item, Raid):
-        array = raid.find(machine, item.name)
-        return array.members + array.spares if array else ()
-    if isinstance(item, Bcache):
-        cached = bcache.find(machine, item.name)
-        if cached is None:
-            # A run that was cut off may have come as far as the cache set.
-            return tuple(one.device for one in bcache.unused_sets(machine)) if what == "cache" else ()
-        if what != "cache":
-            return (cached.backing,)
-        return tuple(one.device for one in machine.cache_sets if one.id == cached.cache_set)
-    if isinstance(item, Drive):
-        group = drive.find(machine, item.name)
-        return group.devices if group else ()
-    point = item.use.mount_point
-    mounted = machine.mounted(point) if point else None
-    return (mounted.key,) if mounted else ()
+        if there is None or kind is None or there.kind == kind or item.state == "absent":
+            continue
+        if there.kind == LEFTOVER:
+            raise StorageError(
+                f"{node.place}: MAAS keeps something of that name whose disks have gone. Remove that in a task of its "
+                "own (state: absent), or choose another name"
+            )
+        raise StorageError(f"{node.place}: there is a {there.kind} of that name already; choose another one")

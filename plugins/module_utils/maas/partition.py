@@ -5,33 +5,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-
 from ..core.errors import Refused, StorageError
-from ..core.plan import Plan, Step, placeholder
-from ..document.partition import Partition
+from ..core.plan import Plan, Step
+from ..document.partition import Partition, check_name
 from ..document.sizes import Percent, show_size
-from .actions import Call, at, fields, step, unchanged
-from .safety import check_member, check_unused, lost, take
+from .actions import Call, at, fields, future, keeps, step, unchanged
+from .identity import computed, is_foreign, is_uuid
+from .safety import check_member, check_unused, check_uuid, lost, take
 from .state import BCACHE, BLOCK, PARTITION, VOLUME, Device, Machine, whole_blocks
 
 Steps = tuple[Step, ...]
-#: How the UUIDs begin that are made here. Where MAAS checks them, it takes version 4 only, which has room for no more.
-_OURS = "57a7a570"
-
-
-def identity(machine: Machine, name: str) -> str:
-    """The UUID of the partition of that name: the same each time, so that a second run finds what the first made."""
-    digits = hashlib.sha256(f"{machine.system_id}/{name}".encode()).hexdigest()
-    return str(uuid.UUID(_OURS + digits[:24], version=4))
 
 
 def find(machine: Machine, name: str) -> Device | None:
-    known = identity(machine, name)
+    """By the UUID that is computed from its name, or is it; else by its place."""
+    known = computed(machine.system_id, name)
     made = [one for one in machine.devices.values() if one.kind == PARTITION and one.uuid == known]
     there = machine.devices.get(name)
     return made[0] if made else there if there and there.kind == PARTITION else None
+
+
+def find_item(machine: Machine, want: Partition) -> Device | None:
+    """What an item of a document means. One that was made by another name is not removed by its place."""
+    there = find(machine, want.name)
+    if there and want.state == "absent" and is_foreign(machine, there, want.name):
+        return None
+    return there
 
 
 def plan(machine: Machine, want: Partition, allow: bool, bootable: bool | None = None) -> Plan:
@@ -42,11 +41,14 @@ def plan(machine: Machine, want: Partition, allow: bool, bootable: bool | None =
     if there is None:
         return Plan(*_create(machine, want, disk, allow, bool(bootable)))
     if there.disk != disk.key:
-        raise Refused(f"partition {want.name}: it is on {there.disk}, and {disk.key} is wanted; remove it first")
+        raise Refused(
+            f"partition {want.name}: it is on {there.disk}, and {disk.key} is wanted. Say that device, or call the "
+            "wanted one otherwise"
+        )
     size = _size(machine, want, disk, there)
     if size in (None, there.size) and bootable in (None, there.bootable):
         return Plan((), machine)
-    return _anew(machine, want, disk, there, allow, there.bootable if bootable is None else bootable)
+    return _anew(machine, want, disk, there, allow, bootable)
 
 
 def _size(machine: Machine, want: Partition, disk: Device, there: Device | None) -> int | None:
@@ -56,7 +58,11 @@ def _size(machine: Machine, want: Partition, disk: Device, there: Device | None)
     room = machine.free(disk) + (there.size if there else 0)
     if want.size == Percent(100):
         return room
-    size = whole_blocks(want.size.of(disk.size) if isinstance(want.size, Percent) else want.size)
+    asked = want.size.of(disk.size) if isinstance(want.size, Percent) else want.size
+    if there and asked == there.size:
+        # Not all that a machine has is made of whole blocks: not what ESXi brings.
+        return there.size
+    size = whole_blocks(asked)
     if size < BLOCK:
         raise StorageError(f"partition {want.name}: MAAS makes none smaller than {show_size(BLOCK)}")
     return size
@@ -66,6 +72,7 @@ def _create(
     machine: Machine, want: Partition, disk: Device, allow: bool, bootable: bool, key: str = ""
 ) -> tuple[Steps, Machine]:
     """``key``: what the state has called it so far."""
+    check_name(want.name)
     what = f"refused for partition {want.name}"
     if disk.kind in (BCACHE, VOLUME, PARTITION):
         raise Refused(f"{disk.key}: {what}: MAAS partitions disks and RAIDs, and this is a {disk.kind}")
@@ -79,15 +86,24 @@ def _create(
     rest = want.size in (None, Percent(100))
     size = room if size is None else size
     if size > room or size < BLOCK:
-        raise StorageError(
-            f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left"
+        # What is there may go yet.
+        why = ""
+        if isinstance(want.size, Percent) and size >= BLOCK:
+            why = (
+                f" ({size} B and {room} B). A share is one of the whole disk, and the partition table takes some of "
+                "that: say 100% for the rest"
+            )
+        raise Refused(
+            f"partition {want.name}: {show_size(size)} is wanted, and {disk.key} has {show_size(room)} left{why}"
         )
-    known = identity(machine, want.name)
+    known = computed(machine.system_id, want.name)
+    if is_uuid(want.name):
+        check_uuid(known, f"partition {want.name}")
     call = Call(
         "POST",
         f"nodes/{machine.system_id}/blockdevices/{disk.id}/partitions/",
         fields(size=None if rest else size, uuid=known, bootable=bootable or None),
-        keeps=f"partition:{want.name}",
+        keeps=keeps(machine, "partition", want.name),
     )
     steps += (
         step(
@@ -101,7 +117,7 @@ def _create(
     )
     made = Device(
         key=key or want.name,
-        id=placeholder("partition", want.name),
+        id=future(machine, "partition", want.name),
         kind=PARTITION,
         size=size,
         disk=disk.key,
@@ -111,29 +127,49 @@ def _create(
     return steps, machine.with_device(made).with_device(disk._replace(used_for=""))
 
 
-def _anew(machine: Machine, want: Partition, disk: Device, there: Device, allow: bool, bootable: bool) -> Plan:
+def _anew(machine: Machine, want: Partition, disk: Device, there: Device, allow: bool, bootable: bool | None) -> Plan:
     """MAAS changes no partition: it goes, and another one comes."""
     size = _size(machine, want, disk, there)
     how = f"it has {show_size(there.size)}"
     if size not in (None, there.size):
         how += f", and {show_size(size or 0)} is wanted"
-    if bootable != there.bootable:
+    if bootable not in (None, there.bootable):
         how += f", and bootable: {str(bootable).lower()} is wanted"
     check_unused(machine, there, f"partition {want.name} cannot be made anew: {how}")
+    if is_foreign(machine, there, want.name):
+        raise Refused(
+            f"partition {want.name}: {how}; a document made it by another name. Say that name, or its UUID "
+            f"({there.uuid})"
+        )
+    _check_said(want, there, size, bootable, how)
     if not allow:
         raise Refused(
             f"partition {want.name}: {how}; MAAS cannot change a partition in place. Set allow_destroy to have it made "
             "anew"
         )
     gone, machine = delete(machine, want.name, there)
-    if want.size is None:
-        want = want._replace(size=there.size)
-    made, machine = _create(machine, want, machine.devices[disk.key], allow, bootable, there.key)
+    made, machine = _create(machine, want, machine.devices[disk.key], allow, bool(bootable), there.key)
     return Plan(gone + made, machine)
+
+
+def _check_said(want: Partition, there: Device, size: int | None, bootable: bool | None, how: str) -> None:
+    """Raises Refused where it would be something else after a cut in between, since the task does not say it whole."""
+    unsaid = [f"size ({there.size})"] * (size is None)
+    unsaid += ["bootable (true)"] * (bootable is None and there.bootable)
+    if unsaid:
+        raise Refused(
+            f"partition {want.name}: {how}; MAAS would have to make it anew, and the document does not say all of it. "
+            f"Say {' and '.join(unsaid)} too"
+        )
 
 
 def delete(machine: Machine, name: str, there: Device) -> tuple[Steps, Machine]:
     """The later ones are counted anew by that; the keys stay."""
+    if machine.is_esxi(there):
+        raise Refused(
+            f"partition {name}: it belongs to ESXi's image, and MAAS does not remove it; say another base_layout to "
+            "have the disk without it"
+        )
     one = step(
         "remove",
         "partition",
@@ -145,40 +181,6 @@ def delete(machine: Machine, name: str, there: Device) -> tuple[Steps, Machine]:
     )
     disk = machine.devices[there.disk]
     return (one,), machine.without(there.key).with_device(disk._replace(used_for=""))
-
-
-def stand_in(machine: Machine, device: Device, inside: tuple[str, ...]) -> Device:
-    """What takes part in something (``inside``) for a device: where the boot disk does, a partition over all of it."""
-    parts = machine.partitions(device.key)
-    return parts[0] if len(parts) == 1 and parts[0].key in inside else device
-
-
-def over_all(machine: Machine, disk: Device) -> tuple[Machine, str]:
-    """With the partition that the region makes over all of a disk, and its key."""
-    part = Device(f"{disk.key}-part1", "", PARTITION, machine.free(disk), disk=disk.key)
-    return machine.with_device(part), part.key
-
-
-def whole_boot_disk(machine: Machine, device: Device) -> tuple[Machine, str]:
-    """What takes part where a device shall: for the boot disk, a partition."""
-    return over_all(machine, device) if device.key == machine.boot_disk else (machine, device.key)
-
-
-def left_over(machine: Machine, keys: tuple[str, ...]) -> tuple[Steps, Machine]:
-    """What the region made so that the boot disk could take part in something, and leaves when that has gone.
-
-    Partitions that the document asked for stay: they have UUIDs that were made here.
-    """
-    steps: Steps = ()
-    parts = [machine.devices[key] for key in keys if machine.devices[key].kind == PARTITION]
-    if machine.boot_disk not in [part.disk for part in parts]:
-        return (), machine
-    for part in parts:
-        whole = len(machine.partitions(part.disk)) == 1 and machine.free(machine.devices[part.disk]) == 0
-        if whole and not part.uuid.startswith(_OURS):
-            more, machine = delete(machine, part.key, part._replace(used_for=""))
-            steps += more
-    return steps, machine
 
 
 def _absent(machine: Machine, want: Partition, there: Device | None, allow: bool) -> Plan:

@@ -5,19 +5,39 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable
+
 from ..core.errors import StorageError
-from ..core.execute import Hands
-from .actions import Call, Unchanged
+from ..core.execute import Hands, Phases
+from ..core.plan import Step
+from .actions import AllUnchanged, Call, Unchanged, in_use
 from .client import Client, NotFound
 
-#: What is known by a number only once it is made.
-_KINDS = ("device", "partition", "cache-set", "volume-group", "raid", "bcache", "volume")
+#: The fields that hold numbers of devices, and not what a user wrote.
+_NUMBERS = (
+    *("block_devices", "partitions", "spare_devices", "spare_partitions", "backing_device", "backing_partition"),
+    *("cache_device", "cache_partition", "cache_set", "root_device"),
+)
 
 
 def hands(client: Client) -> Hands:
     numbers: dict[str, str] = {}
 
+    def in_path(path: str) -> str:
+        """With the numbers of what this run has made; the name of one may be a part of another's."""
+        if "<" not in path:
+            return path
+        machine = path.split("/")[1]
+        for name in sorted((name for name in list(numbers) if f":{machine}/" in name), key=len, reverse=True):
+            path = path.replace(f"<{name}>", numbers[name])
+        return path
+
     def call(action: Call) -> None:
+        # A user's own texts may look like what stands for a number.
+        given = tuple(
+            (field, numbers.get(value[1:-1], value) if _is_number(field) else value) for field, value in action.fields
+        )
+        action = action._replace(path=in_path(action.path), fields=given)
         query = (("op", action.op),) if action.op else ()
         try:
             said = client.request(action.method, action.path, str(action), action.fields, query)
@@ -38,5 +58,22 @@ def hands(client: Client) -> Hands:
                 f"{action.used_for}; run this again"
             )
 
-    placeholders = {kind: lambda name, kind=kind: numbers[f"{kind}:{name}"] for kind in _KINDS}
-    return Hands({Call: call, Unchanged: unchanged}, placeholders)
+    def all_unchanged(action: AllUnchanged) -> None:
+        if in_use(client.get(action.path, f"looking at {action.name} once more")) != action.used:
+            raise StorageError(f"{action.name} was changed by somebody else meanwhile; run this again")
+
+    does: dict[type, Callable[[Any], None]] = {Call: call, Unchanged: unchanged, AllUnchanged: all_unchanged}
+    return Hands(does, placeholders=None, phases=_phases)
+
+
+def _is_number(field: str) -> bool:
+    word = field.partition("_")[2] if field.startswith(("add_", "remove_")) else field
+    return word in _NUMBERS
+
+
+def _phases(steps: tuple[Step, ...]) -> Phases:
+    """Machines do not depend on each other. A path begins with what kind of thing it is about, and which one."""
+    lanes: dict[str, list[Step]] = {}
+    for step in steps:
+        lanes.setdefault(step.actions[0].path.split("/")[1], []).append(step)
+    return (tuple(tuple(lane) for lane in lanes.values()),)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Plan, Step, placeholder
+from ..core.plan import Plan, Step
+from ..document.names import check_name
 from ..document.raid import Raid
 from ..document.sizes import show_size
-from .actions import Call, fields, members, step, unchanged
-from .partition import left_over, over_all, stand_in
-from .safety import check_once, check_room, check_unused, lost, take
+from .actions import Call, fields, future, keeps, members, step, unchanged
+from .identity import with_disk_renamed
+from .safety import carried, check_once, check_room, check_unused, check_uuid, lost, remove_leftover, take
+from .stand_in import dropped, leaving, over_all, place
 from .state import DISK, RAID, Device, Machine, Raid as Array
 from .words import LEAST_DEVICES
 
@@ -22,14 +24,50 @@ def find(machine: Machine, name: str) -> Array | None:
     return next((one for one in machine.raids if one.name == name), None)
 
 
-def plan(machine: Machine, want: Raid, allow: bool, renamed_from: str = "") -> Plan:
+def plan(machine: Machine, want: Raid, allow: bool) -> Plan:
+    """Of an array that has its name: ``rename`` comes first."""
     there = find(machine, want.name)
     if want.state == "absent":
         return _absent(machine, want, there, allow)
-    there = there or (find(machine, renamed_from) if renamed_from else None) or _by_uuid(machine, want)
     if there is None:
         return _create(machine, want, allow)
     return _change(machine, want, there, allow)
+
+
+def resized(machine: Machine, want: Raid) -> Machine:
+    """With the array as large as it is wanted, where that can be told beforehand."""
+    there = find(machine, want.name)
+    if there is None or (want.devices is None and want.spare_devices is None):
+        return machine
+    texts = (*(want.devices or ()), *(want.spare_devices or ()))
+    if not all(machine.find(text) for text in texts):
+        return machine
+    active = _wanted(machine, want, there, want.devices, there.members)
+    spares = _wanted(machine, want, there, want.spare_devices, there.spares)
+    return machine.resized(there.device, machine.raid_size(there.level, active, spares)) if active else machine
+
+
+def rename(machine: Machine, want: Raid, renamed_from: str) -> Plan:
+    """Before all else: MAAS calls the partitions of an array after it."""
+    there = meant(machine, want, renamed_from)
+    if there is None or there.name == want.name:
+        return Plan((), machine)
+    check_name(want.name, "array", longest=32)
+    call = Call("PUT", _path(machine, there), fields(name=want.name))
+    inside = (*there.members, *there.spares)
+    devices = {key: machine.devices[key]._replace(used_for="", user=f"RAID {want.name}") for key in inside}
+    machine = machine._replace(devices={**machine.devices, **devices})
+    machine = with_disk_renamed(machine, there.device, want.name)
+    raids = tuple(one._replace(name=want.name) if one.id == there.id else one for one in machine.raids)
+    return Plan((step("rename", "raid", want.name, f"from {there.name}", call),), machine._replace(raids=raids))
+
+
+def meant(machine: Machine, want: Raid, renamed_from: str = "") -> Array | None:
+    """The array of its name, of its former one, or of its UUID."""
+    found = find(machine, want.name)
+    if found or want.state == "absent":
+        return found
+    return (find(machine, renamed_from) if renamed_from else None) or _by_uuid(machine, want)
 
 
 def _by_uuid(machine: Machine, want: Raid) -> Array | None:
@@ -37,25 +75,24 @@ def _by_uuid(machine: Machine, want: Raid) -> Array | None:
     return next(found, None)
 
 
-def virtual(name: str) -> str:
-    """The number of the device that a RAID or a bcache makes, once it does."""
-    return placeholder("device", name)
-
-
 def _path(machine: Machine, array: Array) -> str:
     return f"nodes/{machine.system_id}/raid/{array.id}/"
 
 
-def _uuid(want: Raid) -> str | None:
-    """As the region writes one."""
-    text = want.uuid
-    return text and "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+def _uuid(want: Raid, there: Array | None) -> str:
+    """The wanted UUID as the region writes one, or that which it has. Raises StorageError for one that it takes not."""
+    now = there.uuid if there else ""
+    text = want.uuid or ""
+    if text in ("", now.replace("-", "")):
+        return now
+    check_uuid(text, f"RAID {want.name}")
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def _place(machine: Machine, array: Array | None, text: str, name: str) -> Device:
     """A member as it is written. Where the boot disk takes part, the region puts partitions in instead of the disks."""
     inside = array.members + array.spares if array else ()
-    return stand_in(machine, machine.device(text, f"RAID {name}"), inside)
+    return place(machine, machine.device(text, f"RAID {name}"), inside)
 
 
 def _check_least(name: str, level: str, count: int) -> None:
@@ -70,7 +107,9 @@ def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
     missing = [option for option in ("level", "devices") if getattr(want, option) is None]
     if want.level is None or want.devices is None:
         raise StorageError(f"RAID {want.name} does not exist, and to create it, say also: {', '.join(missing)}")
+    check_name(want.name, "array", longest=32)
     _check_least(want.name, want.level, len(want.devices))
+    uuid = _uuid(want, None)
     active = [_place(machine, None, text, want.name) for text in want.devices]
     spares = [_place(machine, None, text, want.name) for text in want.spare_devices or ()]
     check_once(active + spares, f"RAID {want.name}")
@@ -92,8 +131,8 @@ def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
     call = Call(
         "POST",
         f"nodes/{machine.system_id}/raids/",
-        fields(name=want.name, level=f"raid-{want.level}", uuid=_uuid(want), **given),
-        keeps=f"raid:{want.name}",
+        fields(name=want.name, level=f"raid-{want.level}", uuid=uuid or None, **given),
+        keeps=keeps(machine, "raid", want.name),
     )
     steps += (
         step(
@@ -104,8 +143,9 @@ def _create(machine: Machine, want: Raid, allow: bool) -> Plan:
             call,
         ),
     )
-    made = Array(placeholder("raid", want.name), want.name, want.level, inside, beside, want.name, _uuid(want) or "")
-    return Plan(steps, _with(machine, made, None, Device(want.name, virtual(want.name), RAID, size)))
+    made = Array(future(machine, "raid", want.name), want.name, want.level, inside, beside, want.name, uuid)
+    device = Device(want.name, future(machine, "device", want.name), RAID, size)
+    return Plan(steps, _with(machine, made, None, device))
 
 
 def _on_partitions(machine: Machine, devices: list[Device]) -> tuple[Machine, dict[str, str]]:
@@ -133,7 +173,7 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     if want.level not in (None, there.level):
         raise Refused(
             f"RAID {want.name}: its level is {there.level}, and {want.level} is wanted; MAAS cannot change that. "
-            "Remove it (state: absent) first"
+            "Say the level that it has, or make another RAID"
         )
     active = _wanted(machine, want, there, want.devices, there.members)
     spares = _wanted(machine, want, there, want.spare_devices, there.spares)
@@ -142,9 +182,10 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     both = [key for key in active if key in spares]
     if both:
         raise StorageError(f"RAID {want.name}: {both[0]} is among its devices and its spare_devices")
-    _check_least(want.name, there.level, len(active))
-    if spares and there.level == "0":
-        raise StorageError(f"RAID {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    uuid = _uuid(want, there)
+    if (active, spares, uuid) == (there.members, there.spares, there.uuid):
+        return Plan((), machine)
+    _check_members(machine, want, there, active, spares, allow)
     steps: Steps = ()
     for key in (*active, *spares):
         if key not in there.members + there.spares:
@@ -154,20 +195,41 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
             steps += more
     size = machine.raid_size(there.level, active, spares)
     device = machine.devices[there.device]._replace(size=size)
-    changed = there._replace(name=want.name, members=active, spares=spares, uuid=_uuid(want) or there.uuid)
-    if changed == there:
-        return Plan(steps, machine)
+    changed = there._replace(members=active, spares=spares, uuid=uuid)
     check_room(machine.resized(device.key, size), f"RAID {want.name}", size)
     path = _path(machine, there)
-    if want.name != there.name:
-        call = Call("PUT", path, fields(name=want.name))
-        steps += (step("rename", "raid", want.name, f"from {there.name}", call),)
     if changed.uuid != there.uuid:
         steps += (step("set", "raid", want.name, f"UUID {changed.uuid}", Call("PUT", path, fields(uuid=changed.uuid))),)
+    inside = there.members + there.spares
+    gone = tuple(key for key in inside if key not in active + spares)
+    # What moves between active and spare is nothing's for a moment.
+    moved = tuple(key for key in inside if key not in gone and (key in there.spares) != (key in spares))
+    notes, machine = leaving(machine, gone + moved, inside)
     for detail, given in _member_changes(machine, there, active, spares):
-        steps += (step("change", "raid", want.name, detail, Call("PUT", path, fields(**given))),)
+        steps += (step("change", "raid", want.name, detail, *notes, Call("PUT", path, fields(**given))),)
+        notes = ()
     machine = _with(machine, changed, there, device).resized(device.key, size)
-    return Plan(steps, renamed(machine, there.name, want.name))
+    more, machine = dropped(machine, gone)
+    return Plan(steps + more, machine)
+
+
+def _check_members(
+    machine: Machine, want: Raid, there: Array, active: tuple[str, ...], spares: tuple[str, ...], allow: bool
+) -> None:
+    """Raises StorageError and Refused for members with which it would not be, or not hold what it holds."""
+    if (active, spares) == (there.members, there.spares):
+        return
+    _check_least(want.name, there.level, len(active))
+    if there.level != "0":
+        return
+    if spares:
+        raise StorageError(f"RAID {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")
+    gone, held = [key for key in there.members if key not in active], carried(machine, there.device)
+    if gone and held and not allow:
+        raise Refused(
+            f"RAID {want.name}: {' '.join(gone)} leaves, and a RAID 0 without it does not hold any more what it holds "
+            f"({held}). Set allow_destroy to have that lost"
+        )
 
 
 def _wanted(
@@ -212,41 +274,24 @@ def _member_changes(
     return requests
 
 
-def renamed(machine: Machine, old: str, new: str) -> Machine:
-    """What is made of a renamed device is so under its new name."""
-    if old == new:
-        return machine
-    device = machine.devices[old] if old in machine.devices else machine.devices[new]
-    machine = machine.without(old).with_device(device._replace(key=new, used_for=""))
-    return machine._replace(
-        raids=tuple(one._replace(device=new) if one.name == new else one for one in machine.raids),
-        groups=tuple(
-            one._replace(devices=tuple(new if key == old else key for key in one.devices)) for one in machine.groups
-        ),
-        bcaches=tuple(one._replace(backing=new if one.backing == old else one.backing) for one in machine.bcaches),
-        cache_sets=tuple(one._replace(device=new if one.device == old else one.device) for one in machine.cache_sets),
-        devices={key: one._replace(disk=new) if one.disk == old else one for key, one in machine.devices.items()},
-    )
-
-
 def _absent(machine: Machine, want: Raid, there: Array | None, allow: bool) -> Plan:
     if there is None:
-        return Plan((), machine)
+        return Plan(*remove_leftover(machine, want.name, f"RAID {want.name}", allow))
     device, what = machine.devices[there.device], f"RAID {want.name} cannot be removed"
     check_unused(machine, device, what)
-    steps: Steps = (
-        step(
-            "remove",
-            "raid",
-            want.name,
-            f"RAID {there.level} over {' '.join(there.members)}",
-            Call("DELETE", _path(machine, there)),
-            claims=unchanged(machine, device),
-            destroys=lost(device, what, allow),
-        ),
-    )
     inside = there.members + there.spares
+    notes, machine = leaving(machine, inside, inside)
+    one = step(
+        "remove",
+        "raid",
+        want.name,
+        f"RAID {there.level} over {' '.join(there.members)}",
+        *notes,
+        Call("DELETE", _path(machine, there)),
+        claims=unchanged(machine, device),
+        destroys=lost(device, what, allow),
+    )
     machine = machine.blank(*inside).without(device.key)
-    machine = machine._replace(raids=tuple(one for one in machine.raids if one is not there))
-    more, machine = left_over(machine, inside)
-    return Plan(steps + more, machine)
+    machine = machine._replace(raids=tuple(other for other in machine.raids if other is not there))
+    more, machine = dropped(machine, inside)
+    return Plan((one, *more), machine)

@@ -5,27 +5,36 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import StorageError
-from .client import Client, NotFound, RegionFailed
+from .client import Client, NotFound, RegionFailed, of_the_form
+from .identity import Part, keys as partition_keys
 from .state import (
     BCACHE,
+    DATASTORE,
     DISK,
+    LEAVING,
     LEFTOVER,
     MEMBERS,
     PARTITION,
     RAID,
+    REMOUNT,
+    STAND_IN,
     VOLUME,
     Bcache,
     CacheSet,
+    Datastore,
     Device,
     Filesystem,
     Group,
     Machine,
     Raid,
+    User,
+    parse_remount,
 )
 
 #: What a region draws, from characters that are not taken for each other.
@@ -37,6 +46,9 @@ _LISTS = {
     "bcaches": ("bcaches/", "bcache"),
     "volume_groups": ("volume-groups/", "volume-group"),
 }
+#: Where by-dname links are, in which a region writes the paths of devices.
+_DNAME = "/dev/disk/by-dname/"
+_NUMBER = re.compile(r"-part(\d+)$")
 
 
 def read(client: Client, name: str) -> Machine:
@@ -56,6 +68,11 @@ def find(client: Client, name: str) -> dict[str, Any]:
         except NotFound:
             pass
     host = name.partition(".")[0]
+    with of_the_form():
+        return _by_name(client, name, host, purpose)
+
+
+def _by_name(client: Client, name: str, host: str, purpose: str) -> dict[str, Any]:
     found = [one for one in client.get("machines/", purpose, hostname=host) if name in (one["hostname"], one["fqdn"])]
     if not found:
         raise NotFound(f"there is no machine {name} in this region, or the API key's user does not see it")
@@ -67,6 +84,11 @@ def find(client: Client, name: str) -> dict[str, Any]:
 
 def complete(client: Client, told: Mapping[str, Any]) -> Machine:
     """A machine from what was told at once, and from the lists of what it only numbers."""
+    with of_the_form():
+        return _complete(client, told)
+
+
+def _complete(client: Client, told: Mapping[str, Any]) -> Machine:
     system_id, hostname = told["system_id"], told["hostname"]
     lists = {}
     for kind, (path, single) in _LISTS.items():
@@ -76,7 +98,19 @@ def complete(client: Client, told: Mapping[str, Any]) -> Machine:
         except RegionFailed:
             # One orphan, which the machine itself no longer tells of, spoils the whole list.
             lists[kind] = [client.get(f"nodes/{system_id}/{single}/{stub['id']}/", purpose) for stub in numbered]
+    # Of these a machine does not even tell the numbers.
+    parts = [part for one in told["blockdevice_set"] for part in one["partitions"]]
+    extents = any(part["filesystem"] and part["filesystem"]["fstype"] == "vmfs6" for part in parts)
+    path, purpose = f"nodes/{system_id}/vmfs-datastores/", f"reading datastores of {hostname}"
+    lists["datastores"] = client.get(path, purpose) if extents else []
     return parse(told, lists)
+
+
+def whoami(client: Client) -> User:
+    """Whose API key it is."""
+    told = client.get("users/", "asking whose API key it is", op="whoami")
+    with of_the_form():
+        return User(told["username"], bool(told["is_superuser"]), bool(told.get("is_local", True)))
 
 
 def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
@@ -89,18 +123,38 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
     kinds = {str(one["virtual_device"]["id"]): RAID for one in lists["raids"]}
     kinds.update({str(one["virtual_device"]["id"]): BCACHE for one in lists["bcaches"]})
     kinds.update(dict.fromkeys(volumes, VOLUME))
+    stores = {one["name"] for one in lists["datastores"]}
     devices: dict[str, Device] = {}
     keys: dict[tuple[bool, str], str] = {}
+    called = partition_keys(
+        told["system_id"],
+        [one["name"] for one in told["blockdevice_set"]],
+        [
+            Part(str(part["id"]), part["uuid"] or "", part["path"][len(_DNAME) :])
+            for one in told["blockdevice_set"]
+            for part in one["partitions"]
+        ],
+    )
+
+    def add(found: Device) -> Device:
+        """By a key of its own: of names with a slash, two may come to the same."""
+        while found.key in devices:
+            found = found._replace(key=f"{found.key} ({found.id})")
+        devices[found.key] = found
+        keys[found.kind == PARTITION, found.id] = found.key
+        return found
+
     for one in told["blockdevice_set"]:
         number = str(one["id"])
         kind = DISK if one["type"] == "physical" else kinds.get(number, LEFTOVER)
-        found = _device(one, volumes.get(number, one["name"]), kind)
-        devices[found.key] = found
-        keys[False, number] = found.key
+        if kind == LEFTOVER and one["name"] in stores:
+            kind = DATASTORE
+        disk = add(_device(one, volumes.get(number, one["name"]), kind))
         for part in one["partitions"]:
-            inner = _device(part, part["path"].rsplit("/", 1)[-1], PARTITION)
-            devices[inner.key] = inner._replace(disk=found.key)
-            keys[True, inner.id] = inner.key
+            place = part["path"][len(_DNAME) :]
+            inner = _device(part, called[str(part["id"])], PARTITION)
+            found = _NUMBER.search(place)
+            add(inner._replace(disk=disk.key, number=int(found.group(1)) if found else 0, place=place))
 
     def key(one: Mapping[str, Any]) -> str:
         return keys[one["type"] == "partition", str(one["id"])]
@@ -124,7 +178,9 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
             for one in lists["raids"]
         ),
         cache_sets=tuple(
-            CacheSet(str(one["id"]), key(one["cache_device"])) for one in lists["cache_sets"] if one["cache_device"]
+            CacheSet(str(one["id"]), key(one["cache_device"]), one["name"])
+            for one in lists["cache_sets"]
+            if one["cache_device"]
         ),
         bcaches=tuple(
             Bcache(
@@ -134,6 +190,7 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
                 cache_set=str(one["cache_set"]["id"]) if one["cache_set"] else "",
                 cache_mode=one["cache_mode"],
                 device=key(one["virtual_device"]),
+                uuid=one["uuid"] or "",
             )
             for one in lists["bcaches"]
         ),
@@ -143,9 +200,21 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
                 name=one["name"],
                 devices=tuple(key(member) for member in one["devices"]),
                 volumes=tuple(key({"type": "virtual", "id": volume["id"]}) for volume in one["logical_volumes"]),
+                uuid=one["uuid"] or "",
             )
             for one in lists["volume_groups"]
         ),
+        datastores=tuple(
+            Datastore(
+                id=str(one["id"]),
+                name=one["name"],
+                devices=tuple(key(member) for member in one["devices"]),
+                device=one["name"],
+                uuid=one["uuid"] or "",
+            )
+            for one in lists["datastores"]
+        ),
+        owner=told["owner"] or "",
         boot_disk=key(told["boot_disk"]) if told["boot_disk"] else "",
         special=tuple(_filesystem(one) for one in told["special_filesystems"]),
         bios_grub=told["architecture"].startswith("amd64/") and told["bios_boot_method"] != "uefi",
@@ -156,6 +225,10 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
 def _device(one: Mapping[str, Any], key: str, kind: str) -> Device:
     filesystem = one["filesystem"]
     member = filesystem["fstype"] if filesystem and filesystem["fstype"] in MEMBERS else ""
+    if kind == DATASTORE:
+        # It holds what it is, and is mounted where ESXi has it.
+        filesystem = None
+        member = ""
     return Device(
         key=key,
         id=str(one["id"]),
@@ -165,7 +238,9 @@ def _device(one: Mapping[str, Any], key: str, kind: str) -> Device:
         member=member,
         uuid=one["uuid"] or "",
         bootable=bool(one.get("bootable")),
-        tags=tuple(one["tags"]),
+        tags=tuple(tag for tag in one["tags"] if not tag.startswith((STAND_IN, LEAVING, REMOUNT))),
+        marks=frozenset(one["tags"]) & {STAND_IN, LEAVING},
+        remount=parse_remount(one["tags"]),
         serial=one.get("serial") or "",
         model=one.get("model") or "",
         id_path=one.get("id_path") or "",
@@ -175,9 +250,11 @@ def _device(one: Mapping[str, Any], key: str, kind: str) -> Device:
 
 
 def _filesystem(one: Mapping[str, Any]) -> Filesystem:
-    return Filesystem(
-        one["fstype"], one["label"] or "", one["uuid"] or "", one["mount_point"], one["mount_options"] or ""
-    )
+    """Its mount point as a document writes it, so that what is told can be given back."""
+    point = one["mount_point"] or None
+    if point and point.startswith("/"):
+        point = posixpath.normpath("/" + point.lstrip("/"))
+    return Filesystem(one["fstype"], one["label"] or "", one["uuid"] or "", point, one["mount_options"] or "")
 
 
 def _with_users(machine: Machine) -> Machine:
@@ -193,6 +270,8 @@ def _with_users(machine: Machine) -> Machine:
         machine = _used(machine, (bcache.backing,), "bcache-backing", f"bcache {bcache.name}")
     for group in machine.groups:
         machine = _used(machine, group.devices, "lvm-pv", f"drive {group.name}")
+    for store in machine.datastores:
+        machine = _used(machine, store.devices, "vmfs6", f"datastore {store.name}")
     return machine
 
 

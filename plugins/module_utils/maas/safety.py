@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from ..core.errors import Refused, StorageError
 from ..core.plan import Step
 from ..document.sizes import show_size
 from .actions import Call, at, step, unchanged
-from .state import MEMBERS, Device, Filesystem, Machine
+from .state import BCACHE, LEFTOVER, MEMBERS, RAID, Device, Filesystem, Machine
 
 
 def describe(filesystem: Filesystem) -> str:
@@ -30,7 +32,7 @@ def check_unused(machine: Machine, device: Device, what: str) -> None:
     parts = machine.partitions(device.key)
     if parts:
         names = " ".join(part.key for part in parts)
-        raise Refused(f"{device.key}: {what}: it has partitions ({names}). Name one of these, or remove them first")
+        raise Refused(f"{device.key}: {what}: it has partitions ({names}). Name one of these, or another device")
 
 
 def lost(device: Device, what: str, allow: bool, who: str = "it") -> tuple[str, ...]:
@@ -69,6 +71,46 @@ def unformat(machine: Machine, device: Device, allow: bool, what: str) -> tuple[
     return (one,), machine.blank(device.key)
 
 
+def carried(machine: Machine, key: str) -> str:
+    """What would be lost with what a device holds; empty where it holds nothing."""
+    device = machine.devices[key]
+    if device.filesystem:
+        return describe(device.filesystem)
+    if device.member:
+        return f"it is {MEMBERS[device.member]}, {device.user}"
+    found = [part.key for part in machine.partitions(key) if carried(machine, part.key)]
+    return f"{' '.join(found)} on it" if found else ""
+
+
+def check_uuid(text: str, what: str) -> None:
+    """Raises StorageError for a UUID that a region would not take."""
+    try:
+        version = UUID(text).version
+    except ValueError:
+        raise StorageError(f"{what}: uuid {text!r} is not a UUID") from None
+    if version != 4:
+        raise StorageError(f"{what}: uuid {text} is not of version 4, and MAAS takes no other")
+
+
+def remove_leftover(machine: Machine, name: str, what: str, allow: bool) -> tuple[tuple[Step, ...], Machine]:
+    """Without what a region keeps of an array or a bcache whose disks have gone. Raises Refused without permission."""
+    device = machine.devices.get(name)
+    if device is None or device.kind != LEFTOVER:
+        return (), machine
+    refused = f"{what} cannot be removed"
+    check_unused(machine, device, refused)
+    one = step(
+        "remove",
+        LEFTOVER,
+        name,
+        f"what is left of {what}, whose disks have gone",
+        Call("DELETE", at(machine, device)),
+        claims=unchanged(machine, device),
+        destroys=lost(device, refused, allow),
+    )
+    return (one,), machine.without(name)
+
+
 def take(machine: Machine, device: Device, what: str, allow: bool) -> tuple[tuple[Step, ...], Machine]:
     """What makes a device free to become something else. Raises Refused where it is in use."""
     check_unused(machine, device, f"refused as {what}")
@@ -83,7 +125,14 @@ def check_once(devices: list[Device], what: str) -> None:
 
 
 def check_room(machine: Machine, what: str, size: int) -> None:
-    """Raises Refused where volumes do not fit any more into what lies on something of another size."""
+    """Raises Refused where volumes or partitions do not fit any more into what lies on something of another size."""
+    for device in machine.devices.values():
+        parts = machine.partitions(device.key) if device.kind in (RAID, BCACHE) else ()
+        if parts and machine.used_by_parts(device) > device.size:
+            raise Refused(
+                f"{what}: it would become {show_size(size)}, and the partitions of {device.key} "
+                f"({' '.join(part.key for part in parts)}) need more"
+            )
     for group in machine.groups:
         if machine.group_free(group) < 0:
             raise Refused(

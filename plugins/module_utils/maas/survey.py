@@ -14,13 +14,24 @@ from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
+from . import cache_set, drive
 from .filesystem import dump as dump_use
-from .partition import left_over
-from .state import BCACHE, DISK, LEFTOVER, PARTITION, RAID, VOLUME, Device, Machine
-from .words import Special, Wanted
+from .names import former
+from .safety import describe
+from .stand_in import stand_ins
+from .state import BCACHE, DATASTORE, DISK, LEFTOVER, PARTITION, RAID, VOLUME, Device, Group, Machine
+from .words import CacheSet, Datastore, Special, Wanted
 
 NOTHING = Document((), {})
-_SECTIONS = {Partition: "partitions", Raid: "raids", Bcache: "bcaches", Drive: "drives", OnDevice: "filesystems"}
+_SECTIONS: dict[type, str] = {
+    Partition: "partitions",
+    Raid: "raids",
+    Bcache: "bcaches",
+    CacheSet: "cache_sets",
+    Drive: "drives",
+    OnDevice: "filesystems",
+    Datastore: "datastores",
+}
 
 
 def place(item: Any) -> str:
@@ -29,9 +40,20 @@ def place(item: Any) -> str:
     return f"{_SECTIONS[type(item)]}: {item.name}"
 
 
-def others(machine: Machine, want: Wanted, where: Mapping[str, tuple[str, ...]], everything: bool = False) -> list[Any]:
-    """What there is in the document's sections (``everything``: in any) that it does not name, as absent items."""
-    sections = want.document.sections
+def others(
+    machine: Machine,
+    want: Wanted,
+    where: Mapping[str, tuple[str, ...]],
+    base: frozenset[str] = frozenset(),
+    everything: bool = False,
+) -> list[Any]:
+    """What there is in the document's sections (``everything``: in any) that it does not name, as absent items.
+
+    ``base`` are devices that it stands on, and so names with them.
+    """
+    sections: Mapping[str, Any] = want.document.sections
+    known = former(machine, want)
+    where = {name: tuple(known.get(key, key) for key in keys) for name, keys in where.items()}
     named = {(section, item.name) for section, items in sections.items() for item in items}
     named |= {(key.partition(":")[0], old) for key, old in want.renames.items() if "/" not in key.partition(": ")[2]}
     used = {
@@ -40,19 +62,35 @@ def others(machine: Machine, want: Wanted, where: Mapping[str, tuple[str, ...]],
         for text in resolve(item.name, where)
         if (device := machine.find(text))
     }
-    kept = {where.get(item.name, ("",))[0] for item in sections.get("partitions", ())}
+    sets = {
+        device.key
+        for item in sections.get("cache_sets", ())
+        for text in resolve(item.name, where)
+        if (device := machine.find(text))
+    }
+    kept = {where.get(item.name, ("",))[0] for item in sections.get("partitions", ())} | base | stand_ins(machine)
     found: list[Any] = []
     for device in machine.devices.values():
-        if device.filesystem and device.kind != VOLUME and device.key not in used:
+        if device.filesystem and device.kind != VOLUME and device.key not in used | base:
             found.append(OnDevice(device.key, state="absent"))
-    found += [Drive(one.name, state="absent") for one in machine.groups]
-    found += [Bcache(one.name, state="absent") for one in machine.bcaches]
-    found += [Raid(one.name, state="absent") for one in machine.raids]
-    auto = _made_for_boot_disk(machine)
+    renames, uuids = want.of("drives", want.renames), want.of("drives", want.uuids)
+    wanted = [drive.meant(machine, item.name, renames, uuids) for item in sections.get("drives", ())]
+    meant = {group.id for group in wanted if group}
+    found += [
+        Drive(one.name, state="absent") for one in machine.groups if one.id not in meant and not base & {*one.volumes}
+    ]
+    found += [Datastore(one.name, state="absent") for one in machine.datastores if one.device not in base]
+    found += [Bcache(one.name, state="absent") for one in machine.bcaches if one.device not in base]
+    found += [
+        CacheSet(one.device, state="absent")
+        for one in cache_set.unused(machine)
+        if not {one.device, machine.devices[one.device].disk} & sets
+    ]
+    found += [Raid(one.name, state="absent") for one in machine.raids if one.device not in base]
     found += [
         Partition(one.key, one.disk, state="absent")
         for one in machine.devices.values()
-        if one.kind == PARTITION and one.key not in kept and one.key not in auto
+        if one.kind == PARTITION and one.key not in kept
     ]
     special = [
         one for one in machine.special if one.mount_point not in {item.mount_point for item in want.special or ()}
@@ -67,21 +105,23 @@ def others(machine: Machine, want: Wanted, where: Mapping[str, tuple[str, ...]],
     ]
 
 
-def _made_for_boot_disk(machine: Machine) -> set[str]:
-    """The partitions that the region makes where the boot disk takes part as a whole: they go with what that is."""
-    found = set()
-    for one in machine.devices.values():
-        if one.kind == PARTITION and one.member:
-            beside = tuple(other.key for other in machine.devices.values() if other.user == one.user)
-            gone = left_over(machine, beside)[1].devices
-            found |= {key for key in beside if key not in gone}
-    return found
+def held(machine: Machine, items: list[Any]) -> list[str]:
+    """The filesystems that go with what is absent."""
+    keys: list[str] = []
+    for item in items:
+        if isinstance(item, Drive):
+            keys += [key for one in machine.groups if one.name == item.name for key in one.volumes]
+        elif not isinstance(item, Special):
+            keys.append(item.device if isinstance(item, OnDevice) else item.name)
+    found = [machine.devices[key] for key in dict.fromkeys(keys) if key in machine.devices]
+    return [f"{one.key}: {describe(one.filesystem)}" for one in found if one.filesystem]
 
 
 def reference(machine: Machine, key: str) -> str:
     """How a document calls a device: a disk by what lasts, all else by its name."""
     device = machine.devices[key]
-    return device.id_path or key if device.kind == DISK else key
+    shared = [one for one in machine.devices.values() if one.id_path == device.id_path]
+    return device.id_path if device.kind == DISK and device.id_path and len(shared) == 1 else key
 
 
 def document(machine: Machine) -> dict[str, list[dict[str, Any]]]:
@@ -110,17 +150,17 @@ def document(machine: Machine) -> dict[str, list[dict[str, Any]]]:
             {
                 "name": one.name,
                 "backing_device": reference(machine, one.backing),
-                "cache_device": reference(machine, caches[one.cache_set]),
+                # None where its device is gone, which is a bcache that cannot be deployed.
+                "cache_device": reference(machine, caches[one.cache_set]) if one.cache_set in caches else None,
                 "cache_mode": one.cache_mode,
             }
             for one in machine.bcaches
-            if one.cache_set in caches
         ],
         "drives": [
             {
                 "name": one.name,
                 "devices": refs(one.devices),
-                "volumes": [_volume(machine.devices[key]) for key in one.volumes],
+                "volumes": [_volume(one, machine.devices[key]) for key in one.volumes],
             }
             for one in machine.groups
         ],
@@ -132,15 +172,15 @@ def document(machine: Machine) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _volume(device: Device) -> dict[str, Any]:
-    words: dict[str, Any] = {"name": device.key.partition("/")[2], "size": str(device.size)}
+def _volume(group: Group, device: Device) -> dict[str, Any]:
+    words: dict[str, Any] = {"name": device.key[len(group.name) + 1 :], "size": str(device.size)}
     if device.filesystem:
         words["filesystem"] = device.filesystem.type
     return {**words, **dump_use(device.filesystem)}
 
 
 def beside(machine: Machine) -> dict[str, Any]:
-    """What MAAS has beside the document's sections."""
+    """What MAAS has beside the document's sections, in the words of options of their own."""
     return {
         "special_filesystems": [
             {"type": one.type, "mount_point": one.mount_point, "mount_options": one.mount_options}
@@ -148,18 +188,69 @@ def beside(machine: Machine) -> dict[str, Any]:
         ],
         "boot_disk": reference(machine, machine.boot_disk) if machine.boot_disk else None,
         "bootable_partitions": [one.key for one in machine.devices.values() if one.bootable],
+        "cache_sets": [{"cache_device": reference(machine, one.device)} for one in cache_set.unused(machine)],
+        "datastores": [
+            {"name": one.name, "devices": [reference(machine, key) for key in one.devices]}
+            for one in machine.datastores
+        ],
     }
 
 
+def ids(machine: Machine) -> dict[str, list[dict[str, Any]]]:
+    """How the region's API knows what a document names, and the UUIDs that it has."""
+
+    def of(key: str) -> dict[str, Any]:
+        device = machine.devices[key]
+        found: dict[str, Any] = {"name": key, "id": _number(device.id), "uuid": device.uuid or None}
+        if device.filesystem:
+            found["filesystem_uuid"] = device.filesystem.uuid or None
+        return found
+
+    def group(one: Any) -> dict[str, Any]:
+        return {"name": one.name, "id": _number(one.id), "uuid": one.uuid or None}
+
+    made = {"raids": machine.raids, "bcaches": machine.bcaches, "datastores": machine.datastores}
+    return {
+        "devices": [of(one.key) for one in machine.devices.values()],
+        **{section: [group(one) for one in some] for section, some in made.items()},
+        "cache_sets": [
+            {"name": one.name or None, "id": _number(one.id), "cache_device": one.device} for one in machine.cache_sets
+        ],
+        "drives": [group(one) for one in machine.groups],
+    }
+
+
+def _number(text: str) -> int | None:
+    """What is only planned has none yet."""
+    return int(text) if text.isdigit() else None
+
+
 def facts(machine: Machine) -> dict[str, Any]:
-    return {"layout": document(machine), **beside(machine)}
+    return {"layout": document(machine), **beside(machine), "ids": ids(machine)}
+
+
+def physical_disks(machine: Machine) -> list[dict[str, Any]]:
+    """The disks themselves, whatever is on them."""
+    return [
+        {
+            "name": one.key,
+            "size": one.size,
+            "serial": one.serial,
+            "model": one.model,
+            "id_path": one.id_path,
+            "tags": list(one.tags),
+            "numa_node": one.numa_node,
+        }
+        for one in machine.devices.values()
+        if one.kind == DISK
+    ]
 
 
 def unused(machine: Machine) -> list[dict[str, Any]]:
     """What a document could take: blank disks, RAIDs, bcaches and partitions, and room on disks and in groups."""
     found: list[dict[str, Any]] = []
     for one in machine.devices.values():
-        if one.member or one.filesystem:
+        if one.member or one.filesystem or one.kind == DATASTORE or machine.is_esxi(one):
             continue
         parts = machine.partitions(one.key)
         if parts and machine.free(one) <= 0:
@@ -189,24 +280,13 @@ def tree(machine: Machine) -> list[dict[str, Any]]:
             above[lower].append(upper)
 
     for one in machine.devices.values():
-        if one.disk:
-            on(one.disk, one.key)
-    for array in machine.raids:
-        for key in array.members + array.spares:
-            on(key, array.device)
-    caches = {one.id: one.device for one in machine.cache_sets}
-    for cached in machine.bcaches:
-        on(cached.backing, cached.device)
-        if cached.cache_set in caches:
-            on(caches[cached.cache_set], cached.device)
-    for group in machine.groups:
-        for key in group.devices:
-            for volume in group.volumes:
-                on(key, volume)
+        for key in machine.below(one.key):
+            on(key, one.key)
     lower = {key for keys in above.values() for key in keys}
     levels = {array.device: f"raid{array.level}" for array in machine.raids}
     modes = {cached.device: f"bcache {cached.cache_mode}" for cached in machine.bcaches}
-    kinds = {DISK: "disk", PARTITION: "part", RAID: "raid", BCACHE: "bcache", VOLUME: "lvm", LEFTOVER: LEFTOVER}
+    kinds = {DISK: "disk", PARTITION: "part", RAID: "raid", BCACHE: "bcache", VOLUME: "lvm"}
+    kinds.update({DATASTORE: "vmfs", LEFTOVER: LEFTOVER})
 
     def branch(key: str) -> dict[str, Any]:
         one = machine.devices[key]

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from ..core.errors import StorageError
+from ..core.plan import Plan
 from ..core.run import Road, expected, run
 from ..document import disk
 from ..document.tree import draw
-from . import layout, survey
+from . import layout, many, script, survey
 from .client import Client
-from .read import complete, find, read
+from .names import candidates
+from .permits import checked_user
+from .read import read, whoami
 from .state import Machine
 from .words import parse
 
@@ -55,6 +58,8 @@ def _key(params: dict[str, Any]) -> str:
                 return file.read().strip()
         except OSError as error:
             raise StorageError(f"api_key_file: {path}: {error.strerror}") from None
+        except ValueError:
+            raise StorageError(f"api_key_file: {path}: it is no text in UTF-8") from None
     key = os.environ.get("MAAS_API_KEY", "")
     if not key:
         raise StorageError("api_key is not given, and neither is api_key_file; nor is MAAS_API_KEY set")
@@ -66,32 +71,96 @@ def make_so(module: AnsibleModule) -> NoReturn:
     try:
         client = connect(module.params)
         want = parse(module.params)
+        which = _which(module.params)
         expected_plan = expected(module.params)
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
     allow = tuple(name.strip() for name in module.params["allow_destroy"])
 
-    def hands() -> Hands:
-        from .perform import hands
+    warned: dict[str, tuple[str, ...]] = {}
 
-        return hands(client)
+    def plan(machine: Machine) -> Plan:
+        """What the first plan warns of is told in the end, when nothing is left to do."""
+        planned = checked_user(machine, layout.plan(machine, want, allow))
+        known = (*warned.get(machine.system_id, ()), *planned.warnings)
+        warned[machine.system_id] = tuple(dict.fromkeys(known))
+        return planned._replace(warnings=warned[machine.system_id])
+
+    road = Road(
+        read=lambda: read(client, module.params["machine"]),
+        deepen=lambda machine, _need: machine._replace(user=whoami(client)),
+        plan=plan,
+        facts=lambda machine: {**_facts(machine), "requests": client.count},
+        diff=_drawn,
+        hands=lambda: _hands(client),
+        lock=nullcontext,
+        expected=expected_plan,
+        machine=lambda machine: f"{client.base} {machine.system_id}",
+    )
+    if module.params["machine"] is None:
+        road = road._replace(
+            read=lambda: many.read(client, which),
+            deepen=lambda machines, _need: machines.asked_by(whoami(client)),
+            plan=lambda machines: many.plan(machines, plan),
+            facts=lambda machines: {
+                "machines": [_named(machine, _facts(machine)) for machine in machines.machines],
+                "requests": client.count,
+            },
+            diff=lambda machines: "".join(f"{one.fqdn}\n{_drawn(one)}\n" for one in machines.machines),
+            machine=lambda machines: " ".join((client.base, *(one.system_id for one in machines.machines))),
+        )
+    run(module, road)
+
+
+def _which(params: dict[str, Any]) -> many.Which:
+    """Raises StorageError unless exactly one option says which machines are meant."""
+    names, pool, states = params["machines"], params["pool"], params["states"]
+    said = [word for word in ("machine", "machines", "pool") if params[word] is not None]
+    if len(said) != 1:
+        raise StorageError(f"say one of machine, machines and pool, and not {' and '.join(said) or 'none of them'}")
+    if states is not None and pool is None:
+        raise StorageError("states: they choose among the machines of a pool, and no pool is said")
+    return many.Which(
+        None if names is None else tuple(names), pool, None if states is None else tuple(str(one) for one in states)
+    )
+
+
+def _facts(machine: Machine) -> dict[str, Any]:
+    return {"system_id": machine.system_id, **survey.facts(machine)}
+
+
+def _named(machine: Machine, facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "hostname": machine.hostname, "fqdn": machine.fqdn, "status": machine.status}
+
+
+def _hands(client: Client) -> Hands:
+    from .perform import hands
+
+    return hands(client)
+
+
+def upload(module: AnsibleModule) -> NoReturn:
+    """Bring a script about that writes a layout, and exit."""
+    try:
+        client = connect(module.params)
+        want = script.parse(module.params)
+    except StorageError as error:
+        module.fail_json(msg=str(error), changed=False)
+
+    def plan(there: script.Script | None) -> Plan:
+        planned = script.plan(there, want)
+        return script.checked_user(planned, whoami(client)) if planned.steps else planned
 
     run(
         module,
         Road(
-            read=lambda: read(client, module.params["machine"]),
-            deepen=lambda machine, _need: machine,
-            plan=lambda machine: layout.plan(machine, want, allow),
-            facts=lambda machine: {
-                "system_id": machine.system_id,
-                **survey.facts(machine),
-                "requests": client.count,
-            },
-            diff=_drawn,
-            hands=hands,
+            read=lambda: script.read(client, want.name),
+            deepen=lambda there, _need: there,
+            plan=plan,
+            facts=script.dump,
+            diff=lambda there: there.text if there else "",
+            hands=lambda: _hands(client),
             lock=nullcontext,
-            expected=expected_plan,
-            machine=lambda machine: f"{client.base} {machine.system_id}",
         ),
     )
 
@@ -105,24 +174,20 @@ def tell(module: AnsibleModule) -> NoReturn:
     try:
         client = connect(module.params)
         names = module.params["machines"]
-        found = (
-            client.get("machines/", "reading all machines") if names is None else [find(client, one) for one in names]
-        )
+        found = many.read(client, many.Which(None if names is None else tuple(names)))
         wanted = tuple(disk.parse(item) for item in module.params["disks"] or ())
-        told = [_told(complete(client, one), wanted) for one in found]
+        told = [_told(machine, wanted) for machine in found.machines]
     except StorageError as error:
         module.fail_json(msg=str(error), changed=False)
     module.exit_json(changed=False, machines=told, requests=client.count)
 
 
 def _told(machine: Machine, wanted: tuple[disk.Disks, ...]) -> dict[str, Any]:
-    free = [one for one in layout.candidates(machine) if one.free and not one.holds]
+    free = [one for one in candidates(machine) if one.free and not one.holds]
     return {
-        "system_id": machine.system_id,
-        "hostname": machine.hostname,
-        "fqdn": machine.fqdn,
-        "status": machine.status,
-        **survey.facts(machine),
+        **_named(machine, _facts(machine)),
+        "physical_disks": survey.physical_disks(machine),
+        "bios_grub": machine.bios_grub,
         "unused": survey.unused(machine),
         "tree": survey.tree(machine),
         "disks": {disks.name: [one.path for one in free if disk.matches(disks, one)] for disks in wanted},

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from .model import ALLOCATED, DEPLOYED, NEW, READY, Machine, Region
+from .machine import Machine
+from .parts import ALLOCATED, DEPLOYED, NEW, READY
+from .region import Region
 from .server import Fault, Server
 
 __all__ = ["ALLOCATED", "DEPLOYED", "NEW", "READY", "Fault", "Machine", "Region", "Server"]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from .model import ApiError, BlockDevice, CacheSet, Holder
+from .parts import ApiError, BlockDevice, CacheSet, Holder
 
 CHOICE = "Select a valid choice. {} is not one of the available choices."
 REQUIRED = "This field is required."

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
@@ -22,7 +23,8 @@ from tests.simulators.loopback import Handler, Loopback
 
 from . import api
 from .forms import Form, fields_of
-from .model import ApiError, Region, User
+from .parts import ApiError
+from .region import Region, User
 
 _THRESHOLD = 300
 _OAUTH = re.compile(r'(oauth_\w+)="([^"]*)"')
@@ -62,6 +64,9 @@ class Server(Loopback):
         #: What went wrong in the simulator itself.
         self.broken: list[str] = []
         self.lock = threading.Lock()
+        #: How many requests of each method have arrived and not been answered, now and at most.
+        self.under_way: Counter[str] = Counter()
+        self.most_under_way: Counter[str] = Counter()
         server = self
 
         class Bound(_Handler):
@@ -107,6 +112,16 @@ class _Handler(Handler):
     owner: Server
 
     def _serve(self) -> None:
+        with self.owner.lock:
+            self.owner.under_way[self.command] += 1
+            self.owner.most_under_way |= self.owner.under_way
+        try:
+            self._serve_one()
+        finally:
+            with self.owner.lock:
+                self.owner.under_way[self.command] -= 1
+
+    def _serve_one(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.owner.fault(self.command, self.path)
         if fault and fault.what == "cut-before":

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import STATUS_NAMES, BlockDevice, CacheSet, Filesystem, Group, Holder, Machine, Partition
+from .machine import Machine
+from .parts import STATUS_NAMES, BlockDevice, CacheSet, Filesystem, Group, Holder, Partition
 
 API = "/MAAS/api/2.0"
 
@@ -48,6 +49,7 @@ def used_for(one: Holder) -> str:
             "raid-spare": f"Spare {found.group.type} device for {name}",
             "bcache-backing": f"Backing device for {name}",
             "lvm-pv": f"LVM volume for {name}",
+            "vmfs6": f"VMFS extent for {name}",
         }[found.fstype]
     if found.mount_point:
         return f"{found.fstype} formatted filesystem mounted at {found.mount_point}"
@@ -183,8 +185,28 @@ def new_volume(one: BlockDevice) -> dict[str, Any]:
     return {key: value for key, value in device(one).items() if key in told}
 
 
+def datastore(group: Group) -> dict[str, Any]:
+    found = group.device.filesystem if group.device else None
+    return {
+        "id": group.id,
+        "system_id": group.machine.system_id,
+        "uuid": group.uuid,
+        "name": group.name,
+        "devices": [holder(one) for one in group.members],
+        "size": group.size,
+        "human_size": human(group.size),
+        "filesystem": {"fstype": found.fstype, "mount_point": found.mount_point} if found else None,
+        "resource_uri": f"{API}/nodes/{group.machine.system_id}/vmfs-datastore/{group.id}/",
+    }
+
+
 def _stub(machine: Machine, number: int) -> dict[str, Any]:
     return {"system_id": machine.system_id, "id": number, "__incomplete__": True}
+
+
+def status_name(one: Machine) -> str:
+    """Of a state that nobody knows, what was told of it."""
+    return STATUS_NAMES.get(one.status) or str(one.more.get("status_name", f"status {one.status}"))
 
 
 def machine(one: Machine) -> dict[str, Any]:
@@ -193,12 +215,16 @@ def machine(one: Machine) -> dict[str, Any]:
 
     devices = [device(each) for each in one.devices]
     return {
+        "pool": {"name": one.pool, "description": "", "id": 0, "resource_uri": f"{API}/resourcepool/0/"},
+        "zone": {"name": one.zone, "description": "", "id": 1, "resource_uri": f"{API}/zones/{one.zone}/"},
+        "tag_names": list(one.tag_names),
+        "locked": one.locked,
         **one.more,
         "system_id": one.system_id,
         "hostname": one.hostname,
         "fqdn": f"{one.hostname}.{one.domain}",
         "status": one.status,
-        "status_name": STATUS_NAMES[one.status],
+        "status_name": status_name(one),
         "owner": one.owner,
         "architecture": one.architecture,
         "bios_boot_method": one.bios_boot_method,
@@ -211,9 +237,6 @@ def machine(one: Machine) -> dict[str, Any]:
         "raids": stubs("raid"),
         "bcaches": stubs("bcache"),
         "volume_groups": stubs("lvm-vg"),
-        "pool": {"name": one.pool, "description": "", "id": 0, "resource_uri": f"{API}/resourcepool/0/"},
-        "zone": {"name": one.zone, "description": "", "id": 1, "resource_uri": f"{API}/zones/{one.zone}/"},
-        "tag_names": list(one.tag_names),
         "cache_sets": [_stub(one, each.id) for each in one.cache_sets if each.device],
         "resource_uri": f"{API}/machines/{one.system_id}/",
     }

@@ -53,7 +53,7 @@ USAGE: Spec = {
     "volumes": {"type": "list", "elements": "dict", "default": []},
     "wait_timeout": {"type": "int", "default": 60},
 }
-OTHERS = {"layout", "layout_info", "maas_storage", "maas_storage_info"}
+OTHERS = {"layout", "layout_info", "maas_storage", "maas_storage_info", "maas_layout_script"}
 SPECS: dict[str, Spec] = {
     **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
     "raid": {**raid.OPTIONS, **raid.ACTS, **task.WAITING, **task.OPTIONS},

@@ -9,11 +9,13 @@ import contextlib
 import io
 import json
 from typing import Any, Callable
+from unittest.mock import patch
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.strata.storage.plugins.modules import maas_storage, maas_storage_info
+from ansible_collections.strata.storage.plugins.modules import maas_layout_script, maas_storage, maas_storage_info
 from tests.simulators.maas import Machine, Region, Server
 
 KEY = "consumer:token:secret"
@@ -67,6 +69,11 @@ class Maas:
         words = {"machine": "node1", "_ansible_check_mode": check, "_ansible_diff": True, **words}
         return self._run(maas_storage.main, words)
 
+    def script(self, check: bool = False, **words: Any) -> dict[str, Any]:
+        """What ``maas_layout_script`` returns. Raises Failed."""
+        words = {"name": "45-own", "_ansible_check_mode": check, "_ansible_diff": True, **words}
+        return self._run(maas_layout_script.main, words)
+
     def info(self, **words: Any) -> dict[str, Any]:
         return self._run(maas_storage_info.main, words)
 
@@ -91,12 +98,15 @@ class Maas:
         return failed.value.result
 
     def _run(self, main: Callable[[], None], words: dict[str, Any]) -> dict[str, Any]:
-        said = io.StringIO()
+        said, warned = io.StringIO(), []
         given = {"url": self.server.url, "api_key": KEY, **words}
-        with patch_module_args(given), contextlib.redirect_stdout(said), pytest.raises(SystemExit):
+        # Where a controller's code was imported too, warnings do not go into the result.
+        warn = patch.object(AnsibleModule, "warn", lambda _module, text, **_more: warned.append(text))
+        with patch_module_args(given), warn, contextlib.redirect_stdout(said), pytest.raises(SystemExit):
             main()
         result: dict[str, Any] = json.loads(said.getvalue().splitlines()[-1])
         assert KEY.rsplit(":", maxsplit=1)[-1] not in said.getvalue()
+        result["warnings"] = warned
         if result.get("failed"):
             raise Failed(result)
         return result

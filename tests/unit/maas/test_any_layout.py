@@ -21,7 +21,7 @@ from ansible_collections.strata.storage.plugins.module_utils.maas.words import W
 from tests.simulators.maas import Region
 from tests.simulators.maas.api import Request, answer
 from tests.simulators.maas.forms import Form
-from tests.simulators.maas.model import ApiError
+from tests.simulators.maas.parts import ApiError
 from tests.simulators.maas.told import API
 
 from .region import KEY, add_machine
@@ -134,15 +134,19 @@ def shape(machine: Machine) -> Any:
         return f"part of {device.disk}, {device.size}" if device.disk else key
 
     devices = sorted(
-        (
-            name(key),
-            one.kind,
-            one.size,
-            one.member,
-            one.filesystem and (one.filesystem.type, one.filesystem.label, one.filesystem.mount_point),
-            one.bootable,
-        )
-        for key, one in machine.devices.items()
+        [
+            (
+                name(key),
+                one.kind,
+                one.size,
+                one.member,
+                one.filesystem and (one.filesystem.type, one.filesystem.label, one.filesystem.mount_point),
+                one.bootable,
+                one.marks,
+            )
+            for key, one in machine.devices.items()
+        ],
+        key=repr,
     )
     raids = sorted(
         (one.name, one.level, *sorted(map(name, one.members)), *map(name, one.spares)) for one in machine.raids

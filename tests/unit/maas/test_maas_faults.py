@@ -200,6 +200,15 @@ def secure(certificate: Path) -> Iterator[Maas]:
 def test_certificates(secure: Maas, certificate: Path) -> None:
     failed(secure, "the certificate of https://.* was not accepted .*; name its authority by ca_path", **MIRROR)
     assert secure.server.log == []
+    failed(
+        secure,
+        "ca_path: /nowhere: No such file or directory; it has to be a file with cert",
+        **MIRROR,
+        ca_path="/nowhere",
+    )
+    broken = certificate.with_name("broken.pem")
+    broken.write_text("no certificate")
+    failed(secure, "ca_path: .*/broken.pem: .*it has to be a file with certificates", **MIRROR, ca_path=str(broken))
     assert secure.storage(**MIRROR, ca_path=str(certificate))["changed"]
     assert not secure.storage(**MIRROR, validate_certs=False)["changed"]
 
@@ -255,9 +264,10 @@ def test_an_orphan_that_somebody_left(maas: Maas) -> None:
     (told,) = maas.info()["machines"]
     assert [one["name"] for one in told["layout"]["bcaches"]] == ["other"]
     assert [one["name"] for one in told["tree"] if one["type"] == "leftover"] == ["cached"]
-    maas.refused(
-        "bcaches: cached: there is a leftover of that name already", bcaches=[{**words, "backing_device": "sde"}]
-    )
+    anew = [{**words, "backing_device": "sde"}]
+    maas.refused("bcaches: cached: MAAS keeps something of that name whose disks have gone", bcaches=anew)
+    maas.settle(bcaches=[{"name": "cached", "state": "absent"}])
+    maas.settle(bcaches=anew)
 
 
 # Interrupted after any request

@@ -103,6 +103,7 @@ def test_machines_with_their_groups(inventory: Inventory) -> None:
         ({"pools": ["fast lane"]}, {"node2.maas", "node3.maas"}),
         ({"pools": ["fast lane"], "states": ["ready"]}, {"node3.maas"}),
         ({"zones": ["a"]}, {"node2.maas"}),
+        ({"pools": ["Fast Lane"]}, set()),
         ({"tags": ["ssd", "gpu"]}, {"node2.maas"}),
         ({"states": []}, set()),
     ],
@@ -148,6 +149,22 @@ def test_a_cache_saves_the_requests_and_keeps_no_key(inventory: Inventory, maas:
     # Nor was another region, or another user of this one.
     assert "did not answer" in inventory.run(fails=True, url="http://127.0.0.1:1/MAAS", **cache)
     assert "does not accept the API key" in inventory.run(fails=True, key=False, api_key="a:b:c", **cache)
+
+
+def test_no_group_holds_the_hosts_of_another_name(inventory: Inventory, maas: Maas) -> None:
+    """A play on the hosts of a pool would lay out those of another, too."""
+    add_machine(maas.region, "node4", pool="Fast-Lane", tag_names=["SSD", "a-b"])
+    add_machine(maas.region, "node5", pool="default", tag_names=["a_b"])
+    found = inventory.run()
+    assert not {"pool_fast_lane", "tag_ssd", "tag_a_b"} & set(found)
+    assert "tag_gpu" in found
+    said = " ".join(found["said"].split())
+    assert "pool_fast_lane: there is no such group, since the pools Fast-Lane, fast lane would share it" in said
+    assert "since the tags a-b, a_b would share it. Choose their hosts by maas_tags" in said
+    # By themselves they have one each.
+    assert set(inventory.run(pools=["fast lane"])["pool_fast_lane"]["hosts"]) == {"node2.maas", "node3.maas"}
+    chosen = inventory.run(groups={"slow": "maas_pool == 'Fast-Lane'"})
+    assert chosen["slow"]["hosts"] == ["node4.maas"]
 
 
 def test_groups_and_variables_of_ones_own(inventory: Inventory) -> None:

@@ -96,8 +96,11 @@ def test_a_whole_document(maas: Maas) -> None:
 
 
 def test_what_it_costs(maas: Maas) -> None:
-    """An unchanged machine takes one request, and one more for each kind of thing that it has."""
-    assert maas.storage(**WHOLE)["requests"] == 1 + 19 + 2 + 5
+    """An unchanged machine takes one request, and one more for each kind of thing that it has.
+
+    A task that changes something also asks whose key it has.
+    """
+    assert maas.storage(**WHOLE)["requests"] == 1 + 1 + 19 + 2 + 5
     maas.server.log.clear()
     assert maas.storage(**WHOLE)["requests"] == 5
     assert [line.split()[0] for line in maas.server.log] == ["GET"] * 5
@@ -129,8 +132,8 @@ def test_everything_goes_from_the_top(maas: Maas) -> None:
         "remove bcache cached",
         "remove cache set nvme0n1",
         "remove raid md0",
-        "remove partition sda-part1",
         "remove partition sda-part2",
+        "remove partition sda-part1",
         "unmount special /tmp",
     ]
     assert (maas.machine.groups, maas.machine.cache_sets, maas.machine.special) == ([], [], [])
@@ -197,7 +200,6 @@ def test_a_machine_in_another_state(maas: Maas) -> None:
     maas.machine.status = DEPLOYED
     said = "only while it is Ready or Allocated: unformat filesystem sdb"
     maas.refused(said, filesystems=[{"device": "sdb", "state": "absent"}], allow_destroy=["sdb"])
-    maas.settle(tags=[{"device": "sdb", "tags": ["rotary", "kept"]}])
 
 
 def test_a_user_who_may_not(maas: Maas) -> None:
@@ -440,10 +442,27 @@ def test_changes_of_a_drive(maas: Maas) -> None:
 
 
 def test_a_group_of_the_same_name_twice(maas: Maas) -> None:
-    maas.storage(drives=[{"name": "d", "devices": ["sdb"]}])
+    """Two tasks at once make two, which MAAS does not mind. Each is found by its UUID."""
+    maas.storage(drives=[{"name": "d", "devices": ["sdb"], "volumes": [{"name": "v", "size": "1GB"}]}])
     group = maas.machine.add_group("lvm-vg", "d")
     maas.machine.join(group, [maas.machine.device("sdc")], "lvm-pv")
-    maas.refused("drive d: there are 2 volume groups of this name, over sdb and sdc", drives=[{"name": "d"}])
+    first, second = (one["uuid"] for one in maas.info()["machines"][0]["ids"]["drives"])
+    said = f"drive d: there are 2 volume groups of this name, over sdb .uuid {first}. and sdc .*; say the uuid"
+    maas.refused(said, drives=[{"name": "d"}])
+    assert not maas.storage(drives=[{"name": "d", "uuid": first, "devices": ["sdb"]}])["changed"]
+    exact: dict[str, Any] = {"mode": "exact", "drives": [{"name": "e", "uuid": second, "devices": ["sdc"]}]}
+    maas.refused("would remove: drives: d. ", **exact)
+    done = maas.settle(drives=exact["drives"])
+    assert outline(done) == ["rename drive e"]
+
+    def told() -> list[tuple[str, list[str]]]:
+        drives = maas.info()["machines"][0]["layout"]["drives"]
+        return [(one["name"], [device[-3:].lower() for device in one["devices"]]) for one in drives]
+
+    assert told() == [("d", ["sdb"]), ("e", ["sdc"])]
+    group.label = "d"
+    maas.settle(drives=[{"name": "d", "uuid": second, "state": "absent"}])
+    assert told() == [("d", ["sdb"])]
 
 
 def test_filesystems_and_mounts_change(maas: Maas) -> None:
@@ -587,10 +606,12 @@ def test_a_blank_base(maas: Maas) -> None:
     assert not maas.storage(base_layout="blank")["changed"]
     maas.storage(**WHOLE)
     wanted = {"base_layout": "blank", **one_raid("1", "sdb", "sdc")}
-    maas.refused("base_layout: blank removes all that node1 has .*add base_layout to allow_destroy", **wanted)
+    said = "removes all that node1 has .*data/srv: a filesystem xfs, mounted at /srv; .* Take base_layout out"
+    maas.refused(said, **wanted)
     done = maas.settle(**wanted, allow_destroy=["base_layout"])
     assert outline(done) == ["apply base layout blank", "create raid md0"]
-    assert "sda-part2: its storage configuration" in done["plan"][0]["destroys"]
+    lost = done["plan"][0]["destroys"]
+    assert {"sda-part2: a filesystem ext4, mounted at /", "sdb: an active member of a RAID (RAID md0)"} <= {*lost}
 
 
 @pytest.mark.parametrize("name", ["flat", "lvm", "bcache"])
@@ -696,6 +717,14 @@ def test_what_a_host_has_in_the_words_of_maas() -> None:
 def test_what_maas_cannot_have(document: Any, said: str) -> None:
     with pytest.raises(AnsibleFilterError, match=said):
         for_maas(document)
+
+
+def test_a_device_that_is_to_be_mounted_in_two_places(maas: Maas) -> None:
+    volume = {"name": "v", "size": "10GB", "filesystem": "xfs", "mount_point": "/a"}
+    words: dict[str, Any] = {"drives": [{"name": "d", "devices": ["sdb"], "volumes": [volume]}]}
+    other = {"device": "d/v", "type": "xfs", "mount_point": "/b"}
+    maas.refused("wants d/v on /a, and filesystems: d/v on /b", **words, filesystems=[other])
+    maas.settle(**words, filesystems=[{"device": "d/v", "type": "xfs"}])
 
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "playbooks/examples").glob("maas_*.yml"))

@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.simulators.maas.replay import difference, plain
+from ansible_collections.strata.storage.plugins.module_utils.maas.client import Client
+from tests.simulators.maas import ALLOCATED, DEPLOYED, NEW, READY
+from tests.simulators.maas.replay import difference, plain, replay
 
-from .region import Maas
+from .region import KEY, Maas
 
 TAKEN = {"__all__": ["Block device with this Node config and Name already exists."]}
 ON_BOOT_DISK = (
@@ -29,17 +34,20 @@ BCACHE = ("POST", f"{NODE}/bcaches/", "name=b&cache_set=1&cache_mode=writeback&b
 PART = ("POST", f"{NODE}/blockdevices/4/partitions/", "size=10G")
 FORMAT = ("POST", f"{NODE}/blockdevices/4/?op=format", "fstype=ext4")
 LV = f"{NODE}/volume-group/1/?op=create_logical_volume"
+VMFS = ("POST", "machines/333333/?op=set_storage_layout", "storage_layout=vmfs6")
+BIG_BOOT = ("POST", f"{NODE}/blockdevices/2/?op=set_boot_disk", "")
+STORE = ("POST", f"{NODE}/vmfs-datastores/", "name=ds&block_devices=4")
+NO_TAG = "Cannot update block device because the machine is not Ready."
+OTHER = "other:token:secret"
 
 
 def choice(field: str, value: str, **more: Any) -> dict[str, Any]:
     return {field: [f"Select a valid choice. {value} is not one of the available choices."], **more}
 
 
-def ask(maas: Maas, method: str, path: str, body: str = "") -> tuple[int, Any]:
+def ask(maas: Maas, method: str, path: str, body: str = "", key: str = KEY) -> tuple[int, Any]:
     """A request as the client makes it, and the answer as it came."""
-    from ansible_collections.strata.storage.plugins.module_utils.maas.client import Client
-
-    client = Client(maas.server.url, "consumer:token:secret")
+    client = Client(maas.server.url, key)
     answer = client._send(method, client.base + path, body if method in ("POST", "PUT") else None)
     text = answer.body.decode()
     return answer.status, json.loads(text) if "json" in answer.kind else text
@@ -183,6 +191,66 @@ def ask(maas: Maas, method: str, path: str, body: str = "") -> tuple[int, Any]:
             500,
             "'NoneType' object has no attribute 'find_script_result'",
         ),
+        # What is in use
+        (
+            [RAID, ("POST", f"{NODE}/volume-groups/", "name=vg&block_devices=10")],
+            ("DELETE", f"{NODE}/blockdevices/10/"),
+            400,
+            "Cannot delete block device because its part of a volume group.",
+        ),
+        (
+            [GROUP],
+            ("PUT", f"{NODE}/volume-group/1/", "remove_block_devices=4&remove_block_devices=5"),
+            400,
+            {"__all__": ["At least one filesystem must have been added."]},
+        ),
+        (
+            [GROUP, ("POST", LV, "name=v"), CACHE],
+            ("POST", f"{NODE}/bcaches/", "name=b&cache_set=1&cache_mode=writeback&backing_device=v"),
+            400,
+            {"__all__": ["Bcache cannot use a logical volume as a backing device."]},
+        ),
+        # VMFS
+        ([], VMFS, 400, {"boot_size": ["Boot disk must be at least 10Gb."]}),
+        (
+            [],
+            STORE,
+            400,
+            {"VMFS": ["VMFS Datastores may only be created after the VMFS6 or VMFS7 storage layout has been applied."]},
+        ),
+        (
+            [BIG_BOOT, VMFS],
+            ("DELETE", f"{NODE}/blockdevices/2/partition/1"),
+            400,
+            "VMware ESXi partitions may not be removed. To remove select a different storage layout.",
+        ),
+        (
+            [BIG_BOOT, VMFS],
+            ("DELETE", f"{NODE}/blockdevices/2/partition/3"),
+            400,
+            "Cannot delete partition because its part of a VMFS.",
+        ),
+        (
+            [BIG_BOOT, VMFS],
+            ("POST", f"{NODE}/blockdevices/2/partition/2?op=format", "fstype=ext4"),
+            400,
+            {"VMFS": ["Base VMFS partitions may not be formatted."]},
+        ),
+        (
+            [BIG_BOOT],
+            ("POST", "machines/333333/?op=set_storage_layout", "storage_layout=flat&root_device=sdb"),
+            400,
+            {
+                "root_device": [
+                    "'sdb' is not a valid root_device.  It should be one of: "
+                    "'1', '2', '3', '4', '5', '6', '7', '8', '9'."
+                ]
+            },
+        ),
+        # Lists and scripts
+        ([], ("GET", "machines/?pool=nowhere"), 400, {"pool": ["No such pool: 'nowhere'."]}),
+        ([], ("GET", "scripts/nothing"), 404, "No Script matches the given query."),
+        ([], ("POST", "scripts/", "name=45-x&script=echo"), 400, {"script": ["Must start with shebang."]}),
     ],
 )
 def test_what_it_refuses(maas: Maas, before: list[Any], request_: tuple[str, ...], status: int, said: Any) -> None:
@@ -214,6 +282,124 @@ def test_what_it_tells(maas: Maas, before: list[Any], path: str, told: dict[str,
     assert {key: found[key] for key in told} == told
 
 
+@pytest.mark.parametrize("status", [NEW, DEPLOYED, ALLOCATED])
+def test_what_a_state_permits(maas: Maas, status: int) -> None:
+    """Tags of disks, and changes of disks, only while it is Ready; those of partitions always."""
+    for one in (RAID, ("POST", f"{NODE}/blockdevices/6/partitions/", "size=10G")):
+        assert ask(maas, *one)[0] == 200
+    maas.machine.status = status
+    disk = f"{NODE}/blockdevices/8/"
+    assert ask(maas, "POST", f"{disk}?op=add_tag", "tag=x") == (409, NO_TAG)
+    assert ask(maas, "POST", f"{disk}?op=remove_tag", "tag=rotary") == (409, NO_TAG)
+    assert ask(maas, "PUT", disk, "name=sdx") == (409, NO_TAG)
+    assert ask(maas, "POST", f"{NODE}/blockdevices/6/partition/1?op=add_tag", "tag=x")[0] == 200
+    assert ask(maas, "DELETE", f"{NODE}/raid/1/") == (409, "Cannot delete RAID because the machine is not Ready.")
+    said = "Cannot delete block device because the node is not Ready."
+    assert ask(maas, "DELETE", f"{NODE}/blockdevices/6/partition/1") == (409, said)
+    format_ = ask(maas, "POST", f"{disk}?op=format", "fstype=ext4")
+    said = "Cannot format block device because the machine is not Ready or Allocated."
+    assert format_[0] == 200 if status == ALLOCATED else format_ == (409, said)
+    layout = ask(maas, "POST", "machines/333333/?op=set_storage_layout", "storage_layout=blank")
+    assert layout == (409, "Cannot change the storage layout on a machine that is not Ready.")
+
+
+def test_what_a_plain_user_may_do(maas: Maas) -> None:
+    """On a Ready machine: filesystems on no device. On one of its own: filesystems. On another's: nothing."""
+    special = ("POST", "machines/333333/?op=mount_special", "fstype=tmpfs&mount_point=/tmp")
+    assert ask(maas, *FORMAT, OTHER) == (
+        403,
+        "Cannot format block device because you don't have the permissions on a Ready machine.",
+    )
+    assert ask(maas, *special, OTHER)[0] == 200
+    assert ask(maas, *RAID, OTHER) == (403, "")
+    maas.machine.allocate("somebody")
+    assert ask(maas, *FORMAT, OTHER)[0] == 200
+    assert ask(maas, *RAID, OTHER) == (403, "")
+    maas.machine.owner = "else"
+    assert ask(maas, *FORMAT, OTHER) == (403, "")
+    assert ask(maas, *special[:2], "fstype=tmpfs&mount_point=/x", OTHER) == (403, "")
+
+
+def test_allocated_and_released(maas: Maas) -> None:
+    """What was done to filesystems meanwhile is gone; the states that it goes through answer 200, others 409."""
+    ask(maas, *FORMAT)
+    ask(maas, "POST", f"{NODE}/blockdevices/4/?op=mount", "mount_point=/srv")
+    assert ask(maas, "POST", "machines/333333/?op=lock")[0] == 409
+    status, told = ask(maas, "POST", "machines/?op=allocate", "system_id=333333")
+    assert (status, told["status_name"], told["owner"]) == (200, "Allocated", "admin")
+    assert ask(maas, "POST", "machines/?op=allocate", "system_id=333333")[0] == 409
+    for request in (
+        ("POST", f"{NODE}/blockdevices/4/?op=unmount"),
+        ("POST", f"{NODE}/blockdevices/4/?op=unformat"),
+        ("POST", f"{NODE}/blockdevices/5/?op=format", "fstype=xfs"),
+        ("POST", "machines/333333/?op=mount_special", "fstype=tmpfs&mount_point=/tmp"),
+    ):
+        assert ask(maas, *request)[0] == 200
+    status, told = ask(maas, "POST", "machines/333333/?op=release")
+    assert (status, told["status_name"], told["owner"], told["special_filesystems"]) == (200, "Ready", None, [])
+    assert told["blockdevice_set"][3]["filesystem"]["mount_point"] == "/srv"
+    assert told["blockdevice_set"][4]["filesystem"] is None
+    maas.machine.status = DEPLOYED
+    assert ask(maas, "POST", "machines/333333/?op=lock")[0] == 200
+    assert ask(maas, "POST", "machines/333333/?op=release")[0] == 403
+    assert ask(maas, "POST", "machines/333333/?op=unlock")[0] == 200
+    assert ask(maas, "POST", "machines/333333/?op=release")[0] == 200
+    maas.machine.status = NEW
+    assert ask(maas, "POST", "machines/333333/?op=release")[0] == 409
+
+
+def test_a_datastore(maas: Maas) -> None:
+    """A disk that becomes a part of it gets a partition, which stays when it has gone."""
+    for one in (BIG_BOOT, VMFS, STORE):
+        assert ask(maas, *one)[0] in (200, 204)
+    status, told = ask(maas, "PUT", f"{NODE}/vmfs-datastore/2/", "add_block_devices=5&name=other")
+    assert (status, told["name"], told["size"]) == (200, "other", 2 * 500099448832)
+    assert told["filesystem"] == {"fstype": "vmfs6", "mount_point": "/vmfs/volumes/ds"}
+    assert [one["path"][-9:] for one in told["devices"]] == ["sdb-part1", "sdc-part1"]
+    assert told["devices"][0]["used_for"] == "VMFS extent for other"
+    assert ask(maas, "PUT", f"{NODE}/vmfs-datastore/2/", "remove_partitions=9")[1]["size"] == 500099448832
+    last = ask(maas, "PUT", f"{NODE}/vmfs-datastore/2/", "remove_partitions=10")
+    assert last == (400, {"__all__": ["At least one filesystem must have been added."]})
+    assert ask(maas, "DELETE", f"{NODE}/vmfs-datastore/2/")[0] == 204
+    assert [len(maas.machine.device(name).partitions) for name in ("sdb", "sdc")] == [1, 1]
+
+
+SCRIPT = """#!/bin/sh
+# --- Start MAAS 1.0 script metadata ---
+# name: 45-layout
+# script_type: commissioning
+# tags: noauto
+# --- End MAAS 1.0 script metadata ---
+echo '{"layout": {"sda": {"type": "disk", "ptable": "gpt", "boot": true, "partitions": [
+    {"name": "root", "size": "5G", "fs": "ext4"}]}}, "mounts": {"/": {"device": "root"}}}' > "$MAAS_STORAGE_CONFIG_FILE"
+"""
+
+
+def test_a_layout_that_a_commissioning_script_tells(maas: Maas) -> None:
+    assert ask(maas, "POST", "scripts/", urlencode({"script": SCRIPT}))[1]["tags"] == ["noauto", "node"]
+    custom = ("POST", "machines/333333/?op=set_storage_layout", "storage_layout=custom")
+    assert ask(maas, "POST", "machines/333333/?op=commission")[0] == 200
+    assert ask(maas, *custom) == (
+        400,
+        "Failed to configure storage layout 'custom': No custom storage layout configuration found",
+    )
+    ask(maas, "POST", "machines/333333/?op=commission", "commissioning_scripts=45-layout")
+    status, told = ask(maas, *custom)
+    assert status == 200
+    (part,) = told["blockdevice_set"][0]["partitions"]
+    assert (part["size"], part["filesystem"]["mount_point"]) == (4999610368, "/")
+    ask(maas, "PUT", "scripts/45-layout", urlencode({"script": SCRIPT.replace("sda", "sdz")}))
+    ask(maas, "POST", "machines/333333/?op=commission", "commissioning_scripts=45-layout")
+    assert ask(maas, *custom)[1].endswith("Failed to apply storage layout: Unknown machine disk(s): sdz")
+    history = ask(maas, "GET", "scripts/45-layout?include_script=true")[1]["history"]
+    assert [version["id"] for version in history] == [2, 1]
+    assert ask(maas, "POST", "scripts/45-layout?op=revert", "to=1")[0] == 200
+    ask(maas, "PUT", "scripts/45-layout", urlencode({"script": "#!/bin/sh\nexit 1\n", "name": "45-layout"}))
+    ask(maas, "POST", "machines/333333/?op=commission", "commissioning_scripts=45-layout")
+    assert maas.machine.status not in (READY, NEW)
+    assert ask(maas, "DELETE", "scripts/45-layout")[0] == 204
+
+
 def test_what_a_deleted_array_leaves_behind(maas: Maas) -> None:
     """Nobody is asked, and what was on it can neither be read nor deleted."""
     ask(maas, *RAID)
@@ -231,6 +417,59 @@ def test_lists_and_bodies(maas: Maas) -> None:
     assert [one["name"] for one in ask(maas, "GET", f"{NODE}/raids/")[1][0]["devices"]] == ["sdb", "sdc"]
     stub = {"system_id": "333333", "id": 1, "__incomplete__": True}
     assert ask(maas, "GET", "machines/?hostname=node1")[1][0]["raids"] == [stub]
+
+
+def exchange(method: str, path: str, status: int, body: Any, **request: Any) -> dict[str, Any]:
+    return {
+        "request": {"method": method, "path": f"/MAAS/api/2.0/{path}", **request},
+        "response": {"status": status, "body": body},
+    }
+
+
+def test_any_recordings_can_be_replayed(maas: Maas, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """States that nobody knows, and what was done before the recording, are differences, not the end of it."""
+    ask(maas, *PART)
+    told = {**ask(maas, "GET", "machines/333333/")[1], "status": 77, "status_name": "Melting", "owner": "joe"}
+    raid = {"id": 9, "name": "md9", "level": "raid-1", "resource_uri": "/MAAS/api/2.0/nodes/333333/raid/9/"}
+    member = {"system_id": "777777", "type": "physical", "name": "vda", "id": 3, "size": 10**10, "used_size": 0}
+    form = "application/x-www-form-urlencoded"
+    recorded = [
+        exchange("GET", "machines/333333/", 200, told),
+        exchange("GET", "nodes/333333/raid/9/", 200, raid, params=None, auth="admin", content_type=None),
+        exchange("POST", "nodes/333333/raid/9/", 405, "", params={"a": 1}, content_type=form),
+        exchange("GET", "nodes/777777/blockdevices/3/", 200, member),
+        exchange("PATCH", "nodes/666666/", 405, "", params={"a": 1}, content_type="application/json"),
+    ]
+    for number, one in enumerate(recorded):
+        (tmp_path / f"{'xyz'[number % 3]}{number}.json").write_text(json.dumps(one))
+    (tmp_path / "notes.json").write_text('["no exchange"]')
+    wrong = dict(replay(tmp_path))
+    assert capsys.readouterr().out.startswith("2 of 5 exchanges match")
+    assert wrong.keys() == {"y1", "x3", "y4"}
+    assert wrong["y1"].startswith("404 for 200")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (None, "is no directory"),
+        ({}, "has no recorded exchanges"),
+        ({"notes.json": '["no exchange"]'}, "has no recorded exchanges"),
+        ({"raid-001.json": '{"request": '}, "raid-001.json: it is no JSON"),
+        ({"raid-001.json": b"\xff\xfe"}, "raid-001.json: it is no JSON"),
+        ({"raid-001.json": '{"request": {"method": "GET"}, "response": {}}'}, "its request has no path"),
+        ({"raid-001.json": '{"request": {"method": "GET", "path": "/"}, "response": []}'}, "no status and no body"),
+    ],
+)
+def test_what_is_no_recording_gets_a_sentence(tmp_path: Path, files: dict[str, Any] | None, said: str) -> None:
+    directory = tmp_path if files is not None else tmp_path / "nothing"
+    for name, text in (files or {}).items():
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    run = [sys.executable, "-m", "tests.simulators.maas.replay", str(directory)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_how_answers_are_compared() -> None:

@@ -12,7 +12,9 @@ systemd hands the socket over as descriptor 3.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import mmap
 import os
 import signal
 import socket
@@ -104,9 +106,13 @@ def serve(connection: socket.socket) -> None:
 
 
 def say_alive(connection: socket.socket, done: threading.Event) -> None:
-    """Send an empty line every few seconds until the work is done."""
+    """Send an empty line every few seconds until the work is done; have a disk's request completed (see Nudges)."""
     while not done.wait(BEAT_SECONDS):
         connection.sendall(b"\n")
+        with contextlib.suppress(FileNotFoundError):
+            disk = os.open("/dev/ubdb", os.O_RDONLY | os.O_DIRECT)
+            os.preadv(disk, [mmap.mmap(-1, mmap.PAGESIZE)], 0)
+            os.close(disk)
 
 
 def main() -> None:

@@ -1,204 +1,34 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A MAAS region's storage: machines, what they have, and the rules by which a region changes it.
-
-Behaviour is that of MAAS 3.6.5, its bugs included, as far as it was recorded on a real one. Sizes are bytes.
-"""
+"""A machine, and the rules by which a region changes its storage."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-MiB = 1 << 20
-#: What partitions and logical volumes are rounded down to, and the extents of volume groups.
-BLOCK = 4 * MiB
-#: What the start and the end of a GPT take.
-TABLE = 5 * MiB
-SYSTEM_ID_CHARACTERS = "34678abcdefghkmnpqrstwxy"
-RAID_SUPERBLOCK = 128 << 10
-SMALLEST_BOOT_DISK = 512 * MiB
+from .parts import (
+    ALLOCATED,
+    NAME_TAKEN,
+    READY,
+    SMALLEST_BOOT_DISK,
+    ApiError,
+    BlockDevice,
+    CacheSet,
+    Filesystem,
+    Group,
+    Holder,
+    Partition,
+    is_plain,
+    kind,
+    new_uuid,
+    whole_blocks,
+)
 
-NEW, READY, DEPLOYED, ALLOCATED = 0, 4, 6, 10
-STATUS_NAMES = {NEW: "New", READY: "Ready", DEPLOYED: "Deployed", ALLOCATED: "Allocated"}
-NAME_TAKEN = {"__all__": ["Block device with this Node config and Name already exists."]}
-
-
-class ApiError(Exception):
-    """An answer that is no success: status, and text or what becomes JSON."""
-
-    def __init__(self, status: int, body: Any = "", headers: dict[str, str] | None = None) -> None:
-        super().__init__(f"{status} {body}")
-        self.status = status
-        self.body = body
-        self.headers = headers or {}
-
-
-def new_uuid() -> str:
-    return str(uuid.uuid4())
-
-
-def whole_blocks(size: float) -> int:
-    return int(max(size, 0)) // BLOCK * BLOCK
-
-
-@dataclass(eq=False)
-class Filesystem:
-    """What is on a device or a partition, be it a filesystem or a part of something; ``group`` is what of."""
-
-    fstype: str
-    label: str | None = None
-    uuid: str = field(default_factory=new_uuid)
-    mount_point: str | None = None
-    mount_options: str | None = None
-    group: Group | None = None
-    cache_set: CacheSet | None = None
-
-
-@dataclass(eq=False)
-class Holder:
-    """What can hold a filesystem."""
-
-    machine: Machine
-    id: int
-    size: float
-    tags: list[str] = field(default_factory=list)
-    filesystem: Filesystem | None = None
-
-    #: As error messages call it.
-    word = ""
-
-    @property
-    def used(self) -> bool:
-        return self.filesystem is not None
-
-
-@dataclass(eq=False)
-class Partition(Holder):
-    device: BlockDevice = field(kw_only=True)
-    uuid: str = field(default_factory=new_uuid)
-    bootable: bool = False
-    word = "partition"
-
-    @property
-    def number(self) -> int:
-        return self.device.partitions.index(self) + 1 + (1 if self.machine.has_bios_grub else 0)
-
-    @property
-    def name(self) -> str:
-        return f"{self.device.full_name}-part{self.number}"
-
-
-@dataclass(eq=False)
-class BlockDevice(Holder):
-    name: str = ""
-    block_size: int = 512
-    uuid: str | None = None
-    #: What a virtual device belongs to: a RAID, a bcache or a volume group.
-    part_of: Group | None = None
-    serial: str | None = None
-    model: str | None = None
-    id_path: str | None = None
-    numa_node: int | None = None
-    firmware_version: str | None = None
-    partitions: list[Partition] = field(default_factory=list)
-    word = "block device"
-
-    @property
-    def physical(self) -> bool:
-        return self.part_of is None
-
-    @property
-    def full_name(self) -> str:
-        if self.part_of and self.part_of.type == "lvm-vg":
-            return f"{self.part_of.name}-{self.name}"
-        return self.name
-
-    @property
-    def used(self) -> bool:
-        return self.filesystem is not None or bool(self.partitions)
-
-    @property
-    def table_size(self) -> int:
-        return TABLE + (MiB if self.machine.has_bios_grub else 0)
-
-    @property
-    def used_size(self) -> int:
-        if self.filesystem:
-            return int(self.size)
-        return int(sum(part.size for part in self.partitions)) + self.table_size if self.partitions else 0
-
-    @property
-    def available_size(self) -> int:
-        if self.filesystem:
-            return 0
-        taken = self.used_size or self.table_size
-        return whole_blocks(self.size - taken)
-
-
-@dataclass(eq=False)
-class CacheSet:
-    machine: Machine
-    id: int
-
-    @property
-    def name(self) -> str:
-        """Its place among those that have a device."""
-        return f"cache{self.machine.working_cache_sets().index(self)}" if self.device else ""
-
-    @property
-    def device(self) -> Holder | None:
-        return next(
-            (one for one in self.machine.holders() if one.filesystem and one.filesystem.cache_set is self), None
-        )
-
-
-@dataclass(eq=False)
-class Group:
-    """A RAID, a bcache or a volume group. Its name is that of its device, where it has one."""
-
-    machine: Machine
-    id: int
-    type: str
-    label: str = ""
-    uuid: str = field(default_factory=new_uuid)
-    cache_mode: str | None = None
-    cache_set: CacheSet | None = None
-    device: BlockDevice | None = None
-    #: The members in the order in which they came in.
-    members: list[Holder] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.device.name if self.device else self.label
-
-    def with_type(self, *fstypes: str) -> list[Holder]:
-        return [one for one in self.members if one.filesystem and one.filesystem.fstype in fstypes]
-
-    @property
-    def volumes(self) -> list[BlockDevice]:
-        return [one for one in self.machine.devices if one.part_of is self] if self.type == "lvm-vg" else []
-
-    @property
-    def size(self) -> float:
-        if not self.members:
-            return 0
-        if self.type == "lvm-vg":
-            return sum(whole_blocks(one.size) - BLOCK for one in self.members)
-        if self.type == "bcache":
-            return self.members[0].size
-        least, count = min(one.size for one in self.members), len(self.with_type("raid"))
-        if self.type == "raid-0":
-            return count * (least - RAID_SUPERBLOCK)
-        shares = {"raid-1": 1, "raid-5": count - 1, "raid-6": count - 2, "raid-10": count / 2}
-        return least * shares[self.type] - RAID_SUPERBLOCK
-
-    @property
-    def free(self) -> int:
-        return int(self.size - sum(volume.size for volume in self.volumes))
+if TYPE_CHECKING:
+    from .region import Region
 
 
 @dataclass(eq=False)
@@ -219,6 +49,14 @@ class Machine:
     pool: str = "default"
     zone: str = "default"
     tag_names: list[str] = field(default_factory=list)
+    locked: bool = False
+    #: The layout of ESXi that it has, if any.
+    vmfs: str = ""
+    #: Whether it was commissioned here, and the layout that a script of that told.
+    commissioned: bool = False
+    custom_layout: dict[str, Any] | None = None
+    #: What was there when it was allocated, and is again once it is released.
+    before: tuple[dict[Holder, Filesystem], list[Filesystem]] | None = None
     #: What a region tells of a machine beside its storage.
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -235,6 +73,22 @@ class Machine:
         for device in self.devices:
             yield device
             yield from device.partitions
+
+    # States
+
+    def allocate(self, owner: str) -> None:
+        """From now on filesystems are changed for this allocation only."""
+        plain = {one: replace(one.filesystem) for one in self.holders() if one.filesystem and is_plain(one.filesystem)}
+        self.before = plain, [replace(one) for one in self.special]
+        self.status, self.owner = ALLOCATED, owner
+
+    def release(self) -> None:
+        if self.before is not None:
+            filesystems, self.special = self.before
+            for holder in self.holders():
+                if holder.filesystem is None or is_plain(holder.filesystem):
+                    holder.filesystem = filesystems.get(holder)
+        self.status, self.owner, self.before = READY, None, None
 
     def add_disk(self, name: str, size: int, **more: Any) -> BlockDevice:
         disk = BlockDevice(self, self.region.next_id("device"), size, name=name, **more)
@@ -283,6 +137,9 @@ class Machine:
 
     def delete_partition(self, part: Partition) -> None:
         self._check_member(part)
+        if part.base:
+            said = "VMware ESXi partitions may not be removed. To remove select a different storage layout."
+            raise ApiError(400, said)
         self._forget(part)
         part.device.partitions.remove(part)
 
@@ -341,6 +198,8 @@ class Machine:
 
     def resized(self, group: Group) -> None:
         """What lies on a group follows its size, up to a volume group that would become too small."""
+        if not group.members:
+            raise ApiError(400, {"__all__": ["At least one filesystem must have been added."]})
         if group.type == "lvm-vg":
             if group.free < 0:
                 raise ApiError(400, "Volume group cannot be smaller than its logical volumes.")
@@ -372,12 +231,12 @@ class Machine:
             self.chosen_boot_disk = None
 
     def delete_device(self, device: BlockDevice) -> None:
+        self._check_member(device)
         group = device.part_of
         if group and group.type != "lvm-vg":
             self.delete_group(group)
-            return
-        self._check_member(device)
-        self.drop_device(device)
+        else:
+            self.drop_device(device)
 
     def working_cache_sets(self) -> list[CacheSet]:
         return sorted((one for one in self.cache_sets if one.device), key=lambda one: one.id)
@@ -396,7 +255,7 @@ class Machine:
 
     def clear(self) -> None:
         """As before anything was laid out."""
-        self.groups, self.cache_sets, self.special = [], [], []
+        self.groups, self.cache_sets, self.special, self.vmfs = [], [], [], ""
         self.devices = [device for device in self.devices if device.physical]
         for device in self.devices:
             device.filesystem, device.partitions = None, []
@@ -404,52 +263,3 @@ class Machine:
     def mounted(self, point: str, besides: Filesystem | None = None) -> bool:
         found = [one.filesystem for one in self.holders() if one.filesystem] + self.special
         return point != "none" and any(one.mount_point == point and one is not besides for one in found)
-
-
-def kind(group: Group) -> str:
-    return {"lvm-vg": "volume group", "bcache": "Bcache"}.get(group.type, "RAID")
-
-
-@dataclass
-class User:
-    name: str
-    key: str
-    admin: bool = True
-
-
-class Region:
-    """All machines, and who may do what. ``ids`` are those that are given next, by kind."""
-
-    def __init__(self) -> None:
-        self.machines: dict[str, Machine] = {}
-        self.users: list[User] = []
-        self.ids: dict[str, int] = {}
-
-    def next_id(self, kind: str) -> int:
-        number = self.ids.get(kind, 1)
-        self.ids[kind] = number + 1
-        return number
-
-    def add_user(self, name: str, key: str, admin: bool = True) -> User:
-        """``key`` is CONSUMER:TOKEN:SECRET."""
-        user = User(name, key, admin)
-        self.users.append(user)
-        return user
-
-    def add_machine(self, hostname: str, system_id: str = "", **more: Any) -> Machine:
-        system_id = system_id or self._system_id()
-        machine = Machine(self, system_id, hostname, **more)
-        self.machines[system_id] = machine
-        return machine
-
-    def _system_id(self) -> str:
-        number, drawn = len(self.machines), ""
-        for _digit in range(6):
-            number, rest = divmod(number, len(SYSTEM_ID_CHARACTERS))
-            drawn = SYSTEM_ID_CHARACTERS[rest] + drawn
-        return drawn
-
-    def machine(self, system_id: str) -> Machine:
-        if system_id not in self.machines:
-            raise ApiError(404, "No Machine matches the given query.")
-        return self.machines[system_id]
