@@ -78,7 +78,7 @@ def test_a_drive_grows_with_its_use_and_shrinks(node: Node) -> None:
 
 def test_a_device_that_a_shrink_left_empty_leaves(node: Node) -> None:
     """There is nothing to move then, and pvmove fails where there is nothing."""
-    small = {"name": "data", "devices": node.disks("HDD1"), "size": "100%", "mount_point": "/srv"}
+    small: dict[str, Any] = {"name": "data", "devices": node.disks("HDD1"), "size": "100%", "mount_point": "/srv"}
     node.module("lvm_drive", **small)
     node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv")
     node.module("lvm_drive", **small | {"devices": node.disks("HDD1", "HDD2")})

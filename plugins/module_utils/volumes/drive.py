@@ -92,6 +92,7 @@ def choose(cloud: Cloud, want: Wanted, now: float) -> Decision:
 
 def plan(cloud: Cloud, want: Wanted, decision: Decision) -> Plan:
     """What it takes. Removals of the decision are not among the steps: the host has to empty a volume first."""
+    _check_words(cloud, want)
     _check_states(cloud)
     if want.state != "online":
         return _away(cloud, want)
@@ -112,13 +113,23 @@ def plan(cloud: Cloud, want: Wanted, decision: Decision) -> Plan:
         more, cloud = _make(cloud, want, move, number)
         steps += more
     for volume in cloud.volumes:
-        if not volume.machine:
+        # One that is still on its way, to or from the machine, is waited for.
+        if volume.link != "attached":
             steps += (_step("attach", volume.id, f"to {cloud.machine}", Attach(volume.id, cloud.machine)),)
     attached = tuple(
         volume._replace(machine=cloud.machine, link="attached", state="in-use") for volume in cloud.volumes
     )
     warnings = (f"drive {want.drive}: {decision.warning}",) if decision.warning else ()
     return Plan(steps, cloud._replace(volumes=attached), warnings=warnings)
+
+
+def _check_words(cloud: Cloud, want: Wanted) -> None:
+    """Raises StorageError for a setting that volumes of that type do not have."""
+    policy, limits = want.policy, cloud.limits
+    for name, has in (("iops_per_gib", limits.largest_iops), ("throughput", limits.largest_throughput)):
+        if getattr(policy, name) and not has:
+            of = f"volumes of type {policy.volume_type}" if policy.volume_type else "volumes of its default type"
+            raise StorageError(f"policy: {name}: the provider has no such setting for {of}; leave it out")
 
 
 def _check_states(cloud: Cloud) -> None:

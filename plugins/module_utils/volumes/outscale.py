@@ -116,6 +116,12 @@ class Outscale:
         )
 
     def attach(self, action: Attach) -> None:
+        wait_for(
+            lambda: self._one(action.volume),
+            lambda one: one is not None and one.state != "creating" and one.link != "detaching",
+            self._wait,
+            "ready to be attached",
+        )
         for name in self._free_names(action.machine):
             try:
                 self._ask("LinkVolume", VolumeId=action.volume, VmId=action.machine, DeviceName=name)

@@ -96,15 +96,20 @@ class Provider(Protocol):
     def create(self, action: Create) -> str:
         """The id of the volume, which carries the tag of the drive, and can be attached."""
 
-    def adopt(self, action: Adopt) -> None: ...
+    def adopt(self, action: Adopt) -> None:
+        """Tag the volume, also if it has the tag already."""
 
-    def attach(self, action: Attach) -> None: ...
+    def attach(self, action: Attach) -> None:
+        """Attach the volume, and return once it is. One that is on its way is waited for."""
 
-    def detach(self, action: Detach) -> None: ...
+    def detach(self, action: Detach) -> None:
+        """Detach the volume, and return once it is. One that is not attached stays as it is."""
 
-    def resize(self, action: Resize) -> None: ...
+    def resize(self, action: Resize) -> None:
+        """Make the volume larger, and return once it is."""
 
-    def delete(self, action: Delete) -> None: ...
+    def delete(self, action: Delete) -> None:
+        """Delete the volume, and return once it is gone. One that is gone already is no error."""
 
 
 def hands(provider: Provider) -> Hands:

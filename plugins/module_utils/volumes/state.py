@@ -64,9 +64,10 @@ class History(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a provider permits a volume of one type. 0: no limit, or no such setting.
+    """What a provider permits a volume of one type. 0: no limit.
 
-    ``granularity`` is what sizes are a multiple of; ``in_place`` says that a volume that is in use can grow.
+    ``largest_iops`` and ``largest_throughput`` are 0 where volumes have no such setting. ``granularity`` is what sizes
+    are a multiple of; ``in_place`` says that a volume that is in use can grow.
     """
 
     smallest: int = GiB

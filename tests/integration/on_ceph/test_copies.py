@@ -55,6 +55,7 @@ def contents(ceph: Client, image: str) -> tuple[str, str]:
         ("one", True, ["one"], "one"),
     ],
 )
+@pytest.mark.first_case
 def test_a_copy(ceph: Client, snapshot: str | None, with_snapshots: bool, kept: list[str], data: str) -> None:
     source(ceph, snapshot_limit=7, stripe_unit="1M", stripe_count=2)
     words = {"name": "copy", "copy_of": {"image": "src", "snapshot": snapshot, "with_snapshots": with_snapshots}}
@@ -68,6 +69,7 @@ def test_a_copy(ceph: Client, snapshot: str | None, with_snapshots: bool, kept: 
     assert contents(ceph, "copy") == ("base", data)
 
 
+@pytest.mark.further
 def test_a_copy_as_it_is_wanted(ceph: Client) -> None:
     """In another pool, with another layout, another size, and without what its source is a clone of."""
     source(ceph)
@@ -109,6 +111,7 @@ def test_what_cannot_be_copied(ceph: Client) -> None:
 
 
 @pytest.mark.parametrize("at", ["listed", "filled"])
+@pytest.mark.first_case
 def test_a_copy_that_was_cut_off_is_none(ceph: Client, at: str) -> None:
     """Where there is not even an image yet, and where there is part of one."""
     source(ceph)

@@ -155,6 +155,7 @@ def test_deep_flatten_is_not_taken_away_by_the_way(ceph: Client) -> None:
 
 
 @pytest.mark.parametrize("mode", ["SNAPSHOT", "JOURNAL"])
+@pytest.mark.first_case
 def test_a_copy_is_only_changed_by_mirroring(ceph: Client, mode: str) -> None:
     for name in ("copy", "primary"):
         ceph.module("rbd_image", name=name, size="8M", features=["layering", "exclusive-lock"])

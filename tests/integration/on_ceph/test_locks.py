@@ -61,6 +61,7 @@ def test_the_lock_of_a_hung_client_is_broken(ceph: Client) -> None:
         ceph.converge("rbd_image", name="one", state="absent")
 
 
+@pytest.mark.further
 def test_a_lock_is_not_broken_where_its_holder_could_go_on(ceph: Client) -> None:
     """The image itself says that who loses its lock is not kept out."""
     ceph.module("rbd_image", name="one", size="8M", config={"rbd_blocklist_on_break_lock": False})
@@ -80,6 +81,7 @@ def test_a_lock_is_broken_and_the_image_removed_at_once(ceph: Client) -> None:
     assert [step["action"] for step in gone["plan"]] == ["break the lock of", "remove"]
 
 
+@pytest.mark.further
 def test_a_lock_that_a_user_took_lasts(ceph: Client) -> None:
     """librbd would wait for ever for one who is not there any more."""
     ceph.module("rbd_image", name="one", size="8M")

@@ -80,6 +80,7 @@ def planned(site: Client, module: str, **words: Any) -> list[str]:
     return [step["action"] for step in done["plan"]]
 
 
+@pytest.mark.further
 def test_peers(server: Server) -> None:
     """From two clusters that know nothing of each other, and back."""
     with Cluster(size=256 << 20) as one, Cluster(size=256 << 20) as other:
@@ -134,6 +135,7 @@ def test_peers(server: Server) -> None:
 
 
 @pytest.mark.parametrize("mode", ["snapshot", "journal"])
+@pytest.mark.first_case
 def test_a_planned_failover_and_back(pair: Pair, mode: str) -> None:
     a, b, name = pair
     a.module("rbd_image", name=name, size="8M")
@@ -187,6 +189,7 @@ def test_after_a_disaster(pair: Pair) -> None:
     pair.until(lambda: a.data(name, 5) == "after")
 
 
+@pytest.mark.further
 def test_nothing_syncs_anew_without_a_primary(pair: Pair) -> None:
     """Where both are copies, either may be the only good one."""
     a, b, name = pair
@@ -220,6 +223,7 @@ def test_what_deletes_the_copy_needs_permission(pair: Pair) -> None:
     a.unchanged("rbd_mirror_image", image="none", state="disabled")
 
 
+@pytest.mark.further
 def test_a_snapshot_is_mirrored_now(pair: Pair) -> None:
     a, b, name = pair
     pair.mirrored()
@@ -232,6 +236,7 @@ def test_a_snapshot_is_mirrored_now(pair: Pair) -> None:
     assert "only where it is primary" in b.refusal("rbd_mirror_image", image=name, snapshot=True)
 
 
+@pytest.mark.further
 def test_what_cannot_be_mirrored(pair: Pair) -> None:
     a, b, name = pair
     assert "where it is to be a copy, it comes" in b.refusal("rbd_mirror_image", image=name)

@@ -27,6 +27,7 @@ def managed(server: Server) -> Iterator[Client]:
     ("module", "option", "result"),
     [("rbd_mirror_pool", "schedules", "mirroring"), ("rbd_pool", "trash_purge_schedules", "pool")],
 )
+@pytest.mark.further
 def test_schedules(managed: Client, module: str, option: str, result: str) -> None:
     more: dict[str, Any] = {"mode": "image"} if module == "rbd_mirror_pool" else {}
     managed.module(module, **more)
@@ -49,6 +50,7 @@ def test_schedules(managed: Client, module: str, option: str, result: str) -> No
         assert said in managed.refusal(module, **{option: [bad]})
 
 
+@pytest.mark.further
 def test_of_a_namespace(managed: Client) -> None:
     managed.module("rbd_namespace", name="tenant")
     words: dict[str, Any] = {"namespace": "tenant", "schedules": [{"interval": "1h"}]}

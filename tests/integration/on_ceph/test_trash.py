@@ -97,6 +97,7 @@ def measured(counted: Cluster, server: Server) -> Client:
     return in_a_namespace(counted, server)
 
 
+@pytest.mark.further
 def test_by_how_full_the_pool_is(measured: Client) -> None:
     """The oldest go until it is below; the figures are the cluster's own."""
     for name in ("old", "new"):
@@ -120,6 +121,7 @@ def test_by_how_full_the_pool_is(measured: Client) -> None:
     measured.unchanged("rbd_trash", **words)
 
 
+@pytest.mark.further
 def test_how_full_a_pool_is_nobody_tells(ceph: Client) -> None:
     ceph.module("rbd_image", name="old", size="8M")
     ceph.module("rbd_image", name="old", state="trashed")

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Edit, Plan, Step
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Unlabel
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, MoveAway, Unlabel
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,

@@ -213,6 +213,17 @@ def test_absent_deletes_with_permission_and_says_what(drive: Drive) -> None:
     assert drive.run(state="absent")["changed"] is False
 
 
+@pytest.mark.parametrize("state", ["attaching", "detaching"])
+def test_online_ends_what_is_attached_in_part(drive: Drive, state: str) -> None:
+    volume = add(drive)
+    drive.run()
+    drive.region.delay = 0.5
+    volume.link.state, volume.link.since = state, time.monotonic()
+    assert [step["action"] for step in drive.run()["plan"]] == ["attach"]
+    assert volume.link.state == "attached"
+    assert drive.run()["changed"] is False
+
+
 # --- what is refused
 
 
@@ -241,6 +252,8 @@ def test_a_drive_whose_volumes_are_gone_is_not_made_anew(drive: Drive) -> None:
         ({"machine": "i-none"}, "there is no VM i-none"),
         ({"policy": {"volume_type": "gp9"}}, "Outscale has no type gp9"),
         ({"policy": {"grow_above": "10%"}}, "shrink_below"),
+        ({"policy": {"iops_per_gib": 100}}, "iops_per_gib: the provider has no such setting"),
+        ({"policy": {"throughput": 125, "volume_type": "io1"}}, "throughput: the provider has no such setting"),
         ({"history": {"samples": [1]}}, "history: give what an earlier run returned"),
         ({"usage": {"size": 5, "used": 6}}, "used is 6"),
         ({"name": "a/b"}, "no slash"),
@@ -284,6 +297,7 @@ def test_lost_answers_and_throttling_leak_nothing(drive: Drive, what: str, call:
 @pytest.mark.parametrize("what", ["cut-after", "error"])
 @pytest.mark.parametrize("call", ["CreateVolume", "CreateTags", "LinkVolume"])
 def test_a_run_that_failed_is_finished_by_the_next(drive: Drive, what: str, call: str) -> None:
+    drive.region.delay = 0.5
     drive.server.faults.append(Fault(what, call, times=99))
     if (what, call) == ("cut-after", "LinkVolume"):
         drive.run()
