@@ -22,7 +22,7 @@ from tests.simulators.maas import Region, Server
 from tests.tools.checkout import ROOT
 from tests.unit.maas.region import KEY, Maas, add_machine
 
-PLAYBOOKS = [path for path in (ROOT / "playbooks").glob("*.yml") if path.name != "demo.yml"]
+PLAYBOOKS = [path for path in (ROOT / "playbooks").glob("*.yml") if not path.name.startswith("demo")]
 MOMENT = "%Y-%m-%d %H:%M:%S UTC"
 MIRROR = "raids: [{name: md0, level: '1', devices: [sdb, sdc]}]"
 
@@ -329,6 +329,14 @@ def test_no_playbook_takes_all_hosts_unasked(tmp_path: Path) -> None:
     inventory.write_text("node1\nnode2\n")
     job = Jobs(tmp_path).run("raid_drive.yml", inventory, {"storage_hosts": ""}, fails=True)
     assert "storage_hosts is not set and there is no limit; name hosts" in job.said
+
+
+@pytest.mark.parametrize(("playbook", "said"), [("demo.yml", "make demo"), ("demo_elastic.yml", "make demo-elastic")])
+def test_a_demo_refuses_hosts_that_are_not_the_labs(tmp_path: Path, playbook: str, said: str) -> None:
+    inventory = tmp_path / "inventory"
+    inventory.write_text("node1 ansible_connection=local\n")
+    job = Jobs(tmp_path).run(playbook, inventory, {"ansible_become": False}, fails=True)
+    assert said in job.said
 
 
 @pytest.mark.parametrize(
