@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Promote, Synced
-from .state import Mirroring, MirrorMode, MirrorState, in_use_by
+from .state import Image, Mirroring, MirrorMode, MirrorState, in_use_by
 from .words import check_name
 
 Steps = tuple[Step, ...]
@@ -132,14 +132,15 @@ _DISABLE, _ENABLE = "mirror_image_disable", "mirror_image_enable"
 
 def _enabled(state: MirrorState, want: Wanted) -> tuple[Steps, MirrorState]:
     image = state.image
-    assert image
+    if image is None:
+        return (), state
     steps: Steps = ()
     if image.mirroring and want.mode in ("", image.mirroring.mode):
         return (), state
     if image.mirroring:
         what = f"image {want.image}: it is mirrored by {image.mirroring.mode}, and to change that it is disabled, which"
         steps = (_disable(state, want, f"{what} cannot be done"),)
-    _check_can(state, want)
+    _check_can(state, image, want)
     mode = want.mode or "snapshot"
     if want.role == "secondary":
         raise StorageError(
@@ -151,10 +152,8 @@ def _enabled(state: MirrorState, want: Wanted) -> tuple[Steps, MirrorState]:
     return steps, state._replace(image=image._replace(mirroring=Mirroring(mode), features=features), replaying=False)
 
 
-def _check_can(state: MirrorState, want: Wanted) -> None:
+def _check_can(state: MirrorState, image: Image, want: Wanted) -> None:
     """Raises StorageError where librbd would not mirror it."""
-    image = state.image
-    assert image
     if state.pool_mode == MirrorMode.disabled.name:
         raise StorageError(
             f"image {want.image}: mirroring of {state.place} is disabled; set its mode to image (rbd_mirror_pool)"
@@ -175,10 +174,8 @@ def _check_can(state: MirrorState, want: Wanted) -> None:
 
 def _role(state: MirrorState, want: Wanted) -> tuple[Steps, MirrorState]:
     image = state.image
-    assert image
-    mirroring = image.mirroring
-    assert mirroring
-    if not want.role or (want.role == "primary") == mirroring.primary:
+    mirroring = image.mirroring if image else None
+    if image is None or mirroring is None or not want.role or (want.role == "primary") == mirroring.primary:
         return (), state
     after = state._replace(image=image._replace(mirroring=mirroring._replace(primary=not mirroring.primary)))
     if want.role == "secondary":

@@ -47,7 +47,7 @@ def group_snapshot(encoded: bytes) -> tuple[str, tuple[SnapshotImage, ...]]:
     fields = _Fields(encoded)
     fields.structure(1)
     _id, name, _state = fields.text(), fields.text(), fields.number("B")
-    return name, tuple(_snapshot_image(fields) for _ in range(fields.number("I")))
+    return name, tuple(_snapshot_image(fields) for _number in range(fields.number("I")))
 
 
 def _snapshot_image(fields: _Fields) -> SnapshotImage:
