@@ -16,6 +16,8 @@ This = TypeVar("This", bound="Loopback")
 class Handler(BaseHTTPRequestHandler):
     """HTTP/1.1, without a log of its own: tests look at that of the server."""
 
+    owner: Any
+    """The server that it answers for."""
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -27,7 +29,8 @@ class Loopback:
     """Serves on the loopback until it is closed. ``origin`` is its URL, without a path."""
 
     def __init__(self, handler: type[Handler], context: ssl.SSLContext | None = None) -> None:
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        bound = type(handler.__name__, (handler,), {"owner": self})
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), bound)
         self._http.daemon_threads = True
         if context:
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)

@@ -28,12 +28,7 @@ class Server(Loopback):
         #: What the simulator did not know, and should not have been asked.
         self.broken: list[str] = []
         self.lock = threading.Lock()
-        server = self
-
-        class Bound(_Handler):
-            owner = server
-
-        super().__init__(Bound)
+        super().__init__(_Handler)
         self.url = self.origin
 
     def answer(self, method: str, target: str, given: Thing) -> tuple[int, Any]:

@@ -67,12 +67,7 @@ class Server(Loopback):
         #: How many requests of each method have arrived and not been answered, now and at most.
         self.under_way: Counter[str] = Counter()
         self.most_under_way: Counter[str] = Counter()
-        server = self
-
-        class Bound(_Handler):
-            owner = server
-
-        super().__init__(Bound, context)
+        super().__init__(_Handler, context)
         self.url = f"{self.origin}/MAAS"
 
     def fault(self, method: str, path: str) -> Fault | None:

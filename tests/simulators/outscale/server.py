@@ -68,12 +68,7 @@ class Server(Loopback):
         #: What went wrong in the simulator itself, such as an answer that the schema does not permit.
         self.broken: list[str] = []
         self.lock = threading.Lock()
-        server = self
-
-        class Bound(_Handler):
-            owner = server
-
-        super().__init__(Bound)
+        super().__init__(_Handler)
         self.endpoint = self.origin + _API.rstrip("/")
 
     def fault(self, call: str) -> str | Fault:
