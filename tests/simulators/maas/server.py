@@ -27,6 +27,7 @@ from .parts import ApiError
 from .region import Region, User
 
 _THRESHOLD = 300
+_CROWD = 10
 _OAUTH = re.compile(r'(oauth_\w+)="([^"]*)"')
 _HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
@@ -36,8 +37,9 @@ class Fault:
     """What goes wrong with the next ``times`` requests of that method whose path matches.
 
     ``what``: cut-before and cut-after (no answer comes, and the region acted or did not), busy (409) and unavailable
-    (503), both with Retry-After, slow (``value`` seconds), truncated, html (502), page (HTML
-    with 200), redirect, error (500), pass (nothing).
+    (503), both with Retry-After, slow (``value`` seconds), crowd (not answered before ``value`` of the method have been
+    under way at once, or ten seconds are over), truncated, html (502), page (HTML with 200), redirect, error (500),
+    pass (nothing).
     """
 
     what: str
@@ -110,19 +112,16 @@ class _Handler(Handler):
         with self.owner.lock:
             self.owner.under_way[self.command] += 1
             self.owner.most_under_way |= self.owner.under_way
-        try:
-            self._serve_one()
-        finally:
-            with self.owner.lock:
-                self.owner.under_way[self.command] -= 1
-
-    def _serve_one(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.owner.fault(self.command, self.path)
         if fault and fault.what == "cut-before":
             return self._cut()
         if fault and fault.what == "slow":
             time.sleep(fault.value)
+        if fault and fault.what == "crowd":
+            limit = time.monotonic() + _CROWD
+            while self.owner.most_under_way[self.command] < fault.value and time.monotonic() < limit:
+                time.sleep(0.005)
         if fault and fault.what in ("busy", "unavailable"):
             status, text = (409, "Conflict error. Try your request again, as it will most likely succeed.")
             if fault.what == "unavailable":
@@ -181,7 +180,13 @@ class _Handler(Handler):
             fields = parse_qs(body.decode(), keep_blank_values=True)
         return fields, fields.get("op", [None])[-1]
 
+    def _count_out(self) -> None:
+        """Before who asked can know of the answer, and ask again."""
+        with self.owner.lock:
+            self.owner.under_way[self.command] -= 1
+
     def _send(self, status: int, content: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        self._count_out()
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
@@ -191,6 +196,7 @@ class _Handler(Handler):
         self.wfile.write(content)
 
     def _cut(self) -> None:
+        self._count_out()
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 

@@ -66,7 +66,12 @@ def test_those_of_a_pool_in_a_state(maas: Maas) -> None:
 def test_a_few_requests_at_a_time(maas: Maas) -> None:
     for number in range(2, 21):
         add_machine(maas.region, f"node{number}", slow=2)
-    maas.server.faults.append(Fault("slow", "[A-Z]+", times=999, value=0.03))
+    of_a_machine = "/(nodes|machines)/[^/?]+/"
+    maas.server.faults += [
+        Fault("crowd", "GET", of_a_machine, times=3, value=3),
+        Fault("crowd", "POST", of_a_machine, times=3, value=3),
+        Fault("slow", "[A-Z]+", times=999, value=0.03),
+    ]
     words = {**MIRROR, "machines": [f"node{number}" for number in range(1, 21)]}
     assert len(maas.storage(**words)["plan"]) == 60
     assert all(names == ["md0"] for names in arrays(maas).values())
