@@ -66,16 +66,13 @@ def used(host: Host, name: str) -> dict[str, Any]:
     known = next((status for item, status in drive.survey(host) if item["name"] == name), None)
     if known is None:
         return {"exists": False, "usage": None}
-    mounted = {volume: status for volume, status in known["volumes"].items() if status["mounted_on"]}
     if len(known["volumes"]) > 1:
         raise StorageError(
             f"drive {name} has {len(known['volumes'])} volumes ({', '.join(known['volumes'])}), and an elastic "
             "drive has one, which gets all of its size"
         )
-    found: dict[str, Any] = {"exists": True, "usage": None}
-    for status in mounted.values():
-        found["usage"] = _filesystem(status["mounted_on"][0], host)
-    return found
+    points = [point for status in known["volumes"].values() for point in status["mounted_on"]]
+    return {"exists": True, "usage": _filesystem(points[0], host) if points else None}
 
 
 def _filesystem(point: str, host: Host) -> dict[str, Any]:
@@ -83,14 +80,15 @@ def _filesystem(point: str, host: Host) -> dict[str, Any]:
     told = run_command(("stat", "--file-system", "--format=%S %b %f %a %c %d", point), timeout=30)
     block, blocks, free, available, inodes, inodes_free = map(int, told.split())
     kind = next((mount.type for mount in host.mounts if mount.mount_point == point), "")
+    fixed = kind in _FIXED_SIZE
     return {
         # As df counts: without what only root may fill, and what btrfs needs for its metadata.
         "size": block * (blocks - free + available),
         "used": block * (blocks - free),
-        "inodes": inodes if kind not in _FIXED_SIZE else 0,
-        "inodes_used": inodes - inodes_free if kind not in _FIXED_SIZE else 0,
+        "inodes": 0 if fixed else inodes,
+        "inodes_used": 0 if fixed else inodes - inodes_free,
         "total_size": block * blocks,
-        "shrinks": kind not in _FIXED_SIZE,
+        "shrinks": not fixed,
     }
 
 

@@ -11,7 +11,7 @@ import socket
 
 from ..core.command import run_command, wait_until
 from ..core.errors import StorageError
-from ..core.files import make_directory
+from ..core.files import make_directory, sync_directory
 from .provider import Adopt, Attach, Create, Delete, Detach, Resize
 from .state import Cloud, Limits, Volume
 
@@ -42,14 +42,9 @@ class Loop:
         path = os.path.join(self._directory, action.drive, action.token + _SUFFIX)
         make_directory(os.path.dirname(path))
         if not os.path.exists(path):
-            descriptor = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                os.ftruncate(descriptor, action.size)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _set_size(f"{path}.new", action.size, os.O_CREAT | os.O_TRUNC)
             os.rename(f"{path}.new", path)
-            _flush(os.path.dirname(path))
+            sync_directory(os.path.dirname(path))
         return path
 
     def adopt(self, action: Adopt) -> None:
@@ -73,12 +68,7 @@ class Loop:
 
     def resize(self, action: Resize) -> None:
         if os.path.getsize(action.volume) < action.size:
-            descriptor = os.open(action.volume, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                os.ftruncate(descriptor, action.size)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _set_size(action.volume, action.size)
         device = _attached().get(action.volume)
         if device:
             run_command(("losetup", "--set-capacity", device))
@@ -89,7 +79,7 @@ class Loop:
             raise StorageError(f"{action.volume} is attached as {device}, and only a detached volume can be deleted")
         if os.path.exists(action.volume):
             os.unlink(action.volume)
-            _flush(os.path.dirname(action.volume))
+            sync_directory(os.path.dirname(action.volume))
 
 
 def _volume(path: str, attached: dict[str, str], host: str) -> Volume:
@@ -112,9 +102,10 @@ def _attached() -> dict[str, str]:
     return {one["back-file"]: one["name"] for one in (json.loads(told)["loopdevices"] if told.strip() else ())}
 
 
-def _flush(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _set_size(path: str, size: int, flags: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
     try:
+        os.ftruncate(descriptor, size)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
