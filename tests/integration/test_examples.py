@@ -230,7 +230,7 @@ def test_elastic_drive(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/elastic-drive.md")
 
     def size() -> int:
-        return int(guest.run("stat --format=%s /root/volumes/scratch/*").stdout) >> 20
+        return int(guest.run("stat --format=%s /var/lib/strata-storage/volumes/scratch/*").stdout) >> 20
 
     reader.play()
     assert size() == 320
@@ -240,7 +240,7 @@ def test_elastic_drive(read: Any, guest: Guest) -> None:
     assert int(guest.run("findmnt --noheadings --bytes --output SIZE /srv").stdout) >> 20 > 470
     assert guest.read("/srv/file") == "kept\n"
     assert "changed=3" in reader.play()
-    assert guest.run("ls /root/volumes/scratch; vgs --noheadings").stdout == ""
+    assert guest.run("ls /var/lib/strata-storage/volumes/scratch; vgs --noheadings").stdout == ""
     assert reader.left == []
 
 

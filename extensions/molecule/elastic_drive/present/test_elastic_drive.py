@@ -9,8 +9,8 @@ from typing import Any
 
 
 def test_volume(host: Any) -> None:
-    (name,) = host.file("/root/volumes/data").listdir()
-    assert host.file(f"/root/volumes/data/{name}").size == 320 << 20
+    (name,) = host.file("/var/lib/strata-storage/volumes/data").listdir()
+    assert host.file(f"/var/lib/strata-storage/volumes/data/{name}").size == 320 << 20
     assert name in host.check_output("losetup --list --noheadings --output BACK-FILE")
 
 
