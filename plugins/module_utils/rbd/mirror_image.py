@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Promote, Synced
+from .safety import CRASHED
 from .state import Image, Mirroring, MirrorMode, MirrorState, in_use_by
 from .words import check_name
 
@@ -184,7 +185,7 @@ def _role(state: MirrorState, want: Wanted) -> tuple[Steps, MirrorState]:
         if writer:
             raise Refused(
                 f"image {want.image} cannot be demoted: {writer} writes to it, as its lock says; unmap or close it "
-                "there first. One that crashed with it counts until its watch expires, 30 s as a rule"
+                f"there first. {CRASHED}"
             )
         return (_step("demote", want, "to a copy", _call(state, want, "mirror_image_demote")),), after
     if want.wait and not want.force_promote:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from ..core.errors import Refused
 from .state import Image
 
+#: What to know of an image that is in use.
+CRASHED = "One that crashed with it counts until its watch expires, 30 s as a rule"
+
 
 def check_changeable(image: Image, what: str) -> None:
     """Raises Refused for the copy of an image of another cluster, and where librbd would wait for a lock for ever."""
@@ -44,10 +47,7 @@ def check_unused(image: Image, what: str) -> None:
     """Raises Refused for an image that somebody uses."""
     _check_lasting_locks(image, what)
     if image.users:
-        raise Refused(
-            f"{what}: it is open on {image.users}; unmap or close it there first. One that crashed with it counts "
-            "until its watch expires, 30 s as a rule"
-        )
+        raise Refused(f"{what}: it is open on {image.users}; unmap or close it there first. {CRASHED}")
 
 
 def _check_lasting_locks(image: Image, what: str) -> None:
