@@ -65,6 +65,7 @@ integration: lab-needs ceph-needs  ## all tests in a virtual machine, with real 
 
 .PHONY: thorough
 thorough: lab-needs ceph-needs sanity-matrix  ## that matrix, and integration in QEMU, with Debian 12 and 13 (hours)
+	python -m pytest -n 2 tests/unit -m hypothesis --hypothesis-profile=default
 	LAB_MACHINE=qemu LAB_SUITE=bookworm $(INTEGRATION) $(PYTEST_ARGS)
 	LAB_MACHINE=qemu LAB_SUITE=trixie $(INTEGRATION) $(PYTEST_ARGS)
 
@@ -74,6 +75,7 @@ crash-matrix: lab-needs  ## interrupt each operation at each step, and write doc
 
 .PHONY: fuzz
 fuzz: lab-needs  ## give hosts a past by chance, then try our tasks on them, for MINUTES
+	python -m pytest -n 2 tests/unit -m hypothesis --hypothesis-profile=default
 	python -m tests.fuzz --minutes $(or $(MINUTES),20)
 
 .PHONY: bench

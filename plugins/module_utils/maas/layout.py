@@ -77,7 +77,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     whole = _tags(whole, want, where)
     whole = both(whole, notes.settled(whole.after))
     check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
-    warnings = (*permits.warnings(machine, whole), *_not_meant(machine, items))
+    warnings = (*permits.warnings(machine, whole), *_not_meant(machine, whole.after, items))
     return permits.checked_state(machine, whole)._replace(warnings=warnings)
 
 
@@ -267,17 +267,16 @@ def _uuid(want: Wanted, node: Node, item: Any) -> str:
 
 
 def _is_foreign(machine: Machine, item: Any) -> bool:
-    """Whether it means by its place a partition that was made by another name: that is not what is to be absent."""
-    return isinstance(item, Partition) and partition.find(machine, item.name) != partition.find_item(machine, item)
+    return isinstance(item, Partition) and partition.is_another(machine, item)
 
 
-def _not_meant(machine: Machine, items: Mapping[Node, Any]) -> tuple[str, ...]:
+def _not_meant(machine: Machine, after: Machine, items: Mapping[Node, Any]) -> tuple[str, ...]:
     found = [(item.name, partition.find(machine, item.name)) for item in items.values() if _is_foreign(machine, item)]
     return tuple(
         f"partition {name}: what is at {name} was made by another name and stays; to remove that, say the name, or its "
         f"UUID ({there.uuid})"
         for name, there in found
-        if there
+        if there and there.key in after.devices
     )
 
 

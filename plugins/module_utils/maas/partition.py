@@ -33,6 +33,11 @@ def find_item(machine: Machine, want: Partition) -> Device | None:
     return there
 
 
+def is_another(machine: Machine, want: Partition) -> bool:
+    """Whether an item means by its place one that was made by another name: that is not what is to be absent."""
+    return find(machine, want.name) != find_item(machine, want)
+
+
 def plan(machine: Machine, want: Partition, allow: bool, bootable: bool | None = None) -> Plan:
     there = find(machine, want.name)
     if want.state == "absent":

@@ -14,7 +14,7 @@ from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
-from . import cache_set, drive
+from . import cache_set, drive, partition
 from .filesystem import dump as dump_use
 from .names import former
 from .safety import describe
@@ -68,7 +68,9 @@ def others(
         for text in resolve(item.name, where)
         if (device := machine.find(text))
     }
-    kept = {where.get(item.name, ("",))[0] for item in sections.get("partitions", ())} | base | stand_ins(machine)
+    foreign = {item.name for item in sections.get("partitions", ()) if partition.is_another(machine, item)}
+    kept = {where.get(item.name, ("",))[0] for item in sections.get("partitions", ()) if item.name not in foreign}
+    kept |= base | stand_ins(machine)
     found: list[Any] = []
     for device in machine.devices.values():
         if device.filesystem and device.kind != VOLUME and device.key not in used | base:
@@ -88,7 +90,8 @@ def others(
     ]
     found += [Raid(one.name, state="absent") for one in machine.raids if one.device not in base]
     found += [
-        Partition(one.key, one.disk, state="absent")
+        # What only has the place that another is called by in the document is said by its UUID.
+        Partition(one.uuid if one.key in foreign else one.key, one.disk, state="absent")
         for one in machine.devices.values()
         if one.kind == PARTITION and one.key not in kept
     ]
@@ -113,7 +116,7 @@ def held(machine: Machine, items: list[Any]) -> list[str]:
             keys += [key for one in machine.groups if one.name == item.name for key in one.volumes]
         elif not isinstance(item, Special):
             keys.append(item.device if isinstance(item, OnDevice) else item.name)
-    found = [machine.devices[key] for key in dict.fromkeys(keys) if key in machine.devices]
+    found = {device.key: device for key in keys if (device := machine.find(key))}.values()
     return [f"{one.key}: {describe(one.filesystem)}" for one in found if one.filesystem]
 
 

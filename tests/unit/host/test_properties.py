@@ -43,7 +43,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
 from .hosts import CONF, DEBIAN, EXT4, GiB, a_host, an_array, destroyed, disk, mdadm_line, with_array
 
 LETTERS = "bcdefg"
-quick = settings(max_examples=150, deadline=None, derandomize=True)
+quick = settings(max_examples=150, deadline=None)
 contents = st.sampled_from([Content(), Content(), Content(), Content((EXT4,)), Content((Signature("swap"),))])
 
 
@@ -183,7 +183,7 @@ def arrays(draw: Any) -> Array:
     )
 
 
-@settings(max_examples=800, deadline=None, derandomize=True)
+@settings(max_examples=800, deadline=None)
 @given(array=arrays(), want=changes(), allow=st.booleans())
 def test_changes_of_an_array(array: Array, want: Raid, allow: bool) -> None:
     """Until nothing is left to do: what was set going ends in between."""
@@ -262,7 +262,7 @@ def bcaches(draw: Any) -> Bcache:
     )
 
 
-@settings(max_examples=800, deadline=None, derandomize=True)
+@settings(max_examples=800, deadline=None)
 @given(host=caches(), want=bcaches(), allow=st.booleans())
 def test_changes_of_a_bcache(host: Host, want: Bcache, allow: bool) -> None:
     try:
@@ -334,7 +334,7 @@ def drives_in_use(draw: Any) -> Host:
     )
 
 
-@settings(max_examples=800, deadline=None, derandomize=True)
+@settings(max_examples=800, deadline=None)
 @given(host=drives_in_use(), want=changed_drives(), allow=st.booleans())
 def test_changes_of_a_drive(host: Host, want: Drive, allow: bool) -> None:
     try:

@@ -183,6 +183,28 @@ def test_what_was_made_by_another_name_is_not_removed_by_its_place(maas: Maas) -
     assert told(maas) == ["PRECIOUSext4", "xfs"]
 
 
+def test_exact_does_not_spare_by_its_place_what_it_has_to_remove_in_the_next_run(maas: Maas) -> None:
+    """It would be at another place then, where the document does not name it."""
+    maas.storage(**TWO)
+    first, second = (part.uuid for part in maas.machine.device("sdb").partitions)
+    words: dict[str, Any] = {"mode": "exact", "partitions": [absent(first), absent("sdb-part2")], "filesystems": []}
+    gone = [first, "sdb-part2"]
+    maas.refused(
+        f"mode exact would remove: partitions: {second}. Name them in the document, or add them to allow_destroy, "
+        "which loses sdb-part2: a filesystem ext4 labelled 'PRECIOUS'",
+        **words,
+        allow_destroy=gone,
+    )
+    assert told(maas) == ["xfs", "PRECIOUSext4"]
+    said = maas.settle(**words, allow_destroy=[*gone, second])
+    assert told(maas) == []
+    assert said.get("warnings", []) == []
+    maas.storage(**TWO)
+    # By its own name, it stays.
+    maas.settle(mode="exact", partitions=[absent("sdb-part1"), A, B], filesystems=[USE_A, USE_B])
+    assert told(maas) == ["xfs", "PRECIOUSext4"]
+
+
 def test_a_renamed_array_takes_the_names_of_its_partitions_with_it(maas: Maas) -> None:
     array = {"level": "1", "devices": ["sdb", "sdc"]}
     maas.storage(raids=[{"name": "md0", **array}])
