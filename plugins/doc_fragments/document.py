@@ -188,6 +188,7 @@ _VOLUME = r"""
 size:
   description:
     - Size of the logical volume, as bytes, V(10G), V(10GB), V(50%) of the volume group, or V(100%) of all that is free.
+      LVM's own V(50%VG) and V(100%FREE) mean the same.
     - Omitted, a volume that exists keeps its size, and a new one gets all that is free. To have it grow with the
       drive's devices, say V(100%). Its filesystem is grown together with it.
     - A smaller size than it has needs C(allow_shrink) of the drive.

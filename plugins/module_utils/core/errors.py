@@ -12,6 +12,14 @@ class StorageError(Exception):
     """One clear sentence for the user: the device, what was expected, what was found, what to do."""
 
 
+class NoDevice(StorageError):
+    """``reference`` means no device that is there."""
+
+    def __init__(self, message: str, reference: str) -> None:
+        super().__init__(message)
+        self.reference = reference
+
+
 class Refused(StorageError):
     """The plan would destroy data, or break what is in use, without permission."""
 

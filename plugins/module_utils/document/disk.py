@@ -33,6 +33,9 @@ MAAS_OPTIONS: dict[str, dict[str, Any]] = {
     "numa_node": {"type": "int"},
 }
 
+#: So many disks that nearly match are named in an error.
+_TOLD = 4
+
 
 class Disks(NamedTuple):
     """Wanted disks, so many of them. None: any will do. Sizes in bytes."""
@@ -169,24 +172,31 @@ def choose(
             settle(disks, index, free)
         if "" in chosen[disks.name]:
             others = [path for path in matching[disks.name] if path in taken and path not in chosen[disks.name]]
-            raise StorageError(_too_few(disks, list(matching[disks.name].values()), others))
+            near = [candidate for candidate in candidates if candidate.path not in matching[disks.name]]
+            raise StorageError(_too_few(disks, list(matching[disks.name].values()), others) + _near(disks, near))
     return {name: tuple(paths) for name, paths in chosen.items()}
 
 
 def matches(disks: Disks, candidate: Candidate) -> bool:
     """Whether a disk is what is wanted, be it free or not."""
-    return (
-        (disks.serial is None or disks.serial == candidate.serial)
-        and (disks.wwn is None or plain_wwn(disks.wwn) == plain_wwn(candidate.wwn))
-        and (disks.model is None or disks.model == candidate.model)
-        and (disks.rotational is None or disks.rotational == candidate.rotational)
-        and (disks.min_size is None or candidate.size >= disks.min_size)
-        and (disks.max_size is None or candidate.size <= disks.max_size)
-        and (disks.transport is None or disks.transport == candidate.transport)
-        and (disks.tags is None or set(disks.tags) <= set(candidate.tags))
-        and (disks.id_path is None or disks.id_path == candidate.id_path)
-        and (disks.numa_node is None or disks.numa_node == candidate.numa_node)
-    )
+    return not misses(disks, candidate)
+
+
+def misses(disks: Disks, candidate: Candidate) -> tuple[str, ...]:
+    """What is wanted that a disk is not, by the words of the entry."""
+    fits = {
+        "serial": disks.serial in (None, candidate.serial),
+        "wwn": disks.wwn is None or plain_wwn(disks.wwn) == plain_wwn(candidate.wwn),
+        "model": disks.model in (None, candidate.model),
+        "rotational": disks.rotational in (None, candidate.rotational),
+        "min_size": disks.min_size is None or candidate.size >= disks.min_size,
+        "max_size": disks.max_size is None or candidate.size <= disks.max_size,
+        "transport": disks.transport in (None, candidate.transport),
+        "tags": disks.tags is None or set(disks.tags) <= set(candidate.tags),
+        "id_path": disks.id_path in (None, candidate.id_path),
+        "numa_node": disks.numa_node is None or disks.numa_node == candidate.numa_node,
+    }
+    return tuple(word for word, fitting in fits.items() if not fitting)
 
 
 def _too_few(disks: Disks, matching: list[Candidate], others: list[str]) -> str:
@@ -196,9 +206,7 @@ def _too_few(disks: Disks, matching: list[Candidate], others: list[str]) -> str:
         for word, value in disks._asdict().items()
         if value is not None and word not in ("name", "number", "allow_data")
     }
-    said = ", ".join(
-        f"{word}: {show_size(value) if word.endswith('_size') else value}" for word, value in words.items()
-    )
+    said = ", ".join(f"{word}: {_exactly(value) if word.endswith('_size') else value}" for word, value in words.items())
     found = f"{len(matching)} match ({said})"
     used = [
         candidate.path
@@ -223,3 +231,26 @@ def _too_few(disks: Disks, matching: list[Candidate], others: list[str]) -> str:
         f"{short}. Only blank ones are chosen, and {'; '.join(held)}. Choose fewer, put blank disks in, or, where that "
         "is not needed any more, say allow_data in this entry and permit it by allow_destroy"
     )
+
+
+def _near(disks: Disks, candidates: list[Candidate]) -> str:
+    """The disks that match in all but the fewest words, and what they have instead."""
+    if not candidates:
+        return ""
+    fewest = min(len(misses(disks, candidate)) for candidate in candidates)
+    found = [candidate for candidate in candidates if len(misses(disks, candidate)) == fewest]
+    told = []
+    for candidate in found[:_TOLD]:
+        has = {**candidate._asdict(), **dict.fromkeys(("min_size", "max_size"), show_size(candidate.size))}
+        told.append(f"{candidate.path} ({', '.join(f'{word}: {has[word]}' for word in misses(disks, candidate))})")
+    more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+    return f". Not among them: {', '.join(told)}{more}"
+
+
+def _exactly(size: int) -> str:
+    """With the decimal size beside the binary one where a user may have written that."""
+    for power, letter in enumerate("TG"):
+        unit = 1000 ** (4 - power)
+        if size % unit == 0:
+            return f"{size // unit} {letter}B, which is {show_size(size)}"
+    return show_size(size)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
 from .filesystem import TYPES, USE_OPTIONS, Use, parse_use
-from .names import check_distinct, check_name, known_name
+from .names import check_distinct, check_name, devices, known_name
 from .sizes import Size, parse_size
 
 STATES = ("online", "offline", "absent")
@@ -104,10 +104,9 @@ def parse(item: Mapping[str, Any], root: bool = False, lenient: bool = False) ->
         volumes = None
     else:
         volumes = (_volume({**item, "name": item.get("volume_name") or name}, name, root, lenient),)
-    devices = item.get("devices")
     drive = Drive(
         name=name,
-        devices=None if devices is None else tuple(str(device) for device in devices),
+        devices=devices(item.get("devices")),
         volumes=volumes,
         state=item.get("state") or "online",
         remove_foreign_devices=bool(item.get("remove_foreign_devices")),
@@ -130,8 +129,21 @@ def _volume(item: Mapping[str, Any], drive: str, root: bool, lenient: bool, stat
     if not lenient:
         check_volume_name(name, drive)
     use = parse_use(item, item.get("filesystem"), f"drive {drive}: volume {name}", root)
-    size = None if item.get("size") is None else parse_size(item["size"])
+    size = None if item.get("size") is None else parse_size(_share(str(item["size"]), f"drive {drive}: volume {name}"))
     return Volume(name, size, *use, state=state)
+
+
+def _share(size: str, what: str) -> str:
+    """A size without the words that LVM puts behind a share: ``80%VG`` is one of the group, ``100%FREE`` the rest."""
+    share, word = size[:-4].strip(), size[-4:].upper()
+    if word == "FREE" and share.endswith("%"):
+        if share != "100%":
+            raise StorageError(
+                f"{what}: size {size} would be another one in each run; say a share of the group (50%), or 100% for "
+                "all that is left"
+            )
+        return share
+    return size[:-2].strip() if size.upper().endswith("%VG") else size
 
 
 def mapper_name(group: str, volume: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ..core.errors import StorageError
 
@@ -26,6 +27,11 @@ def check_name(name: str, what: str, longest: int) -> str:
 def known_name(name: str, what: str, longest: int, lenient: bool) -> str:
     """The name itself. ``lenient``: of what there is already, which may have any; the planner checks new ones."""
     return name if lenient else check_name(name, what, longest)
+
+
+def devices(value: Any) -> tuple[str, ...] | None:
+    """Devices as they are written, without the blanks that follow commas."""
+    return None if value is None else tuple(str(device).strip() for device in value)
 
 
 def check_distinct(devices: tuple[str, ...], what: str) -> None:

@@ -35,6 +35,13 @@ def parse(given: Any) -> tuple[bool, tuple[str, ...]]:
     return False, tuple(name.strip() for name in names)
 
 
+def no_item(name: str, what: str) -> str:
+    """What to say of a name in a document's ``allow_destroy`` that means nothing; ``what`` it is not."""
+    if name in ("True", "False"):
+        return "allow_destroy: a document lists the items or devices that may lose what they hold, such as [md0]"
+    return f"allow_destroy: {name} is {what}"
+
+
 def check_permitted(called: Mapping[str, Sequence[str]], allow: tuple[str, ...]) -> None:
     """Raises Refused for a name that may mean several items. ``called`` are the places of items by their names."""
     for name in allow:

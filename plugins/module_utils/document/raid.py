@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from .names import check_distinct, check_name
+from .names import check_distinct, check_name, devices
 from .sizes import parse_bytes
 
 LEVELS = ("0", "1", "4", "5", "6", "10")
@@ -87,9 +87,9 @@ def parse(item: Mapping[str, Any], lenient: bool = False) -> Raid:
     raid = Raid(
         name=str(item["name"]) if lenient else _name(str(item["name"])),
         level=item.get("level"),
-        devices=_tuple(item.get("devices")),
-        spare_devices=_tuple(item.get("spare_devices")),
-        write_mostly_devices=_tuple(item.get("write_mostly_devices")),
+        devices=devices(item.get("devices")),
+        spare_devices=devices(item.get("spare_devices")),
+        write_mostly_devices=devices(item.get("write_mostly_devices")),
         chunk_size=None if item.get("chunk_size") is None else parse_bytes(item["chunk_size"], "chunk_size"),
         metadata=item.get("metadata"),
         bitmap=_bitmap(item),
@@ -101,7 +101,7 @@ def parse(item: Mapping[str, Any], lenient: bool = False) -> Raid:
         allow_shrink=bool(item.get("allow_shrink")),
         allow_unprotected_reshape=bool(item.get("allow_unprotected_reshape")),
         scrub=item.get("scrub"),
-        discard_devices=_tuple(item.get("discard_devices")),
+        discard_devices=devices(item.get("discard_devices")),
     )
     check_distinct(raid.references, f"array {raid.name}")
     if raid.level == "0" and raid.spare_devices:
@@ -194,7 +194,3 @@ def plain_uuid(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", digits):
         raise StorageError(f"uuid: {text!r} is not a UUID")
     return digits
-
-
-def _tuple(value: Any) -> tuple[str, ...] | None:
-    return None if value is None else tuple(str(part) for part in value)

@@ -73,6 +73,8 @@ def _each_once(nodes: Iterable[Node], keys: Callable[[Node], tuple[str, ...]], w
     for node in nodes:
         for key in keys(node):
             if key in found:
+                if found[key] is node:
+                    raise StorageError(f"{key} is the {what} of two volumes of {node.place}")
                 raise StorageError(f"{key} is the {what} of two items: {found[key].place} and {node.place}")
             found[key] = node
     return found

@@ -40,7 +40,7 @@ def parse_size(text: str | int, option: str = "size") -> Size:
     number = float(match.group(1))
     if str(text).strip().endswith("%"):
         if not 0 < number <= 100:
-            raise StorageError(f"{option}: {text} is not between 0% and 100%")
+            raise StorageError(f"{option}: {text} is no share; it has to be more than 0%, and at most 100%")
         return Percent(number)
     letter, suffix = match.group(2), match.group(3)
     base = 1000 if suffix and suffix.upper() == "B" else 1024

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.errors import Refused, StorageError, Unread
+from ..core.errors import NoDevice, Refused, StorageError, Unread
 from ..core.plan import Plan, both
 from ..document.bcache import Bcache
 from ..document.document import (
@@ -82,11 +82,22 @@ def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     """
     try:
         return _plan(host, document, allow)
+    except NoDevice as error:
+        raise StorageError(f"{error}{_meant(document, error.reference)}") from None
     except Unread as need:
         if need.what not in ("contents", "filesystems"):
             raise
         # Asked for one by one, each device would have the whole document planned once more.
         raise Unread(need.what, tuple(dict.fromkeys((*need.names, *_readable(host, document, need.what))))) from None
+
+
+def _meant(document: Document, reference: str) -> str:
+    """The name in the document that one which means nothing is most like."""
+    import difflib
+
+    names = [name for node in (*disk_nodes(document), *nodes(document)) for name in node.names]
+    near = [name for name in difflib.get_close_matches(reference.partition("[")[0], names) if name != reference]
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def _readable(host: Host, document: Document, what: str) -> list[str]:

@@ -203,14 +203,13 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         raise StorageError(
             f"array {want.name} does not exist, and to create it, say also: {', '.join(missing)}{_gone(host, want)}"
         )
+    members = resolve(host, want.devices, want.name)
     least = LEAST_DEVICES[want.level]
-    if len(want.devices) < least:
+    if len(members) < least:
         raise StorageError(
-            f"array {want.name}: RAID {want.level} needs at least {least} devices, and `devices` has "
-            f"{len(want.devices)}"
+            f"array {want.name}: RAID {want.level} needs at least {least} devices, and `devices` has {len(members)}"
         )
     path = array_path(want.name)
-    members = resolve(host, want.devices, want.name)
     spares = resolve(host, want.spare_devices or (), want.name)
     check_once(members + spares, f"array {want.name}")
     smallest = min(device.size for device in members + spares)
@@ -294,8 +293,35 @@ def _create(host: Host, want: Raid, allow: bool) -> Plan:
         steps + persisted + (create, inspect) + marked,
         host,
         # What looks blank may be a device of these.
-        warnings=(*_sectors_differ(host, want.name, array), *told(f"array {want.name} is new", *others)),
+        warnings=(
+            *_sectors_differ(host, want.name, array),
+            *_unequal(host, want, members),
+            *told(f"array {want.name} is new", *others),
+        ),
     )
+
+
+def _unequal(host: Host, want: Raid, members: list[Device]) -> tuple[str, ...]:
+    """That members have room, or speed, which the array does not use."""
+    found: list[str] = []
+    smallest = min(members, key=lambda device: device.size)
+    used = smallest.size if want.size is None else want.size
+    larger = [device for device in members if device.size > used * 1.1]
+    if larger and want.size is None:
+        rest = " ".join(f"{device.path} ({show_size(device.size)})" for device in larger)
+        found.append(
+            f"array {want.name} uses {show_size(used)} of each member, as much as {smallest.path} has. The rest of "
+            f"{rest} is not used"
+        )
+    facts = host.disk_facts()
+    kinds = {device.path: facts[device.path].rotational for device in members if device.path in facts}
+    slow = [path for path, rotational in kinds.items() if rotational]
+    if 0 < len(slow) < len(kinds) and not want.write_mostly_devices:
+        found.append(
+            f"array {want.name} consists of rotating disks ({' '.join(slow)}) and others, and is as slow as those"
+            + (". write_mostly_devices has reads served by the others" if want.level == "1" else "")
+        )
+    return tuple(found)
 
 
 def _check_room(want: Raid, metadata: str, devices: list[Device]) -> None:

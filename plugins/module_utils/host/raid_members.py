@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..core.errors import Refused, StorageError
+from ..core.errors import NoDevice, Refused, StorageError
 from ..core.plan import Command, Step, Write, kernel_name
 from ..document.raid import Raid, can_run, redundancy
 from ..document.sizes import show_size
@@ -49,8 +49,24 @@ def reshape(
     return (one,), with_array(host, array, changed), changed
 
 
-def resolve(host: Host, names: tuple[str, ...], name: str) -> list[Device]:
-    return [host.device(reference, f"array {name}") for reference in names]
+def resolve(host: Host, names: tuple[str, ...], name: str, array: Array | None = None) -> list[Device]:
+    """``array`` is the one that there is, of which an error may have to tell."""
+    try:
+        return [host.device(reference, f"array {name}") for reference in names]
+    except NoDevice as error:
+        raise NoDevice(f"{error}{_lacks(name, array) if array else ''}", error.reference) from None
+
+
+def _lacks(name: str, array: Array) -> str:
+    there = {member.slot for member in array.members if member.role in ("active", "rebuilding")}
+    missing = [str(slot) for slot in range(array.raid_devices) if slot not in there]
+    if not missing:
+        return ""
+    return (
+        f". Array {name} lacks {len(missing)} of its {array.raid_devices} members (slot {', '.join(missing)}). Put a "
+        "replacement in and list that in `devices` instead. Until then a task without `devices` leaves its members "
+        "alone"
+    )
 
 
 def with_array(host: Host, old: Array, new: Array) -> Host:
@@ -83,8 +99,8 @@ def zero_step(name: str, device: Device, destroys: str = "", left: str = "") -> 
 
 def keep(host: Host, want: Raid, array: Array, allow: bool) -> Kept:
     """Missing members filled in, others replaced or let go, and spares kept, as far as the array stays redundant."""
-    wanted = resolve(host, want.devices or (), want.name)
-    spares = resolve(host, want.spare_devices or (), want.name)
+    wanted = resolve(host, want.devices or (), want.name, array)
+    spares = resolve(host, want.spare_devices or (), want.name, array)
     check_once(wanted + spares, f"array {want.name}")
     if array.level == "0" and spares:
         raise StorageError(f"array {want.name}: RAID 0 has no redundancy, so spare_devices could never take over")

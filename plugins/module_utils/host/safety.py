@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Command, Step
+from ..document import permission
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .fstab import FSTAB, lines
@@ -306,9 +307,8 @@ def permit(host: Host, names: tuple[str, ...], known: bool = True) -> Host:
             facts = host.disk_facts()
             paths = [path for path, disk in facts.items() if name == disk.serial or wwn == plain_wwn(disk.wwn)]
             if known and not paths:
-                raise StorageError(
-                    f"allow_destroy: {name} is no item of the document, no path, and no disk's serial number or WWN"
-                )
+                what = "no item of the document, no path, and no disk's serial number or WWN"
+                raise StorageError(permission.no_item(name, what))
             # Disks behind USB may have that of their bridge; the paths to one disk have one WWN.
             if len({facts[path].wwn or path for path in paths}) > 1:
                 raise Refused(

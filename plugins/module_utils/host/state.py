@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..core.errors import StorageError, Unread
+from ..core.errors import NoDevice, StorageError, Unread
 from ..core.plan import kernel_name
 
 
@@ -587,7 +587,12 @@ class Host(NamedTuple):
         """As find, but it has to exist."""
         found = self.find(reference)
         if found is None:
-            raise StorageError(f"{wanted_by}: there is no block device {reference} on this host")
+            blank = len(reference.split()) > 1
+            raise NoDevice(
+                f"{wanted_by}: there is no block device {reference} on this host"
+                + (", and a name with a blank is that of one device: make each an item of the list" if blank else ""),
+                reference,
+            )
         return found
 
     def content(self, *paths: str) -> dict[str, Content]:

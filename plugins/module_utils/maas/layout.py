@@ -15,7 +15,7 @@ from ..document.document import bound, check_mounts, check_once, disk_nodes, nod
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
-from ..document.permission import check_permitted
+from ..document.permission import check_permitted, no_item
 from ..document.raid import Raid
 from ..document.references import Node, in_order, known_names
 from . import base, bcache, cache_set, datastore, drive, filesystem, notes, partition, permits, raid, survey, volume
@@ -428,7 +428,7 @@ def _check_said(items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted)
     unknown = [name for name in allow if name not in known and not is_uuid(name)]
     # What only the machine had by that name may be gone since.
     if unknown and not want.document.exact:
-        raise StorageError(f"allow_destroy: {unknown[0]} is no item of the document")
+        raise StorageError(no_item(unknown[0], "no item of the document"))
 
 
 def _is_allowed(place: str, allow: tuple[str, ...]) -> bool:

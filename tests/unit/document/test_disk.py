@@ -132,3 +132,20 @@ def test_too_few() -> None:
         chosen(busy, rotational=True, count=4)
     with pytest.raises(StorageError, match=r"disks two: 1 wanted, and 1 match .*, /dev/nvme0n1 chosen for others"):
         choose((Disks("one", serial="N1"), Disks("two", model="Quick")), ALL, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            {"rotational": True, "min_size": "4TB"},
+            r"0 match .rotational: True, min_size: 4 TB, which is 3.64 TiB.. Not among them: /dev/sda .min_size: 4 ",
+        ),
+        ({"rotational": False, "min_size": "2G"}, r"/dev/sdd .rotational: True. and 1 more$"),
+        ({"serial": "Sx"}, r"Not among them: /dev/sda .serial: Sa., "),
+    ],
+)
+def test_why_the_others_do_not_match(words: dict[str, Any], said: str) -> None:
+    """Those that miss the fewest words."""
+    with pytest.raises(StorageError, match=said):
+        chosen(**words)

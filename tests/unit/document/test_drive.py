@@ -108,3 +108,15 @@ def test_volumes_in_the_flat_form() -> None:
     )
     with pytest.raises(StorageError, match="drive data: size, mount_point beside `volumes`"):
         parse({**flat, "name": "data", "volumes": [{"name": "a"}], "mount_point": "/a", "size": "1G"})
+
+
+def test_shares_in_the_words_of_lvm() -> None:
+    def size(text: str) -> Any:
+        (volume,) = parse({"name": "data", "size": text}).volumes or ()
+        return volume.size
+
+    assert [size("80%VG"), size("100%FREE"), size("100%free")] == [Percent(80), Percent(100), Percent(100)]
+    with pytest.raises(StorageError, match="size 50%FREE would be another one in each run; say a share of the group"):
+        size("50%FREE")
+    with pytest.raises(StorageError, match="'50%PVS' is not a size"):
+        size("50%PVS")

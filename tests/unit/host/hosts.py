@@ -46,6 +46,7 @@ def a_host(*devices: Device | str, **more: Any) -> Host:
         links |= dict.fromkeys((device.path, device.kernel, device.link), device.path)
     parts: dict[str, Any] = {
         "lvm": Lvm(),
+        "disks": {},
         "modules": ("bcache",),
         **more,
         "links": {**links, **more.get("links", {})},

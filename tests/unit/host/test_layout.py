@@ -545,3 +545,38 @@ def test_what_may_go_is_said_with_its_section() -> None:
     # By a name of its own, the array that the document names by UUID or by its path is the same one.
     words = {**nothing, "drives": None, "raids": [{"name": "other", "uuid": UUID}]}
     assert destroyed(layout.plan(host, parse(words), ())) == []
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        (["sdb", "slwo"], "array md0: there is no block device slwo on this host. Did you mean slow?"),
+        (["/dev/sdb /dev/sdc"], "/dev/sdb /dev/sdc on this host, and a name with a blank is that of one device: make"),
+        (["sdb", "sdx"], "there is no block device sdx on this host$"),
+    ],
+)
+def test_devices_that_mean_nothing(devices: list[str], said: str) -> None:
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "serial": "Sd"}],
+        "raids": [{"name": "md0", "level": "1", "devices": devices}],
+    }
+    with pytest.raises(StorageError, match=said):
+        layout.plan(blank(), parse(words), ())
+
+
+def test_a_blank_behind_a_comma_is_none_of_the_devices() -> None:
+    words: dict[str, Any] = {"raids": [{"name": "md0", "level": "1", "devices": ["sdb", " sdc"]}]}
+    assert outline(planned(blank(), words))[-1] == "inspect raid md0"
+
+
+def test_a_permission_for_everything_is_none() -> None:
+    words: dict[str, Any] = {"raids": [{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}]}
+    with pytest.raises(StorageError, match="a document lists the items or devices that may lose what they hold"):
+        layout.plan(blank(), parse(words), ("True",))
+
+
+def test_two_volumes_of_a_drive_on_one_mount_point() -> None:
+    volumes = [{"name": name, "filesystem": "xfs", "mount_point": "/srv"} for name in ("a", "b")]
+    words: dict[str, Any] = {"drives": [{"name": "data", "devices": ["sdb"], "volumes": volumes}]}
+    with pytest.raises(StorageError, match=r"^/srv is the mount_point of two volumes of drives: data$"):
+        layout.plan(blank(), parse(words), ())

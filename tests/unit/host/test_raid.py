@@ -27,6 +27,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Array,
     Content,
     Device,
+    DiskFacts,
     Host,
     Member,
     Mount,
@@ -46,6 +47,7 @@ from .hosts import (
     claim,
     commands,
     destroyed,
+    disk,
     disks,
     mdadm_line,
     outline,
@@ -83,6 +85,26 @@ def test_too_few_devices(level: str, least: int) -> None:
         StorageError, match=f"RAID {level} needs at least {least} devices, and `devices` has {least - 1}"
     ):
         plan(BLANK, level=level, devices=devices)
+
+
+def test_members_that_an_array_does_not_make_full_use_of() -> None:
+    unequal = a_host(disk(SDB, 10 * GiB), disk(SDC, 20 * GiB))
+    said = plan(unequal, level="1", devices=(SDB, SDC)).warnings
+    assert said == (
+        "array md0 uses 10 GiB of each member, as much as /dev/sdb has. The rest of /dev/sdc (20 GiB) is not used",
+    )
+    assert plan(unequal, level="1", devices=(SDB, SDC), size=5 * GiB).warnings == ()
+    mixed = a_host(SDB, SDC)._replace(disks={SDB: DiskFacts(rotational=True), SDC: DiskFacts()})
+    assert "rotating disks (/dev/sdb) and others" in plan(mixed, level="0", devices=(SDB, SDC)).warnings[0]
+    assert "write_mostly_devices has reads" in plan(mixed, level="1", devices=(SDB, SDC)).warnings[0]
+    assert plan(mixed, level="1", devices=(SDB, SDC), write_mostly_devices=(SDB,)).warnings == ()
+
+
+def test_a_device_that_is_gone_from_an_array() -> None:
+    there = an_array(SDB, SDC, level="1")
+    host = with_array(a_host(SDB, SDD), there._replace(members=there.members[:1], degraded=1))
+    with pytest.raises(StorageError, match=r"no block device /dev/sdc on this host. Array md0 lacks 1 of its 2"):
+        raid.plan(host, Raid("md0", level="1", devices=(SDB, SDC)), False)
 
 
 def test_create_from_first_to_last() -> None:
