@@ -212,10 +212,17 @@ from ..module_utils.host.state import Host
 from ..module_utils.host.task import EXPECT, LOCK, WAITING, make_so
 
 
-def _drawn(host: Host) -> str:
-    from ..module_utils.host.tree import drawn
+def _tree(host: Host) -> list[dict[str, Any]]:
+    """The tree without what comes and goes by itself."""
+    from ..module_utils.host.tree import tree
 
-    return drawn(host)
+    return tree(host, findings=False)
+
+
+def _draw(before: Any, after: Any) -> tuple[str, ...]:
+    from ..module_utils.document.tree import draw_alike
+
+    return draw_alike(before, after)
 
 
 def main() -> None:
@@ -227,7 +234,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True
     )
-    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_drawn, many=True)
+    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_tree, draw=_draw, many=True)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars, merge_hash
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
-
-from .report import drawn
+from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, count_steps, draw
 
 #: The extra variable with what was approved, by host. A job that plans publishes it; AWX hands it to the jobs after it.
 VARIABLE = "storage_approved"
@@ -70,7 +69,7 @@ def publish(request: Asked, result: Mapping[str, Any], until: datetime) -> dict[
         "allow_destroy": list(request.allow_destroy),
         "until": _utc(until),
         "changes": len(plan),
-        "destructive": sum(1 for step in plan if step["destroys"]),
+        "destructive": count_destructive(plan),
         "later": len(result.get("pending") or ()) + len(result.get("in_progress") or ()),
     }
 
@@ -175,6 +174,22 @@ class Guarded(ActionBase):
                 "per_host": False,
                 "aggregate": True,
             }
-            shown = found.get("diff") or []
-            found["diff"] = [*(shown if isinstance(shown, list) else [shown]), {"prepared": drawn(host, found)}]
+            shown = [part for part in found.get("diff") or () if "prepared" not in part]
+            # Last, where AWX shows what it scrolls to.
+            found["diff"] = [*shown, {"prepared": draw(host, found, _bound(found["approval"]))}]
+        for part in found.get("diff") or ():
+            if "before" in part:
+                part.update(
+                    before_header=f"{host}: now",
+                    after_header=f"{host}: after '{self._task.get_name()}' ({count_steps(found['plan'])})",
+                )
         return found
+
+
+def _bound(approval: Mapping[str, Any]) -> tuple[str, str]:
+    """What an approval is bound to, as those read it who give it."""
+    return (
+        "What follows later is not approved by this.",
+        f"mode {approval['mode']}, allow_destroy {', '.join(approval['allow_destroy']) or 'empty'}; an approval is "
+        f"valid until {approval['until']}.",
+    )

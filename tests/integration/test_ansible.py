@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -43,6 +44,27 @@ def test_ad_hoc(lab: Lab, guest: Guest) -> None:
     assert "Traceback" not in refused
     found = ansible(lab, "ansible", "lab", "--one-line", "--module-name", "strata.storage.raid_info")
     assert json.loads(found.splitlines()[0].partition(" => ")[2])["raids"][0]["name"] == "md0"
+
+
+def test_what_a_check_shows(lab: Lab, guest: Guest) -> None:
+    used, blank = guest.disk("HDD1"), guest.disk("HDD2")
+    guest.run(f"mkfs.ext4 -q -L backup {used}")
+    layout = {"raids": [{"name": "md0", "level": "1", "devices": [used, blank]}], "allow_destroy": [used]}
+    book = lab.directory / "play.json"
+    tasks = [{"name": "A mirror", "strata.storage.layout": layout}]
+    book.write_text(json.dumps([{"hosts": "lab", "gather_facts": False, "tasks": tasks}]))
+    for arguments, lost in ((("--check",), "this would destroy"), ((), "destroyed")):
+        said = ansible(lab, "ansible-playbook", str(book), "--diff", *arguments)
+        for line in (
+            r"lab: \d steps, DESTROYS 1",
+            r"!     DESTROYS /dev/sd.: an ext4 filesystem labelled .backup. .*",
+            r"Plan: 1 to create, 2 to change, 0 to remove, 1 to destroy\.",
+            r"\+\+\+ after: lab: after 'A mirror' .\d steps.",
+            r"-sd. +disk .* an ext4 filesystem labelled .backup. .*",
+            r"\+└─ md0 +raid1 .*",
+            rf"\[WARNING\]: {lost}: /dev/sd.: an ext4 .*",
+        ):
+            assert re.search(f"^{line}$", said, re.M), (line, said)
 
 
 def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:

@@ -151,13 +151,13 @@ def test_a_check_shows_the_sizes_that_the_run_does(node: Node) -> None:
     ]
     for change in changes:
         checked, done = (node.module("lvm_drive", check=check, **{**drive, **change}) for check in (True, False))
-        assert checked["diff"]["before"] != checked["diff"]["after"], change
-        assert checked["diff"]["after"] == done["diff"]["after"], change
+        assert checked["diff"][-1]["before"] != checked["diff"][-1]["after"], change
+        assert checked["diff"][-1]["after"] == done["diff"][-1]["after"], change
     volume = {"name": "data", "size": "600M", "mount_point": "/srv"}
     document: dict[str, Any] = {"drives": [{"name": "data", "volumes": [volume], "allow_shrink": True}]}
     checked, done = (node.module("layout", check=check, **document) for check in (True, False))
-    assert "600 MiB" in checked["diff"]["after"]
-    assert checked["diff"]["after"] == done["diff"]["after"]
+    assert "600 MiB" in checked["diff"][-1]["after"]
+    assert checked["diff"][-1]["after"] == done["diff"][-1]["after"]
 
 
 @pytest.mark.further

@@ -25,7 +25,7 @@ def test_the_life_of_an_array(node: Node) -> None:
 
     made = node.converge("raid", **array)
     assert node.run("cat /sys/block/md0/md/level") == "raid5"
-    assert made["raid"]["devices"] == made["diff"]["after"]["raid"]["devices"]
+    assert made["raid"]["devices"] == made["diff"][-1]["after"]["raid"]["devices"]
     assert sorted(node.run(f"readlink -e {' '.join(made['raid']['devices'])}").split()) == sorted(
         node.run(f"readlink -e {' '.join(disks)}").split()
     )

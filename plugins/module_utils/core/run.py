@@ -48,11 +48,12 @@ class Road(NamedTuple):
     """What a backend puts under ``run``.
 
     ``read`` gathers a state and ``deepen`` adds what a planner asked for (both change nothing), ``plan`` is pure,
-    ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts), ``hands`` loads what
-    does the steps, ``lock`` keeps others out meanwhile, and can be left and entered again. ``replan`` plans
-    once steps were done, where an act (a scrub) must not be planned again; ``wait`` is how many seconds to wait for
-    what is in progress (None: not at all). ``expected`` is the digest that the plan must have (empty: any; None: nobody
-    asks for one), and ``machine`` what tells the machine of a state from all others in it.
+    ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts, or what ``draw`` makes
+    texts of, for the states before and after), ``hands`` loads what does the steps, ``lock`` keeps others out
+    meanwhile, and can be left and entered again. ``replan`` plans once steps were done, where an act (a scrub) must not
+    be planned again; ``wait`` is how many seconds to wait for what is in progress (None: not at all). ``expected`` is
+    the digest that the plan must have (empty: any; None: nobody asks for one), and ``machine`` what tells the machine
+    of a state from all others in it. ``title`` is what a diff calls it.
     """
 
     read: Callable[[], Any]
@@ -64,6 +65,8 @@ class Road(NamedTuple):
     replan: Callable[[Any], Plan] | None = None
     wait: int | None = None
     diff: Callable[[Any], Any] | None = None
+    draw: Callable[[Any, Any], tuple[str, ...]] | None = None
+    title: str = ""
     expected: str | None = None
     machine: Callable[[Any], str] = lambda _state: ""
 
@@ -107,17 +110,18 @@ def run(module: AnsibleModule, road: Road) -> NoReturn:
 
 
 def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None], result: dict[str, Any]) -> None:
-    def look(state: Any) -> tuple[Plan, dict[str, Any], dict[str, Any]]:
+    def look(state: Any) -> tuple[Plan, dict[str, Any], tuple[Any, Any]]:
         """All that is said before anything is done. What it needs to know is read of the host as it is now."""
         planned = road.plan(state)
         facts = road.facts(planned.after)
-        shown = {"before": _diff(road, state), "after": _diff(road, planned.after, facts)} if module._diff else {}
+        shown = (_shown(road, state), _shown(road, planned.after, facts)) if module._diff else (None, None)
         return planned, facts, shown
 
-    state, (plan, after, diff) = answer(road.read(), road.deepen, look)
+    state, (plan, after, (before, shown)) = answer(road.read(), road.deepen, look)
     result["plan"] = dump_steps(plan.steps)
     if module._diff:
-        result["diff"] = diff
+        # Also for a run that fails: what it was about to do.
+        result["diff"] = _diff(road, result, before, shown)
     if road.expected is not None:
         result["plan_digest"] = digest(plan.steps, road.machine(state))
         # Where nothing is left to do, nothing has to be approved: the same job may run again.
@@ -131,9 +135,15 @@ def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None
         state, plan = _apply(road, lock, state, plan, result)
         state, after = answer(state, road.deepen, road.facts)
         if module._diff:
-            _state, result["diff"]["after"] = answer(state, road.deepen, lambda known: _diff(road, known, after))
+            _state, shown = answer(state, road.deepen, lambda known: _shown(road, known, after))
 
-    for warning in (*plan.warnings, *(f"not done yet: {deferred}" for deferred in plan.pending)):
+    destroyed = [data for step in result["plan"] for data in step["destroys"]]
+    lost = f"{'this would destroy' if module.check_mode else 'destroyed'}: {'; '.join(destroyed)}"
+    for warning in (
+        *([lost] if destroyed else ()),
+        *plan.warnings,
+        *(f"not done yet: {deferred}" for deferred in plan.pending),
+    ):
         module.warn(warning)
     result["changed"] = bool(result["plan"])
     result.update(
@@ -142,6 +152,8 @@ def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None
         pending=list(plan.pending),
         pending_reboot=list(plan.pending_reboot),
     )
+    if module._diff:
+        result["diff"] = _diff(road, result, before, shown)
 
 
 def _apply(
@@ -196,10 +208,25 @@ def _check_steps(steps: tuple[Step, ...]) -> None:
         raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")
 
 
-def _diff(road: Road, state: Any, facts: dict[str, Any] | None = None) -> Any:
+def _shown(road: Road, state: Any, facts: dict[str, Any] | None = None) -> Any:
     """What a diff shows of a state. ``facts`` are those of it, where somebody asked for them already."""
     if road.diff is not None:
         return road.diff(state)
     known = road.facts(state) if facts is None else facts
     # Without how it does (a resync's progress is not a difference that a task made), and what only the next task needs.
     return {key: value for key, value in known.items() if key not in ("status", "provides")}
+
+
+def _diff(road: Road, result: dict[str, Any], before: Any, after: Any) -> list[dict[str, Any]]:
+    """A diff as Ansible prints it: the plan, and what there is before and after."""
+    if road.draw is not None:
+        before, after = road.draw(before, after)
+    states = {"before": before, "after": after}
+    if not result["plan"]:
+        return [states]
+    from .plan_text import count_steps, draw
+
+    if road.title:
+        steps = count_steps(result["plan"])
+        states.update(before_header=f"{road.title}: now", after_header=f"{road.title}: after {steps}")
+    return [{"prepared": draw(road.title or "Plan", result)}, states]

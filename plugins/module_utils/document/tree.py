@@ -19,15 +19,20 @@ def draw(tree: Sequence[Branch]) -> str:
     A branch has ``name``, ``type``, ``size`` (bytes), ``holds``, ``mount_points``, ``health`` and ``children``, and may
     have ``options``. What lies on several devices is drawn below the first of them, and only named below the others.
     """
-    rows = list(_rows(tree, set()))
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    return "".join(
-        "  ".join(
-            (row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]), *(row[3:] if row[3] else ()))
-        ).rstrip()
-        + "\n"
-        for row in rows
-    )
+    return draw_alike(tree)[0]
+
+
+def draw_alike(*trees: Sequence[Branch]) -> tuple[str, ...]:
+    """Trees with columns of one width, so that only what differs is different."""
+    drawn = [list(_rows(tree, set())) for tree in trees]
+    widths = [max((len(row[column]) for rows in drawn for row in rows), default=0) for column in range(3)]
+    return tuple("".join(_line(row, widths) for row in rows) for rows in drawn)
+
+
+def _line(row: tuple[str, str, str, str], widths: Sequence[int]) -> str:
+    name, kind, size, rest = row
+    columns = (name.ljust(widths[0]), kind.ljust(widths[1]), size.rjust(widths[2]), *([rest] if rest else ()))
+    return "  ".join(columns).rstrip() + "\n"
 
 
 def _rows(tree: Sequence[Branch], drawn: set[str], lead: str | None = None) -> Iterator[tuple[str, str, str, str]]:

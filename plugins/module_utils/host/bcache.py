@@ -61,7 +61,8 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
         raise StorageError(f"bcache {want.name}: {device.path} is both its backing device and its cache")
     steps: Steps = ()
     if "bcache" not in host.modules:
-        steps += (Step("load", "module", "bcache", "the kernel's", (Command(("modprobe", "bcache")), Wait(REGISTER))),)
+        load = (Command(("modprobe", "bcache")), Wait(REGISTER))
+        steps += (Step("load", "module", "bcache", "into the kernel", load),)
         host = host._replace(modules=(*host.modules, "bcache"))
     more, host, cache_set = _cache(host, want, backing, allow)
     steps += more

@@ -210,7 +210,8 @@ def _offline(host: Host, want: Drive, group: Group) -> Plan:
             command = Command(("lvchange", "--setautoactivation", "n", full))
             steps += (step("persist", full, "not active at boot", command, flush=physical(group)),)
         if logical.active:
-            steps += (step("deactivate", full, "", Command(("lvchange", "--activate", "n", full))),)
+            command = Command(("lvchange", "--activate", "n", full))
+            steps += (step("deactivate", full, "no device until it is online", command),)
         host = replace_volume(host, group, logical, logical._replace(active=False, autoactivation=False, device=""))
     return Plan(steps, host)
 

@@ -326,8 +326,11 @@ def _check_options(host: Host, target: Target, options: str, known: str) -> None
 
 def _make_directory(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Host]:
     """The step after which there is an empty directory to mount on."""
-    if any(point.startswith(f"{outer}/") for outer in host.covered):
+    if any(point.startswith(f"{outer}/") for outer in (*host.covered, *host.uncovered)):
         empty = None
+    elif point in host.uncovered:
+        # What lies in the directory was hidden before, too.
+        return (), host
     elif point in host.directories:
         empty = host.directories[point]
     else:
@@ -416,7 +419,9 @@ def _leave(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Ho
 
 def _unmount(host: Host, target: Target, mounted: Mount) -> tuple[tuple[Step, ...], Host]:
     step = Step("unmount", target.kind, target.name, mounted.mount_point, (Command(("umount", mounted.mount_point)),))
-    return (step,), host._replace(mounts=tuple(one for one in host.mounts if one is not mounted))
+    return (step,), host._replace(
+        mounts=tuple(one for one in host.mounts if one is not mounted), uncovered=(*host.uncovered, mounted.mount_point)
+    )
 
 
 def _disarm(host: Host, target: Target, line: Line) -> tuple[tuple[Step, ...], Host]:

@@ -61,17 +61,17 @@ def pause(host: Host, device: Device, what: str) -> Pause:
         # A line for another disk may come before it. The device may get another kernel name meanwhile.
         again = mount_on(line.tag or line.device, mounted.type, point, _as_it_is(line.options, mounted.options))
         down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
-        up = (Step("mount", "mount", point, "again", (again,)), *up)
+        up = (Step("mount", "mount", point, "as before", (again,)), *up)
     for path in sorted(devices & set(host.swaps)):
         line = line_of(host, path)
         down += (Step("disable", "swap", path, "for a moment", (Command(("swapoff", path), timeout=3600),)),)
-        up = (Step("enable", "swap", path, "again", (swap_on(path, line.options if line else ""),)), *up)
+        up = (Step("enable", "swap", path, "as before", (swap_on(path, line.options if line else ""),)), *up)
     for group, volume in volumes:
         name = f"{group.name}/{volume.name}"
         off = Command(("lvchange", "--activate", "n", name))
         on = Command(("lvchange", "--activate", "y", name))
         down += (Step("deactivate", "volume", name, "for a moment", (off,)),)
-        up = (Step("activate", "volume", name, "again", (on,)), *up)
+        up = (Step("activate", "volume", name, "as before", (on,)), *up)
     return Pause(down, up)
 
 

@@ -530,14 +530,15 @@ class Host(NamedTuple):
 
     ``contents``, ``filesystems``, ``tables``, ``disks``, ``lvm``, ``mapped``, ``images`` and ``services`` cost a
     subprocess or more reads: they hold what a planner asked for; ``spaces`` is how large what is mounted somewhere is,
-    and how much of it is free. ``covered`` is where a plan mounts something: what directories are below,
-    nobody can see before. ``expendable`` are the devices (paths) that the user named as those that may lose what they
-    hold. ``paths`` are further paths to disks that have several, each with the device that stands for the disk.
-    ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts of no block device (tmpfs,
-    NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories that they are. ``users`` are
-    what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a mount option of a filesystem.
-    ``rejections`` are what LVM has against a device, ``compared`` the filesystems that were read to be compared with
-    another one, ``attached`` what cache sets cache by their journals (see bcache_journal.py): no diff shows these.
+    and how much of it is free. ``covered`` is where a plan mounts something, and ``uncovered`` where it unmounts
+    something: what directories are below, nobody can see before. ``expendable`` are the devices (paths) that the user
+    named as those that may lose what they hold. ``paths`` are further paths to disks that have several, each with the
+    device that stands for the disk. ``unfinished`` are the steps that a crash interrupted. ``virtual`` are the mounts
+    of no block device (tmpfs, NFS, autofs, …). ``real`` are mount points behind symbolic links, with the directories
+    that they are. ``users`` are what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a
+    mount option of a filesystem. ``rejections`` are what LVM has against a device, ``compared`` the filesystems that
+    were read to be compared with another one, ``attached`` what cache sets cache by their journals (see
+    bcache_journal.py): no diff shows these.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -561,6 +562,7 @@ class Host(NamedTuple):
     disks: Mapping[str, DiskFacts] | None = None
     tables: Mapping[str, Table | None] = {}
     covered: tuple[str, ...] = ()
+    uncovered: tuple[str, ...] = ()
     spaces: Mapping[str, tuple[int, int]] | None = None
     mapped: tuple[Mapped, ...] | None = None
     images: Mapping[str, RbdImage] = {}
@@ -721,7 +723,7 @@ class Host(NamedTuple):
         """The directory that a mount point is, whatever symbolic links lead there."""
         if point in self.real:
             return self.real[point]
-        hidden = any(point.startswith(f"{outer}/") for outer in self.covered)
+        hidden = any(point.startswith(f"{outer}/") for outer in (*self.covered, *self.uncovered))
         if point not in self.directories and not hidden and not self.mounted_there(point):
             raise Unread("directories", (point,))
         return point

@@ -52,11 +52,13 @@ def make_so(
     facts: Callable[[Host, Any], dict[str, Any]],
     settled: Callable[[Any], Any] = lambda want: want,
     diff: Callable[[Host], Any] | None = None,
+    draw: Callable[[Any, Any], tuple[str, ...]] | None = None,
     many: bool = False,
 ) -> NoReturn:
     """Bring one item of the document about on this host, or all of it (``many``), and exit.
 
-    ``settled``: what is wanted once acts were done; ``diff``: what a diff shows of a host (None: the facts).
+    ``settled``: what is wanted once acts were done; ``diff``: what a diff shows of a host (None: the facts), or what
+    ``draw`` makes texts of.
     """
     try:
         check_root()
@@ -87,6 +89,8 @@ def make_so(
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
             facts=lambda host: facts(host, want),
             diff=diff,
+            draw=draw,
+            title=os.uname().nodename,
             expected=expected_plan,
             machine=lambda _host: read_text("/etc/machine-id"),
             hands=_hands,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..document.sizes import show_size
-from ..document.tree import draw
 from . import mount, partition, raid
 from .bcache_attach import set_of
 from .health import health
@@ -27,15 +26,13 @@ def names_of(host: Host) -> dict[str, str]:
     return names
 
 
-def drawn(host: Host) -> str:
-    """The tree as text, without what comes and goes by itself."""
-    return draw(tree(host, findings=False))
-
-
 def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
     """All devices, from those that are not made of others up; with what is wrong with them, or (for a diff) with the
     options that they have.
     """
+    if not findings:
+        # Nobody shall take for blank what nobody looked at.
+        host.readable(*(device.path for device in host.devices.values() if _is_unused(host, device)))
     above = _above(host)
     lower = {path for paths in above.values() for path in paths}
     names = names_of(host)
@@ -120,6 +117,17 @@ def _type(host: Host, path: str) -> str:
     return "part" if device.disk else "device" if path.startswith("/dev/dm-") else "disk"
 
 
+def _is_unused(host: Host, device: Device) -> bool:
+    return bool(
+        device.kernel
+        and device.size
+        and not device.silent
+        and not device.holders
+        and not device.partitions
+        and not host.mounted(device.path)
+    )
+
+
 def _holds(host: Host, device: Device) -> str:
     """A filesystem, or what else was read of it and is nobody's part."""
     found = host.filesystems.get(device.path)
@@ -129,12 +137,12 @@ def _holds(host: Host, device: Device) -> str:
         used = f", {show_size(space[0][0] - space[0][1])} used" if space else ""
         return f"{found.type}{label}{used}"
     content = host.contents.get(device.path)
-    strange = [
-        describe(signature)
-        for signature in (content.signatures if content else ())
-        if signature.type not in ("linux_raid_member", "LVM2_member", "bcache", "gpt", "dos", "unseen", *KINDS)
-    ]
-    return " and ".join(strange)
+    told = {"linux_raid_member", "LVM2_member", "bcache", "gpt", "dos", "unseen"}
+    if device.path in host.filesystems:
+        told |= {*KINDS}
+    return " and ".join(
+        describe(signature) for signature in (content.signatures if content else ()) if signature.type not in told
+    )
 
 
 def below(host: Host, *paths: str) -> set[str]:

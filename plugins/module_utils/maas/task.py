@@ -15,7 +15,7 @@ from ..core.errors import StorageError
 from ..core.plan import Plan
 from ..core.run import Road, expected, run
 from ..document import disk
-from ..document.tree import draw
+from ..document.tree import draw_alike
 from . import layout, many, script, survey
 from .client import Client
 from .names import candidates
@@ -91,7 +91,9 @@ def make_so(module: AnsibleModule) -> NoReturn:
         deepen=lambda machine, _need: machine._replace(user=whoami(client)),
         plan=plan,
         facts=lambda machine: {**_facts(machine), "requests": client.count},
-        diff=_drawn,
+        diff=survey.tree,
+        draw=draw_alike,
+        title=module.params["machine"] or "",
         hands=lambda: _hands(client),
         lock=nullcontext,
         expected=expected_plan,
@@ -106,7 +108,8 @@ def make_so(module: AnsibleModule) -> NoReturn:
                 "machines": [_named(machine, _facts(machine)) for machine in machines.machines],
                 "requests": client.count,
             },
-            diff=lambda machines: "".join(f"{one.fqdn}\n{_drawn(one)}\n" for one in machines.machines),
+            diff=lambda machines: {one.fqdn: survey.tree(one) for one in machines.machines},
+            draw=_draw_each,
             machine=lambda machines: " ".join((client.base, *(one.system_id for one in machines.machines))),
         )
     run(module, road)
@@ -165,8 +168,9 @@ def upload(module: AnsibleModule) -> NoReturn:
     )
 
 
-def _drawn(machine: Machine) -> str:
-    return draw(survey.tree(machine))
+def _draw_each(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
+    drawn = {name: draw_alike(before[name], tree) for name, tree in after.items()}
+    return tuple("".join(f"{name}\n{pair[side]}\n" for name, pair in drawn.items()) for side in (0, 1))
 
 
 def tell(module: AnsibleModule) -> NoReturn:

@@ -35,8 +35,8 @@ def test_created_as_it_is_wanted(ceph: Client) -> None:
     }
     made = ceph.converge("rbd_image", **words)
     assert actions(made) == ["create", *["set"] * 5, "limit"]
-    assert made["diff"]["before"] == {"image": None}
-    assert made["diff"]["after"]["image"] == made["image"]
+    assert made["diff"][-1]["before"] == {"image": None}
+    assert made["diff"][-1]["after"]["image"] == made["image"]
     image = made["image"]
     assert (image["size"], image["object_size"], image["stripe_unit"]) == (64 * MIB, MIB, 64 << 10)
     assert image["metadata"] == {"owner": "web", "rack": "7", "note": "<uuid:what looks like ours>"}

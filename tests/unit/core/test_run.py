@@ -136,6 +136,11 @@ PLAN = dump_steps((STEP,))
 LOOK = ["read", "deepen colour lamp"]
 
 
+def drawn(*later: str) -> str:
+    lines = ["Plan: 1 step, nothing destroyed", "   1  light lamp one: on", *(f"      {told}" for told in later)]
+    return "\n".join([*lines, "Plan: 0 to create, 1 to change, 0 to remove, 0 to destroy.", ""])
+
+
 @pytest.mark.parametrize("expected", ["", digest((STEP,))])
 def test_the_plan_that_was_expected(expected: str) -> None:
     module = Backend().run(expected=expected)
@@ -198,7 +203,7 @@ def test_what_facts_and_diff_need_is_read_as_for_a_planner(asks: str, check_mode
     shy = Shy(asks)
     module = shy.run(check_mode)
     assert not module.failed, module.result
-    assert (module.result["plan"], module.result["diff"]["after"]["lamp"]["colour"]) == (PLAN, "red")
+    assert (module.result["plan"], module.result["diff"][-1]["after"]["lamp"]["colour"]) == (PLAN, "red")
     assert shy.events.count("deepen colour lamp") == (1 if check_mode else 2)
 
 
@@ -260,7 +265,7 @@ def test_check_mode_stops_at_the_gate_and_tells_what_would_be() -> None:
     assert module.result == {
         "changed": True,
         "plan": PLAN,
-        "diff": {"before": {"lamp": {"lit": False}}, "after": {"lamp": {"lit": True}}},
+        "diff": [{"prepared": drawn()}, {"before": {"lamp": {"lit": False}}, "after": {"lamp": {"lit": True}}}],
         "lamp": {"lit": True},
         "status": {"reads": 3},
         "in_progress": [],
@@ -277,7 +282,10 @@ def test_a_real_run_does_the_same_plan_and_looks_again() -> None:
         "changed": True,
         "plan": PLAN,
         "done": PLAN,
-        "diff": {"before": {"lamp": {"lit": False}}, "after": {"lamp": {"lit": True}}},
+        "diff": [
+            {"prepared": drawn("in progress, or planned later: it warms up", "with the next boot: the other one")},
+            {"before": {"lamp": {"lit": False}}, "after": {"lamp": {"lit": True}}},
+        ],
         "lamp": {"lit": True},
         "status": {"reads": 6},
         "in_progress": ["it warms up"],
@@ -292,8 +300,32 @@ def test_nothing_to_do_is_one_read_and_unchanged(check_mode: bool) -> None:
     module = backend.run(check_mode)
     assert backend.events == ["lock", *LOOK, "unlock"]
     assert (module.result["changed"], module.result["plan"], "done" in module.result) == (False, [], False)
-    assert module.result["diff"]["before"] == module.result["diff"]["after"] == {"lamp": {"lit": True}}
+    assert module.result["diff"][-1]["before"] == module.result["diff"][-1]["after"] == {"lamp": {"lit": True}}
     assert module.result["in_progress"] == ["it warms up"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_is_destroyed_is_marked_and_warned_of(check_mode: bool) -> None:
+    backend = Backend()
+    backend.extra = (STEP._replace(verb="smash", detail="", actions=(), destroys=("two: the old bulb",)),)
+    module = backend.run(check_mode, title="house", draw=lambda before, after: (str(before), str(after)))
+    shown, states = module.result["diff"]
+    assert shown["prepared"].splitlines()[:4] == [
+        "house: 2 steps, DESTROYS 1",
+        "   1  light lamp one: on",
+        "!  2  smash lamp one",
+        "!     DESTROYS two: the old bulb",
+    ]
+    assert shown["prepared"].endswith("Plan: 0 to create, 1 to change, 0 to remove, 1 to destroy.\n")
+    assert states == {
+        "before_header": "house: now",
+        "before": "{'lamp': {'lit': False}}",
+        "after_header": "house: after 2 steps",
+        "after": "{'lamp': {'lit': True}}",
+    }
+    assert module.warnings == [
+        "this would destroy: two: the old bulb" if check_mode else "destroyed: two: the old bulb"
+    ]
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

@@ -9,7 +9,9 @@ import json
 
 import pytest
 
+from ansible_collections.strata.storage.plugins.module_utils.core import plan_text
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import dump_steps
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
 from ansible_collections.strata.storage.plugins.module_utils.host import raid
 from ansible_collections.strata.storage.plugins.module_utils.host.state import Mount
@@ -26,7 +28,7 @@ PLAN, STEP, HOLDS, MOUNTED = [
 
 def test_the_plan() -> None:
     steps = settle(raid, BLANK, WANTED).steps
-    assert [str(step) for step in steps] == PLAN.splitlines()
+    assert plan_text.draw("web1", {"plan": dump_steps(steps)}) == PLAN
     assert steps[2].dump() == json.loads(STEP)
 
 

@@ -11,7 +11,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.strata.storage.plugins.filter.tree import FilterModule
-from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
+from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw, draw_alike
 
 GiB = 1 << 30
 
@@ -36,6 +36,12 @@ def test_a_tree() -> None:
         "└─ md0              raid1  10 GiB",
     ]
     assert draw([]) == ""
+
+
+def test_two_trees_have_columns_of_one_width() -> None:
+    before, after = draw_alike([branch("sda", "disk")], [branch("sda", "disk", branch("md0", "raid1", size=100 * GiB))])
+    assert before.splitlines() == ["sda     disk    10 GiB"]
+    assert after.splitlines() == ["sda     disk    10 GiB", "└─ md0  raid1  100 GiB"]
 
 
 def test_the_filter() -> None:

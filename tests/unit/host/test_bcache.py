@@ -113,7 +113,7 @@ def test_create_from_first_to_last() -> None:
         return Step(verb, "bcache", "cached", detail, actions, **more)
 
     assert made.steps == (
-        Step("load", "module", "bcache", "the kernel's", (run("modprobe", "bcache"), Wait(REGISTER))),
+        Step("load", "module", "bcache", "into the kernel", (run("modprobe", "bcache"), Wait(REGISTER))),
         step(
             "format",
             "/dev/sdc as a cache set",

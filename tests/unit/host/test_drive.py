@@ -21,6 +21,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
 from ansible_collections.strata.storage.plugins.module_utils.document import drive as document
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
+from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import drive
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
     Claim,
@@ -49,7 +50,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     StrayVolume,
     Unfinished,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import tree
 from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent, on_device
 
 from .hosts import (
@@ -1085,7 +1086,7 @@ def test_a_volume_grows_to_an_explicit_size(size: object, argument: str) -> None
 def test_a_diff_shows_the_size_that_a_volume_gets() -> None:
     made = plan(online(size=GiB), False, volume(size=2 * GiB))
     assert made.after.devices[DEVICE].size == 2 * GiB
-    assert "2 GiB" in drawn(made.after)
+    assert "2 GiB" in draw(tree(made.after, findings=False))
 
 
 def test_growing_goes_on_where_it_was_cut_short() -> None:

@@ -580,3 +580,28 @@ def test_two_volumes_of_a_drive_on_one_mount_point() -> None:
     words: dict[str, Any] = {"drives": [{"name": "data", "devices": ["sdb"], "volumes": volumes}]}
     with pytest.raises(StorageError, match=r"^/srv is the mount_point of two volumes of drives: data$"):
         layout.plan(blank(), parse(words), ())
+
+
+def test_a_drive_takes_the_mount_points_of_one_that_goes() -> None:
+    """What was seen there was in the old one."""
+    logs = {"name": "logs", "filesystem": "xfs", "mount_point": "/srv/logs", "size": "1G"}
+    new = {"name": "new", "devices": ["sde"], "volumes": [logs, {**logs, "name": "srv", "mount_point": "/srv"}]}
+    built = planned(blank(), STACK).after
+    seen = built._replace(
+        directories={"/srv": False, "/srv/logs": False}, users={"/srv": "", "/srv/logs": ""}, covered=(), uncovered=()
+    )
+    words: dict[str, Any] = {
+        "drives": [{"name": "data", "state": "absent", "volumes": [{"name": "srv"}, {"name": "logs"}]}, new],
+    }
+    plan = layout.plan(seen, parse(words), ("data",))
+    assert [line for line in outline(plan) if "mount" in line or "directory" in line] == [
+        "unmount volume data/logs",
+        "persist mount data/logs",
+        "unmount volume data/srv",
+        "persist mount data/srv",
+        "persist mount new/srv",
+        "mount volume new/srv",
+        "create directory /srv/logs",
+        "persist mount new/logs",
+        "mount volume new/logs",
+    ]

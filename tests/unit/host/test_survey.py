@@ -14,6 +14,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.document i
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
 from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.safety import describe
 from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Backing,
     Content,
@@ -24,7 +25,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.state import (
     Mount,
     Signature,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.tree import drawn, tree
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import tree
 
 from .hosts import CONF, EXT4, UUID, GiB, a_host, an_array, disk, mdadm_line, with_array
 from .test_layout import SDB, SDC, SDD, SDG, STACK, blank, planned
@@ -161,14 +162,28 @@ def test_the_tree_of_a_diff_has_options() -> None:
     fstab = "UUID=u /srv ext4 {} 0 2\n"
     for options, shown in (("noatime", ", noatime"), ("defaults,nofail,x-systemd.device-timeout=300s", "")):
         host = there._replace(filesystems=found, files={FSTAB: fstab.format(options)})
-        assert drawn(host).splitlines()[1] == f"└─ md0  raid1  10 GiB  ext4 (bitmap internal{shown})"
+        assert (
+            draw(tree(host, findings=False)).splitlines()[1] == f"└─ md0  raid1  10 GiB  ext4 (bitmap internal{shown})"
+        )
     assert "options" not in tree(host)[0]
+
+
+def test_the_tree_of_a_diff_shows_what_nobody_had_to_look_at() -> None:
+    there = a_host(SDB, SDC, contents={SDB: Content((EXT4,))})
+    assert draw(tree(there, findings=False)).splitlines() == [
+        f"sdb  disk  10 GiB  {describe(EXT4)}",
+        "sdc  disk  10 GiB",
+    ]
+    with pytest.raises(Unread, match=f"contents {SDC}"):
+        tree(there._replace(contents={SDB: Content()}), findings=False)
+    known = there._replace(filesystems={SDB: Filesystem("ext4", "u", "backup")})
+    assert draw(tree(known, findings=False)).splitlines()[0] == 'sdb  disk  10 GiB  ext4 "backup"'
 
 
 def test_the_tree_of_what_does_not_run() -> None:
     """Nor were volume groups read: a diff of arrays draws a tree too."""
     stopped = with_array(a_host(SDB, SDC, lvm=None), an_array(SDB, SDC, device="", name="md0"))
-    assert drawn(stopped).splitlines() == [
+    assert draw(tree(stopped, findings=False)).splitlines() == [
         "sdb     disk   10 GiB",
         "└─ md0  raid1",
         "sdc     disk   10 GiB",
@@ -179,7 +194,7 @@ def test_the_tree_of_what_does_not_run() -> None:
         disk("/dev/dm-0", identity="", link="/dev/mapper/vault"),
         contents={SDB: Content()},
     )
-    assert drawn(luks).splitlines()[1] == "└─ mapper/vault  device  10 GiB"
+    assert draw(tree(luks, findings=False)).splitlines()[1] == "└─ mapper/vault  device  10 GiB"
 
 
 def test_what_is_mounted_is_looked_at() -> None:

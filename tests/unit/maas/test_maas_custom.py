@@ -239,7 +239,7 @@ def test_a_script_is_uploaded_once_and_again_as_a_new_version(maas: Maas) -> Non
     assert writes(maas) == 0
     made = maas.script(layout=TWO_HALVES, comment="the first")
     assert (planned["changed"], made["changed"], made["script"]["tags"]) == (True, True, ["noauto", "node"])
-    assert made["diff"]["after"] == maas.region.scripts[0].data
+    assert made["diff"][-1]["after"] == maas.region.scripts[0].data
     again = maas.script(layout=TWO_HALVES, comment="something else")
     assert (again["changed"], again["plan"]) == (False, [])
     other = {**TWO_HALVES, "mounts": {"/": {"device": "root"}}}

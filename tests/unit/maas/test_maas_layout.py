@@ -85,8 +85,8 @@ def test_a_whole_document(maas: Maas) -> None:
         "mount filesystem sdg",
         "mount special /tmp",
     ]
-    assert done["diff"]["before"].splitlines()[0].split() == ["sda", "disk", "7.45", "GiB"]
-    assert "raid6" in done["diff"]["after"]
+    assert done["diff"][-1]["before"].splitlines()[0].split() == ["sda", "disk", "7.45", "GiB"]
+    assert "raid6" in done["diff"][-1]["after"]
     (group,) = (group for group in maas.machine.groups if group.type == "lvm-vg")
     assert {volume.full_name: volume.filesystem and volume.filesystem.mount_point for volume in group.volumes} == {
         "data-srv": "/srv",

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan as people read it: a line for each step, the data that it destroys, what follows later, and the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_LATER = (
+    ("in progress, or planned later", "in_progress"),
+    ("later", "pending"),
+    ("with the next boot", "pending_reboot"),
+)
+_MAKING = {"create", "format"}
+
+
+def draw(title: str, result: Mapping[str, Any], closing: Iterable[str] = ()) -> str:
+    """The lines, each ended. ``result`` is what a module returns; ``closing`` are lines for the end."""
+    plan: Sequence[Mapping[str, Any]] = result["plan"]
+    destroys = count_destructive(plan)
+    lines = [f"{title}: {count_steps(plan)}, {f'DESTROYS {destroys}' if destroys else 'nothing destroyed'}"]
+    for number, step in enumerate(plan, 1):
+        mark = "!" if step["destroys"] else " "
+        detail = f": {step['detail']}" if step["detail"] else ""
+        lines.append(f"{mark}{number:3}  {step['action']} {step['kind']} {step['name']}{detail}")
+        lines += [f"!     DESTROYS {data}" for data in step["destroys"]]
+    lines += [f"      {told}: {sentence}" for told, key in _LATER for sentence in result.get(key) or ()]
+    lines.append(_total(plan, destroys))
+    return "".join(f"{line}\n" for line in (*lines, *closing))
+
+
+def _total(plan: Iterable[Mapping[str, Any]], destroys: int) -> str:
+    """How many items come, change and go, however many steps each takes."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for step in plan:
+        verbs.setdefault((step["kind"], step["name"]), set()).add(step["action"])
+    create = sum(bool(done & _MAKING) for done in verbs.values())
+    remove = sum("remove" in done and not done & _MAKING for done in verbs.values())
+    change = len(verbs) - create - remove
+    return f"Plan: {create} to create, {change} to change, {remove} to remove, {destroys} to destroy."
+
+
+def count_destructive(plan: Iterable[Mapping[str, Any]]) -> int:
+    """How many steps destroy data."""
+    return sum(1 for step in plan if step["destroys"])
+
+
+def count_steps(plan: Sequence[Any]) -> str:
+    return f"{len(plan)} step{'' if len(plan) == 1 else 's'}"
