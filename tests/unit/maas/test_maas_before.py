@@ -368,7 +368,7 @@ def test_an_allocated_machine_is_warned_of_what_the_plan_does(maas: Maas) -> Non
     for words in emptied:
         done = maas.storage(mode="exact", allow_destroy=["sdb", "/t"], **words)
         assert done["changed"]
-        assert "node1 is Allocated" in done["warnings"][0]
+        assert "node1 is Allocated" in done["warnings"][-1]
 
 
 @pytest.mark.parametrize(

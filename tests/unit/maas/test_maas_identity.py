@@ -198,7 +198,7 @@ def test_exact_does_not_spare_by_its_place_what_it_has_to_remove_in_the_next_run
     assert told(maas) == ["xfs", "PRECIOUSext4"]
     said = maas.settle(**words, allow_destroy=[*gone, second])
     assert told(maas) == []
-    assert said.get("warnings", []) == []
+    assert "stays" not in " ".join(said["warnings"])
     maas.storage(**TWO)
     # By its own name, it stays.
     maas.settle(mode="exact", partitions=[absent("sdb-part1"), A, B], filesystems=[USE_A, USE_B])
