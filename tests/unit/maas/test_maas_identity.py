@@ -155,6 +155,30 @@ def test_a_name_that_comes_back_after_a_cut(maas: Maas) -> None:
     )
 
 
+def test_a_name_that_means_none_does_not_mean_another_after_a_cut(maas: Maas) -> None:
+    """It is that of a new partition. While that is not made, what shifts there would be made anew in its stead."""
+    third = {"name": "c", "device": "sdb", "size": "30GB"}
+    maas.storage(
+        partitions=[{**A, "name": "sdb-part2"}, {**B, "name": "sdb-part3"}, third],
+        filesystems=[{**USE_B, "device": "c"}],
+    )
+    first, second, last = maas.machine.device("sdb").partitions
+    last.uuid = str(uuid.uuid4())
+    words: dict[str, Any] = {
+        "partitions": [
+            {"name": second.uuid, "device": "sdb", "size": "10GB"},
+            absent(first.uuid),
+            {"name": "sdb-part1", "device": "sdb", "size": "10GB"},
+        ],
+        "allow_destroy": [first.uuid, second.uuid, "sdb-part1"],
+    }
+    maas.refused("is to be removed, .*: sdb-part1 would mean another one", **words)
+    words["partitions"].pop()
+    words["allow_destroy"].pop()
+    maas.settle(**words)
+    assert told(maas) == ["PRECIOUSext4", ""]
+
+
 def test_a_place_that_is_to_be_empty_is_not_filled_by_the_task(maas: Maas) -> None:
     """What is there was made by another name, and stays. Once that has gone, the next one would be in its place."""
     maas.storage(**TWO)
