@@ -22,6 +22,7 @@ from .state import PARTITION, Device, Machine
 
 #: How the UUIDs begin that are made here. Where MAAS checks them, it takes version 4 only, which has room for no more.
 _OURS = "57a7a570"
+_INSTEAD = "57a7a571"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 #: As many places of a disk are looked at for a name that a UUID was computed from.
 _PLACES = 32
@@ -43,8 +44,21 @@ def computed(system_id: str, name: str) -> str:
     """The UUID of the partition of that name: the same each time, so that a second run finds what the first made."""
     if is_uuid(name):
         return name.lower()
-    digits = hashlib.sha256(f"{system_id}/{name}".encode()).hexdigest()
-    return str(uuid.UUID(_OURS + digits[:24], version=4))
+    return _made_of(_OURS, f"{system_id}/{name}")
+
+
+def _made_of(start: str, text: str) -> str:
+    return str(uuid.UUID(start + hashlib.sha256(text.encode()).hexdigest()[:24], version=4))
+
+
+def instead_of(system_id: str, disk: str) -> str:
+    """The UUID of a partition that is made here only to stand for its disk."""
+    return _made_of(_INSTEAD, f"{system_id}/{disk}")
+
+
+def is_instead(part: Device | Part) -> bool:
+    """Whether it was made to stand for its disk."""
+    return part.uuid.startswith(_INSTEAD)
 
 
 def is_ours(part: Device | Part) -> bool:
@@ -125,12 +139,11 @@ class _Counted:
             return True
         if call.method != "POST" or not call.keeps.startswith("partition:"):
             return False
-        known = dict(call.fields)["uuid"]
-        at_disk = call.path.split("/")[3]
-        self.parts[known] = Part(known, known, "")
+        made, at_disk = call.keeps, call.path.split("/")[3]
+        self.parts[made] = Part(made, dict(call.fields).get("uuid", ""), "")
         disk = next((key for key in self._disks if self._machine.devices[key].id == at_disk), "")
         if disk:
-            self._on[disk].append(known)
+            self._on[disk].append(made)
             self._count(disk)
         return True
 
