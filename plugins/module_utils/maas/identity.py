@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -76,7 +77,9 @@ def keys(system_id: str, disks: Iterable[str], parts: Iterable[Part]) -> dict[st
     if any(is_ours(part) for part in parts):
         places = (f"{disk}-part{number}" for disk in disks for number in range(1, _PLACES + 1))
         made = {computed(system_id, place): place for place in places}
-    found = {part.id: made[part.uuid] for part in parts if part.uuid in made}
+    uuids = Counter(part.uuid for part in parts)
+    # Two tasks at once may both make one.
+    found = {part.id: made[part.uuid] for part in parts if part.uuid in made and uuids[part.uuid] == 1}
     taken = set(found.values())
     for part in parts:
         if part.id not in found:

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
+from ansible_collections.strata.storage.plugins.module_utils.maas.identity import computed
 from tests.simulators.maas import ALLOCATED, Fault, server
 from tests.simulators.maas.parts import Filesystem
 
@@ -287,6 +288,46 @@ def test_no_mount_replaces_what_somebody_made_meanwhile(maas: Maas) -> None:
     meanwhile(maas, 2, "sdb", "/other")
     with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile"):
         maas.storage(filesystems=[{"device": "sdb", "type": "xfs", "mount_point": "/a"}])
+
+
+def test_no_group_of_a_name_that_somebody_used_meanwhile(maas: Maas) -> None:
+    """MAAS would take it again."""
+    other: dict[str, Any] = {"drives": [{"name": "d", "devices": ["sdc"]}]}
+    count = 0
+
+    def somebody(_number: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            group = maas.machine.add_group("lvm-vg", "d")
+            maas.machine.join(group, [maas.machine.device("sdb")], "lvm-pv")
+
+    maas.server.meanwhile = somebody
+    with pytest.raises(Failed, match="a volume group d was made by somebody else meanwhile; run this again") as failed:
+        maas.storage(**other)
+    assert failed.value.result["changed"] is False
+    maas.server.meanwhile = None
+    assert outline(maas.settle(**other)) == ["change drive d", "change drive d"]
+
+
+def test_no_partition_beside_one_that_somebody_made_meanwhile(maas: Maas) -> None:
+    """Two tasks at once would make the same one twice."""
+    part: dict[str, Any] = {"device": "sdb", "size": "10GB"}
+    maas.storage(partitions=[{"name": "a", **part}])
+    count = 0
+
+    def somebody(_number: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            uuid = computed(maas.machine.system_id, "b")
+            maas.machine.add_partition(maas.machine.device("sdb"), 10**10, uuid=uuid)
+
+    maas.server.meanwhile = somebody
+    with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile: .*; run this again"):
+        maas.storage(partitions=[{"name": "b", **part}])
+    maas.server.meanwhile = None
+    assert not maas.storage(partitions=[{"name": "b", **part}])["changed"]
 
 
 # The boot disk

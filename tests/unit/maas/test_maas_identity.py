@@ -142,6 +142,26 @@ def test_one_partition_by_two_names(maas: Maas) -> None:
     maas.refused("both mean md0", raids=[{"name": "md0", "state": "absent"}, {"name": "md1", "uuid": known}])
 
 
+@pytest.mark.parametrize("name", ["a", "sdb-part1", "uuid"])
+def test_two_partitions_of_one_uuid(maas: Maas, name: str) -> None:
+    """Two tasks at once made them. None is taken for the other."""
+    by_place = "sdb-part1" if name == "sdb-part1" else "a"
+    maas.storage(partitions=[{**A, "name": by_place}, B], filesystems=[USE_B])
+    first, second = maas.machine.device("sdb").partitions
+    second.uuid = first.uuid
+    said = first.uuid if name == "uuid" else name
+    for words in ({**A, "name": said}, {**absent(said), "size": None}):
+        maas.refused(
+            r"node1 has 2 of that UUID \(sdb-part1 and sdb-part2\), .*; two tasks at once made them",
+            partitions=[words],
+            allow_destroy=[said],
+        )
+    maas.refused("has several partitions of it", filesystems=[{"device": first.uuid, "type": "ext4"}])
+    found = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert [one["name"] for one in found["partitions"]] == ["sdb-part1", "sdb-part2"]
+    assert told(maas) == ["", "PRECIOUSext4"]
+
+
 def test_a_name_that_comes_back_after_a_cut(maas: Maas) -> None:
     """A task made a partition anew that it calls by its UUID and by its place, and was cut off in between."""
     maas.storage(partitions=[{**A, "name": "sdb-part1"}])
