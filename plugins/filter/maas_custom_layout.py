@@ -13,8 +13,9 @@ description:
     commissioning script writes to C($MAAS_STORAGE_CONFIG_FILE). MAAS 3.1 and newer apply that as their layout
     C(custom).
   - M(strata.storage.maas_layout_script) makes the script.
-  - Fails where MAAS's form has no word for something, for example a UUID, a tag, or a partition on a RAID. Items that
-    are to be absent are left out, since a layout begins with blank disks.
+  - Fails where MAAS's form has no word for something, for example a UUID, a tag, or a partition on a RAID.
+  - Warns of items that are to be absent and of C(renamed_from), which add nothing to a layout. It begins with blank
+    disks, whatever they hold.
 author:
   - the strata.storage authors (@strata-storage)
 positional: _input, machine
@@ -22,8 +23,6 @@ options:
   _input:
     description:
       - The document, with the sections and C(boot_disk) as M(strata.storage.maas_storage) takes them.
-      - It is for blank disks, where nothing is to be renamed or removed. So C(renamed_from), C(mode) and what is
-        C(absent) add nothing to the layout.
     type: dict
     required: true
   machine:
@@ -90,9 +89,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.utils.display import Display
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.maas.custom import custom_layout, on_blank_disks
+from ansible_collections.strata.storage.plugins.module_utils.maas.custom import custom_layout, on_blank_disks, passed_over
 from ansible_collections.strata.storage.plugins.module_utils.maas.words import OPTIONS, parse
 
 _FILTER = "strata.storage.maas_custom_layout"
@@ -107,9 +107,15 @@ def maas_custom_layout(value: Any, machine: Any, without_labels: bool = False) -
     if checked.error_messages:
         raise AnsibleFilterError(f"{_FILTER}: {'; '.join(checked.error_messages)}")
     try:
-        return custom_layout(on_blank_disks(machine), parse(checked.validated_parameters), without_labels)
+        want = parse(checked.validated_parameters)
+        layout = custom_layout(on_blank_disks(machine), want, without_labels)
     except StorageError as error:
         raise AnsibleFilterError(f"{_FILTER}: {error}") from error
+    if passed := passed_over(want):
+        Display().warning(
+            f"{_FILTER}: a layout begins with blank disks, so these add nothing to it: {', '.join(passed)}"
+        )
+    return layout
 
 
 class FilterModule:

@@ -60,6 +60,16 @@ class AllUnchanged(NamedTuple):
         return f"check that {self.name} is what it was"
 
 
+class Unnamed(NamedTuple):
+    """Make sure that nobody made a volume group of that name meanwhile: MAAS takes it again. ``path``: of their list."""
+
+    path: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"check that there is no volume group {self.name}"
+
+
 def in_use(told: Mapping[str, Any]) -> tuple[str, ...]:
     """What the region says of all that a machine has, in an order of its own."""
     found = []

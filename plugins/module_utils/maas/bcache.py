@@ -12,7 +12,7 @@ from ..document.names import check_name
 from .actions import Call, fields, future, keeps, step, unchanged
 from .cache_set import Steps, drop_unused, on, will_leave
 from .safety import carried, check_room, check_unused, check_uuid, lost, remove_leftover, take
-from .stand_in import dropped, leaving, place, whole_boot_disk
+from .stand_in import dropped, instead, leaving, place, whole_boot_disk
 from .state import BCACHE, PARTITION, VOLUME, Bcache as Cached, Device, Machine
 
 
@@ -89,19 +89,16 @@ def _change(machine: Machine, want: Bcache, there: Cached, allow: bool, uuid: st
     if want.backing_device:
         backing = _backing(machine, want, want.backing_device, (there.backing,))
         if backing.key != there.backing:
-            if backing.key == machine.boot_disk:
-                raise Refused(
-                    f"{backing.key}: refused as the backing device of bcache {want.name}: it is the boot disk. Make a "
-                    "partition on it"
-                )
             _check_held(machine, want, there, backing, allow)
             more, machine = take(machine, backing, f"the backing device of bcache {want.name}", allow)
             steps += more
+            if backing.key == machine.boot_disk:
+                more, machine, key = instead(machine, machine.devices[backing.key])
+                steps, backing = steps + more, machine.devices[key]
             told["backing_partition" if backing.kind == PARTITION else "backing_device"] = backing.id
             calls, machine = leaving(machine, (there.backing,), (there.backing,))
             notes += calls
-            machine, key = whole_boot_disk(machine, backing)
-            changed, size = changed._replace(backing=key), machine.devices[key].size
+            changed, size = changed._replace(backing=backing.key), backing.size
     if not told:
         return Plan(steps, machine)
     check_room(machine.resized(there.device, size), f"bcache {want.name}", size)

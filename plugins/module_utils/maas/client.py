@@ -43,6 +43,10 @@ class NotFound(Declined):
     """The region has no such thing."""
 
 
+class Invalid(Declined):
+    """The region takes no such value."""
+
+
 class Answer(NamedTuple):
     """``kind`` is the content type; ``pause`` what Retry-After says, in seconds (None: nothing)."""
 
@@ -215,7 +219,8 @@ class Client:
             return NotFound(f"{purpose}: {said or 'there is no such thing'}")
         if status >= 500:
             return RegionFailed(f"{purpose}: the region failed with status {status}" + (f" ({said})" if said else ""))
-        return Declined(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
+        kind = Invalid if status == 400 else Declined
+        return kind(f"{purpose}: the region refused it with status {status}: {said or 'it does not say why'}")
 
 
 def _context(url: str, ca_path: str | None, validate_certs: bool) -> SSLContext:

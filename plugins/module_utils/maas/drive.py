@@ -13,7 +13,7 @@ from ..document.drive import Drive
 from ..document.names import check_name
 from ..document.sizes import show_size
 from . import volume
-from .actions import Call, fields, future, keeps, members, step
+from .actions import Call, Unnamed, fields, future, keeps, members, step
 from .filesystem import put_to_use
 from .safety import check_once, check_uuid, take
 from .stand_in import dropped, leaving, place, whole_boot_disk
@@ -102,16 +102,18 @@ def _create(machine: Machine, want: Drive, allow: bool, uuid: str) -> tuple[Step
     for device in devices:
         machine, key = whole_boot_disk(machine, device)
         keys.append(key)
+    groups = f"nodes/{machine.system_id}/volume-groups/"
     call = Call(
         "POST",
-        f"nodes/{machine.system_id}/volume-groups/",
+        groups,
         fields(name=want.name, uuid=uuid or None, **given),
         keeps=keeps(machine, "volume-group", want.name),
     )
     group = Group(future(machine, "volume-group", want.name), want.name, tuple(keys), (), uuid)
     detail = f"volume group on {' '.join(device.key for device in devices)}, {show_size(machine.group_size(group))}"
     machine = machine.holding(group.devices, "lvm-pv", f"drive {want.name}")
-    return (*steps, step("create", "drive", want.name, detail, call)), with_group(machine, None, group), group
+    one = step("create", "drive", want.name, detail, call, claims=(Unnamed(groups, want.name),))
+    return (*steps, one), with_group(machine, None, group), group
 
 
 def _grown(

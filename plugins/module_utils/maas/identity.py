@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -22,11 +23,10 @@ from .state import PARTITION, Device, Machine
 
 #: How the UUIDs begin that are made here. Where MAAS checks them, it takes version 4 only, which has room for no more.
 _OURS = "57a7a570"
+_INSTEAD = "57a7a571"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 #: As many places of a disk are looked at for a name that a UUID was computed from.
 _PLACES = 32
-#: How the number of a partition begins that is only planned.
-_NEW = "new "
 
 
 class Part(NamedTuple):
@@ -45,8 +45,21 @@ def computed(system_id: str, name: str) -> str:
     """The UUID of the partition of that name: the same each time, so that a second run finds what the first made."""
     if is_uuid(name):
         return name.lower()
-    digits = hashlib.sha256(f"{system_id}/{name}".encode()).hexdigest()
-    return str(uuid.UUID(_OURS + digits[:24], version=4))
+    return _made_of(_OURS, f"{system_id}/{name}")
+
+
+def _made_of(start: str, text: str) -> str:
+    return str(uuid.UUID(start + hashlib.sha256(text.encode()).hexdigest()[:24], version=4))
+
+
+def instead_of(system_id: str, disk: str) -> str:
+    """The UUID of a partition that is made here only to stand for its disk."""
+    return _made_of(_INSTEAD, f"{system_id}/{disk}")
+
+
+def is_instead(part: Device | Part) -> bool:
+    """Whether it was made to stand for its disk."""
+    return part.uuid.startswith(_INSTEAD)
 
 
 def is_ours(part: Device | Part) -> bool:
@@ -64,7 +77,9 @@ def keys(system_id: str, disks: Iterable[str], parts: Iterable[Part]) -> dict[st
     if any(is_ours(part) for part in parts):
         places = (f"{disk}-part{number}" for disk in disks for number in range(1, _PLACES + 1))
         made = {computed(system_id, place): place for place in places}
-    found = {part.id: made[part.uuid] for part in parts if part.uuid in made}
+    uuids = Counter(part.uuid for part in parts)
+    # Two tasks at once may both make one.
+    found = {part.id: made[part.uuid] for part in parts if part.uuid in made and uuids[part.uuid] == 1}
     taken = set(found.values())
     for part in parts:
         if part.id not in found:
@@ -83,10 +98,10 @@ def with_disk_renamed(machine: Machine, old: str, new: str) -> Machine:
 
 
 def check_places(machine: Machine, steps: Iterable[Step], names: Iterable[str], absent: Iterable[str]) -> None:
-    """Raises Refused where a step gives one of the ``names`` another meaning, by which the next run would go.
+    """Raises Refused where a name would mean another partition after any request, by which the next run would go.
 
-    ``absent`` are the names of partitions that are to be removed: these never mean one that was made by another name,
-    and shall mean none afterwards, since the next run would remove that.
+    It means what it does now as long as that is there, then none, or what is made by it. Those of ``absent`` partitions
+    never mean one that was made by another name.
     """
     names, absent = tuple(dict.fromkeys(names)), frozenset(absent)
     counted = _Counted(machine)
@@ -95,11 +110,10 @@ def check_places(machine: Machine, steps: Iterable[Step], names: Iterable[str], 
         for call in step.actions:
             if not isinstance(call, Call) or not counted.change(call):
                 continue
-            now = counted.meanings(names, absent)
-            for name in names:
-                was, means = before[name], now[name]
-                lost = was in counted.parts or (means and not means.startswith(_NEW))
-                if means != was and (means if name in absent else was and lost):
+            for name, means in counted.meanings(names, absent).items():
+                was = before[name]
+                may = (was,) if counted.has(was) else ("", computed(machine.system_id, name))
+                if means not in may:
                     raise Refused(_said(machine, step, name))
 
 
@@ -115,6 +129,9 @@ class _Counted:
         self._on = {key: [one.id for one in there if one.disk == key] for key in self._disks}
         self._places = {key: [self.parts[number].place for number in self._on[key]] for key in self._disks}
 
+    def has(self, known: str) -> bool:
+        return any(known in (part.uuid, number) for number, part in self.parts.items())
+
     def change(self, call: Call) -> bool:
         """Have a request done. Whether it is about partitions."""
         gone = self._by_path.get(call.path) if call.method == "DELETE" else None
@@ -125,12 +142,11 @@ class _Counted:
             return True
         if call.method != "POST" or not call.keeps.startswith("partition:"):
             return False
-        known = dict(call.fields)["uuid"]
-        number, at_disk = f"{_NEW}{known}", call.path.split("/")[3]
-        self.parts[number] = Part(number, known, "")
+        made, at_disk = call.keeps, call.path.split("/")[3]
+        self.parts[made] = Part(made, dict(call.fields).get("uuid", ""), "")
         disk = next((key for key in self._disks if self._machine.devices[key].id == at_disk), "")
         if disk:
-            self._on[disk].append(number)
+            self._on[disk].append(made)
             self._count(disk)
         return True
 
@@ -144,7 +160,7 @@ class _Counted:
             self.parts[number] = self.parts[number]._replace(place=place)
 
     def meanings(self, names: Iterable[str], absent: frozenset[str]) -> dict[str, str]:
-        """The partitions that names mean, by their numbers; empty where that is none."""
+        """The partitions that names mean, by their UUIDs; empty where that is none."""
         system_id = self._machine.system_id
         called = {key: number for number, key in keys(system_id, self._disks, self.parts.values()).items()}
         known = {part.uuid: number for number, part in self.parts.items() if part.uuid}
@@ -152,7 +168,7 @@ class _Counted:
         for name in names:
             number = known.get(computed(system_id, name)) or called.get(_bare(name), "")
             foreign = number and name in absent and is_foreign(self._machine, self.parts[number], name)
-            found[name] = "" if foreign else number
+            found[name] = "" if foreign or not number else self.parts[number].uuid or number
         return found
 
 

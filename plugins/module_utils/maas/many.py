@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, both
-from .client import Client, of_the_form
+from .client import Client, Invalid, of_the_form
 from .read import complete, find
 from .state import Machine, User
 
@@ -36,17 +36,26 @@ def read(client: Client, which: Which) -> Many:
 
     if which.names is not None:
         told = in_parallel(lambda name: find(client, name), which.names)
+    elif which.pool is not None:
+        told = _of_pool(client, which.pool)
     else:
-        query = {} if which.pool is None else {"pool": which.pool}
-        told = client.get("machines/", "reading all machines", **query)
+        told = client.get("machines/", "reading all machines")
     if not isinstance(told, list):
         raise StorageError(
             "the answer is not of the form that a MAAS region gives: no list of machines; is it the URL of one?"
         )
-    if which.pool is not None and not told:
-        raise StorageError(f"pool {which.pool}: it has no machines, or the API key's user sees none of them")
     with of_the_form():
         return _chosen(client, told, which)
+
+
+def _of_pool(client: Client, pool: str) -> Any:
+    try:
+        told = client.get("machines/", f"reading the machines of pool {pool}", pool=pool)
+    except Invalid:
+        raise StorageError(f"pool {pool}: the region has none of that name; give the name of one") from None
+    if not told:
+        raise StorageError(f"pool {pool}: it has no machines, or the API key's user sees none of them")
+    return told
 
 
 def _chosen(client: Client, told: list[Mapping[str, Any]], which: Which) -> Many:

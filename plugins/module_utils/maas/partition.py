@@ -21,6 +21,12 @@ def find(machine: Machine, name: str) -> Device | None:
     """By the UUID that is computed from its name, or is it; else by its place."""
     known = computed(machine.system_id, name)
     made = [one for one in machine.devices.values() if one.kind == PARTITION and one.uuid == known]
+    if len(made) > 1:
+        places = " and ".join(one.key for one in made)
+        raise Refused(
+            f"partition {name}: {machine.hostname} has {len(made)} of that UUID ({places}), and which one is meant cannot "
+            "be told; two tasks at once made them. Keep one of them, in MAAS"
+        )
     there = machine.devices.get(name)
     return made[0] if made else there if there and there.kind == PARTITION else None
 
@@ -117,7 +123,7 @@ def _create(
             want.name,
             f"{show_size(size)} on {disk.key}{', bootable' if bootable else ''}",
             call,
-            claims=unchanged(machine, disk) if not machine.partitions(disk.key) else (),
+            claims=unchanged(machine, disk),
         ),
     )
     made = Device(

@@ -10,7 +10,7 @@ from typing import Any, Callable
 from ..core.errors import StorageError
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
-from .actions import AllUnchanged, Call, Unchanged, in_use
+from .actions import AllUnchanged, Call, Unchanged, Unnamed, in_use
 from .client import Client, NotFound
 
 #: The fields that hold numbers of devices, and not what a user wrote.
@@ -62,7 +62,17 @@ def hands(client: Client) -> Hands:
         if in_use(client.get(action.path, f"looking at {action.name} once more")) != action.used:
             raise StorageError(f"{action.name} was changed by somebody else meanwhile; run this again")
 
-    does: dict[type, Callable[[Any], None]] = {Call: call, Unchanged: unchanged, AllUnchanged: all_unchanged}
+    def unnamed(action: Unnamed) -> None:
+        groups = client.get(action.path, f"looking for volume groups called {action.name} once more")
+        if any(one["name"] == action.name for one in groups):
+            raise StorageError(f"a volume group {action.name} was made by somebody else meanwhile; run this again")
+
+    does: dict[type, Callable[[Any], None]] = {
+        Call: call,
+        Unchanged: unchanged,
+        AllUnchanged: all_unchanged,
+        Unnamed: unnamed,
+    }
     return Hands(does, placeholders=None, phases=_phases)
 
 

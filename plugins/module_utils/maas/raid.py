@@ -13,7 +13,7 @@ from ..document.sizes import show_size
 from .actions import Call, fields, future, keeps, members, step, unchanged
 from .identity import with_disk_renamed
 from .safety import carried, check_once, check_room, check_unused, check_uuid, lost, remove_leftover, take
-from .stand_in import dropped, leaving, over_all, place
+from .stand_in import dropped, instead, leaving, over_all, place
 from .state import DISK, RAID, Device, Machine, Raid as Array
 from .words import LEAST_DEVICES
 
@@ -189,10 +189,12 @@ def _change(machine: Machine, want: Raid, there: Array, allow: bool) -> Plan:
     steps: Steps = ()
     for key in (*active, *spares):
         if key not in there.members + there.spares:
-            if key == machine.boot_disk:
-                raise Refused(f"{key}: refused as a member of {want.name}: it is the boot disk. Make a partition on it")
             more, machine = take(machine, machine.devices[key], f"a member of {want.name}", allow)
             steps += more
+            if key == machine.boot_disk:
+                more, machine, part = instead(machine, machine.devices[key])
+                steps += more
+                active, spares = (tuple(part if one == key else one for one in keys) for keys in (active, spares))
     size = machine.raid_size(there.level, active, spares)
     device = machine.devices[there.device]._replace(size=size)
     changed = there._replace(members=active, spares=spares, uuid=uuid)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.plan import Plan, Step
-from .actions import Call, at, step, tag
-from .identity import is_ours
+from .actions import Call, at, fields, future, keeps, step, tag, unchanged
+from .identity import instead_of, is_instead, is_ours
 from .partition import delete
 from .state import PARTITION, STAND_IN, Device, Machine
 
@@ -27,9 +27,14 @@ def stands_in(machine: Machine, key: str) -> bool:
     return part is not None and machine.fills(part) and not is_ours(part) and key not in machine.named
 
 
+def _is_noted(part: Device) -> bool:
+    """Whether a tag or its UUID says that it stands for its disk."""
+    return STAND_IN in part.marks or is_instead(part)
+
+
 def stand_ins(machine: Machine) -> frozenset[str]:
     """The partitions that only stand for their disks."""
-    noted = {key for key, one in machine.devices.items() if one.kind == PARTITION and STAND_IN in one.marks}
+    noted = {key for key, one in machine.devices.items() if one.kind == PARTITION and _is_noted(one)}
     return _found(machine) | noted - machine.named
 
 
@@ -74,7 +79,7 @@ def is_loose(machine: Machine, part: Device) -> bool:
     """Whether nothing uses a stand-in: one that a task left, or on the boot disk any that MAAS would have to make."""
     if part.kind != PARTITION or part.member or part.filesystem or part.key in machine.named:
         return False
-    return STAND_IN in part.marks or (part.disk == machine.boot_disk and stands_in(machine, part.key))
+    return _is_noted(part) or (part.disk == machine.boot_disk and stands_in(machine, part.key))
 
 
 def over_all(machine: Machine, disk: Device) -> tuple[Machine, str]:
@@ -89,12 +94,24 @@ def whole_boot_disk(machine: Machine, device: Device) -> tuple[Machine, str]:
     return over_all(machine, device) if device.key == machine.boot_disk else (machine, device.key)
 
 
+def instead(machine: Machine, disk: Device) -> tuple[Steps, Machine, str]:
+    """A partition over all of the boot disk, and its key: something that is there already is not told to make it."""
+    claims = unchanged(machine, disk)
+    machine, key = over_all(machine, disk)
+    uuid = instead_of(machine.system_id, disk.key)
+    machine = machine.with_device(machine.devices[key]._replace(id=future(machine, "partition", key), uuid=uuid))
+    path = f"nodes/{machine.system_id}/blockdevices/{disk.id}/partitions/"
+    call = Call("POST", path, fields(uuid=uuid), keeps=keeps(machine, "partition", key))
+    one = step("create", "partition", key, f"over all of {disk.key}, in its stead", call, claims=claims)
+    return (one,), machine.with_device(disk._replace(used_for="")), key
+
+
 def noted(machine: Machine, keys: Iterable[str]) -> tuple[tuple[Call, ...], Machine]:
     """The requests that tag stand-ins, and the machine with them tagged."""
     calls: tuple[Call, ...] = ()
     for key in keys:
         part = machine.devices[key]
-        if STAND_IN not in part.marks and part.id:
+        if not _is_noted(part) and part.id:
             calls += (tag(machine, part, STAND_IN),)
             machine = machine.with_device(part._replace(marks=part.marks | {STAND_IN}))
     return calls, machine
@@ -115,7 +132,7 @@ def dropped(machine: Machine, keys: Iterable[str]) -> tuple[Steps, Machine]:
     steps: Steps = ()
     for key in keys:
         part = machine.devices[key]
-        if part.kind == PARTITION and STAND_IN in part.marks and key not in machine.named:
+        if part.kind == PARTITION and _is_noted(part) and key not in machine.named:
             more, machine = delete(machine, part.key, part._replace(used_for=""))
             steps += more
     return steps, machine

@@ -222,9 +222,9 @@ class Machine(NamedTuple):
         for prefix in ("/dev/disk/by-dname/", "/dev/"):
             if text.startswith(prefix) and text[len(prefix) :] in self.devices:
                 return self.devices[text[len(prefix) :]]
-        for part in self.devices.values():
-            if part.kind == PARTITION and part.uuid and part.uuid == text.lower():
-                return part
+        parts = [one for one in self.devices.values() if one.kind == PARTITION and one.uuid == text.lower()]
+        if parts:
+            return self._only(parts, text)
         if not text.startswith("/dev/disk/by-id/"):
             return None
         disks = [one for one in self.devices.values() if one.kind == DISK]
@@ -234,10 +234,12 @@ class Machine(NamedTuple):
         return self._only(found, text) if found else None
 
     def _only(self, found: list[Device], text: str) -> Device:
-        """Raises StorageError where a path may mean several disks, which have one serial number or WWN."""
+        """Raises StorageError where a path or a UUID may mean several: disks may have one serial number or WWN."""
         if len(found) > 1:
-            names = " and ".join(one.key for one in found)
-            raise StorageError(f"{text}: {self.hostname} has several disks of it ({names}); say the disk by its name")
+            names, kind = " and ".join(one.key for one in found), found[0].kind
+            raise StorageError(
+                f"{text}: {self.hostname} has several {kind}s of it ({names}); say the {kind} by its name"
+            )
         return found[0]
 
     def device(self, text: str, what: str) -> Device:

@@ -11,7 +11,8 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.simulators.maas import ALLOCATED, server
+from ansible_collections.strata.storage.plugins.module_utils.maas.identity import computed
+from tests.simulators.maas import ALLOCATED, Fault, server
 from tests.simulators.maas.parts import Filesystem
 
 from .region import Failed, Maas, add_machine
@@ -289,17 +290,112 @@ def test_no_mount_replaces_what_somebody_made_meanwhile(maas: Maas) -> None:
         maas.storage(filesystems=[{"device": "sdb", "type": "xfs", "mount_point": "/a"}])
 
 
+def test_no_group_of_a_name_that_somebody_used_meanwhile(maas: Maas) -> None:
+    """MAAS would take it again."""
+    other: dict[str, Any] = {"drives": [{"name": "d", "devices": ["sdc"]}]}
+    count = 0
+
+    def somebody(_number: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            group = maas.machine.add_group("lvm-vg", "d")
+            maas.machine.join(group, [maas.machine.device("sdb")], "lvm-pv")
+
+    maas.server.meanwhile = somebody
+    with pytest.raises(Failed, match="a volume group d was made by somebody else meanwhile; run this again") as failed:
+        maas.storage(**other)
+    assert failed.value.result["changed"] is False
+    maas.server.meanwhile = None
+    assert outline(maas.settle(**other)) == ["change drive d", "change drive d"]
+
+
+def test_no_partition_beside_one_that_somebody_made_meanwhile(maas: Maas) -> None:
+    """Two tasks at once would make the same one twice."""
+    part: dict[str, Any] = {"device": "sdb", "size": "10GB"}
+    maas.storage(partitions=[{"name": "a", **part}])
+    count = 0
+
+    def somebody(_number: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            uuid = computed(maas.machine.system_id, "b")
+            maas.machine.add_partition(maas.machine.device("sdb"), 10**10, uuid=uuid)
+
+    maas.server.meanwhile = somebody
+    with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile: .*; run this again"):
+        maas.storage(partitions=[{"name": "b", **part}])
+    maas.server.meanwhile = None
+    assert not maas.storage(partitions=[{"name": "b", **part}])["changed"]
+
+
 # The boot disk
 
 
-def test_no_bcache_moves_onto_the_boot_disk(maas: Maas) -> None:
+def parts(maas: Maas) -> list[str]:
+    return [part.name for device in maas.machine.devices for part in device.partitions]
+
+
+@pytest.mark.parametrize("bios", ["uefi", "pxe"])
+def test_the_boot_disk_comes_into_an_array(maas: Maas, bios: str) -> None:
+    """By a partition over all of it, as MAAS would have made one of a new array."""
+    maas.machine.bios_boot_method = bios
+    mine = "sda-part1" if bios == "uefi" else "sda-part2"
+    array = {"name": "md0", "level": "1"}
+    whole: dict[str, Any] = {"raids": [{**array, "devices": ["sda", "sdb", "sdc"]}]}
+    maas.storage(raids=[{**array, "devices": ["sdb", "sdc"]}])
+    assert outline(maas.settle(**whole)) == [f"create partition {mine}", "change raid md0"]
+    layout = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert not maas.storage(mode="exact", **layout)["changed"]
+    spare: dict[str, Any] = {"raids": [{**array, "devices": ["sdb", "sdc"], "spare_devices": ["sda"]}]}
+    maas.settle(**spare)
+    assert parts(maas) == [mine]
+    maas.settle(raids=[{**array, "devices": ["sdb", "sdc"], "spare_devices": []}])
+    assert parts(maas) == []
+    assert outline(maas.settle(**spare)) == [f"create partition {mine}", "change raid md0"]
+    maas.settle(raids=[{**array, "state": "absent"}])
+    assert parts(maas) == []
+
+
+def test_the_boot_disk_comes_into_an_array_that_would_become_too_small(maas: Maas) -> None:
+    array = {"name": "md0", "level": "1"}
+    maas.storage(
+        raids=[{**array, "devices": ["sdb", "sdc"]}],
+        partitions=[{"name": "a", "device": "md0", "size": "100GB"}],
+    )
+    said = "RAID md0: it would become 7.4. GiB, and the partitions of md0 .* need more"
+    maas.refused(said, raids=[{**array, "devices": ["sda", "sdb", "sdc"]}])
+
+
+def test_a_bcache_moves_onto_the_boot_disk(maas: Maas) -> None:
     words = {"name": "b", "backing_device": "sdb", "cache_device": "nvme0n1"}
     maas.storage(bcaches=[words])
-    said = "sda: refused as the backing device of bcache b: it is the boot disk. Make a partition on it"
-    maas.refused(said, bcaches=[{**words, "backing_device": "sda"}])
+    done = maas.settle(bcaches=[{**words, "backing_device": "sda"}])
+    assert outline(done) == ["create partition sda-part1", "change bcache b"]
+    maas.settle(bcaches=[words])
+    assert parts(maas) == []
     # Somebody made a disk of a bcache the boot disk in MAAS: to say so changes nothing.
     maas.machine.chosen_boot_disk = maas.machine.device("sdb")
     assert not maas.storage(boot_disk="sdb", bcaches=[words])["changed"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("what", ["cut-before", "cut-after"])
+@pytest.mark.parametrize("another", [False, True])
+def test_a_cut_while_the_boot_disk_comes_in(maas: Maas, method: str, what: str, another: bool) -> None:
+    array = {"name": "md0", "level": "1"}
+    without: dict[str, Any] = {"raids": [{**array, "devices": ["sdb", "sdc"]}]}
+    whole: dict[str, Any] = {"raids": [{**array, "devices": ["sda", "sdb", "sdc"]}]}
+    maas.storage(**without)
+    maas.server.faults.append(Fault(what, method))
+    with pytest.raises(Failed, match="no answer came"):
+        maas.storage(**whole)
+    if another:
+        maas.settle(**without)
+        assert parts(maas) == []
+    maas.settle(**whole)
+    assert parts(maas) == ["sda-part1"]
 
 
 def test_a_partition_that_the_document_names_is_no_stand_in(maas: Maas) -> None:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from ansible_collections.strata.storage.plugins.filter.maas_custom_layout import maas_custom_layout
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
@@ -113,6 +115,31 @@ def test_a_boot_disk_that_is_used_as_a_whole(maas: Maas) -> None:
     commissioned(maas, document)
     assert not maas.storage(**document)["changed"]
     assert [part.filesystem.fstype for part in maas.machine.device("sda").partitions if part.filesystem] == ["lvm-pv"]
+
+
+def test_what_adds_nothing_to_a_layout_is_told() -> None:
+    words: dict[str, Any] = {
+        "partitions": [{"name": "gone", "device": "sdb", "state": "absent"}],
+        "raids": [{"name": "md0", "level": "1", "devices": ["sda", "sdb"], "renamed_from": "md9"}],
+        "drives": [
+            {"name": "d", "devices": ["md0"], "volumes": [{"name": "v", "state": "absent"}]},
+            {"name": "e", "state": "absent"},
+        ],
+        "filesystems": [{"device": "sdb", "state": "absent"}],
+        "special_filesystems": [{"type": "tmpfs", "mount_point": "/tmp", "state": "absent"}],
+    }
+    with patch.object(Display, "warning") as warning:
+        found = maas_custom_layout(words, BY_HAND)
+    assert sorted(found["layout"]) == ["d", "md0", "sda", "sdb"]
+    (((said,), _options),) = warning.call_args_list
+    assert said == (
+        "strata.storage.maas_custom_layout: a layout begins with blank disks, so these add nothing to it: partitions: "
+        "gone (absent), drives: e (absent), filesystems: sdb (absent), drives: d/v (absent), special_filesystems: /tmp "
+        "(absent), raids: md0 (renamed_from)"
+    )
+    with patch.object(Display, "warning") as warning:
+        maas_custom_layout({"boot_disk": "sda"}, BY_HAND)
+    assert not warning.called
 
 
 def test_disks_that_are_said_by_hand() -> None:

@@ -142,6 +142,26 @@ def test_one_partition_by_two_names(maas: Maas) -> None:
     maas.refused("both mean md0", raids=[{"name": "md0", "state": "absent"}, {"name": "md1", "uuid": known}])
 
 
+@pytest.mark.parametrize("name", ["a", "sdb-part1", "uuid"])
+def test_two_partitions_of_one_uuid(maas: Maas, name: str) -> None:
+    """Two tasks at once made them. None is taken for the other."""
+    by_place = "sdb-part1" if name == "sdb-part1" else "a"
+    maas.storage(partitions=[{**A, "name": by_place}, B], filesystems=[USE_B])
+    first, second = maas.machine.device("sdb").partitions
+    second.uuid = first.uuid
+    said = first.uuid if name == "uuid" else name
+    for words in ({**A, "name": said}, {**absent(said), "size": None}):
+        maas.refused(
+            r"node1 has 2 of that UUID \(sdb-part1 and sdb-part2\), .*; two tasks at once made them",
+            partitions=[words],
+            allow_destroy=[said],
+        )
+    maas.refused("has several partitions of it", filesystems=[{"device": first.uuid, "type": "ext4"}])
+    found = maas.info(machines=["node1"])["machines"][0]["layout"]
+    assert [one["name"] for one in found["partitions"]] == ["sdb-part1", "sdb-part2"]
+    assert told(maas) == ["", "PRECIOUSext4"]
+
+
 def test_a_name_that_comes_back_after_a_cut(maas: Maas) -> None:
     """A task made a partition anew that it calls by its UUID and by its place, and was cut off in between."""
     maas.storage(partitions=[{**A, "name": "sdb-part1"}])
@@ -153,6 +173,30 @@ def test_a_name_that_comes_back_after_a_cut(maas: Maas) -> None:
         partitions=[A, {**B, "name": known}],
         filesystems=[{"device": "sdb-part1", "type": "xfs"}],
     )
+
+
+def test_a_name_that_means_none_does_not_mean_another_after_a_cut(maas: Maas) -> None:
+    """It is that of a new partition. While that is not made, what shifts there would be made anew in its stead."""
+    third = {"name": "c", "device": "sdb", "size": "30GB"}
+    maas.storage(
+        partitions=[{**A, "name": "sdb-part2"}, {**B, "name": "sdb-part3"}, third],
+        filesystems=[{**USE_B, "device": "c"}],
+    )
+    first, second, last = maas.machine.device("sdb").partitions
+    last.uuid = str(uuid.uuid4())
+    words: dict[str, Any] = {
+        "partitions": [
+            {"name": second.uuid, "device": "sdb", "size": "10GB"},
+            absent(first.uuid),
+            {"name": "sdb-part1", "device": "sdb", "size": "10GB"},
+        ],
+        "allow_destroy": [first.uuid, second.uuid, "sdb-part1"],
+    }
+    maas.refused("is to be removed, .*: sdb-part1 would mean another one", **words)
+    words["partitions"].pop()
+    words["allow_destroy"].pop()
+    maas.settle(**words)
+    assert told(maas) == ["PRECIOUSext4", ""]
 
 
 def test_a_place_that_is_to_be_empty_is_not_filled_by_the_task(maas: Maas) -> None:
