@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import shutil
 import socket
@@ -52,8 +53,9 @@ RECIPE = (
     "strata.storage.cinder_host or by hand, and name it in ansible_python_interpreter of the tasks"
 )
 _SHARED = "backend_defaults"  # where Cinder registers what drivers take
-#: An option that cinderlib takes for a driver that no longer has it.
-_KEYRING = ("cinder.volume.drivers.rbd.RBDDriver", "rbd_keyring_conf", "Path to the keyring of the Ceph user")
+_RBD = "cinder.volume.drivers.rbd.RBDDriver"
+#: An option that cinderlib takes for this driver, which no longer has it.
+_KEYRING = ("rbd_keyring_conf", "Path to the keyring of the Ceph user")
 _CREATING, _DELETING = "creating", "deleting"
 #: How many volumes a driver is asked for, of those that it can list.
 _MOST = 100_000
@@ -90,6 +92,7 @@ def check_set() -> None:
 def _prepare() -> None:
     """Have drivers find the programs of this environment, which nobody activated, and keep warnings to themselves."""
     warnings.simplefilter("ignore")
+    logging.disable()
     if sys.prefix != sys.base_prefix:
         os.environ["VIRTUAL_ENV"] = sys.prefix
     programs = (os.path.join(sys.prefix, "bin"), "/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -156,8 +159,8 @@ def load_driver(want: Wanted) -> dict[str, Option]:
     options = [known["opt"] for known in group._opts.values()] if group else []
     if hasattr(found, "get_driver_options"):
         options += found.get_driver_options()
-    driver, keyring, said = _KEYRING
-    if want.driver == driver:
+    if want.driver == _RBD:
+        keyring, said = _KEYRING
         options.append(cfg.StrOpt(keyring, default="", help=said))
     return {option.dest: Option(option) for option in options}
 
@@ -295,6 +298,8 @@ class Library:
         self._rows = backend.persistence
         self._rows.set_volume = _keeping_specs(self._rows.set_volume, self._rows.db, self._objects.CONTEXT)
         self._host = socket.gethostname()
+        if want.driver == _RBD:
+            backend.driver.delete_volume = _with_references(backend.driver)
 
     def read(self) -> Array:
         with _told(f"{_database(self._want)}: it cannot be read"):
@@ -539,17 +544,50 @@ class Library:
 
 
 def _keeping_specs(save: Callable[[Any], object], database: Any, context: Any) -> Callable[[Any], None]:
-    """Save a volume with the specs that it has. cinderlib would have it lose them, each time but the first."""
+    """Save a volume with its specs. cinderlib writes qos_specs where it never finds them, and forgets both later."""
 
     def save_volume(volume: Any) -> None:
-        kind = volume._ovo.volume_type if volume._ovo.volume_type_id == volume.id else None
+        row = volume._ovo
+        kind = row.volume_type if row.volume_type_id == volume.id else None
+        new = "id" in row.obj_what_changed()
+        if kind is not None:
+            kind.obj_reset_changes(["qos_specs", "qos_specs_id"])
         save(volume)
-        if kind is not None and volume._ovo.volume_type_id != volume.id:
+        if kind is None:
+            return
+        if new and kind.qos_specs is not None:
+            specs = {"name": volume.id, "consumer": kind.qos_specs.consumer, "specs": dict(kind.qos_specs.specs)}
+            kind.qos_specs_id = database.qos_specs_create(context, specs)["id"]
+            database.volume_type_qos_associate(context, volume.id, kind.qos_specs_id)
+            kind.obj_reset_changes()
+        if row.volume_type_id != volume.id:
             database.volume_update(context, volume.id, {"volume_type_id": volume.id})
-            volume._ovo.volume_type, volume._ovo.volume_type_id = kind, volume.id
-            volume._ovo.obj_reset_changes()
+            row.volume_type, row.volume_type_id = kind, volume.id
+            row.obj_reset_changes()
 
     return save_volume
+
+
+def _with_references(driver: Any) -> Callable[[Any], None]:
+    """Delete a volume of RBD, and the snapshot that a copy was made by. The driver of Cinder 23 mostly leaves it.
+
+    Then the volume that was copied could not be deleted later, and a copy that was cut off not be made anew.
+    """
+    delete, rbd = driver.delete_volume, import_module("cinder.volume.drivers.rbd")
+
+    def delete_volume(volume: Any) -> None:
+        parent = snapshot = None
+        with contextlib.suppress(driver.rbd.ImageNotFound), rbd.RADOSClient(driver) as client:
+            with rbd.RBDVolumeProxy(driver, volume.name, read_only=True, ioctx=client.ioctx) as image:
+                # One that was copied itself is kept by the driver, and so is what it depends on.
+                if driver._find_clone_snap(image) is None:
+                    _pool, parent, snapshot = driver._get_clone_info(image, volume.name)
+        delete(volume)
+        if parent is not None:
+            with contextlib.suppress(driver.rbd.ImageNotFound), rbd.RADOSClient(driver) as client:
+                driver._delete_clone_parent_refs(client, parent, snapshot)
+
+    return delete_volume
 
 
 def _volume(row: Any, snapshots: Iterable[Snapshot], connections: Iterable[Connection]) -> Volume:

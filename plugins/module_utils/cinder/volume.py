@@ -147,8 +147,8 @@ def _failed(array: Array, want: Wanted, found: Volume) -> Plan:
     if not want.allow_destroy:
         raise Refused(
             f"{want}: it is in error, so what the backend has as {VOLUME}{found.id} may be nothing, a half, or a whole "
-            "volume with data. Nothing was done. Look at it there first. Where nothing of it is needed, allow_destroy has "
-            "it made anew"
+            "volume with data. Nothing was done. Look at it there first. Where nothing of it is needed, allow_destroy "
+            "has it made anew"
         )
     _check_unused(want, found)
     clean = _step("delete", want, "it is in error", Delete(found.id), destroys=(_lost(want, found),))
@@ -276,9 +276,7 @@ def _adopted(array: Array, want: Wanted) -> Plan:
     new = want.id or volume_id(array.name, want.name)
     found = [one for one in _strangers(array) if one.named(want.name, f"{VOLUME}{new}")]
     if not array.lists:
-        raise StorageError(
-            f"{want}: the driver of backend {array.name} cannot list what is there, so nothing is adopted"
-        )
+        raise StorageError(f"{want}: the driver of backend {array.name} cannot list what could be adopted")
     if not found:
         raise StorageError(f"{want}: backend {array.name} has nothing of this name that the database does not have")
     if len(found) > 1:
@@ -372,8 +370,8 @@ def _detached(array: Array, want: Wanted, found: Volume) -> Plan:
         return Plan((), array)
     if here.busy:
         raise Refused(
-            f"{want}: refused to detach: {here.device} is mounted, or held by something (lsblk shows it); put it out of "
-            "use first"
+            f"{want}: refused to detach: {here.device} is mounted, or held by something (lsblk shows it); put it out "
+            "of use first"
         )
     left = tuple(one for one in found.connections if one != here)
     after = array.with_volume(found._replace(status="in-use" if left else "available", connections=left))
