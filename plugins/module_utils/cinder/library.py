@@ -450,10 +450,10 @@ class Library:
             connection = self._here(volume)
             if connection is None:
                 return
-            if connection.attached:
+            if connection.attached and os.path.exists(connection.path):
                 connection.detach()
             else:
-                # A task that was cut off may have left a device that nobody wrote down.
+                # After a boot there is none; and a task that was cut off may have left one that nobody wrote down.
                 connection.connector.disconnect_volume(
                     connection.conn_info["data"], None, force=True, ignore_errors=True
                 )
@@ -577,14 +577,14 @@ def _with_references(driver: Any) -> Callable[[Any], None]:
 
     def delete_volume(volume: Any) -> None:
         parent = snapshot = None
-        with contextlib.suppress(driver.rbd.ImageNotFound), rbd.RADOSClient(driver) as client:
-            with rbd.RBDVolumeProxy(driver, volume.name, read_only=True, ioctx=client.ioctx) as image:
-                # One that was copied itself is kept by the driver, and so is what it depends on.
-                if driver._find_clone_snap(image) is None:
-                    _pool, parent, snapshot = driver._get_clone_info(image, volume.name)
+        gone = contextlib.suppress(driver.rbd.ImageNotFound)
+        with gone, rbd.RBDVolumeProxy(driver, volume.name, read_only=True) as image:
+            # One that was copied itself is kept by the driver, and so is what it depends on.
+            if driver._find_clone_snap(image) is None:
+                _pool, parent, snapshot = driver._get_clone_info(image, volume.name)
         delete(volume)
         if parent is not None:
-            with contextlib.suppress(driver.rbd.ImageNotFound), rbd.RADOSClient(driver) as client:
+            with gone, rbd.RADOSClient(driver) as client:
                 driver._delete_clone_parent_refs(client, parent, snapshot)
 
     return delete_volume
