@@ -39,7 +39,7 @@ demo-elastic: lab-needs  ## start such a machine and watch a drive grow and shri
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo_elastic.yml
 
 .PHONY: test
-test: lab-needs ceph-needs  ## what must pass for each change: lint, unit tests and most of integration
+test: lab-needs ceph-needs cinder-needs  ## what must pass for each change: lint, unit tests and most of integration
 	tests/tools/test
 
 .PHONY: lint
@@ -60,11 +60,11 @@ unit: needs  ## tests without root and without a kernel of their own (two minute
 	python -m pytest -n 2 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
-integration: lab-needs ceph-needs  ## all tests in a virtual machine, with real disks and a power switch (minutes)
+integration: lab-needs ceph-needs cinder-needs  ## all tests in a virtual machine, with real disks and a power switch (minutes)
 	$(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: thorough
-thorough: lab-needs ceph-needs sanity-matrix  ## that matrix, and integration in QEMU, with Debian 12 and 13 (hours)
+thorough: lab-needs ceph-needs cinder-needs sanity-matrix  ## that matrix, and integration in QEMU, with Debian 12 and 13 (hours)
 	python -m pytest -n 2 tests/unit -m hypothesis --hypothesis-profile=default
 	LAB_MACHINE=qemu LAB_SUITE=bookworm $(INTEGRATION) $(PYTEST_ARGS)
 	LAB_MACHINE=qemu LAB_SUITE=trixie $(INTEGRATION) $(PYTEST_ARGS)
@@ -100,7 +100,7 @@ changelog: needs  ## move the changelog's fragments into the entry of the versio
 	antsibull-changelog release --update-existing --reload-plugins
 
 .PHONY: requirements
-requirements: needs  ## pin requirements-dev.in anew in requirements-dev.txt
+requirements: needs  ## pin anew what the files requirements-*.in name
 	tests/tools/pin
 
 .PHONY: clean
@@ -110,10 +110,12 @@ clean:  ## remove what the other targets made in the checkout
 	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: needs lab-needs ceph-needs
+.PHONY: needs lab-needs ceph-needs cinder-needs
 needs:
 	@tests/tools/bootstrap
 lab-needs:
 	@tests/tools/bootstrap lab
 ceph-needs:
 	@tests/tools/bootstrap ceph
+cinder-needs:
+	@tests/tools/bootstrap ceph cinder

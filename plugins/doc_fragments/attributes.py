@@ -26,6 +26,16 @@ attributes:
     support: full
 """
 
+    ACTIONGROUP_CINDER = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/strata.storage.cinder) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - strata.storage.cinder
+"""
+
     ACTIONGROUP_HOST = r"""
 options: {}
 attributes:

@@ -21,13 +21,13 @@ from . import purity
 from .modules import Modules, result_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_ROOT = "/usr/local/lib/strata"
-RANDOM = f"{_ROOT}/random"
+ROOT = "/usr/local/lib/strata"
+RANDOM = f"{ROOT}/random"
 """60 MiB of random data in the guest: to make it emulated takes longer than most modules."""
 WITH_MODULES = "with-modules"
 """What a lab's state is saved as, once its guest has the modules."""
 MODULES = "ansible_collections.strata.storage.plugins.modules"
-PYTHON = f"env PYTHONPATH={_ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
+PYTHON = f"env PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
 _TRACE = "/run/strata-test.trace"
 _SOCKET = "/run/strata-test.socket"
 _SECONDS = 900
@@ -48,9 +48,9 @@ class Node(Modules):
         """Put the modules, and what Ansible would send along with them, onto the guest."""
         with tempfile.TemporaryDirectory() as scratch:
             self._push(Path(scratch) / "strata")  # the scratch directory itself is root's alone
-        self.guest.write(f"{_ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
-        self.guest.run(f"python3 -m compileall -q {_ROOT}/ansible_collections")
-        self.guest.run(f"PYTHONPATH={_ROOT} python3 -c 'import ansible.module_utils.basic'")
+        self.guest.write(f"{ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
+        self.guest.run(f"python3 -m compileall -q {ROOT}/ansible_collections")
+        self.guest.run(f"PYTHONPATH={ROOT} python3 -c 'import ansible.module_utils.basic'")
         self.guest.run(f"head -c 60M /dev/urandom > {RANDOM}; sync")
         self._serve()
 
@@ -63,11 +63,11 @@ class Node(Modules):
         plugins = tree / "ansible_collections/strata/storage/plugins"
         for part in ("modules", "module_utils"):
             shutil.copytree(CHECKOUT / "plugins" / part, plugins / part, ignore=unneeded)
-        self.guest.push(tree, _ROOT)
+        self.guest.push(tree, ROOT)
 
     def _serve(self) -> None:
         """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""
-        self.guest.run(f"rm -f {_SOCKET}*; setsid {PYTHON} {_ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null &")
+        self.guest.run(f"rm -f {_SOCKET}*; setsid {PYTHON} {ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null &")
         self.guest.until(f"[ -S {_SOCKET} ]")
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:

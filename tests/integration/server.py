@@ -5,7 +5,8 @@
 """Runs beside what modules act on: forks a process for each module run, with what modules import loaded already.
 
 Under software emulation those imports take a second, and everything that a module does much less.
-Started as `server.py SOCKET`; each connection sends one line (module and arguments) and reads what the module prints.
+Started as `server.py SOCKET [PACKAGE …]`, the packages being more that modules import; each connection sends one line
+(module and arguments) and reads what the module prints.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def run(connection: socket.socket) -> None:
 
 
 def load() -> None:
-    """Import what the modules of the host do."""
+    """Import what the modules of the host do, and what else is named."""
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
     for package in (core, document, host):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)

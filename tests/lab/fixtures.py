@@ -27,7 +27,10 @@ QEMU_ONLY = {
     "volatile": "cuts the power with what was not flushed lost",
     "debian_kernel": "is to be seen on Debian's own kernel",
 }
-USER_MODE_ONLY = {"records_writes": "has all writes to all disks recorded"}
+USER_MODE_ONLY = {
+    "records_writes": "has all writes to all disks recorded",
+    "sees_this_machine": "has a directory of this machine mounted",
+}
 SUITE = os.environ.get("LAB_SUITE", "bookworm")
 
 

@@ -112,10 +112,10 @@ def progress(message: str) -> None:
     print(f"lab: {message}", file=sys.stderr, flush=True)
 
 
-def cache_directory() -> Path:
-    """Return the directory of everything that several labs share; create it."""
+def cache_directory(part: str = "lab") -> Path:
+    """Return the directory of everything that several labs, or other tests, share; create it."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    directory = Path(base) / "strata-storage" / "lab"
+    directory = Path(base) / "strata-storage" / part
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory
 

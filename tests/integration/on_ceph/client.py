@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +36,15 @@ ENVIRONMENT = {
 class Server:
     """Forks a process for each module, before which nothing of librbd runs."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(
+        self, scratch: Path, python: str = PYTHON, environment: Mapping[str, str] = ENVIRONMENT, packages: str = ""
+    ) -> None:
+        """``packages`` are imported before, if the modules need more than there is in ``environment``."""
         self._path = scratch / "socket"
         script = CHECKOUT / "tests/integration/server.py"
-        self._process = subprocess.Popen([PYTHON, str(script), str(self._path)], env=ENVIRONMENT)
-        limit = time.monotonic() + 30
+        command = [python, str(script), str(self._path), *packages.split()]
+        self._process = subprocess.Popen(command, env=environment)
+        limit = time.monotonic() + 120
         while not self._path.exists():
             if self._process.poll() is not None or time.monotonic() > limit:
                 raise RuntimeError("the server of modules did not start")

@@ -12,7 +12,13 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.strata.storage.plugins.doc_fragments import attributes, document, host, rbd, volumes
+from ansible_collections.strata.storage.plugins.doc_fragments import attributes, cinder, document, host, rbd, volumes
+from ansible_collections.strata.storage.plugins.module_utils.cinder import (
+    info as cinder_info,
+    snapshot as cinder_snapshot,
+    volume as cinder_volume,
+    words as cinder_words,
+)
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache, document as words, drive, raid
 from ansible_collections.strata.storage.plugins.module_utils.host import krbd, task
 from ansible_collections.strata.storage.plugins.module_utils.rbd import (
@@ -28,7 +34,14 @@ from ansible_collections.strata.storage.plugins.module_utils.rbd import (
 from ansible_collections.strata.storage.plugins.module_utils.volumes import task as drive_volumes
 
 PLUGINS = "ansible_collections.strata.storage.plugins"
-FRAGMENTS = {"attributes": attributes, "document": document, "host": host, "rbd": rbd, "volumes": volumes}
+FRAGMENTS = {
+    "attributes": attributes,
+    "cinder": cinder,
+    "document": document,
+    "host": host,
+    "rbd": rbd,
+    "volumes": volumes,
+}
 KEPT = ("type", "choices", "default", "required", "elements")
 Spec = dict[str, dict[str, Any]]
 Parse = Callable[[dict[str, Any]], Any]
@@ -52,6 +65,11 @@ RBD: dict[str, Spec] = {
     "rbd_info": {"images": {"type": "list", "elements": "str"}},
 }
 VOLUMES: dict[str, Spec] = {"drive_volumes": drive_volumes.OPTIONS, "drive_volumes_info": drive_volumes.INFO}
+CINDER: dict[str, Spec] = {
+    "cinder_volume": {**cinder_words.CONNECTION, **cinder_volume.OPTIONS},
+    "cinder_snapshot": {**cinder_words.CONNECTION, **cinder_snapshot.OPTIONS},
+    "cinder_backend_info": cinder_info.OPTIONS,
+}
 USAGE: Spec = {
     "name": {"type": "str", "required": True},
     "volumes": {"type": "list", "elements": "dict", "default": []},
@@ -64,6 +82,7 @@ SPECS: dict[str, Spec] = {
     **{f"{name}_info": {"name": {"type": "str"}} for name in ITEMS},
     **{name: {**image.CONNECTION, **spec} for name, spec in RBD.items()},
     **VOLUMES,
+    **CINDER,
     "drive_usage_info": USAGE,
 }
 
@@ -125,7 +144,8 @@ def test_documentation_is_whole(name: str) -> None:
     # The group is for the options that all of its modules take.
     assert ("strata.storage.attributes.actiongroup_rbd" in fragments) == (name in RBD)
     assert ("strata.storage.attributes.actiongroup_volumes" in fragments) == (name in VOLUMES)
-    of_host = name not in RBD | VOLUMES and not name.endswith("_info")
+    assert ("strata.storage.attributes.actiongroup_cinder" in fragments) == (name in CINDER)
+    of_host = name not in RBD | VOLUMES | CINDER and not name.endswith("_info")
     assert ("strata.storage.attributes.actiongroup_host" in fragments) == of_host
     assert {f"strata.storage.{used}" for used in SPECS.keys() | OTHERS} >= {
         link["module"] for link in documentation["seealso"]

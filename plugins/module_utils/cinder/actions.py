@@ -1,0 +1,174 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done to a backend, as data, and who does it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from ..core.errors import Unread
+from ..core.execute import Hands
+from .state import SNAPSHOT, VOLUME, Array, Pairs
+
+
+class Create(NamedTuple):
+    """Make a volume, of nothing, of a volume, or of a snapshot. ``size`` in GiB.
+
+    ``checked``: nothing of its name was on the backend, so what a creation that is cut off leaves there is ours.
+    """
+
+    id: str
+    name: str
+    size: int
+    pool: str = ""
+    description: str = ""
+    extra_specs: Pairs = ()
+    qos_specs: Pairs = ()
+    source_volume: str = ""
+    source_snapshot: str = ""
+    checked: bool = False
+
+    def __str__(self) -> str:
+        source = self.source_snapshot or self.source_volume
+        kind = SNAPSHOT if self.source_snapshot else VOLUME
+        return f"create {VOLUME}{self.id} {self.size} GiB" + (f" from {kind}{source}" if source else "")
+
+
+class Manage(NamedTuple):
+    """Adopt a volume that is on the backend."""
+
+    id: str
+    name: str
+    reference: Pairs
+    pool: str = ""
+    description: str = ""
+
+    def __str__(self) -> str:
+        return f"manage {' '.join(f'{key}={value}' for key, value in self.reference)} as {VOLUME}{self.id}"
+
+
+class Extend(NamedTuple):
+    """Make a volume larger, and have this host see it where it is connected. ``size`` in GiB."""
+
+    id: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"extend {VOLUME}{self.id} to {self.size} GiB"
+
+
+class Recover(NamedTuple):
+    """Say that a volume is whole that could not be extended."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"set the status of {VOLUME}{self.id}"
+
+
+class Describe(NamedTuple):
+    """Set the description of a volume or snapshot."""
+
+    id: str
+    description: str
+    snapshot: bool = False
+
+    def __str__(self) -> str:
+        return f"describe {SNAPSHOT if self.snapshot else VOLUME}{self.id}"
+
+
+class Delete(NamedTuple):
+    """Delete a volume, on the backend and in the database."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"delete {VOLUME}{self.id}"
+
+
+class Attach(NamedTuple):
+    """Connect this host to a volume, and have its kernel see it; where it is connected, only the latter."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"attach {VOLUME}{self.id}"
+
+
+class Detach(NamedTuple):
+    """Take a volume from this host's kernel, and end the connection."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"detach {VOLUME}{self.id}"
+
+
+class TakeSnapshot(NamedTuple):
+    """Take a snapshot of a volume. ``checked`` as that of a volume."""
+
+    id: str
+    volume: str
+    name: str
+    description: str = ""
+    checked: bool = False
+
+    def __str__(self) -> str:
+        return f"create {SNAPSHOT}{self.id} of {VOLUME}{self.volume}"
+
+
+class DeleteSnapshot(NamedTuple):
+    """Delete a snapshot, on the backend and in the database."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"delete {SNAPSHOT}{self.id}"
+
+
+class Backend(Protocol):
+    """Who drives a backend: cinderlib now. Each method says in one StorageError what went wrong."""
+
+    def read(self) -> Array:
+        """What the database has of the backend."""
+
+    def deepen(self, array: Array, need: Unread) -> Array:
+        """The same, with what a planner asks for."""
+
+    def create(self, action: Create) -> None: ...
+
+    def manage(self, action: Manage) -> None: ...
+
+    def extend(self, action: Extend) -> None: ...
+
+    def recover(self, action: Recover) -> None: ...
+
+    def describe(self, action: Describe) -> None: ...
+
+    def delete(self, action: Delete) -> None: ...
+
+    def attach(self, action: Attach) -> None: ...
+
+    def detach(self, action: Detach) -> None: ...
+
+    def take_snapshot(self, action: TakeSnapshot) -> None: ...
+
+    def delete_snapshot(self, action: DeleteSnapshot) -> None: ...
+
+
+def hands(backend: Backend) -> Hands:
+    """How the executor does these. A user's text may look like a placeholder; there are none."""
+    perform: dict[type, Any] = {
+        Create: backend.create,
+        Manage: backend.manage,
+        Extend: backend.extend,
+        Recover: backend.recover,
+        Describe: backend.describe,
+        Delete: backend.delete,
+        Attach: backend.attach,
+        Detach: backend.detach,
+        TakeSnapshot: backend.take_snapshot,
+        DeleteSnapshot: backend.delete_snapshot,
+    }
+    return Hands(perform, placeholders=None)

@@ -1,0 +1,138 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots of volumes: words, and what one needs to be as it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import Refused, StorageError, Unread
+from ..core.plan import Plan, Step
+from ..document.sizes import show_size
+from . import volume as volumes
+from .actions import DeleteSnapshot, Describe, TakeSnapshot
+from .state import SNAPSHOT, Array, Snapshot, Volume
+from .words import check_label, snapshot_id
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "volume": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "description": {"type": "str"},
+    "allow_destroy": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+class Wanted(NamedTuple):
+    """A wanted snapshot. ``volume`` is the id or the name of its volume."""
+
+    volume: str
+    name: str
+    description: str | None = None
+    allow_destroy: bool = False
+    state: str = "present"
+
+    def __str__(self) -> str:
+        return f"snapshot {self.volume}@{self.name}"
+
+
+def parse(params: Mapping[str, Any]) -> Wanted:
+    """From the module's options. Raises StorageError for what no snapshot can be."""
+    return Wanted(
+        check_label(params["volume"], "volume"),
+        check_label(params["name"], "snapshot"),
+        params["description"],
+        params["allow_destroy"],
+        params["state"],
+    )
+
+
+def plan(array: Array, want: Wanted) -> Plan:
+    """What it takes. Raises StorageError for what cannot, or may not, be done."""
+    of = _volume(array, want)
+    if of is None:
+        if want.state == "absent":
+            return Plan((), array)
+        raise StorageError(f"{want}: backend {array.name} has no volume {want.volume}")
+    found = _find(of, want)
+    return (_absent if want.state == "absent" else _present)(array, want, of, found)
+
+
+def facts(array: Array, want: Wanted) -> dict[str, Any]:
+    """What the module returns of a snapshot."""
+    of = _volume(array, want)
+    found = _find(of, want) if of else None
+    return {"snapshot": found and volumes.dump_snapshot(found), "volume_id": of.id if of else None}
+
+
+def _volume(array: Array, want: Wanted) -> Volume | None:
+    return volumes.find(array, "", want.volume) or volumes.find(array, want.volume)
+
+
+def _find(of: Volume, want: Wanted) -> Snapshot | None:
+    named = [one for one in of.snapshots if one.name == want.name]
+    if len(named) > 1:
+        raise StorageError(
+            f"{want}: {len(named)} snapshots of this volume have this name ({' '.join(one.id for one in named)}); "
+            "take away those that are not wanted by what made them"
+        )
+    return named[0] if named else None
+
+
+def _step(verb: str, want: Wanted, detail: str, action: Any, destroys: tuple[str, ...] = ()) -> Step:
+    return Step(verb, "snapshot", f"{want.volume}@{want.name}", detail, (action,), destroys=destroys)
+
+
+def _with(array: Array, of: Volume, without: Snapshot | None, snapshot: Snapshot | None) -> Array:
+    left = tuple(one for one in of.snapshots if one != without)
+    taken = sorted((*left, *((snapshot,) if snapshot else ())), key=lambda one: (one.name, one.id))
+    return array.with_volume(of._replace(snapshots=tuple(taken)))
+
+
+def _present(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> Plan:
+    if found is not None and found.status == "available":
+        if want.description is None or want.description == found.description:
+            return Plan((), array)
+        step = _step("describe", want, repr(want.description), Describe(found.id, want.description, snapshot=True))
+        return Plan((step,), _with(array, of, found, found._replace(description=want.description)))
+    steps: tuple[Step, ...] = ()
+    new = snapshot_id(of.id, want.name)
+    checked = found is not None
+    if found is not None:
+        if found.status != "creating":
+            raise Refused(
+                f"{want}: its status is {found.status}, so nothing can be restored from it; state absent ends it"
+            )
+        # Nothing of its name was there before.
+        steps, new = (_step("remove", want, "its creation was cut off", DeleteSnapshot(found.id)),), found.id
+    if of.status not in ("available", "in-use"):
+        raise StorageError(f"{want}: its volume is in status {of.status}, and only a whole one has snapshots taken")
+    if found is None:
+        checked = _check_not_there(array, want, new)
+    made = Snapshot(new, of.id, want.name, of.size, "available", want.description or "")
+    action = TakeSnapshot(new, of.id, want.name, want.description or "", checked)
+    steps += (_step("create", want, show_size(of.size), action),)
+    return Plan(steps, _with(array, of, found, made))
+
+
+def _check_not_there(array: Array, want: Wanted, new: str) -> bool:
+    """Whether the driver says that nothing of its name is there. Raises Refused where something is."""
+    if array.strange_snapshots is None:
+        raise Unread("snapshots")
+    there = next((one for one in array.strange_snapshots if one.named(f"{SNAPSHOT}{new}")), None)
+    if there is not None:
+        raise Refused(f"{want}: backend {array.name} has {there}, and the database does not. Is it the right database?")
+    return array.lists_snapshots
+
+
+def _absent(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> Plan:
+    if found is None:
+        return Plan((), array)
+    cut_off = found.status == "creating"
+    if not (cut_off or want.allow_destroy):
+        raise Refused(f"{want}: refused to delete: what only it has would be lost; set allow_destroy")
+    destroys = () if cut_off else (f"{want}: how volume {of.name} was when it was taken",)
+    detail = "its creation was cut off" if cut_off else show_size(found.size)
+    return Plan((_step("delete", want, detail, DeleteSnapshot(found.id), destroys),), _with(array, of, found, None))

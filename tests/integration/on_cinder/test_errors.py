@@ -1,0 +1,173 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes wrong: one clear sentence each, and nothing lost."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ceph import Cluster
+from tests.integration.modules import ModuleFailed
+from tests.integration.on_ceph.client import PYTHON, Server
+
+from .client import Backend, python
+
+SECRET = "tr0ub4dor-and-3"
+
+
+@pytest.fixture
+def own(server: Server, known: dict[str, str], tmp_path: Path) -> Iterator[Backend]:
+    """A cluster that this test may harm."""
+    with Cluster(size=256 << 20) as cluster:
+        yield Backend(cluster, server, known, "rbd", tmp_path / "state")
+
+
+def failure(backend: Backend, module: str, /, **arguments: Any) -> dict[str, Any]:
+    with pytest.raises(ModuleFailed) as failed:
+        backend.module(module, **arguments)
+    return failed.value.result
+
+
+def test_what_the_options_say_is_wrong(backend: Backend, tmp_path: Path) -> None:
+    plain: Any = backend.given
+    for given, said in (
+        (plain(rbd_pol="x"), "the driver has no option rbd_pol; is rbd_pool meant?"),
+        (plain(rbd_max_clone_depth="deep"), "options: rbd_max_clone_depth: "),
+        (plain(rbd_pool="nowhere", rados_connection_retries=1), "backend ceph: its driver did not start: "),
+        (plain("stranger", rados_connection_retries=1), "backend ceph: its driver did not start: "),
+        ({**plain(), "backend": {"name": "a", "driver": "cinder.volume.drivers.rdb.RBDDriver"}}, "there is no class"),
+        ({**plain(), "backend": {"name": "a", "driver": "cinder.volume.drivers.rbd.RBD"}}, "there is no class"),
+        (
+            {**plain(), "persistence": {"path": "/proc/nowhere/x.sqlite"}},
+            "/proc/nowhere: this directory cannot be made",
+        ),
+        ({**plain(), "persistence": {"url": "nonsense://a"}}, "the database of persistence: it cannot be used: "),
+    ):
+        result = failure(backend, "cinder_volume", name="db", size="1G", **given)
+        assert said in result["msg"], (said, result["msg"])
+        assert "Traceback" not in result["msg"]
+    assert backend.images() == []
+    assert "need backend" in failure(backend, "cinder_backend_info", gather=["stats"], backend=None)["msg"]
+
+
+def test_secrets_are_told_nowhere(backend: Backend) -> None:
+    """Those that the driver calls so, once it is loaded; all of them before; and the password of a database."""
+    options = backend.given()["backend"]["options"]
+    lvm = {"name": "lvm", "driver": "cinder.volume.drivers.lvm.LVMVolumeDriver"}
+    lvm["options"] = {"chap_password": SECRET, "volume_group": "nowhere-at-all"}
+    wrong = {"name": "a", "driver": "cinder.volume.drivers.rdb.RBDDriver", "options": {"token": SECRET}}
+    for given in (
+        {"backend": lvm},
+        {"backend": wrong},
+        {"backend": {"name": "a", "driver": "rbd", "options": {**options, "rbd_secret_typo": SECRET}}},
+        {"persistence": {"url": f"postgresql://user:{SECRET}@127.0.0.1:1/cinder"}},
+    ):
+        result = failure(backend, "cinder_volume", name="db", size="1G", **given)
+        assert SECRET not in json.dumps(result), given
+        assert result["invocation"]["module_args"]["name"] == "db"
+    assert failure(backend, "cinder_volume", name="db", backend=lvm)["invocation"]["module_args"]["backend"][
+        "options"
+    ] == {
+        "chap_password": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER",
+        "volume_group": "nowhere-at-all",
+    }
+    # What is not secret is told.
+    made = backend.module("cinder_volume", name="db", size="1G")
+    assert made["invocation"]["module_args"]["backend"]["options"]["rbd_pool"] == backend.pool
+
+
+def test_a_database_that_is_locked_or_broken(backend: Backend) -> None:
+    backend.module("cinder_volume", name="db", size="1G")
+    path = backend.state / "cinder.sqlite"
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert "database is locked" in failure(backend, "cinder_volume", name="db", size="2G")["msg"]
+        other.execute("ROLLBACK")
+    other.close()
+    backend.unchanged("cinder_volume", name="db", size="1G")
+    path.write_text("not a database")
+    for check in (True, False):
+        assert "file is not a database" in failure(backend, "cinder_volume", name="db", check=check)["msg"]
+
+
+def test_another_task_works_on_it(backend: Backend) -> None:
+    backend.module("cinder_volume", name="db", size="1G")
+    path = backend.state / "locks/ceph.strata.lock"
+    with path.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = failure(backend, "cinder_volume", name="db", size="2G", lock_timeout=1)["msg"]
+    assert f"process {os.getpid()}" in said
+    assert "waited 1 s for it" in said
+
+
+def test_two_tasks_at_once(backend: Backend) -> None:
+    """Both want the same new volume, and both get it: it is made once."""
+    results: list[dict[str, Any]] = []
+
+    def task() -> None:
+        results.append(backend.module("cinder_volume", name="db", size="1G"))
+
+    threads = [threading.Thread(target=task) for _number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(result["changed"] for result in results) == [False, True]
+    assert results[0]["volume"] == results[1]["volume"]
+    assert len(backend.images()) == 1
+
+
+def test_what_is_missing_gives_the_recipe(backend: Backend, tmp_path: Path) -> None:
+    """Under a Python without cinderlib, and under one with another SQLAlchemy; nothing of it is a traceback."""
+    given = json.dumps({"ANSIBLE_MODULE_ARGS": {"name": "db", **backend.given()}})
+    module = "ansible_collections.strata.storage.plugins.modules.cinder_volume"
+    other = tmp_path / "other/SQLAlchemy-2.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: SQLAlchemy\nVersion: 2.0.1\n")
+    blind = tmp_path / "blind"
+    blind.mkdir()
+    (blind / "rados.py").write_text("raise ImportError('hidden')")
+    for interpreter, path, said in (
+        (PYTHON, "", "cinderlib is not installed, cinder is not installed"),
+        (python(), str(other.parent), "SQLAlchemy is 2.0.1, and has to be 1.4"),
+        (python(), str(blind), "backend ceph: its driver did not start: "),
+    ):
+        done = subprocess.run(
+            [interpreter, "-m", module],
+            env={**backend.libraries, "PYTHONPATH": f"{path}:{backend.libraries['PYTHONPATH']}"},
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        result = json.loads(done.stdout)
+        assert said in result["msg"], result["msg"]
+        if "driver did not" not in said:
+            assert "strata.storage.cinder_host" in result["msg"]
+        else:
+            assert "has no attribute 'setup'" not in result["msg"]
+
+
+@pytest.mark.further
+def test_a_backend_that_does_not_answer(own: Backend) -> None:
+    own.module("cinder_volume", name="db", size="1G")
+    own.cluster.pause("mon")
+    options = own.given(rados_connect_timeout=300)
+    assert (
+        "it did not start within 3 s" in failure(own, "cinder_volume", name="db", connect_timeout=3, **options)["msg"]
+    )
+    own.cluster.go_on("mon")
+    own.unchanged("cinder_volume", name="db", size="1G")

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Volumes of a real Ceph as devices of a real kernel, by a driver of Cinder's, and drives on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.ceph import Cluster
+from tests.cinder import environment
+from tests.lab import Lab
+
+from .modules import Modules, result_of
+from .node import MODULES, ROOT, Node
+from .test_rbd_map import reach
+
+pytestmark = [pytest.mark.sees_this_machine, pytest.mark.further]
+GIB = 1 << 30
+_PYTHON = f"env PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1 /opt/strata-cinder/bin/python"
+BACKEND: dict[str, Any] = {
+    "backend": {"name": "ceph", "driver": "rbd", "options": {"rbd_keyring_conf": "/etc/ceph/keyring"}}
+}
+#: Runs a task that is killed where cinderlib calls a method.
+_KILLED = """
+import json, os, signal, sys
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.strata.storage.plugins.module_utils.cinder import library, volume, works
+from ansible_collections.strata.storage.plugins.module_utils.cinder.actions import hands
+from ansible_collections.strata.storage.plugins.module_utils.cinder.words import CONNECTION, parse
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
+from ansible_collections.strata.storage.plugins.module_utils.core.run import answer
+kind, method, given = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+params = ArgumentSpecValidator({**CONNECTION, **volume.OPTIONS}).validate(given).validated_parameters
+want = parse(params)
+library.check_set()
+with library.opened(want, library.load_driver(want), read_only=False) as opened:
+    setattr(getattr(opened._objects, kind), method, lambda *_words, **_more: os.kill(os.getpid(), signal.SIGKILL))
+    _state, plan = answer(opened.read(), opened.deepen, works.volume(params).plan)
+    execute(plan.steps, hands(opened))
+"""
+
+
+class Attacher(Modules):
+    """Runs the module in the guest, with the Python that has cinderlib, which this machine has."""
+
+    def __init__(self, node: Node, lab: Lab) -> None:
+        self.node = node
+        self._lab = lab
+        self.mount()
+
+    def mount(self) -> None:
+        place = self._lab.directory / "cinder"
+        place.unlink(missing_ok=True)
+        place.symlink_to(environment())
+        mount = "mount -t hostfs -o {} none /opt/strata-cinder"
+        first, second = mount.format("hostfs=cinder"), mount.format("cinder")
+        self.node.run(f"mkdir -p /opt/strata-cinder; {first} 2> /dev/null || {second}; modprobe rbd")
+
+    def module(self, module: str, /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+        given = {**BACKEND, **arguments, "_ansible_check_mode": check, "_ansible_diff": True}
+        text = json.dumps({"ANSIBLE_MODULE_ARGS": given})
+        said = self.node.guest.run(f"{_PYTHON} -m {MODULES}.{module}", check=False, input=text)
+        return result_of(module, said.stdout, said.stderr)
+
+    def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
+        return self.module(module, check=True, **arguments)
+
+    def killed(self, kind: str, method: str, **arguments: Any) -> None:
+        self.node.guest.write("/root/killed.py", _KILLED)
+        given = json.dumps({**BACKEND, **arguments})
+        done = self.node.guest.run(f"{_PYTHON} /root/killed.py {kind} {method} '{given}'", check=False)
+        assert done.returncode in (-9, 137), done.stderr
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster() as running:
+        # Its monitor only speaks what the kernel has to be told of, and the command that Cinder uses is told here.
+        running.run("rbd", "config", "pool", "set", "rbd", "rbd_default_map_options", "ms_mode=crc")
+        yield running
+
+
+@pytest.fixture
+def attacher(node: Node, lab: Lab) -> Attacher:
+    return Attacher(node, lab)
+
+
+def test_a_drive_on_a_volume(attacher: Attacher, cluster: Cluster, lab: Lab) -> None:
+    node = attacher.node
+    words: dict[str, Any] = {"name": "db", "size": "1G", "state": "attached"}
+    drive: dict[str, Any] = {"name": "db", "filesystem": "ext4", "mount_point": "/srv", "mount_options": "noauto"}
+    with reach(node.guest, cluster):
+        # Check mode through to the mount, where there is neither a volume nor a device.
+        planned = attacher.check("cinder_volume", **words)
+        assert [step["action"] for step in planned["plan"]] == ["create", "attach"]
+        looked = node.module("lvm_drive", check=True, devices=[planned["device"]], expect=planned["provides"], **drive)
+        assert looked["plan"][0]["action"] == "create"
+        assert cluster.run("rbd", "ls").strip() == ""
+
+        made = attacher.converge("cinder_volume", **words)
+        device = made["device"]
+        assert device == f"/dev/rbd/rbd/volume-{made['volume']['id']}"
+        assert made["plan"] == planned["plan"]
+        assert made["provides"] == [{"path": device, "size": str(GIB)}]
+        assert made["volume"]["connections"][0]["protocol"] == "rbd"
+        assert node.run(f"blockdev --getsize64 {device}") == str(GIB)
+        assert cluster.keyring.read_text().split("key = ")[1].split()[0] not in json.dumps(made)
+
+        node.module("lvm_drive", devices=[device], expect=made["provides"], **drive)
+        node.run("echo kept > /srv/file; sync")
+        assert "is mounted, or held by something" in attacher.refusal("cinder_volume", name="db", state="detached")
+        gone = {"name": "db", "state": "absent", "allow_destroy": True}
+        assert "it is attached to lab" in attacher.refusal("cinder_volume", **gone)
+        grown = attacher.converge("cinder_volume", **{**words, "size": "2G"})
+        assert [step["action"] for step in grown["plan"]] == ["extend"]
+        assert node.run(f"blockdev --getsize64 {device}") == str(2 * GIB)
+        node.run("sync")
+
+    # A boot takes the device away, and the same task brings it back.
+    lab.power_cut()
+    attacher.mount()
+    with reach(node.guest, cluster):
+        again = attacher.converge("cinder_volume", **{**words, "size": "2G"})
+        assert [step["action"] for step in again["plan"]] == ["attach"]
+        node.run("vgchange --activate y db; udevadm settle; mount /srv")
+        assert node.run("cat /srv/file") == "kept"
+        node.module("lvm_drive", name="db", state="offline")
+        attacher.converge("cinder_volume", name="db", state="detached")
+        assert node.run("ls /sys/bus/rbd/devices") == ""
+        attacher.converge("cinder_volume", **gone)
+        assert cluster.run("rbd", "ls").strip() == ""
+
+
+def test_what_is_killed_while_it_attaches_or_detaches(attacher: Attacher, cluster: Cluster) -> None:
+    node = attacher.node
+    words: dict[str, Any] = {"name": "db", "size": "1G"}
+    with reach(node.guest, cluster):
+        attacher.module("cinder_volume", **words)
+        for method in ("attach", "device_attached"):
+            attacher.killed("Connection", method, **words, state="attached")
+            # It is connected; with the second, the kernel has the device, and nobody wrote it down.
+            assert node.run("ls /sys/bus/rbd/devices") == ("0" if method == "device_attached" else "")
+            assert attacher.module("cinder_volume", **words, state="attached")["changed"]
+            assert node.run("ls /sys/bus/rbd/devices") == "0"
+            attacher.killed("Volume", "disconnect", **words, state="detached")
+            assert attacher.module("cinder_volume", **words, state="detached")["changed"]
+            assert node.run("ls /sys/bus/rbd/devices") == ""
+        attacher.killed("Connection", "device_attached", **words, state="attached")
+        attacher.module("cinder_volume", **words, state="detached")
+        assert node.run("ls /sys/bus/rbd/devices") == ""
+        assert attacher.module("cinder_backend_info", **BACKEND)["volumes"][0]["status"] == "available"

@@ -1,0 +1,342 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans for volumes of arrays as values, without a backend: what they hold, and what is refused."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.cinder import snapshot, volume
+from ansible_collections.strata.storage.plugins.module_utils.cinder.actions import (
+    Attach,
+    Create,
+    Delete,
+    DeleteSnapshot,
+    Describe,
+    Detach,
+    Extend,
+    Manage,
+    Recover,
+    TakeSnapshot,
+)
+from ansible_collections.strata.storage.plugins.module_utils.cinder.library import faults
+from ansible_collections.strata.storage.plugins.module_utils.cinder.state import (
+    GIB,
+    Array,
+    Connection,
+    Snapshot,
+    Stranger,
+    Volume,
+)
+from ansible_collections.strata.storage.plugins.module_utils.cinder.words import (
+    CONNECTION,
+    check_options,
+    parse,
+    parse_gib,
+    snapshot_id,
+    strings,
+    volume_id,
+)
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
+
+ID = volume_id("ceph", "db")
+DB = Volume(ID, "db", 2 * GIB, pool="fast")
+NIGHTLY = Snapshot(snapshot_id(ID, "nightly"), ID, "nightly", 2 * GIB)
+HERE = Connection("1", ID, "web1", "rbd", "/dev/rbd0", here=True, there=True)
+ELSEWHERE = Connection("2", ID, "web2", "rbd", "/dev/rbd0")
+
+
+def array(*volumes: Volume, **more: Any) -> Array:
+    return Array("ceph", "web1", ("fast", "slow"), volumes, **{"strangers": (), "strange_snapshots": (), **more})
+
+
+def actions(planned: Plan) -> list[Any]:
+    return [action for step in planned.steps for action in step.actions]
+
+
+def planned(found: Array, want: Any) -> list[Any]:
+    """What is done; and what it leads to needs nothing more."""
+    kind = snapshot if isinstance(want, snapshot.Wanted) else volume
+    made = kind.plan(found, want)
+    assert kind.plan(made.after, want).steps == ()
+    return actions(made)
+
+
+def Wanted(name: str = "db", **more: Any) -> volume.Wanted:
+    return volume.Wanted(name, **more)
+
+
+def test_an_id_is_the_same_each_time_and_another_one_elsewhere() -> None:
+    """It is what tasks find their volumes by, so it stays what it is for good."""
+    assert ID == "0170ba52-c552-5b38-87e8-cb45f0248e5d"
+    assert volume_id("other", "db") != ID != volume_id("ceph", "db2")
+
+
+def test_a_new_one() -> None:
+    assert planned(array(), Wanted(size=2 * GIB)) == [Create(ID, "db", 2, checked=True)]
+    words: dict[str, Any] = {"size": GIB, "pool": "slow", "description": "d", "extra_specs": (("a", "b"),)}
+    assert planned(array(), Wanted(**words)) == [Create(ID, "db", 1, "slow", "d", (("a", "b"),), checked=True)]
+    # What the driver cannot list may be there: then a creation that is cut off is not taken away.
+    assert planned(array(lists=False), Wanted(size=GIB)) == [Create(ID, "db", 1)]
+
+
+def test_what_is_there_is_asked_for_before_a_creation() -> None:
+    with pytest.raises(Unread, match="strangers"):
+        volume.plan(array(strangers=None), Wanted(size=GIB))
+    assert volume.plan(array(DB, strangers=None), Wanted(size=2 * GIB)) == Plan((), array(DB, strangers=None))
+
+
+def test_data_of_a_lost_database_is_never_made_anew() -> None:
+    there = Stranger((("source-name", f"volume-{ID}"),), 2 * GIB)
+    with pytest.raises(Refused, match="and the database does not"):
+        volume.plan(array(strangers=(there,)), Wanted(size=2 * GIB))
+    found = array(strangers=(there,))
+    assert planned(found, Wanted(size=2 * GIB, manage=True)) == [Manage(ID, "db", there.reference)]
+
+
+def test_growing_describing_and_what_cannot_be() -> None:
+    want = Wanted(size=4 * GIB, description="new")
+    assert planned(array(DB), want) == [Extend(ID, 4), Describe(ID, "new")]
+    for words, said in (
+        ({"size": GIB}, "volumes do not become smaller"),
+        ({"pool": "slow"}, "it is in pool fast, slow is wanted"),
+        ({"extra_specs": (("a", "b"),)}, "its extra_specs are {}"),
+        ({"qos_specs": (("a", "b"),)}, "its qos_specs are {}"),
+        ({"name": "other", "id": ID}, "is called db, and names are kept"),
+    ):
+        with pytest.raises(StorageError, match=said):
+            volume.plan(array(DB), Wanted(**words))
+    warned = volume.plan(array(DB._replace(connections=(ELSEWHERE,))), Wanted(size=4 * GIB))
+    assert "web2 may see its new size only once" in warned.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, "a new volume needs a size"),
+        ({"size": GIB, "pool": "none"}, "has no pool none; it has fast slow"),
+        ({"size": GIB, "source_volume": "db"}, "size is 1 GiB, and its source has 2 GiB"),
+        ({"source_volume": "nothing"}, "has no volume nothing to make it from"),
+        ({"source_snapshot": "nothing"}, "backend ceph has no snapshot nothing"),
+        ({"source_volume": "db", "pool": "slow"}, "its source is in pool fast"),
+        ({"source_volume": "broken"}, "its source broken is in status error"),
+        ({"name": "", "id": volume_id("ceph", "x")}, "a new one needs a name"),
+        ({"name": "twice"}, "2 volumes of backend ceph have this name"),
+        ({"size": GIB, "name": "renamed"}, "is that of volume x, which was given another name"),
+    ],
+)
+def test_what_cannot_be_made(words: dict[str, Any], said: str) -> None:
+    broken = Volume(volume_id("ceph", "broken"), "broken", GIB, "error")
+    twice = [Volume(volume_id("ceph", str(number)), "twice", GIB) for number in range(2)]
+    other = Volume(volume_id("ceph", "renamed"), "x", GIB)
+    with pytest.raises(StorageError, match=said):
+        volume.plan(array(DB, broken, *twice, other), Wanted(**{"name": "new", **words}))
+
+
+def test_copies() -> None:
+    source = DB._replace(snapshots=(NIGHTLY,), extra_specs=(("a", "b"),))
+    new = volume_id("ceph", "copy")
+    specs: dict[str, Any] = {"extra_specs": (("a", "b"),), "checked": True}
+    want = Wanted("copy", source_volume="db")
+    assert planned(array(source), want) == [Create(new, "copy", 2, source_volume=ID, **specs)]
+    want = Wanted("copy", source_snapshot="nightly", size=3 * GIB)
+    assert planned(array(source), want) == [Create(new, "copy", 3, source_snapshot=NIGHTLY.id, **specs)]
+    copy = Volume(new, "copy", 2 * GIB, pool="fast", source=ID)
+    with pytest.raises(StorageError, match="it was made from"):
+        volume.plan(array(source, copy), Wanted("copy", source_snapshot="nightly"))
+    # Its source may go.
+    assert planned(array(copy), Wanted("copy", source_volume="db")) == []
+    double = Volume(volume_id("ceph", "two"), "two", GIB, snapshots=(NIGHTLY._replace(id="x", volume="y"),))
+    with pytest.raises(StorageError, match="2 snapshots are called nightly"):
+        volume.plan(array(source, double), Wanted("copy", source_snapshot="nightly"))
+
+
+def test_deleting() -> None:
+    gone = Wanted(state="absent", allow_destroy=True)
+    assert planned(array(DB), gone) == [Delete(ID)]
+    assert planned(array(), gone) == []
+    for found, want, said in (
+        (DB, Wanted(state="absent"), "set allow_destroy"),
+        (DB._replace(snapshots=(NIGHTLY,)), gone, r"it has snapshots \(nightly\)"),
+        (DB._replace(connections=(ELSEWHERE,)), gone, "it is attached to web2"),
+    ):
+        with pytest.raises(Refused, match=said):
+            volume.plan(array(found), want)
+
+
+def test_what_a_crash_left() -> None:
+    begun = DB._replace(status="creating")
+    assert planned(array(begun), Wanted(size=2 * GIB)) == [Delete(ID), Create(ID, "db", 2, checked=True)]
+    assert planned(array(begun), Wanted(state="absent")) == [Delete(ID)]
+    # It could not be extended: it is whole.
+    half = DB._replace(status="error", recoverable=True)
+    assert planned(array(half), Wanted(size=4 * GIB)) == [Recover(ID), Extend(ID, 4)]
+    assert planned(array(half), Wanted()) == [Recover(ID)]
+    with pytest.raises(Refused, match="set allow_destroy"):
+        volume.plan(array(half), Wanted(state="absent"))
+
+
+@pytest.mark.parametrize("status", ["deleting", "error_deleting"])
+def test_a_deletion_that_did_not_end_is_not_taken_for_a_volume(status: str) -> None:
+    found = array(DB._replace(status=status))
+    with pytest.raises(Refused, match="its data may be incomplete"):
+        volume.plan(found, Wanted())
+    assert planned(found, Wanted(state="absent", allow_destroy=True)) == [Delete(ID)]
+
+
+def test_one_in_error_is_not_made_anew_without_permission() -> None:
+    found = array(DB._replace(status="error"))
+    with pytest.raises(Refused, match="or a whole volume with data"):
+        volume.plan(found, Wanted(size=GIB))
+    want = Wanted(size=GIB, allow_destroy=True)
+    made = volume.plan(found, want)
+    assert actions(made) == [Delete(ID), Create(ID, "db", 1, checked=True)]
+    assert made.steps[0].destroys == ("volume db: 2 GiB, whatever is on it",)
+    with pytest.raises(Refused, match="it has snapshots"):
+        volume.plan(array(DB._replace(status="error", snapshots=(NIGHTLY,))), want)
+    with pytest.raises(Refused, match="its status is maintenance"):
+        volume.plan(array(DB._replace(status="maintenance")), want)
+
+
+def test_attaching() -> None:
+    want = Wanted(size=2 * GIB, state="attached")
+    assert planned(array(), want) == [Create(ID, "db", 2, checked=True), Attach(ID)]
+    assert planned(array(DB._replace(connections=(HERE,))), want) == []
+    lost = HERE._replace(there=False)
+    assert planned(array(DB._replace(connections=(lost,))), want) == [Attach(ID)]
+    with pytest.raises(Refused, match="it is attached to web2"):
+        volume.plan(array(DB._replace(connections=(ELSEWHERE,))), want)
+    made = volume.plan(array(), want)
+    device = f"/dev/disk/by-id/cinder-{ID}"
+    assert volume.facts(made.after, want)["provides"] == [{"path": device, "size": str(2 * GIB)}]
+
+
+def test_detaching() -> None:
+    want = Wanted(state="detached")
+    assert planned(array(DB._replace(connections=(HERE,))), want) == [Detach(ID)]
+    assert planned(array(DB), want) == []
+    # It is another host's.
+    assert planned(array(DB._replace(connections=(ELSEWHERE,))), want) == []
+    with pytest.raises(Refused, match="/dev/rbd0 is mounted, or held by something"):
+        volume.plan(array(DB._replace(connections=(HERE._replace(busy=True),))), want)
+
+
+def test_adopting() -> None:
+    there = Stranger((("source-name", "by-hand"),), 2 * GIB)
+    new = volume_id("ceph", "by-hand")
+    found = array(strangers=(there,))
+    want = Wanted("by-hand", manage=True, size=3 * GIB)
+    assert planned(found, want) == [Manage(new, "by-hand", there.reference), Extend(new, 3)]
+    for state, words, said in (
+        (array(), {}, "has nothing of this name"),
+        (array(lists=False), {}, "cannot list what could be adopted"),
+        (array(strangers=(there._replace(obstacle="volume in use"),)), {}, "cannot be adopted: volume in use"),
+        (found, {"size": GIB}, "volumes do not become smaller"),
+        (found, {"pool": "none"}, "has no pool none"),
+        (array(strangers=(there, there._replace(reference=(("x", f"volume-{new}"),)))), {}, "may be meant; rename one"),
+    ):
+        with pytest.raises(StorageError, match=said):
+            volume.plan(state, Wanted("by-hand", manage=True, **words))
+
+
+def test_snapshots() -> None:
+    new, want = snapshot_id(ID, "nightly"), snapshot.Wanted("db", "nightly")
+    assert planned(array(DB), want) == [TakeSnapshot(new, ID, "nightly", checked=True)]
+    assert planned(array(DB), want._replace(volume=ID)) == [TakeSnapshot(new, ID, "nightly", checked=True)]
+    taken = array(DB._replace(snapshots=(NIGHTLY,)))
+    assert planned(taken, want) == []
+    assert planned(taken, want._replace(description="d")) == [Describe(NIGHTLY.id, "d", snapshot=True)]
+    gone = want._replace(state="absent", allow_destroy=True)
+    assert planned(taken, gone) == [DeleteSnapshot(NIGHTLY.id)]
+    assert planned(array(DB), gone) == planned(array(), gone) == []
+    begun = array(DB._replace(snapshots=(NIGHTLY._replace(status="creating"),)))
+    assert planned(begun, want) == [DeleteSnapshot(new), TakeSnapshot(new, ID, "nightly", checked=True)]
+    assert planned(begun, want._replace(state="absent")) == [DeleteSnapshot(new)]
+    with pytest.raises(Unread, match="snapshots"):
+        snapshot.plan(array(DB, strange_snapshots=None), want)
+    strange = Stranger((("source-name", f"snapshot-{new}"),), GIB)
+    for found, wanted, said in (
+        (array(), want, "has no volume db"),
+        (taken, want._replace(state="absent"), "set allow_destroy"),
+        (array(DB._replace(snapshots=(NIGHTLY._replace(status="error"),))), want, "nothing can be restored from it"),
+        (array(DB._replace(status="error")), want, "its volume is in status error"),
+        (array(DB, strange_snapshots=(strange,)), want, "Is it the right database"),
+        (array(DB._replace(snapshots=(NIGHTLY, NIGHTLY._replace(id="x")))), want, "2 snapshots of this volume"),
+    ):
+        with pytest.raises(StorageError, match=said):
+            snapshot.plan(found, wanted)
+
+
+def words(**more: Any) -> dict[str, Any]:
+    known = {name: option.get("default") for name, option in CONNECTION.items()}
+    return {**known, "backend": {"name": "ceph", "driver": "rbd", "options": {}}, **more}
+
+
+def test_the_words_of_a_backend() -> None:
+    want = parse(words())
+    assert want.driver == "cinder.volume.drivers.rbd.RBDDriver"
+    assert want.options["rbd_ceph_conf"] == "/etc/ceph/ceph.conf"
+    assert want.database == "/var/lib/strata-storage/cinder/cinder.sqlite"
+    assert want.lock == "/var/lib/strata-storage/cinder/locks/ceph.strata.lock"
+    given = words(backend={"name": "a", "driver": "x.Y", "options": {"a": 1}}, persistence={"url": "postgresql://a/b"})
+    assert parse(given).is_url
+    assert parse(given)[:4] == ("a", "x.Y", {"a": 1}, ())
+    for wrong, said in (
+        ({"backend": {"name": "a b", "driver": "rbd", "options": {}}}, "no slash and no space"),
+        ({"backend": {"name": "a", "driver": "rdb", "options": {}}}, "rdb is neither the path of a class"),
+        ({"connect_timeout": 0}, "at least 1"),
+        ({"persistence": {"url": "/var/db"}}, "url is no URL"),
+    ):
+        with pytest.raises(StorageError, match=said):
+            parse(words(**wrong))
+
+
+def test_the_words_of_a_volume() -> None:
+    given: dict[str, Any] = dict.fromkeys(volume.OPTIONS)
+    given.update(name="db", size="100GB", extra_specs={"b": True, "a": 1}, state="present")
+    want = volume.parse(given)
+    assert want.size == 94 * GIB
+    assert want.extra_specs == (("a", "1"), ("b", "True"))
+    assert parse_gib("1G") == GIB
+    for wrong, said in (
+        ({"name": ""}, "1 to 255 printable characters"),
+        ({"id": "x"}, "'x' is no UUID"),
+        ({"size": "50%"}, "not a percentage"),
+        ({"manage": True, "source_volume": "a"}, "what is adopted has no source"),
+    ):
+        with pytest.raises(StorageError, match=said):
+            volume.parse({**given, **wrong})
+
+
+def test_a_typo_is_an_error_with_the_nearest_option() -> None:
+    check_options(["rbd_pool"], ["rbd_pool", "rbd_user"])
+    with pytest.raises(StorageError, match="no option rbd_pol; is rbd_pool meant"):
+        check_options(["rbd_pol"], ["rbd_pool", "rbd_user"])
+
+
+def test_what_ansible_hides() -> None:
+    assert list(strings({"a": ["x", {"b": 5}], "c": None, "d": True, "e": ""})) == ["x", "5"]
+
+
+def test_what_is_wrong_with_the_packages() -> None:
+    installed = {"cinderlib": "5.2.0", "cinder": "23.5.0", "SQLAlchemy": "1.4.54", "oslo.versionedobjects": "3.8.0"}
+
+    def version_of(name: str) -> str:
+        if name not in installed:
+            raise metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    assert faults(version_of) == []
+    installed.update({"SQLAlchemy": "2.0.1", "cinder": "29.0.0", "oslo.versionedobjects": "3.12.0"})
+    del installed["cinderlib"]
+    assert faults(version_of) == [
+        "cinderlib is not installed",
+        "cinder is 29.0.0, and has to be 23",
+        "SQLAlchemy is 2.0.1, and has to be 1.4",
+        "oslo.versionedobjects is 3.12.0, and has to be older than 3.9",
+    ]
