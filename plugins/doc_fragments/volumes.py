@@ -72,7 +72,7 @@ options:
         type: str
       volume_type:
         description: Type of new volumes, as the provider calls it. V(gp3) by default for V(aws), V(gp2) for
-          V(outscale).
+          V(outscale), and the project's default for V(openstack).
         type: str
       iops_per_gib:
         description:
@@ -180,30 +180,39 @@ options:
     suboptions:
       name:
         description:
-          - Name of the provider. V(aws) has EBS volumes. V(loop) has files of the host. V(outscale) has volumes of
-            Outscale's Block Storage Unit.
+          - Name of the provider. V(aws) has EBS volumes. V(loop) has files of the host. V(openstack) has volumes of
+            Cinder, which Nova attaches. V(outscale) has volumes of Outscale's Block Storage Unit.
         type: str
-        choices: [aws, loop, outscale]
+        choices: [aws, loop, openstack, outscale]
         required: true
       directory:
         description: Directory of the files of V(loop). V(/var/lib/strata-storage/volumes) by default.
         type: path
+      cloud:
+        description:
+          - Name of the cloud of V(openstack) in C(clouds.yaml). Without it and without O(provider.access_key), the
+            C(OS_*) variables of the environment say which cloud it is.
+        type: str
       region:
         description:
-          - Region of V(outscale), else C(OSC_REGION) of the environment. Region of V(aws), else what C(boto3) finds in
-            the environment and its files.
+          - Region of V(outscale), else C(OSC_REGION) of the environment. Region of V(aws) and V(openstack),
+            else what C(boto3) and C(openstacksdk) find in the environment and their files.
         type: str
       endpoint:
         description:
-          - URL of the API, else C(OSC_ENDPOINT_API) of the environment for V(outscale), else that of the region.
+          - URL of the API, else C(OSC_ENDPOINT_API) of the environment for V(outscale), else that of the region. URL of
+            Keystone for V(openstack), together with O(provider.access_key).
         type: str
       access_key:
         description:
           - Access key of V(outscale), else C(OSC_ACCESS_KEY) of the environment. Access key of V(aws), else the
             credentials that C(boto3) finds in the environment, its files, or as the role of the machine it runs on.
+            ID of an application credential of V(openstack).
         type: str
       secret_key:
-        description: Secret key. Else C(OSC_SECRET_KEY) of the environment for V(outscale), for V(aws) as the access key.
+        description:
+          - Secret of O(provider.access_key), and in its place what the same source has. For V(outscale) that is
+            C(OSC_SECRET_KEY) of the environment.
         type: str
       session_token:
         description: Session token of V(aws), for temporary credentials.

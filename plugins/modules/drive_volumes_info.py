@@ -30,6 +30,7 @@ options:
     default: ""
 requirements:
   - For provider V(aws), the Python package C(boto3).
+  - For provider V(openstack), the Python package C(openstacksdk).
   - For provider V(outscale), the Python package C(osc-sdk-python) and Python 3.10 or newer.
 seealso:
   - module: strata.storage.drive_volumes

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -154,7 +155,9 @@ class _Handler(Handler):
             self.send_header("Content-Type", answer.kind)
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        # Who has waited long enough is gone.
+        with contextlib.suppress(BrokenPipeError):
+            self.wfile.write(answer.body)
 
     def _cut(self) -> None:
         self.close_connection = True

@@ -13,11 +13,10 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ..core.errors import Outdated, StorageError
 from .provider import TAG, Adopt, Attach, Create, Resize, serials
-from .remote import ApiError, NameTaken, no_answer, passing, refused, unaccepted
+from .remote import ATTEMPTS, ApiError, NameTaken, no_answer, passing, refused, unaccepted
 from .state import GiB, Limits, Volume
 
 _DEFAULT_TYPE = "gp3"
-_ATTEMPTS = 5
 _PAGE = 100
 #: For how long a new volume may not be seen by its ID, in seconds.
 _UNSEEN = 5
@@ -260,7 +259,7 @@ def _client(options: dict[str, Any]) -> Any:
     config = Config(
         connect_timeout=timeout,
         read_timeout=timeout,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
     try:
         return boto3.client(

@@ -10,7 +10,6 @@ left without its tag is found by its token.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -19,13 +18,11 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ..core.errors import StorageError
 from .provider import TAG, Adopt, Attach, Create, Resize, serials, token_prefix
-from .remote import ApiError, NameTaken, no_answer, passing, refused, unaccepted
+from .remote import ApiError, NameTaken, no_answer, passing, refused, repeated, unaccepted
 from .state import GiB, Limits, Volume
 
 ATTACHMENTS = 40
 _LARGEST = 14901 * GiB
-_ATTEMPTS = 5
-_PAUSE = 0.25
 _PAGE = 100
 _PER_SECOND = 5
 _LETTERS = "bcdefghijklmnopqrstuvwxyz"
@@ -149,21 +146,20 @@ class Outscale:
         """The answer to a call. Each is safe to send again: what it asks for is a state, or has a client token."""
         import requests
 
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                answer = self._client.api(call, **words)
-                if not isinstance(answer, dict):
-                    raise StorageError(f"{call}: the API answered with what is no JSON object; is its endpoint right?")
-                return answer
-            except requests.exceptions.JSONDecodeError:
-                raise StorageError(f"{call}: the API answered with what is no JSON; is its endpoint right?") from None
-            except requests.RequestException as error:
-                response = error.response
-                again = response is None or response.status_code in _AGAIN
-                if not again or attempt == _ATTEMPTS:
-                    raise _told(call, words, error) from None
-                time.sleep(_PAUSE * 2 ** (attempt - 1))
-        raise AssertionError("the last attempt returns or raises")
+        def passes(error: Exception) -> bool:
+            if not isinstance(error, requests.RequestException) or isinstance(error, ValueError):
+                return False
+            return error.response is None or error.response.status_code in _AGAIN
+
+        try:
+            answer = repeated(lambda: self._client.api(call, **words), passes)
+        except requests.exceptions.JSONDecodeError:
+            raise StorageError(f"{call}: the API answered with what is no JSON; is its endpoint right?") from None
+        except requests.RequestException as error:
+            raise _told(call, words, error) from None
+        if not isinstance(answer, dict):
+            raise StorageError(f"{call}: the API answered with what is no JSON object; is its endpoint right?")
+        return answer
 
 
 def limits(volume_type: str) -> Limits:

@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
-from typing import Callable, Protocol
+from typing import Callable, Protocol, TypeVar
 
 from ..core.command import wait_until
 from ..core.errors import StorageError
 from ..document.sizes import show_size
 from .provider import Adopt, Attach, Create, Delete, Detach, Resize
 from .state import Cloud, Limits, Volume
+
+ATTEMPTS = 5
+_PAUSE = 0.25
+
+Answer = TypeVar("Answer")
 
 
 class ApiError(StorageError):
@@ -39,6 +45,18 @@ def unaccepted(what: str, code: str) -> ApiError:
 
 def no_answer(what: str, error: Exception) -> StorageError:
     return StorageError(f"{what}: no answer came ({type(error).__name__}); nothing is lost, run this again")
+
+
+def repeated(send: Callable[[], Answer], passes: Callable[[Exception], bool]) -> Answer:
+    """What a request is answered with. It is sent again after errors that pass, a few times, with longer pauses."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return send()
+        except Exception as error:
+            if not passes(error):
+                raise
+        time.sleep(_PAUSE * 2**attempt)
+    return send()
 
 
 @contextlib.contextmanager
@@ -67,7 +85,7 @@ class Api(Protocol):
         """A volume by its ID."""
 
     def zone(self, machine: str) -> str:
-        """The zone of a machine. Raises StorageError where there is no such machine."""
+        """The zone of a machine, which the volumes are read for next. Raises StorageError where there is none."""
 
     def limits(self, volume_type: str) -> Limits:
         """What is permitted. Raises StorageError for a type that is not there."""
@@ -106,9 +124,8 @@ class Remote:
             raise StorageError(
                 f"drive {drive}: machine is not given; it is the ID of the machine, such as {api.example}"
             )
-        limits = api.limits(volume_type)
-        volumes, orphans = tuple(api.tagged(drive)), tuple(api.loose(drive))
-        return Cloud(drive, machine, api.zone(machine), volumes, orphans, limits)
+        limits, zone = api.limits(volume_type), api.zone(machine)
+        return Cloud(drive, machine, zone, tuple(api.tagged(drive)), tuple(api.loose(drive)), limits)
 
     def create(self, action: Create) -> str:
         name = self._api.make(action)

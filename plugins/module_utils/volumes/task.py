@@ -21,7 +21,7 @@ from .provider import Provider, hands
 from .remote import Api, Remote
 from .state import Cloud
 
-PROVIDERS = ("aws", "loop", "outscale")
+PROVIDERS = ("aws", "loop", "openstack", "outscale")
 PROVIDER: dict[str, dict[str, Any]] = {
     "provider": {
         "type": "dict",
@@ -29,6 +29,7 @@ PROVIDER: dict[str, dict[str, Any]] = {
         "options": {
             "name": {"type": "str", "choices": list(PROVIDERS), "required": True},
             "directory": {"type": "path"},
+            "cloud": {"type": "str"},
             "region": {"type": "str"},
             "endpoint": {"type": "str"},
             "access_key": {"type": "str", "no_log": False},
@@ -45,7 +46,12 @@ OPTIONS: dict[str, dict[str, Any]] = {**drive.OPTIONS, **PROVIDER, **LOCK}
 INFO: dict[str, dict[str, Any]] = {name: drive.OPTIONS[name] for name in ("name", "machine")} | PROVIDER
 #: The options that a provider has; another one's are refused by name.
 _KEYS = {"region", "endpoint", "access_key", "secret_key"}
-_OWN = {"aws": _KEYS | {"session_token"}, "loop": {"directory"}, "outscale": _KEYS | {"requests_per_second"}}
+_OWN = {
+    "aws": _KEYS | {"session_token"},
+    "loop": {"directory"},
+    "openstack": _KEYS | {"cloud"},
+    "outscale": _KEYS | {"requests_per_second"},
+}
 _COMMON = {"name", "request_timeout", "wait_timeout"}
 
 
@@ -67,6 +73,10 @@ def _api(options: dict[str, Any]) -> Api:
         from .aws import Aws
 
         return Aws(options)
+    if options["name"] == "openstack":
+        from .openstack import OpenStack
+
+        return OpenStack(options)
     from .outscale import Outscale
 
     return Outscale(options)

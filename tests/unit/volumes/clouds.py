@@ -15,7 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.strata.storage.plugins.module_utils.volumes.provider import TAG
 from ansible_collections.strata.storage.plugins.modules import drive_volumes, drive_volumes_info
-from tests.simulators import aws, outscale
+from tests.simulators import aws, openstack, outscale
 from tests.simulators.cloud import Cloud, Seen
 
 GiB = 1 << 30
@@ -39,6 +39,8 @@ class Kind(NamedTuple):
     type: str
     #: What is said of an answer that is a page.
     unread: str
+    #: Whether a request for a volume may be sent again.
+    tokens: bool = True
 
 
 def _keys(server: Any, key: str) -> dict[str, Any]:
@@ -65,6 +67,17 @@ KINDS = {
         link="AttachVolume",
         type="gp3",
         unread="what is no answer of EC2",
+    ),
+    "openstack": Kind(
+        "openstack",
+        openstack.Server,
+        lambda server: tuple(server.machines),  # type: ignore[attr-defined]
+        lambda server: _keys(server, openstack.KEY),
+        create=("create-volume",),
+        link="attach",
+        type="slow",
+        unread="the cloud cannot be asked",
+        tokens=False,
     ),
 }
 

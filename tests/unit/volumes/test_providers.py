@@ -195,6 +195,10 @@ def test_an_option_of_another_provider_is_refused(drive: Drive) -> None:
 def test_lost_answers_and_throttling_leak_nothing(drive: Drive, what: str, part: str) -> None:
     call = drive.kind.link if part == "link" else drive.kind.create[0]
     drive.server.faults.append(Fault(what, call, times=2))
+    if part == "create" and what.startswith("cut") and not drive.kind.tokens:
+        with pytest.raises(Failed, match="no answer came"):
+            drive.run()
+        drive.server.faults.clear()
     drive.run()
     assert drive.sizes() == [10]
     assert drive.run()["changed"] is False
@@ -217,7 +221,7 @@ def test_a_run_that_failed_is_finished_by_the_next(drive: Drive, what: str, part
     assert drive.run()["changed"] is False
 
 
-@pytest.mark.parametrize(("fault", "said"), [("page", ""), ("slow", "no answer came .Read")])
+@pytest.mark.parametrize(("fault", "said"), [("page", ""), ("slow", "no answer came .(Read|Connect)Timeout")])
 def test_a_cloud_that_does_not_answer_is_told(drive: Drive, fault: str, said: str) -> None:
     drive.server.faults.append(Fault(fault, times=99))
     drive.refused(said or drive.kind.unread, provider={**drive.provider, "request_timeout": 1})
