@@ -148,12 +148,12 @@ class Aws:
 
     def _machine(self, machine: str) -> dict[str, Any]:
         try:
-            told = self._ask("describe_instances", machine, InstanceIds=[machine])
+            told = self._answer("describe_instances", machine, "Reservations", InstanceIds=[machine])
         except ApiError as error:
             if error.code not in _NO_SUCH_MACHINE:
                 raise
             told = {}
-        found = [one for reservation in told.get("Reservations") or () for one in reservation.get("Instances") or ()]
+        found = [one for reservation in told.get("Reservations", ()) for one in reservation.get("Instances") or ()]
         if not found:
             raise StorageError(
                 f"machine: there is no instance {machine} in this region; give the ID of one that is there"
@@ -175,14 +175,18 @@ class Aws:
         found: list[dict[str, Any]] = []
         words: dict[str, Any] = {"Filters": filters, "MaxResults": _PAGE}
         while True:
-            answer = self._ask(call, "", **words)
-            # A page of some proxy reads as an answer with nothing in it.
-            if key not in answer:
-                raise _unread(self._name(call))
+            answer = self._answer(call, "", key, **words)
             found += answer[key]
             if not answer.get("NextToken"):
                 return found
             words["NextToken"] = answer["NextToken"]
+
+    def _answer(self, call: str, about: str, key: str, **words: Any) -> dict[str, Any]:
+        """The answer to a call, which has that key: a page of some proxy reads as an answer with nothing in it."""
+        answer = self._ask(call, about, **words)
+        if key not in answer:
+            raise _unread(self._name(call))
+        return answer
 
     def _ask(self, call: str, about: str, **words: Any) -> dict[str, Any]:
         """The answer to a call. Each is safe to send again: what it asks for is a state, or has a client token."""
