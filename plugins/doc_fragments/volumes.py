@@ -15,8 +15,8 @@ options:
     required: true
   machine:
     description:
-      - ID of the machine that the volumes are attached to, as the provider has it. Needed by V(outscale). Volumes that
-        are attached to another machine are refused.
+      - ID of the machine that the volumes are attached to, as the provider has it. Needed by all providers but V(loop).
+        Volumes that are attached to another machine are refused.
     type: str
     default: ""
   policy:
@@ -71,15 +71,16 @@ options:
             growth of the last 24 hours. Not done by default. Needs O(history).
         type: str
       volume_type:
-        description: Type of new volumes, as the provider calls it. The provider's default is V(gp2) for V(outscale).
+        description: Type of new volumes, as the provider calls it. V(gp3) by default for V(aws), V(gp2) for
+          V(outscale), and the project's default for V(openstack).
         type: str
       iops_per_gib:
         description:
           - IOPS of a volume for each of its GiB, for the types that have this setting. The provider's limits are kept
-            to.
+            to. Types V(io1) and V(io2) need it.
         type: int
       throughput:
-        description: Throughput of a new volume in MiB per second, for the types that have this setting.
+        description: Throughput of a volume in MiB per second, for the types that have this setting (V(gp3)).
         type: int
       allow_shrink:
         description: If false, the drive never shrinks. V(true) by default.
@@ -179,26 +180,42 @@ options:
     suboptions:
       name:
         description:
-          - Name of the provider. V(loop) has files of the host. V(outscale) has volumes of Outscale's Block Storage
-            Unit.
+          - Name of the provider. V(aws) has EBS volumes. V(loop) has files of the host. V(openstack) has volumes of
+            Cinder, which Nova attaches. V(outscale) has volumes of Outscale's Block Storage Unit.
         type: str
-        choices: [loop, outscale]
+        choices: [aws, loop, openstack, outscale]
         required: true
       directory:
         description: Directory of the files of V(loop). V(/var/lib/strata-storage/volumes) by default.
         type: path
+      cloud:
+        description:
+          - Name of the cloud of V(openstack) in C(clouds.yaml). Without it and without O(provider.access_key), the
+            C(OS_*) variables of the environment say which cloud it is.
+        type: str
       region:
-        description: Region of V(outscale), else C(OSC_REGION) of the environment.
+        description:
+          - Region of V(outscale), else C(OSC_REGION) of the environment. Region of V(aws) and V(openstack),
+            else what C(boto3) and C(openstacksdk) find in the environment and their files.
         type: str
       endpoint:
         description:
-          - URL of the API of V(outscale), else C(OSC_ENDPOINT_API) of the environment, else that of the region.
+          - URL of the API, else C(OSC_ENDPOINT_API) of the environment for V(outscale), else that of the region. URL of
+            Keystone for V(openstack), together with O(provider.access_key).
         type: str
       access_key:
-        description: Access key of V(outscale), else C(OSC_ACCESS_KEY) of the environment.
+        description:
+          - Access key of V(outscale), else C(OSC_ACCESS_KEY) of the environment. Access key of V(aws), else the
+            credentials that C(boto3) finds in the environment, its files, or as the role of the machine it runs on.
+            ID of an application credential of V(openstack).
         type: str
       secret_key:
-        description: Secret key of V(outscale), else C(OSC_SECRET_KEY) of the environment.
+        description:
+          - Secret of O(provider.access_key), and in its place what the same source has. For V(outscale) that is
+            C(OSC_SECRET_KEY) of the environment.
+        type: str
+      session_token:
+        description: Session token of V(aws), for temporary credentials.
         type: str
       requests_per_second:
         description: Largest number of requests per second to V(outscale). V(5) by default, as its accounts have it.

@@ -26,15 +26,26 @@ extends_documentation_fragment:
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_volumes
 requirements:
+  - For provider V(aws), the Python package C(boto3) (1.44 was tested) and Python 3.10 or newer.
+  - For provider V(openstack), the Python package C(openstacksdk) (4.22 was tested) and Python 3.11 or newer.
   - For provider V(outscale), the Python package C(osc-sdk-python) (0.42 was tested) and Python 3.10 or newer.
   - For provider V(loop), C(losetup) of util-linux.
 notes:
   - A volume belongs to a drive by its tag C(osc.bsud.drive-name), which is that of BSUd. A drive that BSUd made is
     known as it stands. With V(loop), a volume belongs to the drive whose directory it is in.
   - Two runs that see the same volumes ask for the same new volume, by its client token. The provider makes it once.
-  - The provider V(outscale) was tested against a simulator that is held to the API's published description. It was not
-    run against the real API. Growth of a volume that is in use (C(UpdateVolume)) is part of that. If your account does
-    not permit it, set C(grow_in_place) of O(policy) to V(false).
+  - With V(aws), the credentials need C(ec2:DescribeVolumes), C(ec2:DescribeVolumesModifications),
+    C(ec2:DescribeInstances), C(ec2:CreateVolume), C(ec2:CreateTags), C(ec2:AttachVolume), C(ec2:DetachVolume),
+    C(ec2:ModifyVolume) and C(ec2:DeleteVolume).
+  - AWS limits how often a volume may be modified. If it refuses a growth in place for that reason, or since an
+    earlier one is not over yet, the drive grows by another volume in the same run.
+  - With V(openstack), a volume's metadata are its tags. Cinder has no client tokens, so two controllers that work on
+    one drive at the same time may make two volumes. Both carry the tag. A new volume is made in the zone of the machine
+    if Cinder has a zone of that name. Volumes that are in use grow with Cinder's API 3.42 or newer.
+  - The providers V(aws), V(openstack) and V(outscale) were tested against simulators that are held to what is published
+    of the APIs. They were not run against the real ones. With V(outscale), growth of a volume that is in use
+    (C(UpdateVolume)) is part of that. If your account does not permit it, set C(grow_in_place) of O(policy) to
+    V(false).
   - Provider V(loop) keeps no tags, and a machine that restarts has no loop devices until the next run attaches them.
 seealso:
   - module: strata.storage.drive_volumes_info
@@ -58,6 +69,22 @@ EXAMPLES = r"""
     policy: {grow_above: 85%, shrink_below: 40%, cooldown: 1h, volume_type: io1, iops_per_gib: 50}
     usage: {size: 10737418240, used: 9663676416}
     history: {samples: [[1800000000.0, 8589934592]], changes: [1799990000.0]}
+  delegate_to: localhost
+
+- name: Volumes of AWS, with IOPS and throughput
+  strata.storage.drive_volumes:
+    name: scratch
+    machine: i-0123456789abcdef0
+    provider: {name: aws, region: eu-west-1}
+    policy: {initial_size: 100G, iops_per_gib: 50, throughput: 250}
+  delegate_to: localhost
+
+- name: Volumes of OpenStack, by a cloud of clouds.yaml
+  strata.storage.drive_volumes:
+    name: scratch
+    machine: 6c2dbd21-8f2c-4f3a-9f0e-2d7b3e6f0a11
+    provider: {name: openstack, cloud: production}
+    policy: {initial_size: 50G}
   delegate_to: localhost
 
 - name: A volume that the host has emptied, deleted

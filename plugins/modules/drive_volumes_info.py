@@ -25,10 +25,12 @@ options:
     type: str
     required: true
   machine:
-    description: ID of the machine that the drive is for. Needed by V(outscale).
+    description: ID of the machine that the drive is for. Needed by all providers but V(loop).
     type: str
     default: ""
 requirements:
+  - For provider V(aws), the Python package C(boto3).
+  - For provider V(openstack), the Python package C(openstacksdk).
   - For provider V(outscale), the Python package C(osc-sdk-python) and Python 3.10 or newer.
 seealso:
   - module: strata.storage.drive_volumes

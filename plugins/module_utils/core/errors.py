@@ -28,6 +28,10 @@ class Declined(StorageError):
     """Whoever was asked to do an action refused it, and did nothing."""
 
 
+class Outdated(StorageError):
+    """An action cannot be done as things are, did nothing, and the next read shows why: the runner plans anew."""
+
+
 class Unread(Exception):
     """A pure planner needs something that the state does not hold yet; the runner reads it and plans again.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import Refused, StepFailed, StorageError, Unread, sentence
+from .errors import Outdated, Refused, StepFailed, StorageError, Unread, sentence
 from .plan import Plan, Step, digest, dump_steps
 
 if TYPE_CHECKING:
@@ -171,7 +171,14 @@ def _apply(
 
         hands = road.hands()
         if plan.steps:
-            execute(plan.steps, hands)
+            try:
+                execute(plan.steps, hands)
+            except StepFailed as error:
+                # Nobody has approved another plan.
+                if road.expected or not _outdated(error):
+                    raise
+                state, plan = _anew(road, plan.steps, error, result)
+                continue
             result.update(changed=True, done=result.get("done", []) + dump_steps(plan.steps))
         goes_on = bool(plan.in_progress)
         state, plan = survey(road, again="done" in result)
@@ -193,6 +200,25 @@ def _apply(
         result["plan"] += dump_steps(plan.steps)
     if plan.steps:
         raise StorageError("every step was done, but this did not hold: " + "; ".join(str(step) for step in plan.steps))
+    return state, plan
+
+
+def _outdated(error: StepFailed) -> bool:
+    reason: BaseException | None = error
+    while isinstance(reason, StepFailed):
+        reason = reason.__cause__
+    return isinstance(reason, Outdated)
+
+
+def _anew(road: Road, steps: tuple[Step, ...], error: StepFailed, result: dict[str, Any]) -> tuple[Any, Plan]:
+    """The plan after a step that could not be done as things are. Raises the error where it is the same plan again."""
+    state, plan = survey(road)
+    if plan.steps == tuple(step for step in steps if step not in error.done):
+        raise error
+    if error.done:
+        result.update(changed=True, done=result.get("done", []) + dump_steps(error.done))
+    result["plan"] = result["plan"][: -len(steps)] + dump_steps(error.done + plan.steps)
+    _check_steps(plan.steps)
     return state, plan
 
 

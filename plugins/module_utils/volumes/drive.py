@@ -90,6 +90,12 @@ def choose(cloud: Cloud, want: Wanted, now: float) -> Decision:
     return decide(usage, cloud.volumes + cloud.orphans, want.policy, cloud.limits, want.history, now)
 
 
+def outdated(cloud: Cloud, decision: Decision) -> bool:
+    """Whether a volume that was to grow in place has turned out to be fixed."""
+    growing = {move.volume: move.size for move in decision.moves if move.act == "grow"}
+    return any(volume.fixed and volume.size < growing.get(volume.id, 0) for volume in cloud.volumes)
+
+
 def plan(cloud: Cloud, want: Wanted, decision: Decision) -> Plan:
     """What it takes. Removals of the decision are not among the steps: the host has to empty a volume first."""
     _check_words(cloud, want)
@@ -130,6 +136,8 @@ def _check_words(cloud: Cloud, want: Wanted) -> None:
         if getattr(policy, name) and not has:
             of = f"volumes of type {policy.volume_type}" if policy.volume_type else "volumes of its default type"
             raise StorageError(f"policy: {name}: the provider has no such setting for {of}; leave it out")
+    if limits.needs_iops and not policy.iops_per_gib:
+        raise StorageError(f"policy: iops_per_gib is not given, and volumes of type {policy.volume_type} need it")
 
 
 def _check_states(cloud: Cloud) -> None:

@@ -154,12 +154,14 @@ def settings(policy: Policy, limits: Limits, size: int) -> tuple[int, int]:
     """The IOPS and the throughput of a volume of that size, as the provider permits them. 0: not set."""
     iops = policy.iops_per_gib * (size // GiB)
     if iops:
-        iops = max(iops, limits.smallest_iops)
         for most in (limits.largest_iops, limits.iops_per_gib * (size // GiB)):
             iops = min(iops, most) if most else iops
+        iops = max(iops, limits.smallest_iops)
     throughput = policy.throughput and max(policy.throughput, limits.smallest_throughput)
     if limits.largest_throughput:
         throughput = min(throughput, limits.largest_throughput)
+    if limits.iops_per_throughput:
+        throughput = min(throughput, max(iops, limits.smallest_iops) // limits.iops_per_throughput)
     return iops, throughput
 
 

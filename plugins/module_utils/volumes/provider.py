@@ -8,11 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Callable, NamedTuple, Protocol
 
-from ..core.command import wait_until
-from ..core.errors import StorageError
 from ..core.execute import Hands
 from ..document.sizes import show_size
-from .state import Cloud, Volume
+from .state import Cloud
 
 #: The tag that says which drive a volume belongs to. BSUd's, so that its drives are known.
 TAG = "osc.bsud.drive-name"
@@ -141,18 +139,6 @@ def token(drive: str, *parts: object) -> str:
     return token_prefix(drive) + hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
-def wait_for(
-    read: Callable[[], Volume | None], reached: Callable[[Volume | None], bool], timeout: int, what: str
-) -> None:
-    """Wait until a volume is as it should be. Raises StorageError when the time is over, or the volume in error."""
-
-    def done() -> bool:
-        volume = read()
-        if volume is not None and volume.state == "error":
-            raise StorageError(
-                f"{volume.id} is in state error, so it will not be {what}. Look at it at the provider; it keeps its "
-                "data until it is deleted there"
-            )
-        return reached(volume)
-
-    wait_until(done, timeout, f"until a volume was {what}, and it is not")
+def serials(volume: str) -> tuple[str, ...]:
+    """How a host may know a volume: by its ID, by that without its dash (NVMe), and by 20 characters of it (virtio)."""
+    return tuple(dict.fromkeys((volume, volume.replace("-", ""), volume[:20])))

@@ -15,7 +15,8 @@ class Volume(NamedTuple):
     """A volume of a drive. ``iops`` and ``throughput`` 0: not set by anyone.
 
     ``machine`` is the machine that it is attached to (empty: none), and ``link`` how far the attachment is.
-    ``fixed`` says why it cannot be resized in place at the moment (empty: it can). ``created`` in seconds since 1970.
+    ``fixed`` says why it cannot be resized in place at the moment (empty: it can), and ``resizing`` that it does not
+    have the size yet that was asked for. ``created`` in seconds since 1970.
     ``device`` is its path on the host, where the provider knows it; ``serials`` are what else the host may know it by.
     """
 
@@ -29,6 +30,7 @@ class Volume(NamedTuple):
     link: str = ""
     zone: str = ""
     fixed: str = ""
+    resizing: bool = False
     created: float = 0.0
     device: str = ""
     serials: tuple[str, ...] = ()
@@ -66,8 +68,9 @@ class History(NamedTuple):
 class Limits(NamedTuple):
     """What a provider permits a volume of one type. 0: no limit.
 
-    ``largest_iops`` and ``largest_throughput`` are 0 where volumes have no such setting. ``granularity`` is what sizes
-    are a multiple of; ``in_place`` says that a volume that is in use can grow.
+    ``largest_iops`` and ``largest_throughput`` are 0 where volumes have no such setting. ``iops_per_throughput`` are
+    the IOPS that a MiB per second needs; ``needs_iops`` says that no volume is made without IOPS. ``granularity`` is
+    what sizes are a multiple of; ``in_place`` says that a volume that is in use can grow.
     """
 
     smallest: int = GiB
@@ -80,6 +83,8 @@ class Limits(NamedTuple):
     iops_per_gib: int = 0
     smallest_throughput: int = 0
     largest_throughput: int = 0
+    iops_per_throughput: int = 0
+    needs_iops: bool = False
 
 
 class Cloud(NamedTuple):

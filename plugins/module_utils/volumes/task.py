@@ -18,9 +18,10 @@ from ..core.run import Road, run
 from . import drive
 from .elastic import Decision, remember
 from .provider import Provider, hands
+from .remote import Api, Remote
 from .state import Cloud
 
-PROVIDERS = ("loop", "outscale")
+PROVIDERS = ("aws", "loop", "openstack", "outscale")
 PROVIDER: dict[str, dict[str, Any]] = {
     "provider": {
         "type": "dict",
@@ -28,10 +29,12 @@ PROVIDER: dict[str, dict[str, Any]] = {
         "options": {
             "name": {"type": "str", "choices": list(PROVIDERS), "required": True},
             "directory": {"type": "path"},
+            "cloud": {"type": "str"},
             "region": {"type": "str"},
             "endpoint": {"type": "str"},
             "access_key": {"type": "str", "no_log": False},
             "secret_key": {"type": "str", "no_log": True},
+            "session_token": {"type": "str", "no_log": True},
             "requests_per_second": {"type": "int"},
             "request_timeout": {"type": "int", "default": 30},
             "wait_timeout": {"type": "int", "default": 600},
@@ -42,7 +45,13 @@ LOCK: dict[str, dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 60
 OPTIONS: dict[str, dict[str, Any]] = {**drive.OPTIONS, **PROVIDER, **LOCK}
 INFO: dict[str, dict[str, Any]] = {name: drive.OPTIONS[name] for name in ("name", "machine")} | PROVIDER
 #: The options that a provider has; another one's are refused by name.
-_OWN = {"loop": {"directory"}, "outscale": {"region", "endpoint", "access_key", "secret_key", "requests_per_second"}}
+_KEYS = {"region", "endpoint", "access_key", "secret_key"}
+_OWN = {
+    "aws": _KEYS | {"session_token"},
+    "loop": {"directory"},
+    "openstack": _KEYS | {"cloud"},
+    "outscale": _KEYS | {"requests_per_second"},
+}
 _COMMON = {"name", "request_timeout", "wait_timeout"}
 
 
@@ -56,6 +65,18 @@ def connect(options: dict[str, Any]) -> Provider:
         from .loop import DIRECTORY, Loop
 
         return Loop(options["directory"] or DIRECTORY, options["wait_timeout"])
+    return Remote(_api(options), options["wait_timeout"])
+
+
+def _api(options: dict[str, Any]) -> Api:
+    if options["name"] == "aws":
+        from .aws import Aws
+
+        return Aws(options)
+    if options["name"] == "openstack":
+        from .openstack import OpenStack
+
+        return OpenStack(options)
     from .outscale import Outscale
 
     return Outscale(options)
@@ -73,14 +94,14 @@ def make_so(module: AnsibleModule) -> NoReturn:
     decided: list[Decision] = []
 
     def planned(cloud: Cloud) -> Plan:
-        if not decided:
+        if not decided or drive.outdated(cloud, decided[-1]):
             decided.append(drive.choose(cloud, want, now))
-        return drive.plan(cloud, want, decided[0])
+        return drive.plan(cloud, want, decided[-1])
 
     def facts(cloud: Cloud) -> dict[str, Any]:
-        changed = decided[0].changes
+        changed = any(decision.changes for decision in decided)
         history = remember(want.history, want.usage, changed, now) if want.emptied is None else want.history
-        return {**drive.facts(cloud, decided[0]), "history": drive.dump_history(history)}
+        return {**drive.facts(cloud, decided[-1]), "history": drive.dump_history(history)}
 
     run(
         module,
@@ -89,7 +110,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
             deepen=lambda cloud, _need: cloud,
             plan=planned,
             # What was decided from the usage has been done by then, and is not decided again.
-            replan=lambda cloud: drive.plan(cloud, want, Decision((), decided[0].reason, decided[0].warning)),
+            replan=lambda cloud: drive.plan(cloud, want, Decision((), decided[-1].reason, decided[-1].warning)),
             facts=facts,
             diff=lambda cloud: {"volumes": [drive.dump(volume) for volume in cloud.volumes]},
             hands=lambda: hands(provider),

@@ -9,6 +9,6 @@ It checks the access key, and not the signature.
 from __future__ import annotations
 
 from .model import Region
-from .server import KEY, Fault, Server
+from .server import KEY, Server
 
-__all__ = ["KEY", "Fault", "Region", "Server"]
+__all__ = ["KEY", "Region", "Server"]

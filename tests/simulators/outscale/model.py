@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The volumes and VMs of a region. What takes time there takes ``delay`` seconds here."""
+"""The volumes and VMs of a region."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from typing import Any
 
 import osc_sdk_python
 import yaml
+
+from tests.simulators.cloud import Weather
 
 _RESOURCES = Path(osc_sdk_python.__file__).parent / "resources"
 _DEVICE = re.compile(r"/dev/(sd|xvd)[b-z][a-z]?")
@@ -70,21 +72,14 @@ class Volume:
 
 
 @dataclass
-class Region:
-    """``stuck`` are transitions that never end: creating, attaching, detaching, deleting, updating. ``broken``: ids of
-    volumes that get into state error. ``lag``: for how long a filter by tag does not know a new tag.
-    """
+class Region(Weather):
+    """``lag``: for how long a filter by tag does not know a new tag."""
 
-    delay: float = 0.05
-    lag: float = 0.0
-    page: int = 1000
     most_volumes: int = 50
     most_size: int = 100000
     zone: str = "eu-west-2a"
     vms: dict[str, str] = field(default_factory=lambda: {"i-00000001": "eu-west-2a", "i-00000002": "eu-west-2a"})
     volumes: dict[str, Volume] = field(default_factory=dict)
-    stuck: set[str] = field(default_factory=set)
-    broken: set[str] = field(default_factory=set)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def settle(self) -> None:

@@ -12,7 +12,12 @@ from typing import Any, NamedTuple, NoReturn, cast
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import (
+    Outdated,
+    Refused,
+    StorageError,
+    Unread,
+)
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Hands
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
     Command,
@@ -350,6 +355,48 @@ def test_a_failing_step_returns_those_that_were_done() -> None:
     assert module.result["msg"] == "break lamp one: : sh -c echo no >&2; exit 1 failed with status 1: no"
     assert (module.result["changed"], module.result["done"]) == (True, PLAN)
     assert module.result["plan"] == dump_steps((STEP, *backend.extra))
+
+
+STUCK = Step("light", "lamp", "two", "by its switch", (Switch(False),))
+PLUG = Step("light", "lamp", "two", "by its plug", (Switch(True),))
+
+
+class Stubborn(Backend):
+    """The second lamp's switch turns out to be stuck. ``instead`` is then planned."""
+
+    def __init__(self, instead: Step) -> None:
+        super().__init__()
+        self.steps: tuple[Step, ...] = (STEP, STUCK)
+        self.instead = instead
+
+    def plan(self, state: Lamp) -> Plan:
+        return Plan(self.steps, state)
+
+    def switch(self, action: Switch) -> None:
+        if not action.lit:
+            self.steps = (self.instead,)
+            raise Outdated("the switch is stuck")
+        self.steps = self.steps if self.steps[0] == STEP else ()
+
+
+def test_a_step_that_cannot_be_done_as_things_are_is_planned_anew() -> None:
+    module = Stubborn(PLUG).run()
+    assert not module.failed
+    assert module.result["plan"] == module.result["done"] == dump_steps((STEP, PLUG))
+
+
+def test_the_same_plan_again_is_a_failure() -> None:
+    module = Stubborn(STUCK).run()
+    assert module.failed
+    assert module.result["msg"].endswith("the switch is stuck")
+    assert (module.result["done"], module.result["plan"]) == (PLAN, dump_steps((STEP, STUCK)))
+
+
+def test_another_plan_than_the_expected_one_is_not_done_instead() -> None:
+    module = Stubborn(PLUG).run(expected=digest((STEP, STUCK)))
+    assert module.failed
+    assert module.result["msg"].endswith("the switch is stuck")
+    assert module.result["done"] == PLAN
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
