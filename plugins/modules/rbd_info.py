@@ -33,6 +33,7 @@ seealso:
   - module: strata.storage.rbd_namespace
   - module: strata.storage.rbd_pool
   - module: strata.storage.rbd_trash
+  - module: strata.storage.rbd_migration
   - module: strata.storage.rbd_mirror_pool
   - module: strata.storage.rbd_mirror_image
 """
@@ -97,6 +98,11 @@ mirroring:
       not know it.
   returned: success
   type: dict
+migrations:
+  description: The migrations that are under way, as M(strata.storage.rbd_migration) returns each.
+  returned: success
+  type: list
+  elements: dict
 stats:
   description:
     - How many images and snapshots the pool has, in the trash or not, and their sizes in bytes; null where the user may

@@ -65,6 +65,51 @@ class Call(NamedTuple):
         return " ".join((self.method, where, *map(str, self.arguments), *options))
 
 
+class Alone(NamedTuple):
+    """An action that must not be cut off, or that may end the whole process: done by a process of its own."""
+
+    action: Any
+
+    def __str__(self) -> str:
+        return str(self.action)
+
+
+class PrepareImport(NamedTuple):
+    """Have an image filled from what ``spec`` (JSON) tells."""
+
+    place: Place
+    image: str
+    spec: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        options = [f"{name}={value}" for name, value in self.options]
+        return " ".join((f"migration_prepare_import {self.place}/{self.image}", self.spec, *options))
+
+
+class Relink(NamedTuple):
+    """Take the source of a migration out of the trash, where the destination is not there (any longer)."""
+
+    place: Place
+    image: str
+    id: str
+    target: Place
+    target_image: str
+
+    def __str__(self) -> str:
+        return f"migration_abort {self.place}/{self.image} {self.id}"
+
+
+class RemoveCommitted(NamedTuple):
+    """Remove the source of a migration from the trash, whose commit was cut off."""
+
+    place: Place
+    id: str
+
+    def __str__(self) -> str:
+        return f"trash_remove {self.place} {self.id} True"
+
+
 class Ask(NamedTuple):
     """A command that the cluster's manager does."""
 

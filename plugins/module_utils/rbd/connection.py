@@ -52,6 +52,7 @@ class Connection:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.rbd = rbd.RBD()
+        self.params = params
         self._pools: dict[Place, Any] = {}
         self._options: Any = None
         self._patience = params["operation_timeout"]

@@ -45,14 +45,25 @@ def create(pool: Pool, want: Wanted) -> tuple[Steps, Image, Pool]:
         )
     if want.parent is None and want.copy_of is None and want.size is None:
         raise StorageError(f"image {want.name} does not exist, and to create it, say also: size, parent or copy_of")
+    origin = want.parent or want.copy_of
+    image, options = lay_out(pool, want, origin)
+    if want.parent:
+        return _clone(pool, want, want.parent, image, options)
+    if want.copy_of:
+        return _copy(pool, want, want.copy_of, image, options)
+    call = Call("create", pool.place, (want.name, want.size), (("old_format", False), *options))
+    return (step(want, "create", show_size(image.size), call),), image, pool
+
+
+def lay_out(pool: Pool, want: Wanted, origin: Parent | None) -> tuple[Image, tuple[tuple[str, Any], ...]]:
+    """A new image, of ``origin`` if that is not None, and what librbd is to be told so that it becomes that."""
     if pool.place.pool in pool.erasure_coded:
         raise StorageError(
             f"image {want.name}: pool {pool.place.pool} is erasure-coded, and cannot hold the header of an image; "
             "make it in a replicated pool, with this one as data_pool"
         )
-    origin = want.parent or want.copy_of
     source = pool.parents.get(origin) if origin else None
-    # Clones and copies have the features of what they are made of, not those that other new images have.
+    # What is made of an image has the features of that, not those that other new images have.
     base = source.features - IMPLIED if source else pool.features
     features = wanted_features(want, base)
     object_size = want.object_size or (source.object_size if source else pool.object_size)
@@ -98,12 +109,7 @@ def create(pool: Pool, want: Wanted) -> tuple[Steps, Image, Pool]:
             f"image {want.name}: its objects cannot be smaller than those of {origin}, "
             f"{show_size(source.object_size)}; leave object_size out"
         )
-    if want.parent:
-        return _clone(pool, want, want.parent, image, tuple(options))
-    if want.copy_of:
-        return _copy(pool, want, want.copy_of, image, tuple(options))
-    call = Call("create", pool.place, (want.name, want.size), (("old_format", False), *options))
-    return (step(want, "create", show_size(image.size), call),), image, pool
+    return image, tuple(options)
 
 
 def _clone(

@@ -13,7 +13,7 @@ from ..document.sizes import show_size
 from .calls import Call, Features, Unwatched
 from .create import create, step, wanted_features
 from .removal import gone
-from .safety import check_changeable, check_room
+from .safety import check_changeable, check_room, check_settled
 from .state import Image, Pool
 from .words import Wanted
 
@@ -62,6 +62,7 @@ def plan(pool: Pool, want: Wanted) -> Plan:
         steps, there, pool = create(pool, want)
         return both(Plan(steps, pool), _changed(pool, want, there))
     if there.remains:
+        check_settled(there, f"image {want.name}: {there.left_by}")
         raise Refused(
             f"image {want.name}: a removal of it was cut off, and what is left is no image; finish that by state absent"
         )

@@ -11,12 +11,29 @@ from ..core.command import wait_until
 from ..core.errors import StorageError
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
-from .calls import AddPeer, Ask, Call, Features, Place, Promote, Secret, Synced, Unwatched, bits
+from .alone import run_alone
+from .calls import (
+    AddPeer,
+    Alone,
+    Ask,
+    Call,
+    Features,
+    Place,
+    PrepareImport,
+    Promote,
+    Relink,
+    RemoveCommitted,
+    Secret,
+    Synced,
+    Unwatched,
+    bits,
+)
 from .connection import Connection, rbd, told
+from .omap import begin_migration, forget_migration, migration_of, settle_in_trash
 from .read import read_mirroring, watchers
 
 #: The calls that may take long, and tell how far they are.
-_TELLING = frozenset({"remove", "flatten", "trash_remove"})
+_TELLING = frozenset({"remove", "flatten", "trash_remove", "migration_execute", "migration_abort"})
 #: The calls that do not change the image that they are made on.
 _READING = frozenset({"copy", "deep_copy"})
 _TENTH = 10
@@ -32,9 +49,16 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
             return given.value
         return bits(given.names) if isinstance(given, Features) else given
 
+    def keywords(action: Call | PrepareImport) -> dict[str, Any]:
+        options = {name: value(option) for name, option in action.options}
+        # There, the binding wants no text.
+        if "data_pool" in options and (isinstance(action, PrepareImport) or action.method == "migration_prepare"):
+            options["data_pool"] = options["data_pool"].encode()
+        return options
+
     def call(action: Call) -> None:
         arguments = [value(argument) for argument in action.arguments]
-        options = {name: value(option) for name, option in action.options}
+        options = keywords(action)
         if action.method in _TELLING:
             options["on_progress"] = _progress(str(action), log)
         for name, text in action.settings:
@@ -50,6 +74,29 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
                 getattr(rbd.Group(pool, action.group), action.method)(*arguments, **options)
             else:
                 getattr(connection.rbd, action.method)(pool, *arguments, **options)
+
+    def alone(action: Alone) -> None:
+        run_alone(connection.params, action.action)
+
+    def prepare_import(action: PrepareImport) -> None:
+        with told(str(action)):
+            pool = connection.pool(action.place)
+            connection.rbd.migration_prepare_import(action.spec, pool, action.image, **keywords(action))
+
+    def relink(action: Relink) -> None:
+        with told(str(action)):
+            opened, target = connection.pool(action.place), connection.pool(action.target)
+            if migration_of(opened, action.id) is None:
+                begin_migration(opened, action.id, target.get_pool_id(), action.target.namespace, action.target_image)
+            settle_in_trash(opened, action.id)
+            connection.rbd.migration_abort(opened, action.image)
+
+    def remove_committed(action: RemoveCommitted) -> None:
+        with told(str(action)):
+            opened = connection.pool(action.place)
+            if migration_of(opened, action.id):
+                forget_migration(opened, action.id)
+            connection.rbd.trash_remove(opened, action.id, True)
 
     def ask(action: Ask) -> None:
         connection.ask_manager(action.prefix, **dict(action.words))
@@ -90,6 +137,10 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
 
     perform: dict[type, Any] = {
         Call: call,
+        Alone: alone,
+        PrepareImport: prepare_import,
+        Relink: relink,
+        RemoveCommitted: remove_committed,
         Ask: ask,
         AddPeer: add_peer,
         Promote: promote,

@@ -14,16 +14,19 @@ from ..core.execute import in_parallel
 from . import schedules
 from .calls import Place, names
 from .connection import Connection, Denied, Gone, rbd, told
-from .omap import group_snapshot_images, trash_ids
+from .omap import Header, committed, group_snapshot_images, has_header, id_of, migration_of, trash_ids
 from .state import (
+    MIGRATION,
     Direction,
     Fill,
     Group,
     Groups,
     GroupSnapshot,
     Image,
+    Left,
     Lock,
     Member,
+    MigrationState,
     Mirroring,
     MirrorMode,
     MirrorPool,
@@ -66,7 +69,7 @@ def read_pool(
     found: dict[str, Image | None] = dict.fromkeys(wanted or ())
     there = ids_in(connection, place)
     looked = [name for name in there if wanted is None or name in found]
-    found.update(zip(looked, in_parallel(lambda name: read_image(connection, place, name), looked)))
+    found.update(zip(looked, in_parallel(lambda name: read_image(connection, place, name, there[name]), looked)))
     unread = [name for name in looked if found[name] is None]
     if unread:
         still = ids_in(connection, place)
@@ -174,13 +177,23 @@ def _parent_image(connection: Connection, parent: Parent) -> Image | None:
         return None
 
 
-def read_image(connection: Connection, place: Place, name: str) -> Image | None:
-    """None where it went away meanwhile."""
+def read_image(connection: Connection, place: Place, name: str, image_id: str = "") -> Image | None:
+    """None where it went away meanwhile, or cannot be opened. Without an id, that is looked for."""
     try:
-        with told(f"reading image {name}"), connection.image(place, name) as opened:
-            return _read(connection, name, opened)
+        with told(f"reading image {name}"):
+            pool = connection.pool(place)
+            if _hangs(pool, image_id or id_of(pool, name)):
+                return None
+            with connection.image(place, name) as opened:
+                return _read(connection, name, opened)
     except Gone:
         return None
+
+
+def _hangs(pool: Any, image_id: str) -> bool:
+    """Whether librbd waits, to open an image, for a migration to be prepared: for ever, where that was cut off."""
+    header = migration_of(pool, image_id)
+    return header is not None and not header.source and header.state == "preparing"
 
 
 def _read(connection: Connection, name: str, image: Any) -> Image:
@@ -239,8 +252,16 @@ def _mirroring(image: Any, info: dict[str, Any]) -> Mirroring:
 
 
 def _remains(connection: Connection, place: Place, name: str, image_id: str) -> Image:
-    """What is listed, and can only be opened by its id, or not at all: librbd takes the list's entry away last."""
-    left = Image(name, image_id, 0, 0, frozenset(), remains=True)
+    """What is listed, and can only be opened by its id, or not at all: librbd takes the list's entry away last.
+
+    What is imported, and cannot be read here, cannot be opened either.
+    """
+    with told(f"reading what is left of image {name}"):
+        pool = connection.pool(place)
+        migrating = migration_of(pool, image_id) is not None
+        left = Image(name, image_id, 0, 0, frozenset({"migrating"} if migrating else ()), remains=True)
+        if _hangs(pool, image_id):
+            return left
     try:
         what = f"reading what is left of image {name}"
         with told(what), connection.image(place, None, image_id=image_id) as opened:
@@ -463,6 +484,95 @@ def _mon_host(connection: Connection, opened: Any, uuid: str) -> str:
         return str(connection.rbd.mirror_peer_get_attributes(opened, uuid).get("mon_host", ""))
     except (rbd.PermissionError, rbd.ImageNotFound):
         return ""
+
+
+def read_migration(
+    connection: Connection, place: Place, name: str, wanted: Parent | None, imports: bool = False
+) -> MigrationState:
+    """How far a migration to an image is. ``wanted``: the source that a task names; ``imports``: it names none."""
+    pool = read_pool(connection, place, [name], [wanted] if wanted else [])
+    there = pool.images[name]
+    with told(f"reading the migration of image {name}"):
+        header = migration_of(connection.pool(place), there.id) if there else None
+        if header and not header.source:
+            source = None if header.spec or header.pool < 0 else _other_side(connection, header)
+            state = MigrationState(pool, header.state, source, spec=header.spec)
+            return state if source is None else _with_origin(connection, state, source)
+    state = MigrationState(pool, blank=imports and there is not None and _is_blank(connection, place, there))
+    return _with_origin(connection, state, wanted) if wanted else state
+
+
+def _other_side(connection: Connection, header: Header) -> Parent:
+    return Parent(Place(connection.pool_name(header.pool), header.namespace), header.name, "")
+
+
+def _with_origin(connection: Connection, state: MigrationState, source: Parent) -> MigrationState:
+    """The state, with the source, be it in the trash or not."""
+    pool = state.pool
+    there = next(iter(pool.images.values()))
+    ids = ids_in(connection, source.place)
+    left = _left(connection, source, pool.place, there, ids)
+    if left is None:
+        origin = pool.parents.get(source)
+    else:
+        origin = _in_trash(connection, source, left.id)
+        users = in_use_by(origin.watchers, origin.locks) if origin else ""
+        left = left._replace(users=users, committed=left.committed or origin is None)
+    clones = children(connection, source.place, source.image) if origin and origin.snapshots and left is None else ()
+    return state._replace(
+        pool=pool._replace(parents={source: origin}, erasure_coded=pool.erasure_coded or connection.erasure_coded()),
+        source=source,
+        listed=source.image in ids,
+        left=left,
+        clones=clones,
+        blank=bool(left and there and not state.state and _is_blank(connection, pool.place, there)),
+    )
+
+
+def _left(
+    connection: Connection, source: Parent, target: Place, there: Image | None, ids: Mapping[str, str]
+) -> Left | None:
+    """What the trash has of a migration's source. Raises StorageError where that is not clear."""
+    opened = connection.pool(source.place)
+    found: list[Left] = []
+    for entry in read_trash(connection, source.place):
+        if (entry.source, entry.name) != (MIGRATION, source.image):
+            continue
+        with told(f"reading image {entry.name} in the trash"):
+            header = migration_of(opened, entry.id)
+            gone = not has_header(opened, entry.id) or committed(opened, entry.id)
+        left = Left(entry.id, listed=ids.get(source.image) == entry.id, committed=gone)
+        if header is None:
+            found.append(left)
+        elif header.id == (there and there.id) or _other_side(connection, header) == Parent(
+            target, there.name if there else header.name, ""
+        ):
+            found.append(left._replace(state=header.state, target_id=header.id))
+    if len(found) > 1:
+        numbers = " ".join(one.id for one in found)
+        raise StorageError(f"image {source}: the trash has several sources of migrations of this name ({numbers})")
+    return found[0] if found else None
+
+
+def _in_trash(connection: Connection, source: Parent, image_id: str) -> Image | None:
+    """What cannot be opened any more is none."""
+    try:
+        what = f"reading image {source} in the trash"
+        with told(what), connection.image(source.place, None, image_id=image_id) as opened:
+            return _read(connection, source.image, opened)
+    except Gone:
+        return None
+
+
+def _is_blank(connection: Connection, place: Place, image: Image) -> bool:
+    """Whether nothing was ever written to an image that can be opened, and it has no snapshot."""
+    if image.remains or image.snapshots or image.hidden or image.parent:
+        return False
+    written: list[int] = []
+    what = f"looking for data in image {image.name}"
+    with told(what), connection.image(place, image.name) as opened:
+        opened.diff_iterate(0, image.size, None, lambda at, _length, _exists: written.append(at), whole_object=True)
+    return not written
 
 
 def read_settings(connection: Connection, pool: str) -> Settings:

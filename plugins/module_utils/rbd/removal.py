@@ -9,7 +9,7 @@ from ..core.errors import Refused
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from .calls import Call, Place
-from .safety import check_unmirrored, check_unused
+from .safety import check_settled, check_unmirrored, check_unused
 from .state import Image, Pool, Snapshot
 from .words import Wanted
 
@@ -19,6 +19,7 @@ def gone(pool: Pool, want: Wanted, there: Image | None) -> Plan:
     if there is None:
         return Plan((), pool)
     what = f"image {want.name} cannot be {'removed' if want.state == 'absent' else 'put in the trash'}"
+    check_settled(there, what)
     check_unmirrored(there, what)
     if there.group:
         raise Refused(f"{what}: it is in group {there.group}; take it out there first")

@@ -43,6 +43,12 @@ def check_unmirrored(image: Image, what: str) -> None:
         )
 
 
+def check_settled(image: Image, what: str) -> None:
+    """Raises Refused for the destination of a migration, which librbd fails to remove, half way."""
+    if "migrating" in image.features:
+        raise Refused(f"{what}: it is being migrated; commit or abort that first (rbd_migration)")
+
+
 def check_unused(image: Image, what: str) -> None:
     """Raises Refused for an image that somebody uses."""
     _check_lasting_locks(image, what)

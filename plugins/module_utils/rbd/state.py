@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from .calls import Place
 
+#: Why the source of a migration is in the trash.
+MIGRATION = "MIGRATION"
+
 
 class Parent(NamedTuple):
     """A snapshot that an image is, or is to be, a clone of. ``trashed``: its image is in the trash.
@@ -166,6 +169,13 @@ class Image(NamedTuple):
     def users(self) -> str:
         """Who has it open, or has locked it. An automatic lock whose holder no longer watches is a dead client's."""
         return in_use_by(self.watchers, self.locks)
+
+    @property
+    def left_by(self) -> str:
+        """What it is that remains."""
+        if "migrating" in self.features:
+            return "it is being migrated, and cannot be opened here, as where what it is imported from cannot be read"
+        return "its removal was cut off"
 
     @property
     def copy(self) -> bool:
@@ -329,3 +339,42 @@ class MirrorState(NamedTuple):
     parent_mirrored: bool = False
     mirrored_clones: tuple[str, ...] = ()
     told: tuple[Mapping[str, object], ...] = ()
+
+
+class Left(NamedTuple):
+    """The source of a migration, in the trash. ``state``: librbd's word for how far it is; empty: it does not say.
+
+    ``target_id``: the id of the destination, empty where it does not say. ``users`` have it open. ``listed``: it is not
+    in the trash only. ``committed``: it is no image any more, since its removal has begun.
+    """
+
+    id: str
+    state: str = ""
+    target_id: str = ""
+    users: str = ""
+    listed: bool = False
+    committed: bool = False
+
+
+class MigrationState(NamedTuple):
+    """What a task looks at of a migration. ``pool`` is the destination's, with the image of that name, or None.
+
+    ``state``: librbd's word for how far it is; empty: none is under way. ``source``: what is moved (None: it is not
+    known, or an import), whose image, in the trash or not, the pool has in ``parents``; ``listed``: there is one of
+    its name. ``clones`` are those of the source. ``spec``: what is imported. ``blank``: the image of the destination's
+    name holds nothing. ``readable``: whether what is to be imported can be read here.
+    """
+
+    pool: Pool
+    state: str = ""
+    source: Parent | None = None
+    listed: bool = False
+    left: Left | None = None
+    clones: tuple[str, ...] = ()
+    spec: str = ""
+    blank: bool = False
+    readable: bool = True
+
+    @property
+    def origin(self) -> Image | None:
+        return self.pool.parents.get(self.source) if self.source else None

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call
-from .state import Trash, Trashed
+from .state import MIGRATION, Trash, Trashed
 from .words import check_name
 
-_MIGRATION = "MIGRATION"
 #: Who put there what may be purged: users, and librbd where they removed what clones still need.
 _PURGED = ("USER", "USER_PARENT")
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -134,7 +133,7 @@ def _restored(trash: Trash, want: Wanted, found: Trashed | None) -> Plan:
 
 
 def _check_ours(entry: Trashed) -> None:
-    if entry.source == _MIGRATION:
+    if entry.source == MIGRATION:
         raise Refused(
             f"image {entry.name}: it is in the trash as the source of a migration, and leaves it when that is "
             "committed or aborted"

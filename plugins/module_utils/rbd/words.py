@@ -141,9 +141,9 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         data_pool=item.get("data_pool"),
         metadata=texts(item.get("metadata")),
         config=texts(item.get("config")),
-        parent=_parent(item.get("parent"), place),
+        parent=parent_of(item.get("parent"), place),
         clone_format=item.get("clone_format") or 2,
-        copy_of=_parent(item.get("copy_of"), place),
+        copy_of=parent_of(item.get("copy_of"), place),
         with_snapshots=bool((item.get("copy_of") or {}).get("with_snapshots")),
         sparsify=_bytes(item, "sparsify"),
         flatten=bool(item.get("flatten")),
@@ -206,7 +206,8 @@ def _object_size(item: Mapping[str, Any], name: str) -> int | None:
     return size
 
 
-def _parent(given: Mapping[str, Any] | None, place: Place) -> Parent | None:
+def parent_of(given: Mapping[str, Any] | None, place: Place) -> Parent | None:
+    """What an image is made of. Its pool and namespace are those of ``place``, where they are not said."""
     if not given:
         return None
     namespace = given.get("namespace")

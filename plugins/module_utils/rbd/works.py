@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, TypeVar
@@ -13,6 +14,7 @@ from ..core.execute import in_parallel
 from . import (
     group as groups,
     image as images,
+    migration as migrations,
     mirror_image as mirror_images,
     mirror_pool as mirror_pools,
     namespace as namespaces,
@@ -31,6 +33,7 @@ from .read import (
     read_fill,
     read_groups,
     read_image,
+    read_migration,
     read_mirror_pool,
     read_mirroring,
     read_namespaces,
@@ -43,7 +46,20 @@ from .read import (
     with_holdings,
     with_use,
 )
-from .state import Group, Groups, Image, MirrorMode, MirrorPool, MirrorState, Pool, Settings, Snapshot, Trash, Trashed
+from .state import (
+    Group,
+    Groups,
+    Image,
+    MigrationState,
+    MirrorMode,
+    MirrorPool,
+    MirrorState,
+    Pool,
+    Settings,
+    Snapshot,
+    Trash,
+    Trashed,
+)
 from .task import Work
 from .words import Wanted
 
@@ -237,6 +253,24 @@ def dump_pool(found: Settings) -> dict[str, Any]:
     }
 
 
+def migration(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = migrations.parse(params, place)
+
+    def read(connection: Connection) -> MigrationState:
+        found = read_migration(connection, place, want.name, want.source, imports=bool(want.spec))
+        return found._replace(readable=not want.file or os.access(want.file, os.R_OK))
+
+    return Work(
+        read=read,
+        plan=lambda state: migrations.plan(state, want),
+        facts=lambda state: {
+            "migration": migrations.dump(state, want.name),
+            "status": {"phase": state.state or None},
+        },
+    )
+
+
 def mirror_pool(params: Mapping[str, Any], check: bool) -> Work:
     """``check``: nothing is done, so no token is made either."""
     place = place_of(params)
@@ -348,9 +382,7 @@ def info(connection: Connection, params: Mapping[str, Any]) -> dict[str, Any]:
     names = params["images"]
     pool_found = read_pool(connection, place, names)
     missing = [name for name, found in pool_found.images.items() if found is None]
-    missing += [
-        f"{name}: its removal was cut off" for name, found in pool_found.images.items() if found and found.remains
-    ]
+    missing += [f"{name}: {found.left_by}" for name, found in pool_found.images.items() if found and found.remains]
     there = [found for found in pool_found.images.values() if found and not found.remains]
 
     def grow(one: Image) -> Image:
@@ -362,8 +394,10 @@ def info(connection: Connection, params: Mapping[str, Any]) -> dict[str, Any]:
     mirrored = _permitted(lambda: read_mirror_pool(connection, place))
     spaces = _permitted(lambda: read_namespaces(connection, place.pool, ""))
     found_groups = {name: found for name, found in read_groups(connection, place, None).groups.items() if found}
+    moving = [name for name, found in pool_found.images.items() if found and "migrating" in found.features]
     return {
         **_all_facts(grown),
+        "migrations": [migrations.dump(read_migration(connection, place, name, None), name) for name in moving],
         "missing": missing,
         "trash": [dump_trashed(entry) for entry in pool_found.trash],
         "groups": [dump_group(name, found) for name, found in found_groups.items()],

@@ -23,6 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document import bca
 from ansible_collections.strata.storage.plugins.module_utils.host import krbd, task
 from ansible_collections.strata.storage.plugins.module_utils.rbd import (
     group,
+    migration,
     mirror_image,
     mirror_pool,
     namespace,
@@ -59,6 +60,7 @@ RBD: dict[str, Spec] = {
     "rbd_namespace": namespace.OPTIONS,
     "rbd_pool": pool.OPTIONS,
     "rbd_trash": trash.OPTIONS,
+    "rbd_migration": migration.OPTIONS,
     "rbd_mirror_pool": mirror_pool.OPTIONS,
     "rbd_mirror_image": mirror_image.OPTIONS,
     "rbd_map": {**krbd.OPTIONS, **task.EXPECT, **task.LOCK},

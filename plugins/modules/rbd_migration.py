@@ -1,0 +1,196 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rbd_migration
+short_description: Migration of an RBD image
+version_added: 0.1.0
+description:
+  - Moves an image to another pool, namespace or layout, or imports one from a file or a snapshot, while it can be used.
+  - The destination can be used as soon as it is prepared. What is not there yet is read from the source.
+  - The calls that would leave an image half migrated when they are cut off are made by a process of their own. It goes
+    on where Ansible's timeout ends the module.
+author:
+  - the strata.storage authors (@strata-storage)
+options:
+  image:
+    description:
+      - Name of the destination, in O(pool) and O(namespace). The same as the source's migrates that in its place.
+    type: str
+    required: true
+  source:
+    description:
+      - Image that is moved. It is in the trash until the migration is committed, and clients have to open the
+        destination instead.
+      - To prepare is refused while it is open somewhere, is mirrored, has clones, or snapshots of groups.
+    type: dict
+    suboptions:
+      pool:
+        description: Pool of the source. That of the destination, if it is not said.
+        type: str
+      namespace:
+        description: Namespace of the source. That of the destination, if neither it nor C(pool) is said.
+        type: str
+      image:
+        description: Name of the source.
+        type: str
+        required: true
+  import:
+    description: What is imported. It stays as it is.
+    type: dict
+    suboptions:
+      format:
+        description: Format of it. V(native) is a snapshot of an image of the same cluster.
+        type: str
+        choices: [raw, qcow2, native]
+        required: true
+      file:
+        description:
+          - File to import, for V(raw) and V(qcow2). Each client that opens the image reads the file by this path,
+            until all of it is copied (O(state=executed)).
+        type: path
+      pool:
+        description: Pool of the image to import, for V(native). That of the destination, if it is not said.
+        type: str
+      namespace:
+        description:
+          - Namespace of the image to import, for V(native). That of the destination, if neither it nor C(pool) is said.
+        type: str
+      image:
+        description: Image to import, for V(native).
+        type: str
+      snapshot:
+        description: Snapshot of it, for V(native). It is imported with those before it.
+        type: str
+  features:
+    description: Features of the destination. Those of the source, or of new images, if they are not said.
+    type: list
+    elements: str
+    choices: [layering, exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
+  object_size:
+    description: Size of the destination's objects, not smaller than those of the source.
+    type: str
+  order:
+    description: The same as a power of two.
+    type: int
+  stripe_unit:
+    description: Size of a stripe's unit. Goes with O(stripe_count).
+    type: str
+  stripe_count:
+    description: Number of objects that a stripe goes over.
+    type: int
+  data_pool:
+    description: Pool for the destination's data.
+    type: str
+  allow_destroy:
+    description: If true, what this module names in C(plan) under C(destroys) may be lost.
+    type: bool
+    default: false
+  state:
+    description:
+      - How far the migration is to be. A migration that was committed already is left alone, whichever it is.
+      - V(prepared) makes the destination, which can be used from then on.
+      - V(executed) also copies all data. A run that was cut off is continued by the next.
+      - V(committed) also removes the source, which needs O(allow_destroy), but not what is imported.
+      - V(aborted) removes the destination, and has the source back where it was. That needs O(allow_destroy).
+      - Each of them first finishes, or undoes, a preparation, commit or abort that was cut off.
+    type: str
+    choices: [prepared, executed, committed, aborted]
+    required: true
+extends_documentation_fragment:
+  - strata.storage.rbd
+  - strata.storage.rbd.binding
+  - strata.storage.attributes
+  - strata.storage.attributes.actiongroup_rbd
+notes:
+  - A migration in its place is seen as done by the object size, striping and data pool of the image.
+seealso:
+  - module: strata.storage.rbd_image
+  - module: strata.storage.rbd_trash
+"""
+
+EXAMPLES = r"""
+- name: An image moves to another pool, and can be used there from now on
+  strata.storage.rbd_migration:
+    pool: ssd
+    image: web1-data
+    source: {pool: vms, image: web1-data}
+    state: prepared
+
+- name: All of it is there, and the source goes
+  strata.storage.rbd_migration:
+    pool: ssd
+    image: web1-data
+    source: {pool: vms, image: web1-data}
+    allow_destroy: true
+    state: committed
+
+- name: An image of a virtual machine, used while it is copied
+  strata.storage.rbd_migration:
+    pool: vms
+    image: debian13
+    import: {format: qcow2, file: /srv/images/debian13.qcow2}
+    state: committed
+"""
+
+RETURN = r"""
+migration:
+  description: The migration in the words that this module takes; null where none is under way.
+  returned: success
+  type: dict
+status:
+  description: What else there is to know.
+  returned: success
+  type: dict
+  contains:
+    phase:
+      description: How far it is, in librbd's word, for example V(executing); null where none is under way.
+      type: str
+      returned: always
+plan:
+  description: The steps, in order, in check mode and in a real run, each as M(strata.storage.rbd_image) returns it.
+  returned: always
+  type: list
+  elements: dict
+done:
+  description: The steps that were done, also when a later one failed.
+  returned: when anything was done
+  type: list
+  elements: dict
+in_progress:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+pending:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+pending_reboot:
+  description: Always empty.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.rbd.migration import OPTIONS
+from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.words import CONNECTION
+from ..module_utils.rbd.works import migration
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    make_so(module, lambda: migration(module.params))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Migration of images: moved, imported, aborted, and cut off wherever it can be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ceph import Cluster
+from tests.integration.modules import ModuleFailed
+
+from .client import CHECKOUT, ENVIRONMENT, OPEN, PYTHON, Client, Server, holding
+from .conftest import in_a_namespace
+
+#: Calls librbd, and is killed: where the call tells how far it is, or as soon as something is there.
+_CUT = f"""{OPEN}
+import os, signal, threading, time
+method, seen, *words = sys.argv[3:]
+def die(*_said):
+    os.kill(os.getpid(), signal.SIGKILL)
+def keys(name):
+    try:
+        with rados.ReadOpCtx() as operation:
+            found, _more = pool.get_omap_keys(operation, "", 1000)
+            pool.operate_read_op(operation, name)
+            return [key for key, _value in found]
+    except rados.ObjectNotFound:
+        return []
+def trashed():
+    return [key[3:] for key in keys("rbd_trash")]
+def listed():
+    return dict((one["name"], one["id"]) for one in rbd.RBD().list2(pool))
+conditions = {{
+    "trashed": lambda: trashed(),
+    "unlisted": lambda: words[0] not in listed(),
+    "said": lambda: [one for one in trashed() if "migration" in keys("rbd_header." + one)],
+    "listed": lambda: words[1] in listed(),
+    "made": lambda: keys("rbd_header." + listed().get(words[1], "")),
+    "begun": lambda: "migration" in keys("rbd_header." + listed().get(words[1], "")),
+}}
+arguments = [words[0], pool, words[1]] if method == "prepare" else [words[1]]
+options = {{}} if method == "prepare" else {{"on_progress": die}}
+def call():
+    getattr(rbd.RBD(), "migration_" + method)(pool, *arguments, **options)
+if method == "prepare":
+    threading.Thread(target=call, daemon=True).start()
+    while not conditions[seen]():
+        pass
+    die()
+call()
+"""
+
+
+def cut(ceph: Client, method: str, source: str, image: str, seen: str = "") -> None:
+    ceph.python(_CUT, method, seen, source, image, expect=-signal.SIGKILL)
+
+
+def source(ceph: Client, name: str = "src", **words: Any) -> dict[str, Any]:
+    """An image with a snapshot, and how a task names it."""
+    ceph.module("rbd_image", name=name, size="16M", metadata={"a": "1"}, **words)
+    ceph.write(name, "one", 4 << 20)
+    ceph.module("rbd_snapshot", image=name, name="s")
+    ceph.write(name, "now", 4 << 20)
+    return {"image": name}
+
+
+def data(ceph: Client, name: str) -> str:
+    return ceph.data(name, 3, 4 << 20)
+
+
+def steps(result: dict[str, Any]) -> list[str]:
+    return [step["action"] for step in result["plan"]]
+
+
+def test_an_image_moves(ceph: Client) -> None:
+    """Prepared, executed and committed one after the other; with all that it has."""
+    words: dict[str, Any] = {"image": "dst", "source": source(ceph), "object_size": "8M"}
+    ceph.module("rbd_group", name="g", images=["src"])
+    made = ceph.converge("rbd_migration", state="prepared", **words)
+    assert made["migration"]["source"] == {"pool": "rbd", "namespace": ceph.namespace, "image": "src"}
+    assert made["migration"]["state"] == "prepared"
+    assert data(ceph, "dst") == "now"
+    ceph.unchanged("rbd_migration", **made["migration"])
+    assert ceph.module("rbd_info")["migrations"] == [made["migration"]]
+    assert "it is being migrated; commit or abort" in ceph.refusal("rbd_image", name="dst", state="absent")
+    ceph.write("dst", "new", 8 << 20)
+    ceph.converge("rbd_migration", state="executed", **words)
+    assert "set allow_destroy" in ceph.refusal("rbd_migration", state="committed", **words)
+    done = ceph.converge("rbd_migration", state="committed", allow_destroy=True, **words)
+    assert done["plan"][0]["destroys"] == [f"rbd/{ceph.namespace}/src: the source, of which dst has all"]
+    found = ceph.module("rbd_info")
+    assert (found["images"][0]["name"], found["images"][0]["object_size"]) == ("dst", 8 << 20)
+    assert (found["images"][0]["metadata"], found["status"]["dst"]["group"]) == ({"a": "1"}, "g")
+    assert [one["name"] for one in found["status"]["dst"]["snapshots"]] == ["s"]
+    assert (found["trash"], found["migrations"]) == ([], [])
+    assert (data(ceph, "dst"), ceph.data("dst", 3, 8 << 20)) == ("now", "new")
+    for state in ("prepared", "executed", "aborted"):
+        ceph.unchanged("rbd_migration", state=state, **words)
+
+
+@pytest.mark.further
+def test_to_another_pool_in_one_run_and_in_its_place(ceph: Client) -> None:
+    ceph.cluster.pool("moved")
+    words: dict[str, Any] = {"pool": "moved", "namespace": "", "image": "src", "state": "committed"}
+    words["source"] = {"pool": "rbd", "namespace": ceph.namespace, **source(ceph)}
+    done = ceph.converge("rbd_migration", allow_destroy=True, data_pool="rbd", **words)
+    assert steps(done) == ["prepare", "execute", "commit"]
+    assert ceph.rbd("ls") == []
+    own: dict[str, Any] = {**words, "source": {"image": "src"}, "stripe_unit": "64K", "stripe_count": 4}
+    done = ceph.converge("rbd_migration", allow_destroy=True, **own)
+    found = ceph.module("rbd_info", pool="moved", namespace="")["images"][0]
+    assert (found["stripe_unit"], found["stripe_count"]) == (64 << 10, 4)
+
+
+@pytest.mark.further
+def test_aborted(ceph: Client) -> None:
+    words: dict[str, Any] = {"image": "dst", "source": source(ceph)}
+    ceph.module("rbd_migration", state="executed", **words)
+    assert "to abort its migration removes it" in ceph.refusal("rbd_migration", state="aborted", **words)
+    with holding(ceph, "dst"):
+        said = ceph.refusal("rbd_migration", state="aborted", allow_destroy=True, **words)
+        assert "its migration cannot be aborted: it is open on" in said
+    ceph.until_planned("rbd_migration", state="aborted", allow_destroy=True, **words)
+    ceph.converge("rbd_migration", state="aborted", allow_destroy=True, **words)
+    assert (ceph.rbd("ls"), data(ceph, "src")) == (["src"], "now")
+
+
+@pytest.mark.parametrize("kind", ["raw", "qcow2", "native"])
+@pytest.mark.first_case
+def test_an_import(ceph: Client, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "image.raw"
+    file.write_bytes(bytes(4 << 20) + b"now" + bytes((4 << 20) - 3))
+    given: dict[str, Any] = {"format": kind, "file": str(file)}
+    if kind == "qcow2":
+        given["file"] = str(tmp_path / "image.qcow2")
+        subprocess.run(["qemu-img", "convert", "-O", "qcow2", str(file), given["file"]], check=True)
+    if kind == "native":
+        source(ceph)
+        ceph.module("rbd_snapshot", image="src", name="later")
+        given = {"format": kind, "image": "src", "snapshot": "later"}
+    words: dict[str, Any] = {"image": "dst", "import": given}
+    made = ceph.converge("rbd_migration", state="prepared", **words)
+    assert made["migration"]["source"] is None
+    ceph.unchanged("rbd_migration", **made["migration"])
+    assert data(ceph, "dst") == "now"
+    ceph.write("dst", "new", 0)
+    assert "with all of it that is not in what" in ceph.refusal("rbd_migration", state="aborted", **words)
+    ceph.until_closed("dst")
+    ceph.converge("rbd_migration", state="aborted", allow_destroy=True, **words)
+    done = ceph.converge("rbd_migration", state="committed", **words)
+    assert steps(done) == ["prepare", "mark", "execute", "commit"]
+    assert data(ceph, "dst") == "now"
+    if kind == "native":
+        assert data(ceph, "src") == "now"
+
+
+@pytest.mark.further
+def test_an_import_that_cannot_be_read(ceph: Client, tmp_path: Path) -> None:
+    file = tmp_path / "image"
+    words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "file": str(file)}}
+    assert "is not there, or cannot be read" in ceph.refusal("rbd_migration", state="prepared", **words)
+    file.write_bytes(bytes(1 << 20))
+    ceph.module("rbd_migration", state="prepared", **words)
+    file.rename(tmp_path / "away")
+    assert "it cannot be opened here" in ceph.refusal("rbd_migration", state="executed", **words)
+    assert "cannot be opened here" in ceph.module("rbd_info")["missing"][0]
+    for state in ("absent", "present"):
+        assert "commit or abort that first" in ceph.refusal("rbd_image", name="dst", size="8M", state=state)
+    ceph.module("rbd_migration", state="aborted", allow_destroy=True, **words)
+    assert ceph.rbd("ls") == []
+    # What is no such file is told by librbd, and leaves nothing.
+    (tmp_path / "away").rename(file)
+    words["import"]["format"] = "qcow2"
+    with pytest.raises(ModuleFailed, match="migration_prepare_import"):
+        ceph.module("rbd_migration", state="prepared", **words)
+    assert ceph.rbd("ls") == []
+
+
+@pytest.mark.further
+def test_an_import_that_was_cut_off(ceph: Client, tmp_path: Path) -> None:
+    """What it leaves looks like an image, and holds nothing; an import of zeros does, too."""
+    file = tmp_path / "image"
+    file.write_bytes(bytes(1 << 20))
+    words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "file": str(file)}, "state": "committed"}
+    ceph.module("rbd_image", name="dst", size="1M")
+    done = ceph.converge("rbd_migration", **words)
+    assert steps(done) == ["remove", "prepare", "mark", "execute", "commit"]
+    ceph.module("rbd_image", name="dst", state="absent")
+    ceph.module("rbd_image", name="dst", size="1M")
+    ceph.write("dst", "mine")
+    ceph.unchanged("rbd_migration", **words)
+    assert ceph.data("dst", 4) == "mine"
+
+
+@pytest.mark.further
+def test_what_is_not_migrated(ceph: Client) -> None:
+    words: dict[str, Any] = {"image": "dst", "state": "committed", "allow_destroy": True, "source": source(ceph)}
+    with holding(ceph, "src"):
+        assert "cannot be migrated: it is open on" in ceph.refusal("rbd_migration", **words)
+    ceph.until_closed("src")
+    ceph.module("rbd_image", name="clone", parent={"image": "src", "snapshot": "s"})
+    assert "it has clones" in ceph.refusal("rbd_migration", **words)
+    ceph.module("rbd_image", name="clone", flatten=True)
+    assert "has one of this name already" in ceph.refusal("rbd_migration", **{**words, "image": "clone"})
+    ceph.module("rbd_group", name="g", images=["src"], snapshots=[{"name": "gs"}])
+    assert "snapshots that are not the user's" in ceph.refusal("rbd_migration", **words)
+    native = {"format": "native", "image": "clone", "snapshot": "s"}
+    for more, said in (
+        ({"source": {"image": "none"}}, "there is no image rbd/"),
+        ({"source": None}, "say source or import"),
+        ({"source": {"image": "clone"}, "object_size": "1M"}, "cannot be smaller than those of"),
+        ({"source": {"image": "clone"}, "features": ["exclusive-lock"]}, "needs feature layering"),
+        ({"import": native}, "say one"),
+        ({"source": None, "import": {**native, "file": "/x"}}, "takes image and snapshot"),
+        ({"source": None, "import": {**native, "format": "raw"}}, "takes file"),
+    ):
+        assert said in ceph.refusal("rbd_migration", **{**words, **more}), said
+    ceph.module("rbd_migration", image="other", source={"image": "clone"}, state="prepared")
+    assert "it is being migrated from" in ceph.refusal("rbd_migration", **{**words, "image": "other"})
+
+
+@pytest.mark.parametrize("method", ["execute", "commit", "abort"])
+@pytest.mark.further
+def test_cut_off_in_the_midst(ceph: Client, method: str) -> None:
+    words: dict[str, Any] = {"image": "dst", "source": source(ceph), "allow_destroy": True}
+    ceph.module("rbd_migration", state="prepared" if method == "execute" else "executed", **words)
+    cut(ceph, method, "src", "dst")
+    if method == "commit":
+        # It is open until the watch of the one that died expires, and then an image that only half is there.
+        assert "which may be at it still" in ceph.refusal("rbd_migration", state="committed", **words)
+        ceph.until_planned("rbd_migration", state="committed", **words)
+        assert "cannot be aborted any longer" in ceph.refusal("rbd_migration", state="aborted", **words)
+        assert "so set allow_destroy" in ceph.refusal(
+            "rbd_migration", state="committed", **{**words, "allow_destroy": False}
+        )
+    state = "aborted" if method == "abort" else "committed"
+    ceph.until_planned("rbd_migration", state=state, **words)
+    ceph.converge("rbd_migration", state=state, **words)
+    left = "src" if method == "abort" else "dst"
+    assert (ceph.rbd("ls"), ceph.module("rbd_info")["trash"]) == ([left], [])
+    assert data(ceph, left) == "now"
+
+
+#: What of a preparation is there when it is killed.
+STAGES = ("trashed", "unlisted", "said", "listed", "made", "begun")
+
+
+@pytest.mark.further
+def test_a_preparation_that_was_cut_off(cluster: Cluster, server: Server) -> None:
+    """Wherever that is: the same task goes on, and to abort it has the source back."""
+    states = ("committed", "aborted")
+    places = [(in_a_namespace(cluster, server), stage, state) for stage in STAGES for state in states]
+    for one, stage, _state in places:
+        source(one)
+        cut(one, "prepare", "src", "dst", stage)
+    for one, stage, state in places:
+        words: dict[str, Any] = {"image": "dst", "source": {"image": "src"}, "allow_destroy": True, "state": state}
+        one.until_planned("rbd_migration", **words)
+        one.module("rbd_migration", **words)
+        one.unchanged("rbd_migration", **words)
+        left = "src" if state == "aborted" else "dst"
+        assert (one.rbd("ls"), one.module("rbd_info")["trash"]) == ([left], []), (stage, state)
+        assert data(one, left) == "now", (stage, state)
+
+
+@pytest.mark.further
+def test_a_destination_that_somebody_took_for_an_image(ceph: Client) -> None:
+    """A preparation that was cut off leaves an empty one; what was written to it since then is not lost unasked."""
+    words: dict[str, Any] = {"image": "dst", "source": source(ceph), "state": "prepared"}
+    cut(ceph, "prepare", "src", "dst", "made")
+    ceph.until_planned("rbd_migration", **words)
+    assert ceph.module("rbd_info")["migrations"] == []
+    ceph.write("dst", "mine")
+    assert "somebody wrote to it since" in ceph.refusal("rbd_migration", **words)
+    done = ceph.converge("rbd_migration", allow_destroy=True, **words)
+    assert steps(done) == ["remove", "abort", "prepare"]
+    assert done["plan"][0]["destroys"] == ["dst: 16 MiB, written since then"]
+    assert data(ceph, "dst") == "now"
+
+
+def test_a_module_that_is_killed_leaves_no_half_migration(ceph: Client) -> None:
+    """Its call goes on without it."""
+    source(ceph)
+    given = {"conf": str(ceph.cluster.conf), "namespace": ceph.namespace, "image": "dst", "source": {"image": "src"}}
+    given["state"] = "prepared"
+    command = [PYTHON, str(CHECKOUT / "tests/integration/on_ceph/one_module.py"), "rbd_migration", json.dumps(given)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, start_new_session=True) as module:
+        limit = time.monotonic() + 60
+        while ceph.cluster.run("rbd", "ls", f"rbd/{ceph.namespace}").split() == ["src"]:
+            assert time.monotonic() < limit
+        os.killpg(module.pid, signal.SIGKILL)
+    limit = time.monotonic() + 60
+    while not [one for one in ceph.module("rbd_info")["migrations"] if one["state"] == "prepared"]:
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    ceph.unchanged("rbd_migration", image="dst", source={"image": "src"}, state="prepared")
