@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 - name: Show
   ansible.builtin.debug:
-    msg: "{{ (found.tree | strata.storage.tree).splitlines() }}"
+    msg: "{{ found.text.splitlines() }}"
 
 - name: Keep as a file on the controller
   ansible.builtin.copy:
@@ -53,6 +53,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+summary:
+  description: A line with how many disks there are, which items, and the worst findings.
+  returned: success
+  type: str
+  sample: "6 disks, 2 devices unused; raids md0; drives data; warning: md0 degraded"
+text:
+  description: The tree as the filter P(strata.storage.tree#filter) draws it.
+  returned: success
+  type: str
 layout:
   description:
     - What there is, by section of the document. Items call each other by name.

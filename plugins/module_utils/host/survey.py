@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..core.errors import Unread
@@ -14,12 +15,18 @@ from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
+from ..document.tree import draw
 from . import bcache, drive, filesystem, partition, raid
+from .findings import Finding
 from .health import health
 from .kinds import KINDS
 from .safety import shows_another, usage
 from .state import Host
 from .tree import names_of, tree
+
+
+#: So many findings are named in a summary.
+_TOLD = 3
 
 
 class Found(NamedTuple):
@@ -69,13 +76,31 @@ def everything(host: Host) -> dict[str, Any]:
     """What layout_info returns."""
     if host.spaces is None:
         raise Unread("spaces")
+    layout, findings, branches, free = document(host), health(host, names_of(host)), tree(host), unused(host)
     return {
-        "layout": document(host),
+        "summary": _summary(host, layout, findings, free),
+        "text": draw(branches),
+        "layout": layout,
         "status": status(host),
-        "tree": tree(host),
-        "health": [found._asdict() for found in health(host, names_of(host))],
-        "unused": unused(host),
+        "tree": branches,
+        "health": [found._asdict() for found in findings],
+        "unused": free,
     }
+
+
+def _summary(
+    host: Host, layout: dict[str, list[dict[str, Any]]], findings: Sequence[Finding], free: list[dict[str, Any]]
+) -> str:
+    """A line for somebody who looks at many hosts."""
+    disks = len({facts.wwn or path for path, facts in host.disk_facts().items()})
+    parts = [f"{disks} disk{'' if disks == 1 else 's'}, {len(free)} device{'' if len(free) == 1 else 's'} unused"]
+    for section in ("raids", "bcaches", "drives"):
+        names = [item["name"] for item in layout[section]]
+        parts += [f"{section} {', '.join(names)}"] if names else []
+    wrong = [found for found in findings if found.severity != "notice"]
+    parts += [f"{found.severity}: {found.name or found.device} {found.problem}" for found in wrong[:_TOLD]]
+    parts += [f"{len(wrong) - _TOLD} more findings"] if len(wrong) > _TOLD else []
+    return "; ".join(parts if wrong else [*parts, "healthy"])
 
 
 def _surveys(host: Host) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]:

@@ -103,6 +103,18 @@ def test_what_there_is_by_hand() -> None:
     assert layout.plan(host, parse(words), ()).steps == ()
 
 
+def test_a_line_and_a_drawing_of_a_host() -> None:
+    full = built()
+    told = survey.everything(full)
+    summary = "6 disks, 0 devices unused; raids md0; bcaches cached; drives data; "
+    assert told["summary"] == f"{summary}warning: /dev/sdf nearly full"
+    assert told["text"] == draw(told["tree"])
+    healthy = full._replace(spaces=dict.fromkeys(full.spaces or (), (10 * GiB, 9 * GiB)))
+    assert survey.everything(healthy)["summary"] == f"{summary}healthy"
+    broken = {path: device._replace(fault="offline") for path, device in full.devices.items()}
+    assert survey.everything(full._replace(devices=broken))["summary"].endswith("; 8 more findings")
+
+
 def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
     host = a_host(
         SDB,
