@@ -24,7 +24,6 @@ from .safety import shows_another, usage
 from .state import Host
 from .tree import names_of, tree
 
-
 #: So many findings are named in a summary.
 _TOLD = 3
 
