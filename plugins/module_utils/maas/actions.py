@@ -61,7 +61,7 @@ class AllUnchanged(NamedTuple):
 
 
 class Only(NamedTuple):
-    """Make sure that what was just made (``made``: as a ``Call`` keeps it) is the first with that ``value`` of ``word``.
+    """Make sure that what was just made (``made``, as a ``Call`` keeps it) is the first with its ``value`` of ``word``.
 
     The region takes that twice, as two tasks at once send it. Then the later one goes again: nothing is made of it yet.
     ``listed`` is the path of the list of all, or of what has one in ``inside``; ``path`` is where it is itself.

@@ -24,8 +24,8 @@ def find(machine: Machine, name: str) -> Device | None:
     if len(made) > 1:
         places = " and ".join(one.key for one in made)
         raise Refused(
-            f"partition {name}: {machine.hostname} has {len(made)} of that UUID ({places}), and which one is meant cannot "
-            "be told; two tasks at once made them. Keep one of them, in MAAS"
+            f"partition {name}: {machine.hostname} has {len(made)} of that UUID ({places}), and which one is meant "
+            "cannot be told; two tasks at once made them. Keep one of them, in MAAS"
         )
     there = machine.devices.get(name)
     return made[0] if made else there if there and there.kind == PARTITION else None

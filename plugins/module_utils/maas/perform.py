@@ -68,7 +68,9 @@ def hands(client: Client) -> Hands:
         except RegionFailed:
             # An orphan spoils the list.
             return
-        same = [one["id"] for one in (told[action.inside] if action.inside else told) if one[action.word] == action.value]
+        same = [
+            one["id"] for one in (told[action.inside] if action.inside else told) if one[action.word] == action.value
+        ]
         if any(number < int(numbers[action.made]) for number in same):
             client.request("DELETE", in_path(action.path), f"taking {action.name} back")
             raise StorageError(f"{action.name} was made by somebody else at the same moment; run this again")

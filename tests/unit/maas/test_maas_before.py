@@ -377,7 +377,7 @@ def test_no_partition_beside_one_that_somebody_made_meanwhile(maas: Maas) -> Non
             maas.machine.add_partition(maas.machine.device("sdb"), 10**10, uuid=uuid)
 
     maas.server.meanwhile = somebody
-    with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile: .*; run this again"):
+    with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile: "):
         maas.storage(partitions=[{"name": "b", **part}])
     maas.server.meanwhile = None
     assert not maas.storage(partitions=[{"name": "b", **part}])["changed"]

@@ -184,7 +184,10 @@ def test_what_a_volume_was_mounted_at_another_can_be(maas: Maas) -> None:
         ({"type": "vfat", "label": "x" * 12}, "that of vfat has at most 11"),
         ({"type": "swap", "label": "x" * 16}, "that of swap has at most 15"),
         ({"type": "btrfs", "label": "x" * 256}, "that of btrfs has at most 255"),
-        ({"type": "xfs", "mount_point": "/" + "x" * 255}, "sdb: mount_point has 256 characters, and MAAS takes at most"),
+        (
+            {"type": "xfs", "mount_point": "/" + "x" * 255},
+            "sdb: mount_point has 256 characters, and MAAS takes at most",
+        ),
         (
             {"type": "xfs", "mount_point": "/x", "mount_options": "x" * 256},
             "sdb: mount_options has 256 characters, and MAAS takes at most 255",
