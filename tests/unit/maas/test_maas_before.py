@@ -411,6 +411,17 @@ def test_the_boot_disk_comes_into_an_array(maas: Maas, bios: str) -> None:
     assert parts(maas) == []
 
 
+def test_a_partition_that_stands_for_the_boot_disk_is_not_absent(maas: Maas) -> None:
+    words: dict[str, Any] = {
+        "raids": [{"name": "md0", "level": "1", "devices": ["sda", "sdb"]}],
+        "partitions": [{"name": "sda-part1", "device": "sda", "state": "absent"}],
+    }
+    said = "partitions: sda-part1 is to be absent, and sda can take part in something only by a"
+    maas.refused(said, **words)
+    maas.storage(raids=[{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}])
+    maas.refused(said, **words)
+
+
 def test_the_boot_disk_comes_into_an_array_that_would_become_too_small(maas: Maas) -> None:
     array = {"name": "md0", "level": "1"}
     maas.storage(
