@@ -92,7 +92,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.maas.custom import custom_layout, on_blank_disks, passed_over
+from ansible_collections.strata.storage.plugins.module_utils.maas.custom import (
+    custom_layout,
+    on_blank_disks,
+    passed_over,
+)
 from ansible_collections.strata.storage.plugins.module_utils.maas.words import OPTIONS, parse
 
 _FILTER = "strata.storage.maas_custom_layout"

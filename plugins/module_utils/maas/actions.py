@@ -60,14 +60,23 @@ class AllUnchanged(NamedTuple):
         return f"check that {self.name} is what it was"
 
 
-class Unnamed(NamedTuple):
-    """Make sure that nobody made a volume group of that name meanwhile: MAAS takes it again. ``path``: of their list."""
+class Only(NamedTuple):
+    """Make sure that what was just made (``made``, as a ``Call`` keeps it) is the first with its ``value`` of ``word``.
+
+    The region takes that twice, as two tasks at once send it. Then the later one goes again: nothing is made of it yet.
+    ``listed`` is the path of the list of all, or of what has one in ``inside``; ``path`` is where it is itself.
+    """
 
     path: str
+    listed: str
+    inside: str
+    word: str
+    value: str
+    made: str
     name: str
 
     def __str__(self) -> str:
-        return f"check that there is no volume group {self.name}"
+        return f"check that nobody else made {self.name} at the same moment"
 
 
 def in_use(told: Mapping[str, Any]) -> tuple[str, ...]:
@@ -107,7 +116,7 @@ def tag(machine: Machine, device: Device, name: str, operation: str = "add_tag")
     return Call("POST", at(machine, device), fields(tag=name), op=operation)
 
 
-def step(verb: str, kind: str, name: str, detail: str, *calls: Call, **more: Any) -> Step:
+def step(verb: str, kind: str, name: str, detail: str, *calls: Call | Only, **more: Any) -> Step:
     return Step(verb=verb, kind=kind, name=name, detail=detail, actions=calls, **more)
 
 

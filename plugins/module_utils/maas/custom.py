@@ -143,7 +143,9 @@ def custom_layout(machine: Machine, want: Wanted, without_labels: bool = False) 
 def passed_over(want: Wanted) -> tuple[str, ...]:
     """What a document says that means nothing on blank disks."""
     sections = want.document.sections
-    gone = [f"{section}: {item.name}" for section, items in sections.items() for item in items if item.state == "absent"]
+    gone = [
+        f"{section}: {item.name}" for section, items in sections.items() for item in items if item.state == "absent"
+    ]
     gone += [f"drives: {one.name}" for one in want.gone]
     gone += [f"special_filesystems: {one.name}" for one in want.special or () if one.state == "absent"]
     return (*(f"{place} (absent)" for place in gone), *(f"{place} (renamed_from)" for place in want.renames))

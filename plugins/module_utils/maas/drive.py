@@ -13,7 +13,7 @@ from ..document.drive import Drive
 from ..document.names import check_name
 from ..document.sizes import show_size
 from . import volume
-from .actions import Call, Unnamed, fields, future, keeps, members, step
+from .actions import Call, Only, fields, future, keeps, members, step
 from .filesystem import put_to_use
 from .safety import check_once, check_uuid, take
 from .stand_in import dropped, leaving, place, whole_boot_disk
@@ -112,8 +112,8 @@ def _create(machine: Machine, want: Drive, allow: bool, uuid: str) -> tuple[Step
     group = Group(future(machine, "volume-group", want.name), want.name, tuple(keys), (), uuid)
     detail = f"volume group on {' '.join(device.key for device in devices)}, {show_size(machine.group_size(group))}"
     machine = machine.holding(group.devices, "lvm-pv", f"drive {want.name}")
-    one = step("create", "drive", want.name, detail, call, claims=(Unnamed(groups, want.name),))
-    return (*steps, one), with_group(machine, None, group), group
+    only = Only(path(machine, group), groups, "", "name", want.name, call.keeps, f"volume group {want.name}")
+    return (*steps, step("create", "drive", want.name, detail, call, only)), with_group(machine, None, group), group
 
 
 def _grown(

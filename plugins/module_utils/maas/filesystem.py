@@ -18,6 +18,10 @@ from .words import Special
 Steps = tuple[Step, ...]
 #: Where the region says that swap is mounted.
 NOWHERE = "none"
+#: What a deployment could not make a label of, in characters; MAAS takes more.
+_LONGEST_LABEL = {"ext2": 16, "ext4": 16, "fat32": 11, "swap": 15, "vfat": 11, "xfs": 12}
+#: What MAAS takes of a label, a mount point and the options of a mount, in characters.
+_LONGEST = 255
 
 
 def plan(machine: Machine, want: OnDevice, allow: bool, uuid: str = "") -> Plan:
@@ -97,6 +101,9 @@ def _format(
             "formatted anew"
         )
     check_new_label(use.label or "", device.key)
+    most = _LONGEST_LABEL.get(kind, _LONGEST)
+    if len(use.label or "") > most:
+        raise StorageError(f"{device.key}: label {use.label!r}: that of {kind} has at most {most} characters")
     label = use.label if use.label is not None else before.label if before and before.type == kind else ""
     if uuid:
         check_uuid(uuid, device.key)
@@ -137,7 +144,7 @@ def _mount(machine: Machine, device: Device, mount: tuple[str, str] | None, step
         verb, what = "mount", "as swap" if point == NOWHERE else point + (f" ({options})" if options else "")
         after = found._replace(mount_point=point, mount_options=options)
         if after != found:
-            check_mount_options(options, device.key)
+            _check_mount(point, options, device.key)
             _check_free(machine, device, point)
             target = fields(mount_point=None if point == NOWHERE else point, mount_options=options or None)
             calls = (Call("POST", at(machine, device), target, op="mount"),)
@@ -145,6 +152,13 @@ def _mount(machine: Machine, device: Device, mount: tuple[str, str] | None, step
         calls += (tag(machine, device, remount_tag(device.remount), "remove_tag"),)
     one = step(verb, "filesystem", device.key, what, *calls, claims=unchanged(machine, device))
     return (*steps, one), machine.with_device(device._replace(filesystem=after, used_for="", remount=None))
+
+
+def _check_mount(point: str, options: str, what: str) -> None:
+    check_mount_options(options, what)
+    for word, text in (("mount_point", point), ("mount_options", options)):
+        if len(text) > _LONGEST:
+            raise StorageError(f"{what}: {word} has {len(text)} characters, and MAAS takes at most {_LONGEST}")
 
 
 def _check_free(machine: Machine, device: Device, point: str) -> None:
@@ -176,7 +190,7 @@ def plan_special(machine: Machine, want: Special) -> Plan:
     other = machine.mounted(want.mount_point)
     if other:
         raise Refused(f"special filesystem {want.mount_point}: that is where {other.key} is mounted")
-    check_mount_options(want.mount_options or "", f"special filesystem {want.mount_point}")
+    _check_mount(want.mount_point, want.mount_options or "", f"special filesystem {want.mount_point}")
     # Those of another type do not carry over; nor could they be told once it was unmounted.
     options = want.mount_options or ""
     given = fields(fstype=want.type, mount_point=want.mount_point, mount_options=options or None)

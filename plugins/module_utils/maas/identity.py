@@ -195,5 +195,5 @@ def _said(machine: Machine, cause: Step, name: str) -> str:
         why = "is to be removed, and MAAS then counts the later ones anew"
     return (
         f"partition {cause.name} {why}: {name} would mean another one in the next run. Say UUIDs in the document and "
-        f"in allow_destroy instead, as names and as devices ({uuids})"
+        f"in allow_destroy instead, as names and as devices{f' ({uuids})' if uuids else ''}"
     )

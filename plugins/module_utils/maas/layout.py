@@ -76,6 +76,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     base.check_boot_disk(whole.after, want, machine.boot_disk)
     whole = _tags(whole, want, where)
     whole = both(whole, notes.settled(whole.after))
+    _check_stays_absent(whole.after, items)
     check_places(machine, whole.steps, _texts(want, items), _absent_parts(items))
     warnings = (*permits.warnings(machine, whole), *_not_meant(machine, whole.after, items))
     return permits.checked_state(machine, whole)._replace(warnings=warnings)
@@ -486,6 +487,16 @@ def _check_caches(machine: Machine, items: Mapping[Node, Any], where: Mapping[st
         if isinstance(item, CacheSet) and item.state == "absent" and key(item.cache_device) in used:
             user = used[key(item.cache_device)]
             raise StorageError(f"{node.place} is to be absent, and {user} is to use it; take one of them out")
+
+
+def _check_stays_absent(after: Machine, items: Mapping[Node, Any]) -> None:
+    """Raises StorageError where a partition is to be absent that the plan makes to stand for a disk."""
+    for node, item in items.items():
+        if isinstance(item, Partition) and item.state == "absent" and (there := partition.find_item(after, item)):
+            raise StorageError(
+                f"{node.place} is to be absent, and {there.disk} can take part in something only by a partition there; "
+                "take one of them out of the document"
+            )
 
 
 def _check_foreign(machine: Machine, items: Mapping[Node, Any]) -> None:

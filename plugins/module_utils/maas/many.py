@@ -53,7 +53,7 @@ def _of_pool(client: Client, pool: str) -> Any:
         told = client.get("machines/", f"reading the machines of pool {pool}", pool=pool)
     except Invalid:
         raise StorageError(f"pool {pool}: the region has none of that name; give the name of one") from None
-    if not told:
+    if told == []:
         raise StorageError(f"pool {pool}: it has no machines, or the API key's user sees none of them")
     return told
 

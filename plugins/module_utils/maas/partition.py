@@ -9,7 +9,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.partition import Partition, check_name
 from ..document.sizes import Percent, show_size
-from .actions import Call, at, fields, future, keeps, step, unchanged
+from .actions import Call, Only, at, fields, future, keeps, step, unchanged
 from .identity import computed, is_foreign, is_uuid
 from .safety import check_member, check_unused, check_uuid, lost, take
 from .state import BCACHE, BLOCK, PARTITION, VOLUME, Device, Machine, whole_blocks
@@ -24,8 +24,8 @@ def find(machine: Machine, name: str) -> Device | None:
     if len(made) > 1:
         places = " and ".join(one.key for one in made)
         raise Refused(
-            f"partition {name}: {machine.hostname} has {len(made)} of that UUID ({places}), and which one is meant cannot "
-            "be told; two tasks at once made them. Keep one of them, in MAAS"
+            f"partition {name}: {machine.hostname} has {len(made)} of that UUID ({places}), and which one is meant "
+            "cannot be told; two tasks at once made them. Keep one of them, in MAAS"
         )
     there = machine.devices.get(name)
     return made[0] if made else there if there and there.kind == PARTITION else None
@@ -112,19 +112,9 @@ def _create(
         check_uuid(known, f"partition {want.name}")
     call = Call(
         "POST",
-        f"nodes/{machine.system_id}/blockdevices/{disk.id}/partitions/",
+        f"{at(machine, disk)}partitions/",
         fields(size=None if rest else size, uuid=known, bootable=bootable or None),
         keeps=keeps(machine, "partition", want.name),
-    )
-    steps += (
-        step(
-            "create",
-            "partition",
-            want.name,
-            f"{show_size(size)} on {disk.key}{', bootable' if bootable else ''}",
-            call,
-            claims=unchanged(machine, disk),
-        ),
     )
     made = Device(
         key=key or want.name,
@@ -135,6 +125,9 @@ def _create(
         uuid=known,
         bootable=bootable,
     )
+    only = Only(at(machine, made), at(machine, disk), "partitions", "uuid", known, call.keeps, f"partition {want.name}")
+    detail = f"{show_size(size)} on {disk.key}{', bootable' if bootable else ''}"
+    steps += (step("create", "partition", want.name, detail, call, only, claims=unchanged(machine, disk)),)
     return steps, machine.with_device(made).with_device(disk._replace(used_for=""))
 
 

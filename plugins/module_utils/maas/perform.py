@@ -10,8 +10,8 @@ from typing import Any, Callable
 from ..core.errors import StorageError
 from ..core.execute import Hands, Phases
 from ..core.plan import Step
-from .actions import AllUnchanged, Call, Unchanged, Unnamed, in_use
-from .client import Client, NotFound
+from .actions import AllUnchanged, Call, Only, Unchanged, in_use
+from .client import Client, NotFound, RegionFailed
 
 #: The fields that hold numbers of devices, and not what a user wrote.
 _NUMBERS = (
@@ -62,16 +62,24 @@ def hands(client: Client) -> Hands:
         if in_use(client.get(action.path, f"looking at {action.name} once more")) != action.used:
             raise StorageError(f"{action.name} was changed by somebody else meanwhile; run this again")
 
-    def unnamed(action: Unnamed) -> None:
-        groups = client.get(action.path, f"looking for volume groups called {action.name} once more")
-        if any(one["name"] == action.name for one in groups):
-            raise StorageError(f"a volume group {action.name} was made by somebody else meanwhile; run this again")
+    def only(action: Only) -> None:
+        try:
+            told = client.get(in_path(action.listed), f"looking whether {action.name} is the only one")
+        except RegionFailed:
+            # An orphan spoils the list.
+            return
+        same = [
+            one["id"] for one in (told[action.inside] if action.inside else told) if one[action.word] == action.value
+        ]
+        if any(number < int(numbers[action.made]) for number in same):
+            client.request("DELETE", in_path(action.path), f"taking {action.name} back")
+            raise StorageError(f"{action.name} was made by somebody else at the same moment; run this again")
 
     does: dict[type, Callable[[Any], None]] = {
         Call: call,
         Unchanged: unchanged,
         AllUnchanged: all_unchanged,
-        Unnamed: unnamed,
+        Only: only,
     }
     return Hands(does, placeholders=None, phases=_phases)
 

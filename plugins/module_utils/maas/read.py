@@ -157,7 +157,11 @@ def parse(told: Mapping[str, Any], lists: Mapping[str, list[Any]]) -> Machine:
             add(inner._replace(disk=disk.key, number=int(found.group(1)) if found else 0, place=place))
 
     def key(one: Mapping[str, Any]) -> str:
-        return keys[one["type"] == "partition", str(one["id"])]
+        found = keys.get((one["type"] == "partition", str(one["id"])))
+        if found is None:
+            # Its parts are told one after the other.
+            raise StorageError(f"{told['hostname']} was changed by somebody else while it was read; run this again")
+        return found
 
     machine = Machine(
         system_id=told["system_id"],

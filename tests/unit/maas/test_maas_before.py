@@ -6,16 +6,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 from typing import Any, Callable
 from unittest.mock import patch
 
 import pytest
 
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StepFailed
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
+from ansible_collections.strata.storage.plugins.module_utils.maas import layout
+from ansible_collections.strata.storage.plugins.module_utils.maas.client import Client
 from ansible_collections.strata.storage.plugins.module_utils.maas.identity import computed
+from ansible_collections.strata.storage.plugins.module_utils.maas.perform import hands
+from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
+from ansible_collections.strata.storage.plugins.module_utils.maas.words import parse
 from tests.simulators.maas import ALLOCATED, Fault, server
 from tests.simulators.maas.parts import Filesystem
 
-from .region import Failed, Maas, add_machine
+from .region import KEY, Failed, Maas, add_machine
 from .test_maas_layout import outline
 
 ANSWER = vars(server)["_Handler"]._answer
@@ -291,7 +299,7 @@ def test_no_mount_replaces_what_somebody_made_meanwhile(maas: Maas) -> None:
 
 
 def test_no_group_of_a_name_that_somebody_used_meanwhile(maas: Maas) -> None:
-    """MAAS would take it again."""
+    """MAAS takes it again. So the group that was made later goes again."""
     other: dict[str, Any] = {"drives": [{"name": "d", "devices": ["sdc"]}]}
     count = 0
 
@@ -303,11 +311,56 @@ def test_no_group_of_a_name_that_somebody_used_meanwhile(maas: Maas) -> None:
             maas.machine.join(group, [maas.machine.device("sdb")], "lvm-pv")
 
     maas.server.meanwhile = somebody
-    with pytest.raises(Failed, match="a volume group d was made by somebody else meanwhile; run this again") as failed:
+    with pytest.raises(Failed, match="volume group d was made by somebody else at the same moment; run this"):
         maas.storage(**other)
-    assert failed.value.result["changed"] is False
     maas.server.meanwhile = None
     assert outline(maas.settle(**other)) == ["change drive d", "change drive d"]
+
+
+TOGETHER: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"drives": [{"name": "d", "devices": ["sdb"]}]}, {"drives": [{"name": "d", "devices": ["sdc"]}]}),
+    ({"partitions": [{"name": "a", "device": "sdb", "size": "1GB"}]},) * 2,
+    ({"raids": [{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}]},) * 2,
+]
+
+
+@pytest.mark.parametrize("words", TOGETHER)
+def test_two_tasks_at_the_same_moment(maas: Maas, words: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Both have looked, and both send what makes it. One of them wins."""
+    maas.server.faults.append(Fault("crowd", "POST", "groups/|partitions/|raids/", times=2, value=2))
+    said: list[str] = []
+
+    def run(task: dict[str, Any]) -> None:
+        client = Client(maas.server.url, KEY)
+        # A group alone, without the volume that it would get.
+        steps = layout.plan(read(client, "node1"), parse(task), ()).steps[:1]
+        try:
+            execute(steps, hands(client))
+            said.append("made")
+        except StepFailed:
+            said.append("not made")
+
+    threads = [Thread(target=run, args=(task,)) for task in words]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(said) == ["made", "not made"]
+    assert len(maas.machine.groups) + len(parts(maas)) == 1
+
+
+def test_a_machine_that_changes_while_it_is_read(maas: Maas) -> None:
+    maas.storage(drives=[{"name": "d", "devices": ["sdb"], "volumes": []}])
+    count = 0
+
+    def somebody(_number: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            maas.machine.add_virtual(maas.machine.groups[0], "v", 10**9)
+
+    maas.server.meanwhile = somebody
+    maas.refused("node1 was changed by somebody else while it was read; run this again", drives=[{"name": "d"}])
 
 
 def test_no_partition_beside_one_that_somebody_made_meanwhile(maas: Maas) -> None:
@@ -324,7 +377,7 @@ def test_no_partition_beside_one_that_somebody_made_meanwhile(maas: Maas) -> Non
             maas.machine.add_partition(maas.machine.device("sdb"), 10**10, uuid=uuid)
 
     maas.server.meanwhile = somebody
-    with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile: .*; run this again"):
+    with pytest.raises(Failed, match="sdb was changed by somebody else meanwhile: "):
         maas.storage(partitions=[{"name": "b", **part}])
     maas.server.meanwhile = None
     assert not maas.storage(partitions=[{"name": "b", **part}])["changed"]
@@ -356,6 +409,17 @@ def test_the_boot_disk_comes_into_an_array(maas: Maas, bios: str) -> None:
     assert outline(maas.settle(**spare)) == [f"create partition {mine}", "change raid md0"]
     maas.settle(raids=[{**array, "state": "absent"}])
     assert parts(maas) == []
+
+
+def test_a_partition_that_stands_for_the_boot_disk_is_not_absent(maas: Maas) -> None:
+    words: dict[str, Any] = {
+        "raids": [{"name": "md0", "level": "1", "devices": ["sda", "sdb"]}],
+        "partitions": [{"name": "sda-part1", "device": "sda", "state": "absent"}],
+    }
+    said = "partitions: sda-part1 is to be absent, and sda can take part in something only by a"
+    maas.refused(said, **words)
+    maas.storage(raids=[{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}])
+    maas.refused(said, **words)
 
 
 def test_the_boot_disk_comes_into_an_array_that_would_become_too_small(maas: Maas) -> None:

@@ -98,9 +98,10 @@ def test_a_whole_document(maas: Maas) -> None:
 def test_what_it_costs(maas: Maas) -> None:
     """An unchanged machine takes one request, and one more for each kind of thing that it has.
 
-    A task that changes something also asks whose key it has, and looks for volume groups of the name of a new one.
+    A task that changes something also asks whose key it has, and looks whether somebody else made its two partitions,
+    or its volume group, at the same moment.
     """
-    assert maas.storage(**WHOLE)["requests"] == 1 + 1 + 1 + 19 + 2 + 5
+    assert maas.storage(**WHOLE)["requests"] == 1 + 1 + 19 + 2 + 3 + 5
     maas.server.log.clear()
     assert maas.storage(**WHOLE)["requests"] == 5
     assert [line.split()[0] for line in maas.server.log] == ["GET"] * 5

@@ -176,6 +176,44 @@ def test_what_a_volume_was_mounted_at_another_can_be(maas: Maas) -> None:
 # Mounts
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"type": "xfs", "label": "x" * 13}, "sdb: label 'x+': that of xfs has at most 12 characters"),
+        ({"type": "ext4", "label": "x" * 17}, "that of ext4 has at most 16"),
+        ({"type": "vfat", "label": "x" * 12}, "that of vfat has at most 11"),
+        ({"type": "swap", "label": "x" * 16}, "that of swap has at most 15"),
+        ({"type": "btrfs", "label": "x" * 256}, "that of btrfs has at most 255"),
+        (
+            {"type": "xfs", "mount_point": "/" + "x" * 255},
+            "sdb: mount_point has 256 characters, and MAAS takes at most",
+        ),
+        (
+            {"type": "xfs", "mount_point": "/x", "mount_options": "x" * 256},
+            "sdb: mount_options has 256 characters, and MAAS takes at most 255",
+        ),
+    ],
+)
+def test_texts_that_are_too_long(maas: Maas, words: dict[str, Any], said: str) -> None:
+    """A region would refuse some of them after it had formatted the disk, and a deployment the others."""
+    maas.refused(said, filesystems=[{"device": "sdb", **words}])
+    shorter = {word: text[:-1] for word, text in words.items() if len(text) > 10}
+    maas.settle(filesystems=[{"device": "sdb", **words, **shorter}])
+
+
+def test_a_special_filesystem_of_too_long_a_path(maas: Maas) -> None:
+    special = {"type": "tmpfs", "mount_point": "/" + "x" * 255}
+    maas.refused("mount_point has 256 characters", special_filesystems=[special])
+
+
+def test_a_label_that_is_too_long_already(maas: Maas) -> None:
+    """It stays as it is."""
+    maas.storage(filesystems=[{"device": "sdb", "type": "xfs"}])
+    (found,) = (one.filesystem for one in maas.machine.holders() if one.filesystem)
+    found.label = "x" * 20
+    maas.settle(filesystems=[{"device": "sdb", "type": "xfs", "label": "x" * 20, "mount_point": "/srv"}])
+
+
 def test_a_filesystem_that_is_not_mounted_any_more(maas: Maas) -> None:
     on_sdb = {"device": "sdb", "type": "xfs", "label": "kept"}
     volume = {"name": "v", "size": "10GB", "filesystem": "ext4"}
