@@ -57,6 +57,7 @@ _RBD = "cinder.volume.drivers.rbd.RBDDriver"
 #: An option that cinderlib takes for this driver, which no longer has it.
 _KEYRING = ("rbd_keyring_conf", "Path to the keyring of the Ceph user")
 _CREATING, _DELETING = "creating", "deleting"
+_LONGEST = 1000
 #: How many volumes a driver is asked for, of those that it can list.
 _MOST = 100_000
 
@@ -549,7 +550,8 @@ def _keeping_specs(save: Callable[[Any], object], database: Any, context: Any) -
     def save_volume(volume: Any) -> None:
         row = volume._ovo
         kind = row.volume_type if row.volume_type_id == volume.id else None
-        new = "id" in row.obj_what_changed()
+        # Asking it would not end where a connection knows its volume.
+        new = "id" in row._changed_fields
         if kind is not None:
             kind.obj_reset_changes(["qos_specs", "qos_specs_id"])
         save(volume)
@@ -653,6 +655,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, AttributeError) and hidden is not None and "'setup'" in str(error):
         return _reason(hidden)
     said = " ".join(str(error).split()) or type(error).__name__
+    # A program that could not connect may have said so for minutes.
+    said = said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} … {said[-_LONGEST // 2 :]}"
     below = error.__cause__ or hidden
     if below is not None and str(below) and " ".join(str(below).split()) not in said:
         said = f"{said} ({_reason(below)})"

@@ -65,7 +65,7 @@ def test_what_the_options_say_is_wrong(backend: Backend, tmp_path: Path) -> None
 def test_secrets_are_told_nowhere(backend: Backend) -> None:
     """Those that the driver calls so, once it is loaded; all of them before; and the password of a database."""
     options = backend.given()["backend"]["options"]
-    lvm = {"name": "lvm", "driver": "cinder.volume.drivers.lvm.LVMVolumeDriver"}
+    lvm: dict[str, Any] = {"name": "lvm", "driver": "cinder.volume.drivers.lvm.LVMVolumeDriver"}
     lvm["options"] = {"chap_password": SECRET, "volume_group": "nowhere-at-all"}
     wrong = {"name": "a", "driver": "cinder.volume.drivers.rdb.RBDDriver", "options": {"token": SECRET}}
     for given in (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_volume_from_nothing_to_nothing(backend: Backend) -> None:
 
 
 def test_copies_snapshots_and_specs(backend: Backend) -> None:
-    specs = {"extra_specs": {"tier": "gold"}, "qos_specs": {"total_iops_sec": "500"}}
+    specs: dict[str, Any] = {"extra_specs": {"tier": "gold"}, "qos_specs": {"total_iops_sec": "500"}}
     source = backend.module("cinder_volume", name="db", size="1G", **specs)["volume"]
     image = f"volume-{source['id']}"
     taken = backend.converge("cinder_snapshot", volume="db", name="nightly", description="each night")
@@ -64,7 +65,7 @@ def test_copies_snapshots_and_specs(backend: Backend) -> None:
     assert {key: grown[key] for key in specs} == {key: copy[key] for key in specs} == specs
     assert "its extra_specs are" in backend.refusal("cinder_volume", name="db", extra_specs={"tier": "tin"})
 
-    gone = {"state": "absent", "allow_destroy": True}
+    gone: dict[str, Any] = {"state": "absent", "allow_destroy": True}
     assert "it has snapshots (nightly)" in backend.refusal("cinder_volume", name="db", **gone)
     for name in ("copy", "clone"):
         backend.module("cinder_volume", name=name, **gone)
@@ -78,7 +79,7 @@ def test_a_volume_that_is_deleted_before_its_copy(backend: Backend) -> None:
     """The driver keeps it, out of sight, for as long as it is needed."""
     backend.module("cinder_volume", name="db", size="1G")
     backend.module("cinder_volume", name="copy", source_volume="db")
-    gone = {"state": "absent", "allow_destroy": True}
+    gone: dict[str, Any] = {"state": "absent", "allow_destroy": True}
     backend.volume("db", **gone)
     assert len(backend.images()) == 2
     assert [one["name"] for one in backend.module("cinder_backend_info")["volumes"]] == ["copy"]

@@ -61,6 +61,7 @@ def test_the_readme_shows_the_role(role: str) -> None:
         ("cached_drive", {"cached_drive_name": "x", "cached_drive_cache_mode": "fast"}, "writethrough"),
         ("elastic_drive", {"elastic_drive_name": "x"}, "elastic_drive_provider"),
         ("rbd_drive", {"rbd_drive_name": "x", "rbd_drive_removal": "burnt"}, "trashed, absent, kept"),
+        ("cinder_host", {"cinder_host_state": "there"}, "present, absent"),
         ("maas_layout", {"maas_layout_document": {"raids": "md0"}}, "raids"),
     ],
 )

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the guide shows of volumes, run by Ansible, in its order."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tests import examples
+
+from .client import Backend, python
+
+GIB = 1 << 30
+
+
+def test_the_guide(backend: Backend, tmp_path: Path) -> None:
+    blocks = [block.text for block in examples.blocks("docs/guides/array-volume.md") if block.language == "yaml"]
+    # The environment is there, and there is no kernel here that has devices.
+    (volumes, taken_back) = [text for text in blocks if "cinder_volume" in text and "attached" not in text]
+
+    def play(text: str) -> str:
+        known = f"rbd_pool: {backend.pool}, rbd_ceph_conf: {backend.cluster.conf}"
+        text = text.replace("rbd_pool: volumes", known).replace("/opt/strata-cinder/bin/python", python())
+        text = text.replace("fileservers", "all").replace("become: true", "become: false")
+        book = tmp_path / "play.yml"
+        book.write_text(re.sub(r"(?m)^( *)backend:", rf"\1state_path: {backend.state}\n\1backend:", text))
+        command = ["ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(book)]
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "changed=4" in play(volumes)
+    assert sorted(backend.rbd("info", image)["size"] for image in backend.images()) == [20 * GIB, 30 * GIB]
+    (backend.state / "cinder.sqlite").unlink()
+    assert "changed=1" in play(
+        taken_back.replace("        backend:", f"        state_path: {backend.state}\n        backend:")
+    )
+    assert [one["name"] for one in backend.module("cinder_backend_info")["volumes"]] == ["db"]
