@@ -205,7 +205,6 @@ class OpenStack:
             state="error" if status.startswith("error") else status,
             machine=machine,
             link=state if machine else "",
-            zone=str(told.get("availability_zone") or ""),
             fixed="it is extending" if status == "extending" else "",
             resizing=status == "extending",
             created=parse_time(told["created_at"], f"{name}: created_at"),

@@ -23,3 +23,21 @@ def test_drive(host: Any) -> None:
 
 def test_history(host: Any) -> None:
     assert host.file("/var/lib/strata-storage/elastic/data.json").exists
+
+
+def test_metrics(host: Any) -> None:
+    lines = host.file("/var/lib/drive.prom").content_string.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert values['strata_elastic_drive_volumes_bytes{drive="data"}'] == str(320 << 20)
+    assert values['strata_elastic_drive_volumes{drive="data"}'] == "1"
+    assert values['strata_elastic_drive_needs_help{drive="data"}'] == "0"
+    assert 200 << 20 < int(values['strata_elastic_drive_size_bytes{drive="data"}']) < 320 << 20
+    assert 0 < float(values['strata_elastic_drive_last_change_timestamp_seconds{drive="data"}'])
+    assert (
+        abs(
+            float(host.check_output("date +%s"))
+            - float(values['strata_elastic_drive_pass_timestamp_seconds{drive="data"}'])
+        )
+        < 600
+    )
+    assert len(values) == 8
