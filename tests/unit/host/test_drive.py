@@ -374,7 +374,7 @@ def test_a_missing_physical_volume(state: str) -> None:
     parts = tuple(volume._replace(health="partial", size=8 << 20, name="srv") for volume in group.volumes[:1])
     refused(
         ONLINE._replace(lvm=Lvm((group._replace(physical_volumes=away, volumes=parts),))),
-        "data: its physical volume Kx3 is missing, and what lies on it cannot be read: 4 MiB, parts of srv .8 MiB.. Bring",
+        "its physical volume Kx3 is missing, and what lies on it cannot be read: 4 MiB, parts of srv .8 MiB.. Bring",
         True,
         state=state,
     )
