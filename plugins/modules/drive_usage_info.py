@@ -48,6 +48,10 @@ exists:
   description: True if there is a drive of that name.
   returned: success
   type: bool
+whole:
+  description: False if LVM misses a part of it.
+  returned: success
+  type: bool
 usage:
   description: Usage of its filesystem; null while it is not mounted.
   returned: success
@@ -63,6 +67,11 @@ devices:
   description: Path of each volume that was found, by its ID.
   returned: success
   type: dict
+members:
+  description: IDs of the volumes that were found and that the drive is made of. Only these can be emptied.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

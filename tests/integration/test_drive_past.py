@@ -85,7 +85,7 @@ def test_a_physical_volume_that_went_its_own_way(node: Node) -> None:
     node.module("lvm_drive", **drive, devices=[one, two])
     node.run(f"lvcreate -y -L 100M -n old data {two}; mkfs.ext4 -q /dev/data/old; lvchange -an data/old; sync")
     node.lab.pull_disk("HDD2")
-    assert "is missing, and what lies on it cannot be read. Bring the device back" in node.refusal("lvm_drive", **drive)
+    assert "is missing, and what lies on it cannot be read: " in node.refusal("lvm_drive", **drive)
     node.run("vgreduce --removemissing --force data; lvcreate -an -y -L 8M -n fresh data; sync")
     node.unchanged("lvm_drive", **drive)
     node.lab.insert_disk("HDD2")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab import Guest, Lab
 
+from .modules import ModuleFailed
 from .node import CHECKOUT, RANDOM, Node
 
 MiB = 1 << 20
@@ -34,11 +35,13 @@ class Elastic:
 
     def reconcile(self, parts: int = 3) -> dict[str, Any]:
         """One pass, or the first parts of it: at the provider, on the host, and at the provider again."""
-        made = self.volumes(policy=self.policy, usage=self.usage()["usage"])
+        seen = self.usage()
+        made = self.volumes(policy=self.policy | ({} if seen["whole"] else {"mode": "off"}), usage=seen["usage"])
         if parts == 1:
             return made
-        devices = self.usage(made["volumes"])["devices"]
-        staying = [device for volume, device in devices.items() if volume not in made["leaving"]]
+        found = self.usage(made["volumes"])
+        leaving = [volume for volume in made["leaving"] if volume in found["members"]]
+        staying = [device for volume, device in found["devices"].items() if volume not in leaving]
         host = self.node.module(
             "lvm_drive",
             name="data",
@@ -46,12 +49,18 @@ class Elastic:
             filesystem="btrfs",
             size="100%",
             mount_point="/srv",
-            allow_shrink=bool(made["leaving"]),
+            allow_shrink=bool(leaving),
         )
         if parts == 2:
             return made
-        removed = self.volumes(emptied=made["leaving"])
+        removed = self.volumes(emptied=leaving)
         return {**made, "changed": made["changed"] or host["changed"] or removed["changed"]}
+
+    def fails(self) -> str:
+        """What a pass says that fails."""
+        with pytest.raises(ModuleFailed) as failed:
+            self.reconcile()
+        return str(failed.value)
 
     def sizes(self) -> list[int]:
         found = self.node.module("drive_volumes_info", name="data", provider=PROVIDER)
@@ -111,3 +120,33 @@ def test_the_demo(lab: Lab, guest: Guest) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The drive follows its use" in done.stdout
     assert guest.run("losetup --list; vgs --noheadings").stdout == ""
+
+
+@pytest.mark.further
+def test_a_volume_that_somebody_else_uses_is_refused(node: Node) -> None:
+    """It carries the mark of the drive, and a filesystem of its own."""
+    drive = Elastic(node)
+    drive.reconcile()
+    node.run(
+        "truncate -s 320M /root/volumes/data/foreign.volume && mkfs.ext4 -q -L theirs /root/volumes/data/foreign.volume"
+    )
+    before = node.run("md5sum < /root/volumes/data/foreign.volume")
+    refused = drive.fails()
+    assert 'an ext4 filesystem labelled "theirs"' in refused
+    assert node.run("md5sum < /root/volumes/data/foreign.volume") == before
+    assert int(node.run("findmnt --bytes --noheadings --output SIZE /srv")) < 321 * MiB
+
+
+@pytest.mark.further
+def test_a_volume_that_was_deleted_behind_our_back_is_refused_with_what_is_lost(node: Node) -> None:
+    drive = Elastic(node, grow_in_place=False, min_volumes=2)
+    drive.reconcile()
+    node.run("umount /srv && vgchange --activate n data")
+    lost = drive.volumes(policy=drive.policy)["volumes"][0]
+    node.run(f"losetup --detach {lost['device']} && rm {lost['id']}")
+    uuid = node.run("vgs --noheadings --options vg_uuid data").strip()
+    refused = drive.fails()
+    assert "is missing, and what lies on it cannot be read: 31" in refused
+    assert "parts of data (632 MiB). Bring the device back" in refused
+    assert drive.sizes() == [320]
+    assert node.run("vgs --noheadings --options vg_uuid data").strip() == uuid

@@ -13,6 +13,12 @@ from ..document.sizes import show_size
 from .state import Device, Group, Host, StrayVolume
 
 
+def _parts(group: Group) -> str:
+    """The volumes of which a part is missing."""
+    names = [f"{volume.name} ({show_size(volume.size)})" for volume in group.volumes if volume.health == "partial"]
+    return f", parts of {', '.join(names)}" if names else ""
+
+
 def check_whole(host: Host, group: Group) -> None:
     """Raises Refused for a group in which LVM changes nothing, or which runs on other devices than LVM says."""
     what = f"drive {group.name}"
@@ -28,8 +34,8 @@ def check_whole(host: Host, group: Group) -> None:
             )
         if volume.device not in host.devices:
             raise Refused(
-                f"{what}: its physical volume {volume.uuid} is missing, and what lies on it cannot be read. Bring the "
-                "device back; nothing is changed until then"
+                f"{what}: its physical volume {volume.uuid} is missing, and what lies on it cannot be read: "
+                f"{show_size(volume.used)}{_parts(group)}. Bring the device back; nothing is changed until then"
             )
         if volume.missing:
             raise Refused(

@@ -12,7 +12,7 @@ from ..core.command import run_command
 from ..core.errors import StorageError
 from . import drive
 from .read import read
-from .state import Host
+from .state import Host, PhysicalVolume
 from .task import look
 
 _FIXED_SIZE = ("xfs",)
@@ -37,7 +37,9 @@ def tell_usage(name: str, volumes: list[dict[str, Any]], timeout: int) -> dict[s
                 "the serial numbers of this host's disks (lsblk --nodeps --output NAME,SERIAL)"
             )
         time.sleep(_POLL)
-    return {**look(host, lambda known: used(known, name)), "devices": paths}
+    members = look(host, lambda known: _members(known, name))
+    inside = [volume for volume, path in paths.items() if path in members]
+    return {**look(host, lambda known: used(known, name)), "devices": paths, "members": inside}
 
 
 def find(host: Host, volumes: list[dict[str, Any]]) -> dict[str, str]:
@@ -62,17 +64,28 @@ def find(host: Host, volumes: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def used(host: Host, name: str) -> dict[str, Any]:
-    """The usage of the one filesystem of a drive, None while it is not mounted; and if there is such a drive."""
+    """The usage of the one filesystem of a drive, None while it is not mounted; if it is there, and all of it."""
     known = next((status for item, status in drive.survey(host) if item["name"] == name), None)
     if known is None:
-        return {"exists": False, "usage": None}
+        return {"exists": False, "whole": True, "usage": None}
     if len(known["volumes"]) > 1:
         raise StorageError(
             f"drive {name} has {len(known['volumes'])} volumes ({', '.join(known['volumes'])}), and an elastic "
             "drive has one, which gets all of its size"
         )
     points = [point for status in known["volumes"].values() for point in status["mounted_on"]]
-    return {"exists": True, "usage": _filesystem(points[0], host) if points else None}
+    whole = all(volume.device in host.devices and not volume.missing for volume in _physical_volumes(host, name))
+    return {"exists": True, "whole": whole, "usage": _filesystem(points[0], host) if points else None}
+
+
+def _physical_volumes(host: Host, name: str) -> tuple[PhysicalVolume, ...]:
+    return next((group.physical_volumes for group in host.known_groups().groups if group.name == name), ())
+
+
+def _members(host: Host, name: str) -> set[str]:
+    """The devices that a drive is made of, by each name that a volume may be found by."""
+    there = [volume.device for volume in _physical_volumes(host, name) if volume.device in host.devices]
+    return {path for device in there for path in (device, host.stable(device))}
 
 
 def _filesystem(point: str, host: Host) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..document.names import check_name
 from ..document.sizes import show_size
 from .elastic import Decision, Move, decide
 from .policy import OPTIONS as POLICY, Policy, parse as parse_policy
-from .provider import Adopt, Attach, Create, Delete, Detach, Resize, token
+from .provider import TAG, Adopt, Attach, Create, Delete, Detach, Resize, token
 from .state import Cloud, History, Sample, Usage, Volume
 
 STATES = ("online", "offline", "absent")
@@ -102,10 +102,11 @@ def plan(cloud: Cloud, want: Wanted, decision: Decision) -> Plan:
     _check_states(cloud)
     if want.state != "online":
         return _away(cloud, want)
-    if want.usage and not cloud.volumes and not cloud.orphans:
+    if (want.usage or any(want.history)) and not cloud.volumes and not cloud.orphans:
         raise Refused(
-            f"drive {want.drive}: the host has it, and the provider has no volume with its tag. Nothing was created, "
-            "since that would not be the same drive. Look for its volumes at the provider, and tag them again"
+            f"drive {want.drive}: the host has it, or had it in an earlier run, and the provider has no volume with its"
+            " tag. Nothing was created, since that would not be the same drive. Look for its volumes at the provider, "
+            "and tag them again"
         )
     steps: tuple[Step, ...] = ()
     for volume in cloud.orphans:
@@ -147,6 +148,12 @@ def _check_states(cloud: Cloud) -> None:
             raise Refused(
                 f"drive {cloud.drive}: {volume.id} is in state error at its provider. Nothing was changed; "
                 "repair it there"
+            )
+        if volume.zone and cloud.zone and volume.zone != cloud.zone:
+            raise Refused(
+                f"drive {cloud.drive}: {volume.id} is in zone {volume.zone}, and {cloud.machine} in {cloud.zone}, so "
+                f"it cannot be attached. Nothing was changed. If it is not of this drive, take its tag {TAG} away; "
+                "else make a copy of it in that zone from a snapshot"
             )
         if volume.machine and cloud.machine and volume.machine != cloud.machine:
             raise Refused(

@@ -48,7 +48,7 @@ class OpenStack:
         found = self._volumes({TAG: drive})
         return [self._volume(told) for told in found if told["status"] != "deleting"]
 
-    def loose(self, drive: str) -> Sequence[Volume]:  # noqa: ARG002
+    def loose(self, _drive: str) -> Sequence[Volume]:
         return ()
 
     def one(self, volume: str) -> Volume | None:
@@ -108,11 +108,11 @@ class OpenStack:
         words = {"metadata": {TAG: action.drive}}
         self._ask("block-storage", "POST", f"/volumes/{action.volume}/metadata", words)
 
-    def names(self, machine: str) -> Sequence[str]:  # noqa: ARG002
+    def names(self, _machine: str) -> Sequence[str]:
         # Nova chooses.
         return ("",)
 
-    def link(self, action: Attach, name: str) -> None:  # noqa: ARG002
+    def link(self, action: Attach, _name: str) -> None:
         path = f"/servers/{action.machine}/os-volume_attachments"
         try:
             self._ask("compute", "POST", path, {"volumeAttachment": {"volumeId": action.volume}})
@@ -205,7 +205,6 @@ class OpenStack:
             state="error" if status.startswith("error") else status,
             machine=machine,
             link=state if machine else "",
-            zone=str(told.get("availability_zone") or ""),
             fixed="it is extending" if status == "extending" else "",
             resizing=status == "extending",
             created=parse_time(told["created_at"], f"{name}: created_at"),

@@ -371,10 +371,11 @@ def test_a_group_of_that_name_on_other_devices_is_refused_either_way(allow: bool
 @pytest.mark.parametrize("state", ["online", "offline", "absent"])
 def test_a_missing_physical_volume(state: str) -> None:
     (group,) = ONLINE.groups().groups
-    away = (*group.physical_volumes, PhysicalVolume("[unknown]", uuid="Kx3", missing=True))
+    away = (*group.physical_volumes, PhysicalVolume("[unknown]", uuid="Kx3", missing=True, used=4 << 20))
+    parts = tuple(volume._replace(health="partial", size=8 << 20, name="srv") for volume in group.volumes[:1])
     refused(
-        ONLINE._replace(lvm=Lvm((group._replace(physical_volumes=away),))),
-        "drive data: its physical volume Kx3 is missing, and what lies on it cannot be read. Bring the device back",
+        ONLINE._replace(lvm=Lvm((group._replace(physical_volumes=away, volumes=parts),))),
+        "its physical volume Kx3 is missing, and what lies on it cannot be read: 4 MiB, parts of srv .8 MiB.. Bring",
         True,
         state=state,
     )

@@ -34,6 +34,13 @@ def test_a_drive_of_bsud_is_known_as_it_stands(drive: Drive) -> None:
     assert drive.run()["changed"] is False
 
 
+def test_a_volume_that_cannot_be_attached_there_is_refused(drive: Drive) -> None:
+    """Somebody else uses the tag, or the VM that took the place of its own is elsewhere."""
+    volume = add(drive)
+    volume.zone = "eu-west-2b"
+    drive.refused(f"{volume.id} is in zone eu-west-2b, and {drive.machine} in eu-west-2a")
+
+
 def test_offline_ends_what_is_attached_in_part(drive: Drive) -> None:
     """BSUd left such a drive as it was."""
     volumes = add(drive), add(drive, 12), add(drive, 15)

@@ -5,13 +5,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.strata.storage.plugins.module_utils.core.command import wait_until
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.volumes.drive import choose, parse, plan
-from ansible_collections.strata.storage.plugins.module_utils.volumes.provider import TAG
+from ansible_collections.strata.storage.plugins.module_utils.volumes.provider import TAG, hands
 from ansible_collections.strata.storage.plugins.module_utils.volumes.task import PROVIDER, connect
+from ansible_collections.strata.storage.plugins.modules import drive_volumes
 from tests.simulators.cloud import Fault
 
 from .clouds import FULL, HALF, KINDS, Drive, Failed, GiB
@@ -164,6 +173,8 @@ def test_a_volume_in_error_is_refused(drive: Drive) -> None:
 
 def test_a_drive_whose_volumes_are_gone_is_not_made_anew(drive: Drive) -> None:
     drive.refused("the provider has no volume with its tag", usage=HALF)
+    drive.refused("had it in an earlier run", history={"samples": [], "changes": [1.0]})
+    assert drive.run(state="absent")["changed"] is False
 
 
 @pytest.mark.parametrize(
@@ -188,6 +199,72 @@ def test_an_option_of_another_provider_is_refused(drive: Drive) -> None:
 
 
 # --- what goes wrong on the way
+
+
+def test_two_runs_at_once_do_not_get_in_each_others_way(drive: Drive) -> None:
+    """The second one waits for the first, or says what it waits for."""
+    drive.weather.stuck.add("creating")
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(make_at, drive)
+        wait_until(lambda: bool(drive.server.calls()), 10, "for the first run")
+        with pytest.raises(Failed, match="another task works on"):
+            drive.run(lock_timeout=0)
+        drive.weather.stuck.clear()
+        assert drive.run(lock_timeout=10)["changed"] is False
+        assert "failed" not in first.result()
+    assert drive.sizes() == [10]
+
+
+def make_at(drive: Drive) -> dict[str, Any]:
+    """A run in a process of its own, as another task is."""
+    module = Path(drive_volumes.__file__)
+    words = {"name": "scratch", "machine": drive.machine, "provider": {**drive.provider, "wait_timeout": 20}}
+    name = ".".join(("ansible_collections.strata.storage.plugins.modules", module.stem))
+    done = subprocess.run(
+        [sys.executable, "-m", name],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": words}),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "_ANSIBLE_ARGS_PROFILE": "legacy"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said: dict[str, Any] = json.loads(done.stdout or json.dumps({"failed": done.stderr}))
+    return said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"usage": {"size": 22 * GiB, "used": 20 * GiB}, "policy": {"grow_in_place": False}},
+        {"emptied": True},
+        {"state": "absent", "allow_destroy": True},
+    ],
+    ids=["grow", "shrink", "absent"],
+)
+def test_a_run_that_is_cut_off_after_any_step_is_finished_by_the_next(drive: Drive, words: dict[str, Any]) -> None:
+    options = dict.fromkeys(PROVIDER["provider"]["options"]) | drive.provider
+    steps = 99
+    cut = 0
+    while cut < steps:
+        small, large = drive.add(10), drive.add(12)
+        drive.run()
+        given = {**words, "emptied": [large]} if "emptied" in words else words
+        want = parse({"name": "scratch", "machine": drive.machine, **given})
+        provider = connect(options)
+        cloud = provider.read("scratch", drive.machine, "")
+        planned = plan(cloud, want, choose(cloud, want, 0.0)).steps
+        steps = len(planned)
+        execute(planned[:cut], hands(provider))
+
+        drive.run(**given)
+        assert drive.run(**({**given, "usage": None} if "usage" in given else given))["changed"] is False
+        left = {volume.id for volume in drive.volumes()}
+        assert small in left or want.state == "absent"
+        assert len(left) == (0 if want.state == "absent" else 1 if want.emptied else 3)
+        drive.run(state="absent", allow_destroy=True)
+        assert drive.volumes() == []
+        cut += 1
+    assert cut > 1
 
 
 @pytest.mark.parametrize("part", ["create", "link"])

@@ -23,3 +23,16 @@ def test_drive(host: Any) -> None:
 
 def test_history(host: Any) -> None:
     assert host.file("/var/lib/strata-storage/elastic/data.json").exists
+
+
+def test_metrics(host: Any) -> None:
+    lines = host.file("/var/lib/drive.prom").content_string.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert values['strata_elastic_drive_volumes_bytes{drive="data"}'] == str(320 << 20)
+    assert values['strata_elastic_drive_volumes{drive="data"}'] == "1"
+    assert values['strata_elastic_drive_needs_help{drive="data"}'] == "0"
+    assert 200 << 20 < int(values['strata_elastic_drive_size_bytes{drive="data"}']) < 320 << 20
+    now = float(host.check_output("date +%s"))
+    for name in ("last_change", "pass"):
+        assert abs(now - float(values[f'strata_elastic_drive_{name}_timestamp_seconds{{drive="data"}}'])) < 600
+    assert len(values) == 8
