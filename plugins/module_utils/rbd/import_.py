@@ -142,15 +142,16 @@ def _difference(state: ImportState, want: Wanted) -> Plan:
     unmark = _step(want, "unmark", "now that it is whole", Call("metadata_remove", place, (MARK,), image=want.name))
     unmarked = {key: value for key, value in there.metadata.items() if key != MARK}
     if there.snapshot(state.end):
-        steps = (unmark,) if MARK in there.metadata else ()
-        return Plan(steps, _with(state, want.name, there._replace(metadata=unmarked)))
+        return Plan(
+            (unmark,) if MARK in there.metadata else (), _with(state, want.name, there._replace(metadata=unmarked))
+        )
     if state.start and not there.snapshot(state.start):
         raise StorageError(f"{what}: it begins at snapshot {state.start}, which the image does not have")
     check_changeable(there, what)
     check_settled(there, what)
     check_unused(there, what)
     check_room(there, what)
-    steps = ()
+    steps: tuple[Step, ...] = ()
     going_on = _is_of(there, state)
     if state.changed and not going_on:
         steps += _begun(state, want, what)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -98,12 +99,13 @@ def write_file(connection: Connection, action: WriteFile) -> None:
     try:
         with told(what), connection.image(action.place, action.image, snapshot=action.snapshot) as opened:
             found = _laid_out(opened, action.snapshot, action.start)
-            record = _record(action.path)
-            known = record.get("export") == action.identity and os.path.exists(partial)
-            done = record.get("batches", 0) if known else 0
             descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
-                _write(opened, descriptor, found, action, done)
+                _lock(descriptor, partial)
+                record = _record(action.path)
+                # Where there was none yet, what is on record is of one that got its name.
+                known = record.get("export") == action.identity and os.fstat(descriptor).st_size
+                _write(opened, descriptor, found, action, record.get("batches", 0) if known else 0)
             finally:
                 os.close(descriptor)
         if os.path.lexists(action.path) and not action.replaces:
@@ -112,6 +114,17 @@ def write_file(connection: Connection, action: WriteFile) -> None:
         sync_directory(os.path.dirname(os.path.abspath(action.path)))
     except OSError as error:
         raise StorageError(f"{action.path}: {error.strerror}; the next run goes on from there") from None
+
+
+def _lock(descriptor: int, path: str) -> None:
+    """Keep other tasks from the file. Raises StorageError where one has it, or just gave it its name."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    raise StorageError(f"{path}: another task writes it; wait for that to end")
 
 
 def _write(opened: Any, descriptor: int, found: Difference, action: WriteFile, done: int) -> None:

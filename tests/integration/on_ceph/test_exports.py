@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.integration.modules import ModuleFailed
 
 from .client import CHECKOUT, ENVIRONMENT, OPEN, PYTHON, Client, holding
 
@@ -108,6 +111,10 @@ def test_a_file_that_is_there(ceph: Client, tmp_path: Path) -> None:
     exported(ceph, path, allow_destroy=True)
     (tmp_path / "full.strata.json").write_text("garbled")
     assert "not known to be this export" in ceph.refusal("rbd_export", **words)
+    with (tmp_path / "full.strata-partial").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ModuleFailed, match="another task writes it"):
+            ceph.module("rbd_export", allow_destroy=True, **words)
     for more, said in (
         ({"snapshot": "none"}, "it has no snapshot none"),
         ({"image": "none"}, "there is none in"),
