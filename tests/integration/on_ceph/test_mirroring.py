@@ -330,6 +330,17 @@ def test_the_playbook_for_a_failover(pair: Pair, tmp_path: Path) -> None:
     said = failover.run(lost, rbd_failover_allow_destroy="true")
     assert f"{name}: what was written where it was primary, and is not here yet" in said
     assert roles(pair) == ("primary", "primary")
+    pair.b.write(name, "after")
+    pair.b.module("rbd_mirror_image", image=name, snapshot=True)
+    pair.until(lambda: "local image is primary" in str(pair.a.module("rbd_mirror_image", image=name)["status"]))
+    back = {**failover.there, "rbd_failover_kind": "rejoin"}
+    assert "set allow_destroy" in failover.run(back, fails=True)
+    said = failover.run(back, rbd_failover_allow_destroy="true")
+    assert f"{name}: this copy, with all that only it has" in said
+    pair.until(lambda: pair.there(pair.a) and not pair.b.module("rbd_mirror_image", image=name)["in_progress"])
+    pair.until(lambda: pair.a.data(name, 5) == "after")
+    # It is a good copy now, and not removed again.
+    assert "nothing to do" in failover.run(back, rbd_failover_allow_destroy="true")
 
 
 @pytest.mark.further
