@@ -108,6 +108,28 @@ copy_of:
         - If true, its snapshots are copied too (with C(snapshot), those up to that one), and the copy of a clone is a
           clone.
       type: bool
+encryption:
+  description:
+    - Encryption of the image by librbd, with a LUKS header in front of its data. C(cryptsetup) opens it where it is
+      mapped.
+    - An image with a header of that format is left as it is, whichever passphrase opens it. Another one is formatted,
+      and loses all that it holds, which needs C(allow_destroy) if it holds anything.
+    - C(size) is with the header, which takes 4 MiB (V(luks1)) or 16 MiB (V(luks2)). C(status.encryption) tells how much
+      is left for data.
+  type: dict
+  suboptions:
+    format:
+      description: Format of the header.
+      type: str
+      choices: [luks1, luks2]
+      required: true
+    passphrase:
+      description: Passphrase that opens a new image. Goes to librbd, and on no command line.
+      type: str
+      required: true
+    verify:
+      description: If true, the task fails where the passphrase does not open an image that is there. It takes seconds.
+      type: bool
 flatten:
   description:
     - Whether it is to have all data itself, and be a clone no longer. The image that it is a clone of may be in the
@@ -139,7 +161,9 @@ allow_trashed_namesake:
       image in the place of one that went by mistake is seldom what was meant.
   type: bool
 allow_destroy:
-  description: If true, a lock may be broken (C(break_lock)), and feature V(deep-flatten) be taken away for good.
+  description:
+    - If true, a lock may be broken (C(break_lock)), feature V(deep-flatten) be taken away for good, and what an image
+      holds be lost where it is formatted (C(encryption)).
   type: bool
 break_lock:
   description:

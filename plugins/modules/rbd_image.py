@@ -63,6 +63,13 @@ EXAMPLES = r"""
     name: web1-data
     copy_of: {pool: vms, image: web1-data, snapshot: nightly}
 
+- name: Encrypted
+  strata.storage.rbd_image:
+    pool: vms
+    name: vault
+    size: 40G
+    encryption: {format: luks2, passphrase: "{{ lookup('ansible.builtin.env', 'VAULT_PASSPHRASE') }}"}
+
 - name: Into the trash for a week
   strata.storage.rbd_image:
     pool: vms
@@ -117,6 +124,12 @@ status:
       returned: always
     mirroring:
       description: How it is mirrored, as M(strata.storage.rbd_mirror_image) returns it, or null.
+      type: dict
+      returned: always
+    encryption:
+      description:
+        - With C(encryption), what the image has of it, C(format) (null for none) and C(data_size) (bytes for data);
+          else null.
       type: dict
       returned: always
     object_map_valid:

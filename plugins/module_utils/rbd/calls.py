@@ -110,6 +110,37 @@ class RemoveCommitted(NamedTuple):
         return f"trash_remove {self.place} {self.id} True"
 
 
+class WriteFile(NamedTuple):
+    """Write what a snapshot has, since ``start`` if that is not empty, to a file.
+
+    ``identity`` tells the two snapshots from all others. ``replaces``: a file that is there may be lost.
+    """
+
+    place: Place
+    image: str
+    snapshot: str
+    start: str
+    path: str
+    identity: str
+    replaces: bool = False
+
+    def __str__(self) -> str:
+        since = f"{self.start}.." if self.start else ""
+        return f"write {self.place}/{self.image}@{since}{self.snapshot} to {self.path}"
+
+
+class FillImage(NamedTuple):
+    """Write what a file has to an image. ``identity`` tells the file from others, for a run that goes on."""
+
+    place: Place
+    image: str
+    path: str
+    identity: str
+
+    def __str__(self) -> str:
+        return f"write {self.path} to {self.place}/{self.image}"
+
+
 class Ask(NamedTuple):
     """A command that the cluster's manager does."""
 

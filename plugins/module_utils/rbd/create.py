@@ -10,10 +10,10 @@ from typing import Any
 from ..core.errors import Refused, StorageError
 from ..core.plan import Step
 from ..document.sizes import show_size
-from .calls import Call, Features, Unwatched
+from .calls import Alone, Call, Features, Unwatched
 from .removal import gone
 from .safety import check_unused
-from .state import Image, Parent, Pool
+from .state import Image, Luks, Parent, Pool
 from .words import Wanted
 
 Steps = tuple[Step, ...]
@@ -23,7 +23,9 @@ _PROTECTING = 1
 IMPLIED = frozenset({"striping", "data-pool", "operations", "migrating", "non-primary"})
 
 
-def step(want: Wanted, verb: str, detail: str, *calls: Call | Unwatched, destroys: tuple[str, ...] = ()) -> Step:
+def step(
+    want: Wanted, verb: str, detail: str, *calls: Alone | Call | Unwatched, destroys: tuple[str, ...] = ()
+) -> Step:
     return Step(verb=verb, kind="image", name=want.name, detail=detail, actions=calls, destroys=destroys)
 
 
@@ -103,6 +105,7 @@ def lay_out(pool: Pool, want: Wanted, origin: Parent | None) -> tuple[Image, tup
         stripe_unit=want.stripe_unit or object_size,
         stripe_count=want.stripe_count or 1,
         data_pool=data_pool,
+        encryption=Luks(blank=True),
     )
     if source and image.object_size < source.object_size:
         raise StorageError(

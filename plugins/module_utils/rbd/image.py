@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
-from .calls import Call, Features, Unwatched
+from .calls import Alone, Call, Features, Unwatched
 from .create import create, step, wanted_features
+from .luks import FORMATS, HEADERS
 from .removal import gone
-from .safety import check_changeable, check_room, check_settled
-from .state import Image, Pool
+from .safety import check_changeable, check_room, check_settled, check_unused
+from .state import Image, Luks, Pool
 from .words import Wanted
 
 Steps = tuple[Step, ...]
@@ -103,7 +104,7 @@ def _without_lock(pool: Pool, want: Wanted, there: Image) -> Plan:
 
 def _changed(pool: Pool, want: Wanted, there: Image) -> Plan:
     steps: Steps = ()
-    for change in (_size, _features, _object_map, _metadata, _config, _limit, _flatten, _sparsify):
+    for change in (_size, _encryption, _features, _object_map, _metadata, _config, _limit, _flatten, _sparsify):
         more, there = change(pool, want, there)
         steps += more
     if "object-map" in there.features and -(-there.size // there.object_size) > _MAPPED:
@@ -132,6 +133,9 @@ def _size(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
     if want.size is None or want.size == there.size:
         return (), there
     shrinks = want.size < there.size
+    header = there.encryption.header if there.encryption else 0
+    if shrinks and want.size <= header:
+        raise Refused(f"image {want.name}: it is encrypted, and the header alone takes {show_size(header)}")
     if shrinks and not want.allow_shrink:
         raise Refused(
             f"image {want.name}: it has {show_size(there.size)}, and {show_size(want.size)} is wanted; what lies "
@@ -141,6 +145,36 @@ def _size(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
     call = Call("resize", pool.place, (want.size,), (("allow_shrink", shrinks),), image=want.name)
     detail = f"{show_size(there.size)} to {show_size(want.size)}"
     return (step(want, "resize", detail, call, destroys=lost),), there._replace(size=want.size)
+
+
+def _encryption(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
+    """Formatted, where it is not. Which passphrases open it is not changed."""
+    wanted, found = want.encryption, there.encryption
+    if wanted is None or found is None:
+        return (), there
+    what = f"image {want.name}: it cannot be formatted with {wanted.format}"
+    if found.format == wanted.format:
+        if found.opens is False:
+            raise StorageError(f"image {want.name}: it is encrypted with {found.format}, and not with this passphrase")
+        return (), there
+    header = HEADERS[wanted.format]
+    if there.size <= header:
+        raise StorageError(f"{what}: the header takes {show_size(header)}, and it has {show_size(there.size)} in all")
+    if there.parent:
+        raise Refused(f"{what}: it is a clone, and would read as noise; flatten it first")
+    if there.mirroring:
+        raise Refused(f"{what}: it is mirrored, and the copy would be lost, too")
+    if "journaling" in there.features:
+        raise Refused(f"{what}: librbd encrypts none with feature journaling; take that away")
+    if not found.blank and not want.allow_destroy:
+        holds = f"encrypted with {found.format}" if found.format else "not empty"
+        raise Refused(f"{what}: it is {holds}, and all that it holds would be lost; set allow_destroy")
+    if there.id:
+        check_unused(there, what)
+    call = Call("encryption_format", pool.place, (FORMATS[wanted.format], wanted.passphrase), image=want.name)
+    lost = () if found.blank else (f"{want.name}: all that it holds",)
+    after = there._replace(encryption=Luks(wanted.format, header, opens=True))
+    return (step(want, "encrypt", f"with {wanted.format}", Alone(call), destroys=lost),), after
 
 
 def _features(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:

@@ -25,7 +25,6 @@ from .state import Image, Left, MigrationState, Parent
 #: librbd's words for how far a migration is.
 _PREPARED, _EXECUTING, _EXECUTED = "prepared", "executing", "executed"
 _LASTING = (_PREPARED, _EXECUTING, _EXECUTED)
-_LAYOUT = ("features", "object_size", "order", "stripe_unit", "stripe_count", "data_pool")
 #: What librbd calls what it imports.
 _TYPES = {"raw": "raw", "qcow2": "qcow", "native": "native"}
 #: Metadata of an image that was imported: one that holds nothing may also be what an import left that was cut off.
@@ -51,7 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "snapshot": {"type": "str"},
         },
     },
-    **{name: words.OPTIONS[name] for name in _LAYOUT},
+    **{name: words.OPTIONS[name] for name in words.LAYOUT},
     "allow_destroy": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["prepared", "executed", "committed", "aborted"], "required": True},
 }
@@ -80,7 +79,7 @@ def parse(params: Mapping[str, Any], place: Place) -> Wanted:
     name, source, imported = params["image"], params["source"], params["import"]
     if source and imported:
         raise StorageError(f"image {name}: source moves an image, and import makes one of something else; say one")
-    layout = words.parse({"name": name, **{word: params[word] for word in _LAYOUT}}, place)
+    layout = words.parse({"name": name, **{word: params[word] for word in words.LAYOUT}}, place)
     spec = _spec(name, imported, place) if imported else {}
     return Wanted(
         layout,

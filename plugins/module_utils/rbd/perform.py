@@ -18,6 +18,7 @@ from .calls import (
     Ask,
     Call,
     Features,
+    FillImage,
     Place,
     PrepareImport,
     Promote,
@@ -26,11 +27,13 @@ from .calls import (
     Secret,
     Synced,
     Unwatched,
+    WriteFile,
     bits,
 )
 from .connection import Connection, rbd, told
 from .omap import begin_migration, forget_migration, migration_of, settle_in_trash
 from .read import read_mirroring, watchers
+from .transfer import fill_image, write_file
 
 #: The calls that may take long, and tell how far they are.
 _TELLING = frozenset({"remove", "flatten", "trash_remove", "migration_execute", "migration_abort"})
@@ -142,6 +145,8 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
         Relink: relink,
         RemoveCommitted: remove_committed,
         Ask: ask,
+        WriteFile: lambda action: write_file(connection, action),
+        FillImage: lambda action: fill_image(connection, action),
         AddPeer: add_peer,
         Promote: promote,
         Synced: synced,

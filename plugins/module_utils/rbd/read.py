@@ -14,6 +14,7 @@ from ..core.execute import in_parallel
 from . import schedules
 from .calls import Place, names
 from .connection import Connection, Denied, Gone, rbd, told
+from .luks import FORMATS, header_of
 from .omap import Header, committed, group_snapshot_images, has_header, id_of, migration_of, trash_ids
 from .state import (
     MIGRATION,
@@ -25,6 +26,7 @@ from .state import (
     Image,
     Left,
     Lock,
+    Luks,
     Member,
     MigrationState,
     Mirroring,
@@ -41,7 +43,7 @@ from .state import (
     Trashed,
     in_use_by,
 )
-from .words import APPLICATION, SETTING
+from .words import APPLICATION, SETTING, Encryption
 
 _NO_LIMIT = (1 << 64) - 1
 #: Whom tokens let peers be.
@@ -573,6 +575,22 @@ def _is_blank(connection: Connection, place: Place, image: Image) -> bool:
     with told(what), connection.image(place, image.name) as opened:
         opened.diff_iterate(0, image.size, None, lambda at, _length, _exists: written.append(at), whole_object=True)
     return not written
+
+
+def with_encryption(connection: Connection, place: Place, image: Image, wanted: Encryption) -> Image:
+    """The image, with what it says of its encryption, and if that is wanted whether the passphrase opens it."""
+    what = f"reading the encryption of image {image.name}"
+    with told(what), connection.image(place, image.name) as opened:
+        kind, header = header_of(lambda at, length: bytes(opened.read(at, min(length, max(image.size - at, 0)))))
+        opens = None
+        if wanted.verify and kind == wanted.format:
+            try:
+                opened.encryption_load(FORMATS[kind], wanted.passphrase.value)
+                opens = True
+            except rbd.PermissionError:
+                opens = False
+    blank = not kind and _is_blank(connection, place, image)
+    return image._replace(encryption=Luks(kind, header, blank, opens))
 
 
 def read_settings(connection: Connection, pool: str) -> Settings:

@@ -126,13 +126,25 @@ class Mirroring(NamedTuple):
     primary: bool = True
 
 
+class Luks(NamedTuple):
+    """What an image says of its encryption. ``format``: empty where it has no LUKS header, which has ``header`` bytes.
+
+    ``blank``: it holds nothing at all. ``opens``: whether a passphrase opens it; None: nobody looked.
+    """
+
+    format: str = ""
+    header: int = 0
+    blank: bool = False
+    opens: bool | None = None
+
+
 class Image(NamedTuple):
     """An image. ``config`` are the settings that it has itself; ``group`` is its group's (empty: it is in none).
 
     ``watchers`` are the addresses of those that have it open; ``hidden`` is how many snapshots it has that are not
     the user's: of groups, of mirroring, or removed ones that clones still need. ``invalid``: its object map is to be
     built anew. ``children`` are the clones of all its snapshots; None: nobody looked. ``remains``: a removal of it was
-    cut off, and only removing it again can be done with it.
+    cut off, and only removing it again can be done with it. ``encryption`` None: nobody looked.
     """
 
     name: str
@@ -156,6 +168,7 @@ class Image(NamedTuple):
     invalid: bool = False
     children: tuple[str, ...] | None = None
     remains: bool = False
+    encryption: Luks | None = None
 
     def snapshot(self, name: str) -> Snapshot | None:
         return next((one for one in self.snapshots if one.name == name), None)
@@ -378,3 +391,36 @@ class MigrationState(NamedTuple):
     @property
     def origin(self) -> Image | None:
         return self.pool.parents.get(self.source) if self.source else None
+
+
+class ExportState(NamedTuple):
+    """What a task looks at of an export. ``identity`` tells its snapshots from all others.
+
+    ``stored`` is how many bytes of data there are, ``written`` how many of them a run wrote that was cut off, ``room``
+    how many more its file may have. ``done``: the file is this export. ``taken``: there is a file of that name.
+    """
+
+    place: Place
+    image: Image | None
+    identity: str = ""
+    stored: int = 0
+    written: int = 0
+    room: int = 0
+    done: bool = False
+    taken: bool = False
+
+
+class ImportState(NamedTuple):
+    """What a task looks at of an import: the file by the snapshots that it is between, and the size of its image.
+
+    ``full``: it is no difference. ``identity`` tells it from other files. ``changed``: the image is no longer what it
+    was at ``start``.
+    """
+
+    pool: Pool
+    identity: str
+    full: bool
+    size: int
+    start: str = ""
+    end: str = ""
+    changed: bool = False

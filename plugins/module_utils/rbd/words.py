@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
 from ..document.sizes import parse_bytes
-from .calls import Place
+from .calls import Place, Secret
 from .state import Parent
 
 #: How a cluster, and a place in it, is reached.
@@ -40,6 +40,8 @@ APPLICATION = "rbd"
 _MOST = {"size": (1 << 63) - 1, "stripe_count": (1 << 32) - 1, "snapshot_limit": (1 << 63) - 1, "delay": (1 << 31) - 1}
 #: The shortest run of zeros that librbd gives back, in bytes.
 _SMALLEST = 4096
+#: The words that say what a new image consists of.
+LAYOUT = ("features", "object_size", "order", "stripe_unit", "stripe_count", "data_pool")
 STATES = ("present", "absent", "trashed")
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -74,6 +76,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "with_snapshots": {"type": "bool"},
         },
     },
+    "encryption": {
+        "type": "dict",
+        "options": {
+            "format": {"type": "str", "choices": ["luks1", "luks2"], "required": True},
+            "passphrase": {"type": "str", "no_log": True, "required": True},
+            "verify": {"type": "bool"},
+        },
+    },
     "sparsify": {"type": "str"},
     "flatten": {"type": "bool"},
     "snapshot_limit": {"type": "int"},
@@ -86,6 +96,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "break_lock": {"type": "str"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
 }
+
+
+class Encryption(NamedTuple):
+    """How an image is to be encrypted. ``verify``: whether the passphrase opens it is looked at."""
+
+    format: str
+    passphrase: Secret
+    verify: bool = False
 
 
 class Wanted(NamedTuple):
@@ -105,6 +123,7 @@ class Wanted(NamedTuple):
     clone_format: int = 2
     copy_of: Parent | None = None
     with_snapshots: bool = False
+    encryption: Encryption | None = None
     sparsify: int | None = None
     flatten: bool = False
     snapshot_limit: int | None = None
@@ -145,6 +164,7 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         clone_format=item.get("clone_format") or 2,
         copy_of=parent_of(item.get("copy_of"), place),
         with_snapshots=bool((item.get("copy_of") or {}).get("with_snapshots")),
+        encryption=_encryption(item.get("encryption")),
         sparsify=_bytes(item, "sparsify"),
         flatten=bool(item.get("flatten")),
         snapshot_limit=item.get("snapshot_limit"),
@@ -161,6 +181,11 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
     if wanted.parent and wanted.copy_of:
         raise StorageError(f"image {name}: parent and copy_of are two ways to make it; say one of them")
+    if wanted.encryption and (wanted.parent or wanted.copy_of):
+        raise StorageError(
+            f"image {name}: encryption formats an image, and what a clone or a copy is made of decides whether it is "
+            "encrypted; leave it out"
+        )
     if wanted.sparsify is not None and (wanted.sparsify & (wanted.sparsify - 1) or wanted.sparsify < _SMALLEST):
         raise StorageError(f"image {name}: sparsify is a power of two, at least 4K; {item['sparsify']} was given")
     for option, most in _MOST.items():
@@ -193,6 +218,14 @@ def _text(value: Any) -> str:
 
 def _bytes(item: Mapping[str, Any], option: str) -> int | None:
     return None if item.get(option) is None else parse_bytes(item[option], option)
+
+
+def _encryption(given: Mapping[str, Any] | None) -> Encryption | None:
+    if not given:
+        return None
+    if not given["passphrase"]:
+        raise StorageError("encryption: the passphrase is empty")
+    return Encryption(given["format"], Secret(given["passphrase"]), bool(given.get("verify")))
 
 
 def _object_size(item: Mapping[str, Any], name: str) -> int | None:

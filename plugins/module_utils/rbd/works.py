@@ -12,8 +12,10 @@ from typing import Any, Callable, TypeVar
 
 from ..core.execute import in_parallel
 from . import (
+    export as exported,
     group as groups,
     image as images,
+    import_ as imported,
     migration as migrations,
     mirror_image as mirror_images,
     mirror_pool as mirror_pools,
@@ -43,6 +45,7 @@ from .read import (
     read_trash,
     with_children,
     with_clones,
+    with_encryption,
     with_holdings,
     with_use,
 )
@@ -61,6 +64,7 @@ from .state import (
     Trashed,
 )
 from .task import Work
+from .transfer import read_export, read_import
 from .words import Wanted
 
 Read = TypeVar("Read")
@@ -99,6 +103,10 @@ def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> P
     for name, clones in zip(going, in_parallel(lambda name: children(connection, place, name), going)):
         found = images[name]
         images[name] = found and found._replace(children=clones)
+    for want in wanted:
+        found = images[want.name]
+        if found and want.encryption and want.state == "present" and _whole(pool, want.name):
+            images[want.name] = with_encryption(connection, place, found, want.encryption)
     return pool._replace(images=images)
 
 
@@ -153,6 +161,8 @@ def status(found: Image) -> dict[str, Any]:
         "locked_by": [lock.address for lock in found.locks],
         "mirrored": found.mirroring is not None,
         "mirroring": None if found.mirroring is None else dump_mirroring(found),
+        "encryption": found.encryption
+        and {"format": found.encryption.format or None, "data_size": found.size - found.encryption.header},
         "object_map_valid": None if "object-map" not in found.features else not found.invalid,
     }
 
@@ -268,6 +278,35 @@ def migration(params: Mapping[str, Any]) -> Work:
             "migration": migrations.dump(state, want.name),
             "status": {"phase": state.state or None},
         },
+    )
+
+
+def export(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = exported.parse(params)
+    return Work(
+        read=lambda connection: read_export(connection, place, want),
+        plan=lambda state: exported.plan(state, want),
+        facts=lambda state: {
+            "export": {
+                "image": want.image,
+                "snapshot": want.snapshot,
+                "from_snapshot": want.start or None,
+                "path": want.path,
+            }
+            if state.done
+            else None
+        },
+    )
+
+
+def import_(params: Mapping[str, Any]) -> Work:
+    place = place_of(params)
+    want = imported.parse(params, place)
+    return Work(
+        read=lambda connection: read_import(connection, place, want),
+        plan=lambda state: imported.plan(state, want),
+        facts=lambda state: _facts(place, state.pool.images.get(want.name)),
     )
 
 

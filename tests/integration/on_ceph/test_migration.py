@@ -304,3 +304,15 @@ def test_a_module_that_is_killed_leaves_no_half_migration(ceph: Client) -> None:
         assert time.monotonic() < limit
         time.sleep(0.1)
     ceph.unchanged("rbd_migration", image="dst", source={"image": "src"}, state="prepared")
+
+
+def test_from_the_file_that_ansible_ships(ceph: Client) -> None:
+    """The process of its own finds what it needs there."""
+    source(ceph)
+    words = {"conf": str(ceph.cluster.conf), "namespace": ceph.namespace, "image": "dst", "source": {"image": "src"}}
+    told = json.dumps({**words, "state": "committed", "allow_destroy": True})
+    command = ["ansible", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={PYTHON}"]
+    command += ["-m", "strata.storage.rbd_migration", "-a", told, "localhost"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ceph.rbd("ls") == ["dst"]

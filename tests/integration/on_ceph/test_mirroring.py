@@ -9,15 +9,22 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.ceph import Cluster
+from tests.jobs import Jobs
+from tests.simulators.awx import Awx, Run, Server as AwxServer
+from tests.simulators.awx.server import TOKEN
+from tests.tools.checkout import ROOT
 
-from .client import Client, Server, holding
+from .client import PYTHON, Client, Server, holding
 from .test_interrupted import killed
 
 _NUMBERS = itertools.count()
@@ -267,3 +274,105 @@ def test_what_cannot_be_mirrored(pair: Pair) -> None:
         ({"wait_timeout": 0}, "at least 1"),
     ):
         assert said in a.refusal("rbd_mirror_image", image=name, **words)
+
+
+class Failover:
+    """Starts the playbooks for a failover as AWX does, on this host."""
+
+    def __init__(self, pair: Pair, where: Path) -> None:
+        self.jobs, self.where = Jobs(where), where
+        self.inventory = where / "hosts"
+        # The keys of these clusters are this user's.
+        self.inventory.write_text(
+            f"site ansible_connection=local ansible_become=no ansible_python_interpreter={PYTHON}\n"
+        )
+        a, b = (str(site.cluster.conf) for site in (pair.a, pair.b))
+        self.there = self._words(pair, a, b)
+        self.back = self._words(pair, b, a)
+
+    @staticmethod
+    def _words(pair: Pair, source: str, target: str) -> dict[str, Any]:
+        return {
+            "storage_hosts": "site",
+            "rbd_failover_from_conf": source,
+            "rbd_failover_to_conf": target,
+            "rbd_failover_images": pair.name,
+        }
+
+    def run(self, words: dict[str, Any], fails: bool = False, **more: Any) -> str:
+        return self.jobs.run("rbd_failover.yml", self.inventory, {**words, **more}, fails=fails).said
+
+
+def roles(pair: Pair) -> tuple[str, ...]:
+    return tuple(site.module("rbd_mirror_image", image=pair.name)["mirroring"]["role"] for site in (pair.a, pair.b))
+
+
+@pytest.mark.further
+def test_the_playbook_for_a_failover(pair: Pair, tmp_path: Path) -> None:
+    """Planned and back, and after a disaster, in which nobody asks the other cluster."""
+    name, failover = pair.mirrored(), Failover(pair, tmp_path)
+    with holding(pair.a, name):
+        assert "writes to it, as its lock says" in failover.run(failover.there, fails=True)
+    pair.a.until_planned("rbd_mirror_image", image=name, role="secondary")
+    said = failover.run(failover.there, storage_plan_only="true")
+    assert f"demote image {name} to a copy" in said
+    assert f"promote image {name} to the primary" in said
+    assert roles(pair) == ("primary", "secondary")
+    failover.run(failover.there)
+    assert roles(pair) == ("secondary", "primary")
+    assert "nothing to do" in failover.run(failover.there)
+    pair.b.module("rbd_mirror_image", image=name, wait=True)
+    failover.run(failover.back)
+    assert roles(pair) == ("primary", "secondary")
+
+    lost = {**failover.there, "rbd_failover_kind": "disaster", "rbd_failover_from_conf": "/nowhere"}
+    assert "set allow_destroy" in failover.run(lost, fails=True)
+    said = failover.run(lost, rbd_failover_allow_destroy="true")
+    assert f"{name}: what was written where it was primary, and is not here yet" in said
+    assert roles(pair) == ("primary", "primary")
+    pair.b.write(name, "after")
+    pair.b.module("rbd_mirror_image", image=name, snapshot=True)
+    pair.until(lambda: "local image is primary" in str(pair.a.module("rbd_mirror_image", image=name)["status"]))
+    back = {**failover.there, "rbd_failover_kind": "rejoin"}
+    assert "set allow_destroy" in failover.run(back, fails=True)
+    said = failover.run(back, rbd_failover_allow_destroy="true")
+    assert f"{name}: this copy, with all that only it has" in said
+    pair.until(lambda: pair.there(pair.a) and not pair.b.module("rbd_mirror_image", image=name)["in_progress"])
+    pair.until(lambda: pair.a.data(name, 5) == "after")
+    # It is a good copy now, and not removed again.
+    assert "nothing to do" in failover.run(back, rbd_failover_allow_destroy="true")
+
+
+@pytest.mark.further
+def test_a_failover_waits_for_an_approval(pair: Pair, tmp_path: Path) -> None:
+    """By the workflow that install.yml loads; and what is another failover by then is not done."""
+    pair.mirrored()
+    failover, awx = Failover(pair, tmp_path), Awx(ROOT)
+    with AwxServer(awx) as server:
+        subprocess.run(
+            ["ansible-playbook", "playbooks/awx/install.yml"],
+            cwd=ROOT,
+            env={**os.environ, "CONTROLLER_HOST": server.url, "CONTROLLER_OAUTH_TOKEN": TOKEN},
+            check=True,
+            capture_output=True,
+        )
+
+    def launch() -> Run:
+        name = "Storage - RBD failover with approval"
+        return Run(awx, failover.jobs, tmp_path, failover.inventory, name, failover.there)
+
+    first, second = launch(), launch()
+    assert (first.waits, second.waits) == ("approval", "approval")
+    assert roles(pair) == ("primary", "secondary")
+    assert not first.approve().failed
+    assert roles(pair) == ("secondary", "primary")
+    # What the second one was approved for is done already.
+    assert second.approve().failed
+    assert "it is another one now" in second.jobs["apply"].said
+    nothing = launch()
+    assert (nothing.waits, nothing.failed) == ("", False)
+    assert list(nothing.jobs) == ["plan", "changes", "no_changes"]
+    forged = {**failover.back, "storage_approved": {"site": {"digest": "0" * 64, "until": 1 << 40}}}
+    refused = failover.jobs.run("rbd_failover_apply.yml", failover.inventory, forged, fails=True)
+    assert "was not approved" in refused.said
+    assert roles(pair) == ("secondary", "primary")

@@ -22,7 +22,9 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder import (
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache, document as words, drive, raid
 from ansible_collections.strata.storage.plugins.module_utils.host import krbd, task
 from ansible_collections.strata.storage.plugins.module_utils.rbd import (
+    export,
     group,
+    import_,
     migration,
     mirror_image,
     mirror_pool,
@@ -60,6 +62,8 @@ RBD: dict[str, Spec] = {
     "rbd_namespace": namespace.OPTIONS,
     "rbd_pool": pool.OPTIONS,
     "rbd_trash": trash.OPTIONS,
+    "rbd_export": export.OPTIONS,
+    "rbd_import": import_.OPTIONS,
     "rbd_migration": migration.OPTIONS,
     "rbd_mirror_pool": mirror_pool.OPTIONS,
     "rbd_mirror_image": mirror_image.OPTIONS,

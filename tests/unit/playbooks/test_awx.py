@@ -72,6 +72,11 @@ def questions(name: str) -> dict[str, dict[str, Any]]:
     return {question["variable"]: question for question in SURVEYS[name]["survey_spec"]["spec"]}
 
 
+def planned_by(workflow: str) -> str:
+    """The playbook that a workflow begins with."""
+    return str(TEMPLATES[WORKFLOWS[workflow]["workflow_nodes"][0]["unified_job_template"]["name"]]["playbook"])
+
+
 @pytest.mark.parametrize("name", SURVEYS)
 def test_awx_takes_the_survey(name: str) -> None:
     assert fault(SURVEYS[name]["survey_spec"]) is None
@@ -108,14 +113,14 @@ def test_a_job_of_a_workflow_has_no_survey(name: str) -> None:
 def test_each_answer_is_taken_by_the_playbook(name: str) -> None:
     """By its head, or by its role, which also takes an answer for its shape, and an empty one."""
     layout = (CHECKOUT / "playbooks/layout.yml").read_text()
-    playbook = SURVEYS[name].get("playbook", "playbooks/layout.yml")
+    playbook = SURVEYS[name].get("playbook") or planned_by(name).replace("_plan", "")
     said = set(re.findall(r"^#   ([a-z_]+)  ", (CHECKOUT / playbook).read_text() + layout, re.M))
     role = Path(playbook).stem
     options: dict[str, Any] = {}
     if (CHECKOUT / "roles" / role).is_dir():
         options = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     for variable, question in questions(name).items():
-        if not variable.startswith(f"{role}_") or role.endswith("_layout"):
+        if not options or not variable.startswith(f"{role}_") or role.endswith("_layout"):
             assert variable in said
             continue
         option = {key: value for key, value in options[variable].items() if key != "description"}
@@ -169,7 +174,8 @@ def test_a_workflow_goes_from_plan_to_approval_to_apply_and_asks_nobody_for_noth
         for identifier, node in nodes.items()
         if identifier != "approval"
     }
-    kind = "maas_layout" if "MAAS" in name else "layout"
+    words = name.removeprefix("Storage - ").removesuffix(" with approval")
+    kind = words.lower().replace(" ", "_")
     assert starts["plan"]["playbook"] == f"playbooks/{kind}_plan.yml"
     assert starts["apply"]["playbook"] == f"playbooks/{kind}_apply.yml"
     assert [starts[one]["extra_vars"]["storage_branch"] for one in ("changes", "no_changes")] == [

@@ -13,7 +13,8 @@ from hypothesis import given, strategies as st
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.rbd import group, image, namespace, pool, snapshot, trash
-from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Call, Features, Place, bits, names
+from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Call, Features, Place, Secret, bits, names
+from ansible_collections.strata.storage.plugins.module_utils.rbd.luks import header_of
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import _phases
 from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
     Fill,
@@ -22,6 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
     GroupSnapshot,
     Image,
     Lock,
+    Luks,
     Member,
     Mirroring,
     Namespaces,
@@ -32,7 +34,7 @@ from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
     Trash,
     Trashed,
 )
-from ansible_collections.strata.storage.plugins.module_utils.rbd.words import FEATURES, NEEDS, Wanted
+from ansible_collections.strata.storage.plugins.module_utils.rbd.words import FEATURES, NEEDS, Encryption, Wanted
 
 PLACE = Place("rbd", "tenant")
 DEFAULT = frozenset({"layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten"})
@@ -315,3 +317,47 @@ def test_the_trash_is_purged_until_a_pool_is_below_its_threshold() -> None:
     assert going(0.05) == [("elsewhere", 1), ("parent", 2), ("clone", 1), ("young", 1)]
     with pytest.raises(StorageError, match="does not tell how full pool ssd is"):
         trash.plan(there._replace(fill={"rbd": Fill(1, 1)}), trash.Wanted("purged", threshold=0.5))
+
+
+HEADERED = st.builds(
+    Luks, st.sampled_from(["", "luks1", "luks2"]), st.just(4 * MIB), st.booleans(), st.sampled_from([None, True, False])
+)
+
+
+@given(HEADERED, st.sampled_from(["luks1", "luks2"]), st.booleans(), st.sampled_from([None, 2, 64, 80]))
+def test_nothing_is_formatted_away_without_permission(found: Luks, kind: str, allow: bool, size: int | None) -> None:
+    passphrase = Secret("sesame")
+    want = Wanted(
+        "one",
+        size=size and size * MIB,
+        encryption=Encryption(kind, passphrase),
+        allow_destroy=allow,
+        allow_shrink=True,
+    )
+    before = state(ONE._replace(encryption=found._replace(blank=found.blank and not found.format)))
+    try:
+        planned = image.plan(before, want)
+    except StorageError:
+        return
+    assert image.plan(planned.after, want).steps == ()
+    assert "sesame" not in repr(planned) + repr(want) + str(calls(planned))
+    formats = [step for step in planned.steps if step.verb == "encrypt"]
+    assert bool(formats) == (found.format != kind)
+    for step in formats:
+        assert step.destroys or not found.format
+        assert allow or not step.destroys
+
+
+def test_headers_of_luks() -> None:
+    """As librbd writes them: a version, and where the data begins."""
+    one = b"LUKS\xba\xbe\x00\x01" + bytes(96) + (8192).to_bytes(4, "big") + bytes(404)
+    area = b'{"segments":{"0":{"offset":"16777216"}}}'
+    two = b"LUKS\xba\xbe\x00\x02" + (8192).to_bytes(8, "big") + bytes(4080) + area.ljust(4096, b"\0")
+    for content, said in (
+        (one, ("luks1", 4 * MIB)),
+        (two, ("luks2", 16 * MIB)),
+        (two.replace(b"segments", b"fragment"), ("luks2", 0)),
+        (b"LUKS" + bytes(508), ("", 0)),
+        (b"", ("", 0)),
+    ):
+        assert header_of(lambda at, length, content=content: content[at : at + length]) == said  # type: ignore[misc]

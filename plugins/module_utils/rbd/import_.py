@@ -1,0 +1,190 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports of files into images: words, and what it takes to have one there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import Refused, StorageError
+from ..core.plan import Plan, Step
+from ..document.sizes import show_size
+from . import words
+from .calls import Call, FillImage, Place
+from .create import lay_out
+from .removal import gone
+from .safety import check_changeable, check_room, check_settled, check_unused
+from .state import Image, ImportState, Snapshot
+
+#: Metadata of an image while a file is being written to it: which file, and how much of it is there.
+MARK = "strata.importing"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "image": {"type": "str", "required": True},
+    "path": {"type": "path", "required": True},
+    "snapshot": {"type": "str"},
+    **{name: words.OPTIONS[name] for name in words.LAYOUT},
+    "allow_destroy": {"type": "bool", "default": False},
+}
+
+
+class Wanted(NamedTuple):
+    """An image that is to have what a file has. ``image`` says what a new one is like, ``snapshot`` its snapshot."""
+
+    image: words.Wanted
+    path: str
+    snapshot: str = ""
+    allow_destroy: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.image.name
+
+    @property
+    def partial(self) -> str:
+        """What a new image is called until it is whole."""
+        return f"{self.name}.strata-importing"
+
+
+def parse(params: Mapping[str, Any], place: Place) -> Wanted:
+    """From the module's options."""
+    image = words.parse({"name": params["image"], **{word: params[word] for word in words.LAYOUT}}, place)
+    return Wanted(image, params["path"], params["snapshot"] or "", params["allow_destroy"])
+
+
+def plan(state: ImportState, want: Wanted) -> Plan:
+    """What it takes. Raises StorageError for what cannot, or may not, be done."""
+    return _full(state, want) if state.full else _difference(state, want)
+
+
+def _step(want: Wanted, verb: str, detail: str, action: Any, destroys: tuple[str, ...] = ()) -> Step:
+    return Step(verb, "image", want.name, detail, (action,), destroys=destroys)
+
+
+def _with(state: ImportState, name: str, image: Image | None) -> ImportState:
+    return state._replace(pool=state.pool.with_image(name, image))
+
+
+def mark(identity: str, batches: int) -> str:
+    """What an image has as metadata once so much of a file was written to it."""
+    return f"{identity} {batches}"
+
+
+def written(found: str, identity: str) -> int:
+    """How much of a file an image has, by what it has as metadata; -1: that is about another file, or none."""
+    of_file, _space, batches = found.rpartition(" ")
+    return int(batches) if of_file == identity and batches.isdigit() else -1
+
+
+def _is_of(image: Image, state: ImportState) -> bool:
+    return written(image.metadata.get(MARK, ""), state.identity) >= 0
+
+
+def _marked(state: ImportState, want: Wanted, image: str) -> Step:
+    call = Call("metadata_set", state.pool.place, (MARK, mark(state.identity, 0)), image=image)
+    return _step(want, "mark", f"as of {want.path}", call)
+
+
+def _full(state: ImportState, want: Wanted) -> Plan:
+    """Under another name until it is whole: one that is cut off is not taken for an image."""
+    place, there, partial = state.pool.place, state.pool.images.get(want.name), state.pool.images.get(want.partial)
+    if there:
+        if want.snapshot and not there.snapshot(want.snapshot):
+            raise Refused(
+                f"image {want.name}: {place} has one already, and that is not this import: it has no snapshot "
+                f"{want.snapshot}"
+            )
+        return Plan((), state)
+    if state.size == 0:
+        raise StorageError(f"{want.path}: it is empty, and no image")
+    if state.pool.trashed(want.name):
+        raise Refused(f"image {want.name}: one of this name is in the trash; restore it or remove it there (rbd_trash)")
+    image, options = lay_out(state.pool, want.image, None)
+    image = image._replace(name=want.partial, size=state.size, metadata={MARK: mark(state.identity, 0)})
+    steps: tuple[Step, ...] = ()
+    if partial:
+        check_unused(partial, f"image {want.name}: {want.partial}, what is left of an import, cannot be gone on with")
+    if partial is None or partial.remains or not _is_of(partial, state):
+        if partial:
+            removal = words.Wanted(want.partial, purge_snapshots=True, state="absent")
+            detail = f"{want.partial}, what is left of another import"
+            going = gone(state.pool, removal, partial).steps
+            steps = tuple(one._replace(kind="image", name=want.name, detail=detail) for one in going)
+        make = Call("create", place, (want.partial, state.size), (("old_format", False), *options))
+        steps += (_step(want, "create", show_size(state.size), make), _marked(state, want, want.partial))
+    else:
+        image = partial
+    steps += (_step(want, "import", f"from {want.path}", FillImage(place, want.partial, want.path, state.identity)),)
+    if want.snapshot and not image.snapshot(want.snapshot):
+        call = Call("create_snap", place, (want.snapshot,), image=want.partial)
+        steps += (_step(want, "snapshot", f"as {want.snapshot}", call),)
+        image = image.with_snapshot(want.snapshot, Snapshot(want.snapshot, state.size))
+    unmark = Call("metadata_remove", place, (MARK,), image=want.partial)
+    named = Call("rename", place, (want.partial, want.name))
+    steps += (
+        _step(want, "unmark", "now that it is whole", unmark),
+        _step(want, "rename", "now that it is whole", named),
+    )
+    after = _with(_with(state, want.partial, None), want.name, image._replace(name=want.name, metadata={}))
+    return Plan(steps, after)
+
+
+def _difference(state: ImportState, want: Wanted) -> Plan:
+    place, there = state.pool.place, state.pool.images.get(want.name)
+    what = f"image {want.name}: {want.path} cannot be imported"
+    if not state.end:
+        raise StorageError(f"{what}: it does not end at a snapshot, so nobody could tell afterwards that it is there")
+    if want.snapshot and want.snapshot != state.end:
+        raise StorageError(f"{what}: it ends at snapshot {state.end}, and {want.snapshot} is wanted")
+    if there is None or there.remains:
+        raise StorageError(f"{what}: there is none of this name, to which it is a difference; import a full one first")
+    unmark = _step(want, "unmark", "now that it is whole", Call("metadata_remove", place, (MARK,), image=want.name))
+    unmarked = {key: value for key, value in there.metadata.items() if key != MARK}
+    if there.snapshot(state.end):
+        return Plan(
+            (unmark,) if MARK in there.metadata else (), _with(state, want.name, there._replace(metadata=unmarked))
+        )
+    if state.start and not there.snapshot(state.start):
+        raise StorageError(f"{what}: it begins at snapshot {state.start}, which the image does not have")
+    check_changeable(there, what)
+    check_settled(there, what)
+    check_unused(there, what)
+    check_room(there, what)
+    steps: tuple[Step, ...] = ()
+    going_on = _is_of(there, state)
+    if state.changed and not going_on:
+        steps += _begun(state, want, what)
+    if not going_on:
+        steps += (_marked(state, want, want.name),)
+    before = there.snapshot(state.start)
+    size = before.size if before and state.changed and not going_on else there.size
+    if state.size != size:
+        shrinks = state.size < size
+        if shrinks and not want.allow_destroy:
+            raise Refused(f"{what}: it makes the image smaller, {show_size(state.size)}; set allow_destroy")
+        call = Call("resize", place, (state.size,), (("allow_shrink", shrinks),), image=want.name)
+        lost = (f"{want.name}: what lies beyond {show_size(state.size)}",) if shrinks else ()
+        steps += (_step(want, "resize", f"{show_size(size)} to {show_size(state.size)}", call, lost),)
+    call = Call("create_snap", place, (state.end,), image=want.name)
+    steps += (
+        _step(want, "import", f"from {want.path}", FillImage(place, want.name, want.path, state.identity)),
+        _step(want, "snapshot", f"as {state.end}", call),
+        unmark,
+    )
+    after = there._replace(size=state.size, metadata=unmarked).with_snapshot(state.end, Snapshot(state.end, state.size))
+    return Plan(steps, _with(state, want.name, after)._replace(changed=False))
+
+
+def _begun(state: ImportState, want: Wanted, what: str) -> tuple[Step, ...]:
+    """The image as it was where the difference begins."""
+    origin = f"snapshot {state.start}" if state.start else "nothing"
+    if not state.start:
+        raise Refused(f"{what}: it begins with nothing, and somebody wrote to the image; import it into a new one")
+    if not want.allow_destroy:
+        raise Refused(
+            f"{what}: it begins at {origin}, and somebody wrote to the image since; set allow_destroy to roll it back"
+        )
+    call = Call("rollback_to_snap", state.pool.place, (state.start,), image=want.name)
+    lost = (f"{want.name}: what was written since {origin}",)
+    return (_step(want, "roll back", f"to {origin}", call, lost),)
