@@ -88,6 +88,7 @@ def test_secrets_are_told_nowhere(backend: Backend) -> None:
     assert made["invocation"]["module_args"]["backend"]["options"]["rbd_pool"] == backend.pool
 
 
+@pytest.mark.further
 def test_a_database_that_is_locked_or_broken(backend: Backend) -> None:
     backend.module("cinder_volume", name="db", size="1G")
     path = backend.state / "cinder.sqlite"
@@ -102,6 +103,7 @@ def test_a_database_that_is_locked_or_broken(backend: Backend) -> None:
         assert "file is not a database" in failure(backend, "cinder_volume", name="db", check=check)["msg"]
 
 
+@pytest.mark.further
 def test_another_task_works_on_it(backend: Backend) -> None:
     backend.module("cinder_volume", name="db", size="1G")
     path = backend.state / "locks/ceph.strata.lock"
