@@ -57,9 +57,7 @@ def url() -> Iterator[str]:
 def tables(url: str) -> list[str]:
     asked = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     target = url.replace("+psycopg2", "")
-    done = subprocess.run(
-        ["psql", "-At", "-c", asked, target], check=True, capture_output=True, text=True, env=os.environ
-    )
+    done = subprocess.run(["psql", "-At", "-c", asked, target], check=True, capture_output=True, text=True)
     return done.stdout.split()
 
 
