@@ -119,15 +119,16 @@ EXAMPLES = r"""
   vars:
     ansible_python_interpreter: /opt/strata-cinder/bin/python
 
-- name: A volume of an array, with a password that is told nowhere
+- name: A volume as a device of this host, with the database elsewhere
   strata.storage.cinder_volume:
     backend:
-      name: array
-      driver: cinder.volume.drivers.pure.PureISCSIDriver
-      options: {san_ip: 192.0.2.10, pure_api_token: "{{ vault_array_token }}"}
+      name: ceph
+      driver: rbd
+      options: {rbd_pool: volumes, rbd_keyring_conf: /etc/ceph/ceph.client.admin.keyring}
     persistence: {url: "{{ vault_cinder_database }}"}
     name: db
     size: 200G
+    state: attached
   vars:
     ansible_python_interpreter: /opt/strata-cinder/bin/python
 

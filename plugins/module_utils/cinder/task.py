@@ -92,9 +92,15 @@ def _failing(module: AnsibleModule) -> Iterator[None]:
 def _loaded(module: AnsibleModule) -> tuple[Wanted, dict[str, Option]]:
     """The backend, and its driver's options. From then on only those values are hidden that the driver calls secret."""
     want = parse(module.params)
-    check_set()
-    options = load_driver(want)
     given = module.params["backend"]["options"] or {}
+    try:
+        check_set()
+    except StorageError:
+        # The recipe has no value of an option in it, and is told whole, since nothing else of them is told either.
+        module.params["backend"]["options"] = None
+        module.no_log_values -= set(strings(given))
+        raise
+    options = load_driver(want)
     plain = {
         text for name, value in given.items() if name in options and not options[name].secret for text in strings(value)
     }

@@ -11,6 +11,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests import examples
 
 from .client import Backend, python
@@ -18,6 +20,7 @@ from .client import Backend, python
 GIB = 1 << 30
 
 
+@pytest.mark.further
 def test_the_guide(backend: Backend, tmp_path: Path) -> None:
     blocks = [block.text for block in examples.blocks("docs/guides/array-volume.md") if block.language == "yaml"]
     # The environment is there, and there is no kernel here that has devices.

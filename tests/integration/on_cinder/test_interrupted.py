@@ -69,8 +69,8 @@ def test_creating(backend: Backend, when: str) -> None:
     assert backend.images() == [f"volume-{made['volume']['id']}"]
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("when", ["failing", "after", "before"])
-@pytest.mark.first_case
 def test_extending(backend: Backend, when: str) -> None:
     """It is whole, whatever its status says."""
     volume = backend.module("cinder_volume", name="db", size="1G")["volume"]
@@ -85,8 +85,8 @@ def test_extending(backend: Backend, when: str) -> None:
     assert (info["id"], info["size"]) == (number, 2 * GIB)
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("when", ["after", "before", "failing"])
-@pytest.mark.first_case
 def test_deleting(backend: Backend, when: str) -> None:
     backend.module("cinder_volume", name="db", size="1G")
     gone: dict[str, Any] = {"name": "db", "state": "absent", "allow_destroy": True}

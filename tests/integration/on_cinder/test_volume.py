@@ -87,6 +87,7 @@ def test_a_volume_that_is_deleted_before_its_copy(backend: Backend) -> None:
     assert backend.images() == []
 
 
+@pytest.mark.further
 def test_a_volume_that_was_made_by_hand(backend: Backend) -> None:
     backend.cluster.run("rbd", "create", f"{backend.pool}/by-hand", "--size", "1500M")
     backend.module("cinder_volume", name="db", size="1G")
@@ -100,6 +101,7 @@ def test_a_volume_that_was_made_by_hand(backend: Backend) -> None:
     assert "has nothing of this name" in backend.refusal("cinder_volume", name="nothing", manage=True)
 
 
+@pytest.mark.further
 def test_a_database_that_was_lost(backend: Backend) -> None:
     """What is on the backend is not made anew: it is refused, and taken back."""
     image = f"volume-{backend.module('cinder_volume', name='db', size='1G')['volume']['id']}"

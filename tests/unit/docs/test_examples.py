@@ -61,6 +61,16 @@ def fault(spec: dict[str, Any], given: dict[str, Any]) -> list[str]:
     return found + [f"no such option: {name}" for name in sorted(templated - spec.keys())]
 
 
+def defaults_of(play: dict[str, Any], module: str) -> dict[str, Any]:
+    """What a play sets for a module, by its name or by its action group."""
+    groups = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())["action_groups"]
+    mine = [f"group/strata.storage.{name}" for name, members in groups.items() if module.rpartition(".")[2] in members]
+    found: dict[str, Any] = {}
+    for name in (*mine, module):
+        found.update(play.get("module_defaults", {}).get(name, {}))
+    return found
+
+
 def tasks_of(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Tasks, also those in blocks."""
     return [task for item in items for task in (tasks_of(item["block"]) if "block" in item else [item])]
@@ -72,7 +82,7 @@ def test_arguments_are_accepted(block: Block) -> None:
     for play in examples.plays(block):
         for task in tasks_of(play.get("tasks", [])):
             for name in task.keys() & specs().keys():
-                assert fault(specs()[name], task[name] or {}) == [], task["name"]
+                assert fault(specs()[name], {**defaults_of(play, name), **(task[name] or {})}) == [], task["name"]
             assert not any(name.startswith("strata.storage.") for name in task.keys() - specs().keys())
         for role in play.get("roles", []):
             given = {name: value for name, value in role.items() if name != "role"}
