@@ -72,9 +72,9 @@ class Attacher(Modules):
         return self.module(module, check=True, **arguments)
 
     def killed(self, kind: str, method: str, **arguments: Any) -> None:
-        self.node.guest.write("/root/killed.py", _KILLED)
+        self.node.guest.write("/run/strata-killed.py", _KILLED)
         given = json.dumps({**BACKEND, **arguments})
-        done = self.node.guest.run(f"{_PYTHON} /root/killed.py {kind} {method} '{given}'", check=False)
+        done = self.node.guest.run(f"{_PYTHON} /run/strata-killed.py {kind} {method} '{given}'", check=False)
         assert done.returncode in (-9, 137), done.stderr
 
 
