@@ -69,6 +69,7 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
         assert server.broken == []
 
 
+@pytest.mark.further
 def test_from_nothing_to_templates_and_back(operator: Operator) -> None:
     awx = operator.awx
     operator.run("install")

@@ -123,6 +123,7 @@ def test_readme(read: Any, lab: Lab, guest: Guest) -> None:
     assert '"mount_point": "/srv/logs"' in found
     untouched(lab)
     reader.skip("text")
+    reader.skip("text")
     assert all("CHANGED" in said for said in reader.commands())
     assert reader.guest.run("findmnt --noheadings --output SOURCE /srv").stdout.strip() == "/dev/mapper/data-data"
     assert reader.left == []

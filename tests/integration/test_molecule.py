@@ -25,7 +25,8 @@ from .node import CHECKOUT
 from .test_rbd_map import reach
 
 SCENARIOS = CHECKOUT / "extensions/molecule"
-ROLES = sorted(path.name for path in (CHECKOUT / "roles").iterdir())
+# cinder_host installs packages, and the machine reaches no network: test_cinder_host.py runs it on this one.
+ROLES = sorted(path.name for path in (CHECKOUT / "roles").iterdir() if path.name != "cinder_host")
 
 
 @pytest.fixture

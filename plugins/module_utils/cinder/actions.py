@@ -136,25 +136,35 @@ class Backend(Protocol):
     def deepen(self, array: Array, need: Unread) -> Array:
         """The same, with what a planner asks for."""
 
-    def create(self, action: Create) -> None: ...
+    def create(self, action: Create) -> None:
+        """Make a volume."""
 
-    def manage(self, action: Manage) -> None: ...
+    def manage(self, action: Manage) -> None:
+        """Take a volume of the backend into the database."""
 
-    def extend(self, action: Extend) -> None: ...
+    def extend(self, action: Extend) -> None:
+        """Make a volume larger, also where it is attached."""
 
-    def recover(self, action: Recover) -> None: ...
+    def recover(self, action: Recover) -> None:
+        """Call a volume whole again that is whole."""
 
-    def describe(self, action: Describe) -> None: ...
+    def describe(self, action: Describe) -> None:
+        """Change a description."""
 
-    def delete(self, action: Delete) -> None: ...
+    def delete(self, action: Delete) -> None:
+        """Delete a volume."""
 
-    def attach(self, action: Attach) -> None: ...
+    def attach(self, action: Attach) -> None:
+        """Have this host use a volume."""
 
-    def detach(self, action: Detach) -> None: ...
+    def detach(self, action: Detach) -> None:
+        """Have this host let go of a volume."""
 
-    def take_snapshot(self, action: TakeSnapshot) -> None: ...
+    def take_snapshot(self, action: TakeSnapshot) -> None:
+        """Make a snapshot."""
 
-    def delete_snapshot(self, action: DeleteSnapshot) -> None: ...
+    def delete_snapshot(self, action: DeleteSnapshot) -> None:
+        """Delete a snapshot."""
 
 
 def hands(backend: Backend) -> Hands:

@@ -98,7 +98,8 @@ def plan(array: Array, want: Wanted) -> Plan:
     if want.state == "present":
         return planned
     made = find(planned.after, want.name, want.id)
-    assert made is not None, "a volume that is wanted is there after its plan"
+    if made is None:
+        raise AssertionError("a volume that is wanted is there after its plan")
     return both(planned, (_attached if want.state == ATTACHED else _detached)(planned.after, want, made))
 
 

@@ -55,4 +55,4 @@ def main() -> None:
     except StorageError as error:
         # The module may be gone; then nobody reads this.
         sys.stdout.write(str(error))
-        sys.exit(1)
+        raise SystemExit(1) from None
