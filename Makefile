@@ -56,7 +56,7 @@ format: needs  ## let ruff format the code and fix what it can
 	ruff check --fix
 
 .PHONY: unit
-unit: needs  ## tests without root and without a kernel of their own (two minutes)
+unit: needs  ## tests without root and without a kernel of their own (five minutes)
 	python -m pytest -n 2 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
