@@ -60,7 +60,7 @@ unit: needs  ## tests without root and without a kernel of their own (five minut
 	python -m pytest -n 2 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
-integration: lab-needs ceph-needs cinder-needs  ## all tests in a virtual machine, with real disks and a power switch (minutes)
+integration: lab-needs ceph-needs cinder-needs  ## all tests in a virtual machine, with real disks and a power switch
 	$(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: thorough
