@@ -22,7 +22,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars, merge_hash
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
-from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, count_steps, draw
+from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, counted, draw
 
 #: The extra variable with what was approved, by host. A job that plans publishes it; AWX hands it to the jobs after it.
 VARIABLE = "storage_approved"
@@ -179,9 +179,9 @@ class Guarded(ActionBase):
             found["diff"] = [*shown, {"prepared": draw(host, found, _bound(found["approval"]))}]
         for part in found.get("diff") or ():
             if "before" in part:
+                steps = counted(len(found["plan"]), "step")
                 part.update(
-                    before_header=f"{host}: now",
-                    after_header=f"{host}: after '{self._task.get_name()}' ({count_steps(found['plan'])})",
+                    before_header=f"{host}: now", after_header=f"{host}: after '{self._task.get_name()}' ({steps})"
                 )
         return found
 

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from ..document.names import check_name
+from ..document.names import check_name, nearest
 from ..document.sizes import parse_bytes
 from .state import GIB, Pairs
 
@@ -110,8 +109,8 @@ def check_options(given: Iterable[str], known: Iterable[str]) -> None:
     names = sorted(known)
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            raise StorageError(f"options: the driver has no option {name}" + (f"; is {near[0]} meant?" if near else ""))
+            near = nearest(name, names)
+            raise StorageError(f"options: the driver has no option {name}" + (f"; is {near} meant?" if near else ""))
 
 
 def strings(value: Any) -> Iterator[str]:

@@ -20,7 +20,7 @@ def draw(title: str, result: Mapping[str, Any], closing: Iterable[str] = ()) -> 
     """The lines, each ended. ``result`` is what a module returns; ``closing`` are lines for the end."""
     plan: Sequence[Mapping[str, Any]] = result["plan"]
     destroys = count_destructive(plan)
-    lines = [f"{title}: {count_steps(plan)}, {f'DESTROYS {destroys}' if destroys else 'nothing destroyed'}"]
+    lines = [f"{title}: {counted(len(plan), 'step')}, {f'DESTROYS {destroys}' if destroys else 'nothing destroyed'}"]
     for number, step in enumerate(plan, 1):
         mark = "!" if step["destroys"] else " "
         detail = f": {step['detail']}" if step["detail"] else ""
@@ -47,5 +47,5 @@ def count_destructive(plan: Iterable[Mapping[str, Any]]) -> int:
     return sum(1 for step in plan if step["destroys"])
 
 
-def count_steps(plan: Sequence[Any]) -> str:
-    return f"{len(plan)} step{'' if len(plan) == 1 else 's'}"
+def counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -250,9 +250,9 @@ def _diff(road: Road, result: dict[str, Any], before: Any, after: Any) -> list[d
     states = {"before": before, "after": after}
     if not result["plan"]:
         return [states]
-    from .plan_text import count_steps, draw
+    from .plan_text import counted, draw
 
     if road.title:
-        steps = count_steps(result["plan"])
+        steps = counted(len(result["plan"]), "step")
         states.update(before_header=f"{road.title}: now", after_header=f"{road.title}: after {steps}")
     return [{"prepared": draw(road.title or "Plan", result)}, states]

@@ -23,6 +23,7 @@ from ..document.document import (
 )
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
+from ..document.names import nearest
 from ..document.partition import Partition
 from ..document.permission import check_permitted
 from ..document.raid import Raid
@@ -93,11 +94,9 @@ def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
 
 def _meant(document: Document, reference: str) -> str:
     """The name in the document that one which means nothing is most like."""
-    import difflib
-
     names = [name for node in (*disk_nodes(document), *nodes(document)) for name in node.names]
-    near = [name for name in difflib.get_close_matches(reference.partition("[")[0], names) if name != reference]
-    return f". Did you mean {near[0]}?" if near else ""
+    near = nearest(reference.partition("[")[0], [name for name in names if name != reference])
+    return f". Did you mean {near}?" if near else ""
 
 
 def _readable(host: Host, document: Document, what: str) -> list[str]:

@@ -326,7 +326,7 @@ def _check_options(host: Host, target: Target, options: str, known: str) -> None
 
 def _make_directory(host: Host, target: Target, point: str) -> tuple[tuple[Step, ...], Host]:
     """The step after which there is an empty directory to mount on."""
-    if any(point.startswith(f"{outer}/") for outer in (*host.covered, *host.uncovered)):
+    if host.unseen(point):
         empty = None
     elif point in host.uncovered:
         # What lies in the directory was hidden before, too.

@@ -305,13 +305,12 @@ def _unequal(host: Host, want: Raid, members: list[Device]) -> tuple[str, ...]:
     """That members have room, or speed, which the array does not use."""
     found: list[str] = []
     smallest = min(members, key=lambda device: device.size)
-    used = smallest.size if want.size is None else want.size
-    larger = [device for device in members if device.size > used * 1.1]
+    larger = [device for device in members if device.size > smallest.size * 1.1]
     if larger and want.size is None:
         rest = " ".join(f"{device.path} ({show_size(device.size)})" for device in larger)
         found.append(
-            f"array {want.name} uses {show_size(used)} of each member, as much as {smallest.path} has. The rest of "
-            f"{rest} is not used"
+            f"array {want.name} uses {show_size(smallest.size)} of each member, as much as {smallest.path} has. The "
+            f"rest of {rest} is not used"
         )
     facts = host.disk_facts()
     kinds = {device.path: facts[device.path].rotational for device in members if device.path in facts}

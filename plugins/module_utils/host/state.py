@@ -723,10 +723,13 @@ class Host(NamedTuple):
         """The directory that a mount point is, whatever symbolic links lead there."""
         if point in self.real:
             return self.real[point]
-        hidden = any(point.startswith(f"{outer}/") for outer in (*self.covered, *self.uncovered))
-        if point not in self.directories and not hidden and not self.mounted_there(point):
+        if point not in self.directories and not self.unseen(point) and not self.mounted_there(point):
             raise Unread("directories", (point,))
         return point
+
+    def unseen(self, point: str) -> bool:
+        """Whether a directory is below what a plan mounts or unmounts, so that nobody can see it before."""
+        return any(point.startswith(f"{outer}/") for outer in (*self.covered, *self.uncovered))
 
     def users_of(self, point: str) -> str:
         """What keeps a mount busy; empty where nothing does that could be found."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..core.errors import Unread
+from ..core.plan_text import counted
 from ..document.bcache import Bcache
 from ..document.document import Item
 from ..document.drive import Drive
@@ -92,7 +93,7 @@ def _summary(
 ) -> str:
     """A line for somebody who looks at many hosts."""
     disks = len({facts.wwn or path for path, facts in host.disk_facts().items()})
-    parts = [f"{disks} disk{'' if disks == 1 else 's'}, {len(free)} device{'' if len(free) == 1 else 's'} unused"]
+    parts = [f"{counted(disks, 'disk')}, {counted(len(free), 'device')} unused"]
     for section in ("raids", "bcaches", "drives"):
         names = [item["name"] for item in layout[section]]
         parts += [f"{section} {', '.join(names)}"] if names else []

@@ -37,9 +37,9 @@ def tell_usage(name: str, volumes: list[dict[str, Any]], timeout: int) -> dict[s
                 "the serial numbers of this host's disks (lsblk --nodeps --output NAME,SERIAL)"
             )
         time.sleep(_POLL)
-    members = look(host, lambda known: _members(known, name))
+    found, members = look(host, lambda known: (used(known, name), _members(known, name)))
     inside = [volume for volume, path in paths.items() if path in members]
-    return {**look(host, lambda known: used(known, name)), "devices": paths, "members": inside}
+    return {**found, "devices": paths, "members": inside}
 
 
 def find(host: Host, volumes: list[dict[str, Any]]) -> dict[str, str]:

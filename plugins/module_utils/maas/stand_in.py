@@ -100,8 +100,7 @@ def instead(machine: Machine, disk: Device) -> tuple[Steps, Machine, str]:
     machine, key = over_all(machine, disk)
     uuid = instead_of(machine.system_id, disk.key)
     machine = machine.with_device(machine.devices[key]._replace(id=future(machine, "partition", key), uuid=uuid))
-    path = f"nodes/{machine.system_id}/blockdevices/{disk.id}/partitions/"
-    call = Call("POST", path, fields(uuid=uuid), keeps=keeps(machine, "partition", key))
+    call = Call("POST", f"{at(machine, disk)}partitions/", fields(uuid=uuid), keeps=keeps(machine, "partition", key))
     one = step("create", "partition", key, f"over all of {disk.key}, in its stead", call, claims=claims)
     return (one,), machine.with_device(disk._replace(used_for="")), key
 

@@ -13,7 +13,7 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ..core.errors import Outdated, StorageError
 from .provider import TAG, Adopt, Attach, Create, Resize, serials
-from .remote import ATTEMPTS, ApiError, NameTaken, no_answer, passing, refused, unaccepted
+from .remote import ATTEMPTS, ApiError, NameTaken, no_answer, no_machine, passing, refused, unaccepted
 from .state import GiB, Limits, Volume
 
 _DEFAULT_TYPE = "gp3"
@@ -155,9 +155,7 @@ class Aws:
             told = {}
         found = [one for reservation in told.get("Reservations", ()) for one in reservation.get("Instances") or ()]
         if not found:
-            raise StorageError(
-                f"machine: there is no instance {machine} in this region; give the ID of one that is there"
-            )
+            raise no_machine("instance", machine, "region")
         return dict(found[0])
 
     def _modifications(self, volumes: list[str]) -> dict[str, dict[str, Any]]:

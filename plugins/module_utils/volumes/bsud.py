@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 from ..core.errors import Refused, StorageError
-from ..document.names import check_name
+from ..document.names import check_name, nearest
 
 #: The name of the logical volume that BSUd makes.
 VOLUME = "bsud"
@@ -122,5 +121,5 @@ def _number(value: Any, most: int, where: str) -> int:
 
 
 def _meant(key: Any, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(key), list(known), 1)
-    return f"; {near[0]} was probably meant" if near else f"; it has {', '.join(known)}"
+    near = nearest(str(key), known)
+    return f"; {near} was probably meant" if near else f"; it has {', '.join(known)}"

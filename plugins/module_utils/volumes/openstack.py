@@ -18,7 +18,7 @@ from ..core.command import wait_until
 from ..core.errors import StorageError
 from .policy import parse_time
 from .provider import TAG, Adopt, Attach, Create, Resize, serials
-from .remote import ApiError, no_answer, passing, refused, repeated, unaccepted
+from .remote import ApiError, no_answer, no_machine, passing, refused, repeated, unaccepted
 from .state import GiB, Limits, Volume
 
 _TOKEN = "strata.token"
@@ -66,9 +66,7 @@ class OpenStack:
         except ApiError as error:
             if error.code != _NOT_FOUND:
                 raise
-            raise StorageError(
-                f"machine: there is no server {machine} in this project; give the ID of one that is there"
-            ) from None
+            raise no_machine("server", machine, "project") from None
         self._here = {
             attachment["volumeId"]: machine
             for attachment in self._ask("compute", "GET", f"/servers/{machine}/os-volume_attachments")[

@@ -18,7 +18,7 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ..core.errors import StorageError
 from .provider import TAG, Adopt, Attach, Create, Resize, serials, token_prefix
-from .remote import ApiError, NameTaken, no_answer, passing, refused, repeated, unaccepted
+from .remote import ApiError, NameTaken, no_answer, no_machine, passing, refused, repeated, unaccepted
 from .state import GiB, Limits, Volume
 
 ATTACHMENTS = 40
@@ -76,7 +76,7 @@ class Outscale:
     def zone(self, machine: str) -> str:
         found = self._ask("ReadVms", Filters={"VmIds": [machine]}).get("Vms") or []
         if not found:
-            raise StorageError(f"machine: there is no VM {machine} in this region; give the ID of one that is there")
+            raise no_machine("VM", machine, "region")
         return str(found[0]["Placement"]["SubregionName"])
 
     def limits(self, volume_type: str) -> Limits:

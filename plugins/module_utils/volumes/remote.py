@@ -47,6 +47,10 @@ def no_answer(what: str, error: Exception) -> StorageError:
     return StorageError(f"{what}: no answer came ({type(error).__name__}); nothing is lost, run this again")
 
 
+def no_machine(kind: str, machine: str, where: str) -> StorageError:
+    return StorageError(f"machine: there is no {kind} {machine} in this {where}; give the ID of one that is there")
+
+
 def repeated(send: Callable[[], Answer], passes: Callable[[Exception], bool]) -> Answer:
     """What a request is answered with. It is sent again after errors that pass, a few times, with longer pauses."""
     for attempt in range(ATTEMPTS - 1):
