@@ -103,6 +103,10 @@ class Node(Modules):
         assert purity.impurities(self.guest.read(_TRACE)) == []
         return result
 
+    def reread(self, disk: str) -> None:
+        """Have the kernel read a partition table anew, which it does not do while udev looks at a partition."""
+        self.run(f"udevadm lock --device={disk} blockdev --rereadpt {disk} && udevadm settle")
+
     def run(self, command: str, **more: Any) -> str:
         """What a command prints."""
         return self.guest.run(command, **more).stdout.strip()

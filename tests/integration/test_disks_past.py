@@ -268,7 +268,8 @@ def test_a_table_of_a_larger_disk(node: Node) -> None:
     """Cloned to one that is smaller: what lies behind the end is not here."""
     large, small = node.disk("HDD1"), node.disk("SSD1")
     node.run(f"printf 'label: gpt\\nsize=50M, name=one\\nname=two\\n' | sfdisk --quiet {large}; udevadm settle")
-    node.run(f"dd if={large} of={small} bs=1M count=60 status=none; blockdev --rereadpt {small}; udevadm settle")
+    node.run(f"dd if={large} of={small} bs=1M count=60 status=none")
+    node.reread(small)
     before = hash_of(node, small)
     words = {"partitions": [{"name": "one", "device": small, "size": "60M"}]}
     refused = node.refusal("layout", **words)

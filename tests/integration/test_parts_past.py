@@ -91,7 +91,8 @@ def test_a_superblock_of_a_former_life_below_partitions_in_use(node: Node) -> No
     node.run("udevadm settle; mdadm --stop /dev/md9; udevadm settle")
     node.run(f"printf 'label: dos\\nsize=40M\\nsize=40M\\n' | sfdisk --quiet --wipe never {one}; udevadm settle")
     name = node.run(f"readlink -f {one}")
-    node.run(f"blockdev --rereadpt {one}; udevadm settle; mkfs.ext4 -q {name}1; mkdir /p; mount {name}1 /p")
+    node.reread(one)
+    node.run(f"mkfs.ext4 -q {name}1; mkdir /p; mount {name}1 /p")
     node.run(f"echo '{name}1 /p ext4 defaults,nofail 0 2' >> /etc/fstab")
     new = {"device": f"{name}2", "type": "ext4", "mount_point": "/n"}
     node.converge("layout", filesystems=[{"device": f"{name}1", "mount_options": "noatime,nofail"}, new])
@@ -193,7 +194,8 @@ def test_the_line_of_a_copys_original_stays(node: Node) -> None:
 def test_a_cloned_disk_whose_partitions_have_one_uuid(node: Node, table: str) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(f"printf 'label: {table}\\nsize=40M\\n' | sfdisk --quiet {one}; udevadm settle; mkfs.ext4 -q {one}-part1")
-    node.run(f"dd if={one} of={two} bs=4M count=16 status=none; blockdev --rereadpt {two}; udevadm settle")
+    node.run(f"dd if={one} of={two} bs=4M count=16 status=none")
+    node.reread(two)
     node.run(f"tune2fs -U random {two}-part1 && udevadm trigger --settle $(readlink -f {two}-part1)")
     tag = node.run(f"blkid -o value -s PARTUUID {one}-part1")
     node.run(f"echo 'PARTUUID={tag} /p ext4 defaults,nofail 0 2' >> /etc/fstab; mkdir /p; mount {one}-part1 /p")

@@ -182,7 +182,8 @@ def test_a_partition_in_one_copy_of_the_table(node: Node) -> None:
     disk = node.disk("HDD1")
     item = {"partitions": [{"name": "one", "device": disk, "size": "100M"}]}
     node.run(f"printf 'label: gpt\\nsize=100M, name=one\\n' | sfdisk --quiet {disk}")
-    node.run(f"dd if=/dev/zero of={disk} bs=1 seek=528 count=4 conv=fsync status=none; blockdev --rereadpt {disk}")
+    node.run(f"dd if=/dev/zero of={disk} bs=1 seek=528 count=4 conv=fsync status=none")
+    node.reread(disk)
     said = node.refusal("layout", **item)
     assert "names it, and the kernel does not show it" in said
     record(node, "partition one", "", disk)
