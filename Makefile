@@ -29,12 +29,12 @@ help:  ## print this list
 	@awk -F ':.*## +' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: lab-needs  ## start a machine with spare disks and build a storage stack in it
+demo: demo-needs  ## start a machine with spare disks and build a storage stack in it
 	python -m tests.lab up
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo.yml
 
 .PHONY: demo-elastic
-demo-elastic: lab-needs  ## start such a machine and watch a drive grow and shrink with its use
+demo-elastic: demo-needs  ## start such a machine and watch a drive grow and shrink with its use
 	python -m tests.lab up
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo_elastic.yml
 
@@ -110,9 +110,11 @@ clean:  ## remove what the other targets made in the checkout
 	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: needs lab-needs ceph-needs cinder-needs
+.PHONY: needs demo-needs lab-needs ceph-needs cinder-needs
 needs:
 	@tests/tools/bootstrap
+demo-needs:
+	@tests/tools/bootstrap demo lab
 lab-needs:
 	@tests/tools/bootstrap lab
 ceph-needs:
