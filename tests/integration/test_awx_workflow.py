@@ -22,6 +22,9 @@ from tests.tools.checkout import ROOT
 from tests.unit.maas.region import KEY, Maas, add_machine
 
 WORKFLOW = "Storage - MAAS layout with approval"
+# What is loaded once is for one worker.
+pytestmark = pytest.mark.xdist_group("awx")
+
 MIRROR = "raids: [{name: md0, level: '1', devices: [sdb, sdc]}]"
 
 

@@ -257,6 +257,7 @@ def test_one_document(read: Any, guest: Guest) -> None:
     assert reader.left == []
 
 
+@pytest.mark.further
 def test_rbd_from_zero(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/rbd-from-zero.md")
     with Cluster() as cluster, reach(guest, cluster):

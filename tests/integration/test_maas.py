@@ -126,6 +126,7 @@ group.logical_volumes.create("www", size=10**10)
 """
 
 
+@pytest.mark.further
 def test_what_another_client_makes(server: Server) -> None:
     """python-libmaas, which knows nothing of the simulator, builds a machine, and the module agrees with it."""
     maas = Maas(server)

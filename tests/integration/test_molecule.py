@@ -11,6 +11,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import yaml
@@ -64,12 +65,17 @@ def test_role(lab: Lab, surroundings: dict[str, str], role: str) -> None:
 
 @pytest.mark.parametrize("role", [pytest.param("cached_drive", marks=pytest.mark.debian_kernel), "host_layout"])
 @pytest.mark.first_case
-def test_role_on_debian_13(trixie: Lab, role: str) -> None:
+def test_role_on_debian_13(trixie: Lab, role: str, tmp_path: Path) -> None:
+    """Without check mode, which takes as long as the rest: QEMU emulates a processor."""
     assert "trixie" in untouched(trixie).read("/etc/os-release")
-    run_scenario(trixie, {}, role)
+    shared = yaml.safe_load((SCENARIOS / "config.yml").read_text())
+    steps = [step for step in shared["scenario"]["test_sequence"] if step not in ("syntax", "check")]
+    config = tmp_path / "config.yml"
+    config.write_text(yaml.safe_dump({**shared, "scenario": {"test_sequence": steps[1:]}}))
+    run_scenario(trixie, {}, role, config)
 
 
-def run_scenario(lab: Lab, surroundings: dict[str, str], role: str) -> None:
+def run_scenario(lab: Lab, surroundings: dict[str, str], role: str, config: Path | None = None) -> None:
     """All of a role's scenario, in which each verifier has to have run something."""
     if lab.snapshots:
         # Emulated, a resync at full speed takes the guest's only processor from all else.
@@ -83,7 +89,7 @@ def run_scenario(lab: Lab, surroundings: dict[str, str], role: str) -> None:
         "MOLECULE_EPHEMERAL_DIRECTORY": str(lab.directory / f"molecule-{role}"),
     }
     done = subprocess.run(
-        ["molecule", "test", "--scenario-name", role],
+        ["molecule", *(["--base-config", str(config)] if config else []), "test", "--scenario-name", role],
         cwd=CHECKOUT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -98,7 +104,7 @@ def run_scenario(lab: Lab, surroundings: dict[str, str], role: str) -> None:
     assert done.returncode == 0, "".join([*failed, steps[-1]])
     # Molecule passes where a verifier finds no tests: each one has to have run some.
     own = yaml.safe_load((SCENARIOS / role / "molecule.yml").read_text())
-    shared = yaml.safe_load((SCENARIOS / "config.yml").read_text())
+    shared = yaml.safe_load((config or SCENARIOS / "config.yml").read_text())
     sequence = (own.get("scenario") or shared["scenario"])["test_sequence"]
     verified = re.findall(r"=+ (\d+) passed", done.stdout)
     assert len(verified) == sum(step.startswith("verify") for step in sequence), done.stdout

@@ -666,7 +666,7 @@ def test_one_name_in_several_sections(node: Node) -> None:
 
 
 @pytest.mark.parametrize("log", ["--write-journal {}", "--consistency-policy=ppl"])
-@pytest.mark.first_case
+@pytest.mark.further
 def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -> None:
     """No change is made to it; what layout_info says of it can be applied, and what was stopped is started again."""
     *members, journal = small(node, "HDD1", "HDD2", "HDD3", "HDD4", size="40M")

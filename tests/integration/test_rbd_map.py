@@ -97,6 +97,7 @@ def test_mapped_and_unmapped(mapper: Node, cluster: Cluster) -> None:
     assert mapper.run("ls /sys/bus/rbd/devices") == ""
 
 
+@pytest.mark.further
 def test_a_snapshot_a_namespace_and_lines_of_others(mapper: Node, cluster: Cluster) -> None:
     cluster.run("rbd", "namespace", "create", "rbd/tenant")
     cluster.run("rbd", "create", "rbd/tenant/db1", "--size", "100M")

@@ -101,6 +101,7 @@ def test_a_raid_drive_and_its_removal(lab: Lab, guest: Guest, launch: Launch) ->
     assert "md" not in guest.run("cat /proc/mdstat").stdout.partition("\n")[2]
 
 
+@pytest.mark.further
 def test_an_rbd_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
     with Cluster() as cluster, reach(guest, cluster):
         beside = {

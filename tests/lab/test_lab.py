@@ -218,6 +218,7 @@ def test_reset_restores_guest_and_disks(guest: Guest, lab: Lab) -> None:
     assert lab.guest.run("ls /root").stdout == ""
 
 
+@pytest.mark.further
 def test_reset_to_what_was_saved(guest: Guest, lab: Lab) -> None:
     first = lab.start
     try:
@@ -321,6 +322,7 @@ def test_two_paths_to_a_disk(guest: Guest, lab: Lab) -> None:
 
 
 @pytest.mark.records_writes
+@pytest.mark.further
 def test_a_guest_that_does_nothing_is_nudged(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = 'awk \'$3 == "ubd" || $4 == "ubd" { print $2 }\' /proc/interrupts'
     before = int(guest.run(requests).stdout)
@@ -414,6 +416,7 @@ def test_reboot_uses_the_guests_own_initramfs(guest: Guest, lab: Lab) -> None:
     assert "md5 : active" in guest.run("cat /proc/mdstat").stdout
 
 
+@pytest.mark.further
 def test_labs_beside_each_other_and_a_dead_one(guest: Guest, tmp_path: Path) -> None:
     guest.write("/root/mine", "")
     with Lab("beside", owned=True, directory=tmp_path / "beside") as beside:

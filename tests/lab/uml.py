@@ -38,7 +38,7 @@ SSH_PORT = 22
 # one piece for a new cache set, and Linux 7.2 does not survive that.
 KERNEL_ARGUMENTS = (
     "root=/dev/ubda rw con=null con0=null,fd:1 ssl=null seccomp=auto quiet loglevel=5 panic=-1 net.ifnames=0"
-    " lsm=capability audit=0 norandmaps umid=lab uml_dir=uml/ hostfs=/proc/self/cwd"
+    " lsm=capability audit=0 norandmaps pty.legacy_count=0 umid=lab uml_dir=uml/ hostfs=/proc/self/cwd"
     " sysctl.vm.min_free_kbytes=65536"
 )
 # Frames larger than the device's would be lost, so nothing may put several into one. The address is known beforehand,

@@ -146,6 +146,7 @@ def test_a_removal_from_the_trash_that_was_cut_off(ceph: Client) -> None:
     assert gone["trash"] == []
 
 
+@pytest.mark.further
 def test_power_cut_of_the_cluster(ceph: Client) -> None:
     """What a task reported is there after the monitor and the OSD were killed at once."""
     words: dict[str, Any] = {"name": "one", "size": "8M", "metadata": {"a": "b"}}
