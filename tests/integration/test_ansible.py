@@ -23,8 +23,10 @@ from .node import CHECKOUT
 VERSION = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text())["version"]
 
 
-def ansible(lab: Lab, program: str, *arguments: str, fails: bool = False, **settings: str) -> str:
-    command = [program, "--inventory", str(lab.inventory_path), *arguments]
+def ansible(
+    lab: Lab, program: str, *arguments: str, fails: bool = False, inventory: Path | None = None, **settings: str
+) -> str:
+    command = [program, "--inventory", str(inventory or lab.inventory_path), *arguments]
     environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **settings}
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False, capture_output=True, text=True)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
