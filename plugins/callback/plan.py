@@ -35,6 +35,7 @@ from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import counted, draw
+from ansible_collections.strata.storage.plugins.module_utils.core.text import printable
 
 _OURS = "strata.storage."
 #: What hosts with the same plan call otherwise.
@@ -70,11 +71,6 @@ def folded(planned: list[Planned]) -> list[list[Planned]]:
     return sorted(found.values(), key=lambda together: -len(together[0].result["plan"]))
 
 
-def printable(text: str) -> str:
-    """Without what would move a terminal's cursor or turn the direction of a line."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text))
-
-
 def names(hosts: list[str]) -> str:
     more = f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else ""
     return printable(", ".join(hosts[:_NAMED]) + more)
@@ -98,7 +94,7 @@ def lines(together: list[Planned]) -> Iterator[str]:
         for number, step in enumerate(first["plan"])
     ]
     title = names(hosts) if len(hosts) == 1 else f"{who} alike ({names(hosts)})"
-    yield from map(printable, draw(title, {**first, "plan": steps}).splitlines())
+    yield from draw(title, {**first, "plan": steps}).splitlines()
 
 
 class CallbackModule(Default):

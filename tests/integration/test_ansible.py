@@ -50,7 +50,8 @@ def test_ad_hoc(lab: Lab, guest: Guest) -> None:
 
 def test_what_a_check_shows(lab: Lab, guest: Guest) -> None:
     used, blank = guest.disk("HDD1"), guest.disk("HDD2")
-    guest.run(f"mkfs.ext4 -q -L backup {used}")
+    # A terminal would be cleared by this label.
+    guest.run(f"mkfs.ext4 -q -L \"$(printf 'backup\\033[2J')\" {used}")
     layout = {"raids": [{"name": "md0", "level": "1", "devices": [used, blank]}], "allow_destroy": [used]}
     book = lab.directory / "play.json"
     tasks = [{"name": "A mirror", "strata.storage.layout": layout}]
@@ -59,14 +60,15 @@ def test_what_a_check_shows(lab: Lab, guest: Guest) -> None:
         said = ansible(lab, "ansible-playbook", str(book), "--diff", *arguments)
         for line in (
             r"lab: \d steps, DESTROYS 1",
-            r"!     DESTROYS /dev/sd.: an ext4 filesystem labelled .backup. .*",
+            r"!     DESTROYS /dev/sd.: an ext4 filesystem labelled .backup.+ .*",
             r"Plan: 1 to create, 2 to change, 0 to remove, 1 to destroy\.",
             r"\+\+\+ after: lab: after 'A mirror' .\d steps.",
-            r"-sd. +disk .* an ext4 filesystem labelled .backup. .*",
+            r"-sd. +disk .* an ext4 filesystem labelled .backup.+ .*",
             r"\+└─ md0 +raid1 .*",
             rf"\[WARNING\]: {lost}: /dev/sd.: an ext4 .*",
         ):
             assert re.search(f"^{line}$", said, re.M), (line, said)
+        assert "\x1b" not in said
 
 
 def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:

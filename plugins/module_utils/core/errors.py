@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .plan import Step
+from .text import printable
 
 
 class StorageError(Exception):
@@ -55,6 +56,10 @@ class StepFailed(StorageError):
 
 def sentence(error: Exception) -> str:
     """An error as a user reads it; one that nobody expected is called that, with the place that raised it."""
+    return "\n".join(map(printable, _sentence(error).split("\n")))
+
+
+def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the system'}: {error.strerror}"
     if isinstance(error, (StorageError, OSError)):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .text import printable
+
 _LATER = (
     ("in progress, or planned later", "in_progress"),
     ("later", "pending"),
@@ -28,7 +30,7 @@ def draw(title: str, result: Mapping[str, Any], closing: Iterable[str] = ()) -> 
         lines += [f"!     DESTROYS {data}" for data in step["destroys"]]
     lines += [f"      {told}: {sentence}" for told, key in _LATER for sentence in result.get(key) or ()]
     lines.append(_total(plan, destroys))
-    return "".join(f"{line}\n" for line in (*lines, *closing))
+    return "".join(f"{printable(line)}\n" for line in (*lines, *closing))
 
 
 def _total(plan: Iterable[Mapping[str, Any]], destroys: int) -> str:

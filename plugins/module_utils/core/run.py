@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .errors import Outdated, Refused, StepFailed, StorageError, Unread, sentence
 from .plan import Plan, Step, digest, dump_steps
+from .text import printable
 
 if TYPE_CHECKING:
     from .execute import Hands
@@ -103,7 +104,7 @@ def run(module: AnsibleModule, road: Road) -> NoReturn:
         result.update(
             changed=error.changed or bool(result.get("done")), done=result.get("done", []) + dump_steps(error.done)
         )
-        module.fail_json(msg=str(error), **result)
+        module.fail_json(msg=sentence(error), **result)
     except Exception as error:  # a user reads sentences, whatever goes wrong
         module.fail_json(msg=sentence(error), **result)
     module.exit_json(**result)
@@ -144,7 +145,7 @@ def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None
         *plan.warnings,
         *(f"not done yet: {deferred}" for deferred in plan.pending),
     ):
-        module.warn(warning)
+        module.warn(printable(warning))
     result["changed"] = bool(result["plan"])
     result.update(
         after,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..core.text import printable
 from .sizes import show_size
 
 Branch = Mapping[str, Any]
@@ -41,7 +42,7 @@ def _rows(tree: Sequence[Branch], drawn: set[str], lead: str | None = None) -> I
         stem, inner = (
             ("", "") if lead is None else (lead + "└─ ", lead + "   ") if last else (lead + "├─ ", lead + "│  ")
         )
-        name, children = str(branch["name"]), branch.get("children") or ()
+        name, children = printable(str(branch["name"])), branch.get("children") or ()
         again = lead is not None and name in drawn
         size = int(branch.get("size") or 0)
         yield stem + name, str(branch["type"]), show_size(size) if size else "", "" if again else _rest(branch)
@@ -57,4 +58,4 @@ def _rest(branch: Branch) -> str:
     words += [f"({', '.join(options)})"] if options else []
     health = branch.get("health") or ()
     words += [f"[{', '.join(health)}]"] if health else []
-    return " ".join(word for word in words if word)
+    return printable(" ".join(word for word in words if word))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..core.errors import StorageError
+from ..core.errors import StorageError, sentence
 from ..core.plan import Plan
 from ..core.run import Road, expected, run
 from ..document import disk
@@ -74,7 +74,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
         which = _which(module.params)
         expected_plan = expected(module.params)
     except StorageError as error:
-        module.fail_json(msg=str(error), changed=False)
+        module.fail_json(msg=sentence(error), changed=False)
     allow = tuple(name.strip() for name in module.params["allow_destroy"])
 
     warned: dict[str, tuple[str, ...]] = {}
@@ -148,7 +148,7 @@ def upload(module: AnsibleModule) -> NoReturn:
         client = connect(module.params)
         want = script.parse(module.params)
     except StorageError as error:
-        module.fail_json(msg=str(error), changed=False)
+        module.fail_json(msg=sentence(error), changed=False)
 
     def plan(there: script.Script | None) -> Plan:
         planned = script.plan(there, want)
@@ -182,7 +182,7 @@ def tell(module: AnsibleModule) -> NoReturn:
         wanted = tuple(disk.parse(item) for item in module.params["disks"] or ())
         told = [_told(machine, wanted) for machine in found.machines]
     except StorageError as error:
-        module.fail_json(msg=str(error), changed=False)
+        module.fail_json(msg=sentence(error), changed=False)
     module.exit_json(changed=False, machines=told, requests=client.count)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
 
-from ..core.errors import StorageError
+from ..core.errors import StorageError, sentence
 from ..core.plan import Plan
 from ..core.run import Road, run
 from . import connection
@@ -47,7 +47,7 @@ def make_so(module: AnsibleModule, prepare: Callable[[], Work]) -> NoReturn:
         with connected(module.params) as opened:
             _run(module, opened, work)
     except StorageError as error:
-        module.fail_json(msg=str(error), changed=False)
+        module.fail_json(msg=sentence(error), changed=False)
 
 
 def tell(module: AnsibleModule, facts: Callable[[Connection], dict[str, Any]]) -> NoReturn:
@@ -57,7 +57,7 @@ def tell(module: AnsibleModule, facts: Callable[[Connection], dict[str, Any]]) -
         with connected(module.params) as opened:
             found = facts(opened)
     except StorageError as error:
-        module.fail_json(msg=str(error), changed=False)
+        module.fail_json(msg=sentence(error), changed=False)
     module.exit_json(changed=False, **found)
 
 
