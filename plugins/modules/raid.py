@@ -136,8 +136,9 @@ status:
     component_size: 535822336
     array_state: clean
     sync_action: idle
-    per_cent:
+    percent:
     speed: 0
+    eta_seconds:
     degraded: 0
     mismatch_count: 0
     consistency_policy: resync

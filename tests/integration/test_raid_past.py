@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -311,6 +312,13 @@ def test_what_a_resync_defers_is_said_and_judged(node: Node) -> None:
         assert "not done yet: md0: grow from RAID 1 to RAID 5" in str(result["warnings"])
     whole = node.module("layout", raids=[wish])
     assert whole["pending"] == result["pending"]
+    node.guest.until("[ $(cat /sys/block/md0/md/sync_speed) -gt 0 ]")
+    status = node.module("raid", name="md0")["status"]
+    assert 0 <= status["percent"] < 100
+    # As the kernel tells people in /proc/mdstat, to within what it does meanwhile.
+    minutes = re.search(r"finish=([\d.]+)min", node.run("cat /proc/mdstat"))
+    assert minutes
+    assert status["eta_seconds"] == pytest.approx(float(minutes[1]) * 60, rel=0.5)
 
     assert "its level is 1, and 6 is wanted" in node.refusal("raid", name="md0", level="6", devices=parts)
     node.run(f"printf 'label: dos\nstart=1M\n' | sfdisk --quiet {parts[3]}")

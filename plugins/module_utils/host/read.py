@@ -691,6 +691,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     if coded.isdigit() and state != "inactive":
         layout = layout_word(level, int(coded))
     completed = read_text(f"{base}/sync_completed").partition(" / ")
+    speed = int(_number(read_text(f"{base}/sync_speed"))) << 10
     rooms = _rooms(base, metadata, by_kernel) if metadata in METADATA else {}
     members = [member._replace(room=rooms.get(member.device, (0, 0))[0]) for member in members]
     return Array(
@@ -715,8 +716,12 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         room=min((room for room, _offset in rooms.values()), default=0),
         first_data=min((offset for _room, offset in rooms.values()), default=0),
         array_size=int(_number(read_text(f"{base}/array_size"))) << 10,
-        per_cent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
-        speed=int(_number(read_text(f"{base}/sync_speed"))) << 10,
+        percent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
+        speed=speed,
+        # The kernel counts sectors of 512 bytes.
+        eta_seconds=((int(completed[2]) - int(completed[0])) << 9) // speed
+        if completed[2].isdigit() and speed
+        else None,
         mismatch_count=int(_number(read_text(f"{base}/mismatch_cnt"))),
         data_offset=sample.data_offset if sample else 0,
         unsynced=read_text(f"{base}/resync_start") not in ("", "none"),

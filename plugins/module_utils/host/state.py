@@ -215,11 +215,11 @@ class Array(NamedTuple):
     Of one that is being reshaped, level, number of devices and chunk size are those that it will have.
     ``component_size`` is what is in use of each member, ``room`` what the smallest could give, ``array_size`` what md
     was told to show of the whole (0: all). ``layout`` is empty where it is none that mdadm has a word for. ``speed``
-    is in bytes per second, ``per_cent`` how far the ``sync_action`` has come. ``data_offset`` is where the data begins
-    on its members, ``first_data`` where it does on the one that keeps least before it. ``unsynced``: a resync has not
-    ended, and may not have begun. ``needs_backup``: mdadm started a reshape with a backup file, and goes on only if it
-    is given that. ``unused``: it does not run, and by all of its superblocks nobody ever wrote to it. ``home`` is the
-    host that its name is qualified with in its superblocks (``home:name``).
+    is in bytes per second, ``percent`` how far the ``sync_action`` has come, ``eta_seconds`` how long it takes at that
+    speed. ``data_offset`` is where the data begins on its members, ``first_data`` where it does on the one that keeps
+    least before it. ``unsynced``: a resync has not ended, and may not have begun. ``needs_backup``: mdadm started a reshape
+    with a backup file, and goes on only if it is given that. ``unused``: it does not run, and by all of its superblocks
+    nobody ever wrote to it. ``home`` is the host that its name is qualified with in its superblocks (``home:name``).
     """
 
     uuid: str
@@ -240,8 +240,9 @@ class Array(NamedTuple):
     component_size: int = 0
     room: int = 0
     array_size: int = 0
-    per_cent: float | None = None
+    percent: float | None = None
     speed: int = 0
+    eta_seconds: int | None = None
     mismatch_count: int = 0
     data_offset: int = 0
     first_data: int = 0

@@ -64,7 +64,7 @@ def test_all_is_well() -> None:
 
 
 def test_what_is_worst_comes_first() -> None:
-    array = MIRROR._replace(sync_action="recover", degraded=1, per_cent=3.5)
+    array = MIRROR._replace(sync_action="recover", degraded=1, percent=3.5, eta_seconds=4141)
     host = with_array(a_host(SDB, SDC, SDD, spaces={"/srv": (100, 5), "/x": (100, 11), "/proc": (0, 0)}), array)
     dirty = BACKING._replace(state="dirty")
     host = host._replace(
@@ -74,7 +74,7 @@ def test_what_is_worst_comes_first() -> None:
         (CRITICAL, "md0", "degraded", "1 of 2 members missing"),
         (CRITICAL, "two", "no cache", "its cache set set does not work for it"),
         (WARNING, SDD, "nearly full", "/srv is 95 % full"),
-        (NOTICE, "md0", "syncing", "recover 3.5 %"),
+        (NOTICE, "md0", "syncing", "recover 3.5 %, 1 h 10 min left"),
         (NOTICE, "one", "dirty", "1.2M only in the cache"),
     ]
 
