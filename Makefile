@@ -50,6 +50,11 @@ lint: needs  ## formatting, types, documentation, licences, the importer of Gala
 sanity-matrix: needs  ## ansible-test sanity alone, with every ansible-core and Python that the collection supports
 	python -m tests.tools.sanity
 
+.PHONY: docs
+docs: needs  ## the documentation as a site, in the directory site
+	python -m tests.tools.docs site
+	@echo "Open site/index.html"
+
 .PHONY: format
 format: needs  ## let ruff format the code and fix what it can
 	ruff format
@@ -107,7 +112,7 @@ requirements: needs  ## pin anew what the files requirements-*.in name
 clean:  ## remove what the other targets made in the checkout
 	[[ ! -x .venv/bin/python ]] || for state in .lab/*/state.json; do \
 		[[ ! -e $$state ]] || python -m tests.lab --name "$$(basename "$$(dirname "$$state")")" down; done
-	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache tests/output
+	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache site tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: needs demo-needs lab-needs ceph-needs cinder-needs
