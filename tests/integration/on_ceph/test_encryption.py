@@ -38,11 +38,7 @@ def test_an_encrypted_image(ceph: Client, tmp_path: Path, kind: str) -> None:
     # librbd itself, which then is at a size of its own.
     number = {"luks1": "0", "luks2": "1"}[kind]
     assert ceph.python(_ROUND, "one", number, "sesame", "secret") == f"{(40 << 20) - header} secret"
-    subprocess.run(
-        ["rbd", "--no-progress", "export", f"rbd/{ceph.namespace}/one", str(tmp_path / "device")],
-        env={"CEPH_CONF": str(ceph.cluster.conf), "PATH": "/usr/bin"},
-        check=True,
-    )
+    ceph.cluster.run("rbd", "--no-progress", "export", f"rbd/{ceph.namespace}/one", str(tmp_path / "device"))
     assert b"secret" not in (tmp_path / "device").read_bytes()
     opened = ["cryptsetup", "open", "--test-passphrase", "--key-file", "-", str(tmp_path / "device")]
     subprocess.run(opened, input=b"sesame", check=True)

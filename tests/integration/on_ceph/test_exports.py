@@ -212,11 +212,8 @@ def test_one_that_was_cut_off_goes_on(ceph: Client, tmp_path: Path, module: str)
         assert "create" not in [step["action"] for step in done["plan"]]
         assert ceph.rbd("ls") == ["dst", "src"]
     name = "src@one" if module == "rbd_export" else "dst@one"
-    command = ["rbd", "--namespace", ceph.namespace, "--no-progress", "export", f"rbd/{name}", "-"]
-    said = subprocess.run(
-        command, env={**os.environ, "CEPH_CONF": str(ceph.cluster.conf)}, stdout=subprocess.PIPE, check=True
-    )
-    assert said.stdout == path.read_bytes()
+    said = ceph.cluster.output("rbd", "--namespace", ceph.namespace, "--no-progress", "export", f"rbd/{name}", "-")
+    assert said == path.read_bytes()
 
 
 @pytest.mark.further
