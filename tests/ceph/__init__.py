@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -135,6 +136,11 @@ class Cluster:
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
         return done.stdout
+
+    @cached_property
+    def release(self) -> int:
+        """The first part of its version."""
+        return int(self.run("ceph", "--version").split()[2].partition(".")[0])
 
     def ceph(self, *words: str) -> str:
         return self.run("ceph", "--connect-timeout", "10", *words)
