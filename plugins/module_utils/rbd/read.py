@@ -173,6 +173,20 @@ def read_fill(connection: Connection) -> dict[str, Fill]:
     return {one["name"]: Fill(one["stats"]["stored"], one["stats"]["max_avail"]) for one in figures}
 
 
+def read_room(connection: Connection, pool: str) -> int | None:
+    """How many bytes a pool still takes, its quota included; None: nobody counts that, or this client may not ask."""
+    try:
+        figures = connection.ask("df", detail="detail")
+    except Denied:
+        return None
+    found = [one["stats"] for one in figures["pools"] if one["name"] == pool]
+    # It is the manager that counts.
+    if not found or not figures["stats"]["total_bytes"]:
+        return None
+    room, quota = int(found[0]["max_avail"]), int(found[0]["quota_bytes"])
+    return min(room, max(quota - int(found[0]["stored"]), 0)) if quota else room
+
+
 def _parent_image(connection: Connection, parent: Parent) -> Image | None:
     try:
         return read_image(connection, parent.place, parent.image)

@@ -415,7 +415,8 @@ class ImportState(NamedTuple):
     """What a task looks at of an import: the file by the snapshots that it is between, and the size of its image.
 
     ``full``: it is no difference. ``identity`` tells it from other files. ``changed``: the image is no longer what it
-    was at ``start``.
+    was at ``start``. ``data`` is how many bytes of the file are not in the image yet, and ``room`` how many
+    ``data_pool`` takes; None: nobody knows.
     """
 
     pool: Pool
@@ -425,3 +426,6 @@ class ImportState(NamedTuple):
     start: str = ""
     end: str = ""
     changed: bool = False
+    data: int = 0
+    data_pool: str = ""
+    room: int | None = None

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.ceph import Cluster
+from tests.ceph.release import entered
 from tests.integration.modules import ModuleFailed
 
 from .client import ENVIRONMENT, PYTHON, Client, Server, holding
@@ -77,7 +78,8 @@ def test_no_binding(ceph: Client, tmp_path: Path) -> None:
     module = "ansible_collections.strata.storage.plugins.modules.rbd_image"
     # Ansible's own wrapper knows how to start a module again, so it is asked for one.
     ansible = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local"]
-    interpreter = ["-e", f"ansible_python_interpreter={sys.executable}"]
+    # A release that is not the host's own has only the Python that its binding is made for.
+    interpreter = ["-e", f"ansible_python_interpreter={PYTHON if entered() else sys.executable}"]
     done = subprocess.run(
         [*ansible, *interpreter, "-m", "strata.storage.rbd_info", "-a", f"conf={ceph.cluster.conf}"],
         env={**ENVIRONMENT, "ANSIBLE_FORCE_COLOR": "0"},

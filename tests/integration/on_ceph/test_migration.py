@@ -306,6 +306,62 @@ def test_a_module_that_is_killed_leaves_no_half_migration(ceph: Client) -> None:
     ceph.unchanged("rbd_migration", image="dst", source={"image": "src"}, state="prepared")
 
 
+_TIMED = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - strata.storage.rbd_migration: "{{ words }}"
+      timeout: 15
+"""
+
+
+@pytest.mark.further
+@pytest.mark.parametrize("state", ["prepared", "committed"])
+def test_ansible_ends_the_task_in_time(server: Server, tmp_path: Path, state: str) -> None:
+    """Its keyword ``timeout`` ends the module while the cluster hangs; the call is made once that goes on."""
+    with Cluster(size=256 << 20) as cluster:
+        ceph = Client(cluster, server, "")
+        words: dict[str, Any] = {"image": "dst", "source": source(ceph), "state": state, "allow_destroy": True}
+        if state == "committed":
+            ceph.module("rbd_migration", **{**words, "state": "executed"})
+        (tmp_path / "timed.yml").write_text(_TIMED)
+        told = json.dumps({"words": {**words, "conf": str(cluster.conf), "operation_timeout": 120}})
+        command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", told]
+        command += ["-e", f"ansible_python_interpreter={PYTHON}", str(tmp_path / "timed.yml")]
+        # By CEPH_CONF in its environment, the process that calls is told from those of other tests.
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=cluster.environment
+        ) as play:
+            limit = time.monotonic() + 60
+            while not calling(cluster):
+                assert time.monotonic() < limit
+            cluster.pause("osd")
+            said, _errors = play.communicate(timeout=120)
+        assert play.returncode, said
+        assert "timed out" in said.lower() or "timeout" in said.lower(), said
+        assert calling(cluster)
+        cluster.go_on("osd")
+        limit = time.monotonic() + 60
+        while calling(cluster):
+            assert time.monotonic() < limit
+            time.sleep(0.1)
+        ceph.unchanged("rbd_migration", **words)
+        assert data(ceph, "dst") == "now"
+        assert ceph.module("rbd_info")["trash"] == [] or state == "prepared"
+
+
+def calling(cluster: Cluster) -> bool:
+    """Whether there is a process that makes a call which outlives its module. It gets what to do by its input."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+            if b"rbd.alone import main" in line and str(cluster.home).encode() in (process / "environ").read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
+
+
 def test_from_the_file_that_ansible_ships(ceph: Client) -> None:
     """The process of its own finds what it needs there."""
     source(ceph)

@@ -380,6 +380,36 @@ def test_the_playbook_for_a_failover(pair: Pair, tmp_path: Path) -> None:
 
 
 @pytest.mark.further
+def test_a_failover_of_all_that_are_mirrored(peered: tuple[Client, Client], tmp_path: Path) -> None:
+    """Where no images are named; those that are not mirrored stay as they are."""
+    a, b = peered
+    for site in peered:
+        site.cluster.pool("whole")
+    named = a.module("rbd_mirror_pool", pool="whole", mode="image", create_token=True)
+    b.module("rbd_mirror_pool", pool="whole", mode="image", token=named["status"]["token"])
+    for name in ("one", "two", "own"):
+        a.module("rbd_image", pool="whole", name=name, size="8M")
+    for name in ("one", "two"):
+        a.module("rbd_mirror_image", pool="whole", image=name, mode="snapshot", wait=True)
+    failover = Failover(Pair(a, b, ""), tmp_path)
+    there = {word: value for word, value in failover.there.items() if word != "rbd_failover_images"}
+
+    def found(site: Client) -> dict[str, Any]:
+        return {
+            name: one["mirroring"] and one["mirroring"]["role"]
+            for name, one in site.module("rbd_info", pool="whole")["status"].items()
+        }
+
+    said = failover.run(there, rbd_failover_pool="whole", storage_plan_only="true")
+    assert all(f"demote image {name} to a copy" in said for name in ("one", "two"))
+    assert found(b) == {"one": "secondary", "two": "secondary"}
+    failover.run(there, rbd_failover_pool="whole")
+    assert found(a) == {"one": "secondary", "own": None, "two": "secondary"}
+    assert found(b) == {"one": "primary", "two": "primary"}
+    assert "nothing to do" in failover.run(there, rbd_failover_pool="whole")
+
+
+@pytest.mark.further
 def test_a_failover_waits_for_an_approval(pair: Pair, tmp_path: Path) -> None:
     """By the workflow that install.yml loads; and what is another failover by then is not done."""
     pair.mirrored()
