@@ -22,7 +22,8 @@ _MMDEBSTRAP = (
     "mmdebstrap",
     "--variant=extract",
     "--format=directory",
-    "--include=ceph-common,ceph-mgr,ceph-mon,ceph-osd,python3-rados,python3-rbd,rbd-mirror,util-linux",
+    # The last two are essential, which --variant=extract takes for there: rbd calls date, and we setpriv.
+    "--include=ceph-common,ceph-mgr,ceph-mon,ceph-osd,python3-rados,python3-rbd,rbd-mirror,coreutils,util-linux",
     "--skip=output/dev",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
