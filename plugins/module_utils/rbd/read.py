@@ -196,20 +196,27 @@ def _parent_image(connection: Connection, parent: Parent) -> Image | None:
 
 def read_image(connection: Connection, place: Place, name: str, image_id: str = "") -> Image | None:
     """None where it went away meanwhile, or cannot be opened. Without an id, that is looked for."""
+    imported = False
     try:
         with told(f"reading image {name}"):
             pool = connection.pool(place)
-            if _hangs(pool, image_id or id_of(pool, name)):
+            header = migration_of(pool, image_id or id_of(pool, name))
+            if _hangs(header):
                 return None
+            imported = header is not None and bool(header.spec)
             with connection.image(place, name) as opened:
                 return _read(connection, name, opened)
     except Gone:
         return None
+    except StorageError:
+        # Where what it is imported from does not answer.
+        if imported:
+            return None
+        raise
 
 
-def _hangs(pool: Any, image_id: str) -> bool:
+def _hangs(header: Header | None) -> bool:
     """Whether librbd waits, to open an image, for a migration to be prepared: for ever, where that was cut off."""
-    header = migration_of(pool, image_id)
     return header is not None and not header.source and header.state == "preparing"
 
 
@@ -277,9 +284,9 @@ def _remains(connection: Connection, place: Place, name: str, image_id: str) -> 
     """
     with told(f"reading what is left of image {name}"):
         pool = connection.pool(place)
-        migrating = migration_of(pool, image_id) is not None
-        left = Image(name, image_id, 0, 0, frozenset({"migrating"} if migrating else ()), remains=True)
-        if _hangs(pool, image_id):
+        header = migration_of(pool, image_id)
+        left = Image(name, image_id, 0, 0, frozenset({"migrating"} if header else ()), remains=True)
+        if _hangs(header):
             return left
     try:
         what = f"reading what is left of image {name}"
@@ -287,6 +294,10 @@ def _remains(connection: Connection, place: Place, name: str, image_id: str) -> 
             return left._replace(watchers=_watchers(opened))
     except Gone:
         return left
+    except StorageError:
+        if header is not None and header.spec:
+            return left
+        raise
 
 
 def _parent(image: Any) -> Parent | None:

@@ -66,6 +66,7 @@ from .state import (
 )
 from .task import Work
 from .transfer import read_export, read_import
+from .web import check_ranges
 from .words import Wanted
 
 Read = TypeVar("Read")
@@ -276,6 +277,8 @@ def migration(params: Mapping[str, Any]) -> Work:
 
     def read(connection: Connection) -> MigrationState:
         found = read_migration(connection, place, want.name, want.source, imports=bool(want.spec))
+        if want.url and want.state != "aborted" and not found.state and found.pool.images[want.name] is None:
+            check_ranges(want.url, params["connect_timeout"])
         return found._replace(readable=not want.file or os.access(want.file, os.R_OK))
 
     return Work(

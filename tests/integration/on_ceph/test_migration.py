@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +166,81 @@ def test_an_import(ceph: Client, tmp_path: Path, kind: str) -> None:
     assert data(ceph, "dst") == "now"
     if kind == "native":
         assert data(ceph, "src") == "now"
+
+
+class Web(ThreadingHTTPServer):
+    """Serves some bytes, in parts if it is asked for them and ``parts`` is set, and nothing by another name."""
+
+    def __init__(self, served: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.served, self.parts = served, True
+        self.url = f"http://127.0.0.1:{self.server_port}/image"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Web
+
+    def do_HEAD(self) -> None:
+        self._answer(b"", len(self.server.served), {})
+
+    def do_GET(self) -> None:
+        whole = self.server.served
+        if self.path != "/image":
+            self.send_error(404)
+        elif "Range" in self.headers and self.server.parts:
+            first, last = (int(number) for number in self.headers["Range"].partition("=")[2].split("-"))
+            part = whole[first : last + 1]
+            said = {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(whole)}"}
+            self._answer(part, len(part), said, HTTPStatus.PARTIAL_CONTENT)
+        else:
+            self._answer(whole, len(whole), {})
+
+    def _answer(self, body: bytes, length: int, said: dict[str, str], status: HTTPStatus = HTTPStatus.OK) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(length), "Accept-Ranges": "bytes", **said}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        # Who sees that it is not a part leaves.
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
+
+    def log_message(self, *_said: Any) -> None:
+        pass
+
+
+@pytest.mark.further
+def test_an_import_from_a_web_server(ceph: Client) -> None:
+    with Web(bytes(4 << 20) + b"now" + bytes((4 << 20) - 3)) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "url": web.url}}
+        web.parts = False
+        assert "librbd needs parts" in ceph.refusal("rbd_migration", state="prepared", **words)
+        web.parts = True
+        for url, said in (
+            (f"{web.url}s", "the server answers 404"),
+            ("http://127.0.0.1:1/image", "Connection refused"),
+            (web.url.replace("//", "//me:secret@"), "without a user and a password"),
+            ("ftp://127.0.0.1/image", "url is one of http://"),
+        ):
+            wrong = {"image": "dst", "import": {"format": "raw", "url": url}}
+            assert said in ceph.refusal("rbd_migration", state="prepared", **wrong)
+        ceph.converge("rbd_migration", state="committed", **words)
+        assert data(ceph, "dst") == "now"
+        words["image"] = "gone"
+        made = ceph.converge("rbd_migration", state="prepared", **words)
+        ceph.unchanged("rbd_migration", **made["migration"])
+        assert data(ceph, "gone") == "now"
+        web.shutdown()
+    # Without the server, it cannot be opened; all else of the pool can.
+    assert "it cannot be opened here" in ceph.refusal("rbd_migration", state="executed", **words)
+    found = ceph.module("rbd_info")
+    assert [one["name"] for one in found["images"]] == ["dst"]
+    assert "cannot be opened here" in found["missing"][0]
+    ceph.module("rbd_migration", state="aborted", allow_destroy=True, **words)
+    assert ceph.rbd("ls") == ["dst"]
+    # What was imported needs the server no longer.
+    ceph.unchanged("rbd_migration", state="committed", **{**words, "image": "dst"})
 
 
 @pytest.mark.further
