@@ -223,6 +223,8 @@ class Cluster:
             if time.monotonic() > limit:
                 raise RuntimeError(f"no OSD came up; see {self.home}/log")
             time.sleep(0.05)
+        # Where all processors are busy, its modules of Python take long to load.
+        limit = time.monotonic() + 180
         while self._manager and not json.loads(self.ceph("mgr", "stat", "--format", "json"))["available"]:
             if time.monotonic() > limit:
                 raise RuntimeError(f"no manager came up; see {self.home}/log")
