@@ -6,6 +6,7 @@
 #   PYTHON=…       the Python that .venv is made with (3.11 to 3.13; the system's if it is one of these)
 #   PYTEST_ARGS=…  more arguments for pytest, such as PYTEST_ARGS='-k raid -x'
 #   CHECKS=…       some of lint only, such as CHECKS="mypy ruff-check"
+#   CEPH=…         the release of Ceph that RBD's tests run on, 16, 18 or 20, from Debian (the host's own)
 #   LAB_MACHINE=…  the machine for tests, qemu or uml (what works here; see tests/lab/README.md)
 #   SITE=…         for awx-install and awx-uninstall: a file with settings (see playbooks/awx/settings.yml)
 #   MINUTES=…      for fuzz: how long new walks are begun (20)
@@ -15,14 +16,14 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-export PYTHON PYTEST_ARGS
+export PYTHON PYTEST_ARGS CEPH
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR):$(VIRTUAL_ENV)/collections
 export ANSIBLE_COLLECTIONS_PATH := $(VIRTUAL_ENV)/collections
 
-INTEGRATION := python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5 \
-	tests/integration tests/lab
+PARALLEL := python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5
+INTEGRATION := $(PARALLEL) tests/integration tests/lab
 
 .PHONY: help
 help:  ## print this list
@@ -69,10 +70,14 @@ integration: lab-needs ceph-needs cinder-needs  ## all tests in a virtual machin
 	$(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: thorough
-thorough: lab-needs ceph-needs cinder-needs sanity-matrix  ## that matrix, and integration in QEMU, with Debian 12 and 13 (hours)
+thorough: lab-needs ceph-needs cinder-needs sanity-matrix  ## that matrix, integration in QEMU with Debian 12 and 13, RBD on Ceph 16 to 20 (hours)
 	python -m pytest -n 2 tests/unit -m hypothesis --hypothesis-profile=default
 	LAB_MACHINE=qemu LAB_SUITE=bookworm $(INTEGRATION) $(PYTEST_ARGS)
 	LAB_MACHINE=qemu LAB_SUITE=trixie $(INTEGRATION) $(PYTEST_ARGS)
+	for release in 16 18 20; do \
+		CEPH=$$release tests/tools/bootstrap ceph; \
+		CEPH=$$release $(PARALLEL) tests/integration/on_ceph $(PYTEST_ARGS); \
+	done
 
 .PHONY: crash-matrix
 crash-matrix: lab-needs  ## interrupt each operation at each step, and write docs/power-cuts.md (it can be resumed)

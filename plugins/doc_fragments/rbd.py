@@ -116,6 +116,8 @@ encryption:
       and loses all that it holds, which needs C(allow_destroy) if it holds anything.
     - C(size) is with the header, which takes 4 MiB (V(luks1)) or 16 MiB (V(luks2)). C(status.encryption) tells how much
       is left for data.
+    - A clone gets an encryption of its own, whether what it is a clone of is encrypted or not. That takes Ceph 18, and
+      a C(size) with room for the header. C(cryptsetup) does not open it until it is flattened.
   type: dict
   suboptions:
     format:
@@ -127,6 +129,12 @@ encryption:
       description: Passphrase that opens a new image. Goes to librbd, and on no command line.
       type: str
       required: true
+    parent_passphrases:
+      description:
+        - Passphrases of what a clone is made of, from its parent up, as far as that is encrypted. Needed to verify, and
+          to flatten.
+      type: list
+      elements: str
     verify:
       description: If true, the task fails where the passphrase does not open an image that is there. It takes seconds.
       type: bool

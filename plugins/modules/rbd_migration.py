@@ -54,6 +54,11 @@ options:
           - File to import, for V(raw) and V(qcow2). Each client that opens the image reads the file by this path,
             until all of it is copied (O(state=executed)).
         type: path
+      url:
+        description:
+          - The same on a web server (C(http://)) that answers with parts of files. It is kept with the image, so it
+            holds no user and no password.
+        type: str
       pool:
         description: Pool of the image to import, for V(native). That of the destination, if it is not said.
         type: str

@@ -22,8 +22,14 @@ options:
       - V(image) mirrors the images that are chosen (M(strata.storage.rbd_mirror_image)), V(pool) each image with
         feature journaling.
       - V(disabled) is refused while images are mirrored, or while there are peers.
+      - V(init-only) lets namespaces of the pool be mirrored, and none of its own images. It takes Ceph 20.
     type: str
-    choices: [disabled, image, pool]
+    choices: [disabled, image, pool, init-only]
+  remote_namespace:
+    description:
+      - Namespace of the peers' pool that O(namespace) is mirrored with, where that has another name. It takes Ceph 20,
+        and is fixed until O(mode) is V(disabled), which forgets it.
+    type: str
   site_name:
     description: Name of this cluster, as its peers know it. An empty one means the cluster's number (fsid).
     type: str
@@ -143,6 +149,10 @@ mirroring:
       description: The schedules of snapshots; null where O(schedules) is not given.
       type: list
       elements: dict
+      returned: always
+    remote_namespace:
+      description: What the namespace is called on the peers; null before Ceph 20.
+      type: str
       returned: always
 status:
   description: What else there is to know.

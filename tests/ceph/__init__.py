@@ -17,8 +17,11 @@ import subprocess
 import tempfile
 import time
 import uuid
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+
+from .release import entered
 
 _CONF = """\
 [global]
@@ -106,6 +109,8 @@ class Cluster:
             _CONF.format(fsid=self._fsid, address=address, port=port, home=self.home, store=store, size=size)
         )
         self._address, self._store, self._size = f"v2:{address}:{port}", store, size
+        # What connects to a peer looks for its own configuration there.
+        self.environment = {**os.environ, "CEPH_CONF": str(self.conf)}
 
     def __enter__(self) -> Cluster:
         try:
@@ -122,11 +127,20 @@ class Cluster:
 
     def run(self, *command: str) -> str:
         """A program of Ceph's, on this cluster."""
-        environment = {**os.environ, "CEPH_CONF": str(self.conf)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return self.output(*command).decode()
+
+    def output(self, *command: str) -> bytes:
+        """The same, of one that writes more than text."""
+        spoken = [*entered(), *command]
+        done = subprocess.run(spoken, env=self.environment, capture_output=True, timeout=60, check=False)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
         return done.stdout
+
+    @cached_property
+    def release(self) -> int:
+        """The first part of its version."""
+        return int(self.run("ceph", "--version").split()[2].partition(".")[0])
 
     def ceph(self, *words: str) -> str:
         return self.run("ceph", "--connect-timeout", "10", *words)
@@ -158,13 +172,12 @@ class Cluster:
         number = {"mon": "a", "mgr": "x", "rbd-mirror": "admin"}.get(daemon) or str(self._osds[daemon])
         program = daemon if daemon == "rbd-mirror" else f"ceph-{daemon[:3]}"
         # It ends with us also where we are killed.
-        command = ["setpriv", "--pdeathsig", "KILL", program, "-i", number, "-c", str(self.conf), "-f"]
+        command = [*entered(), "setpriv", "--pdeathsig", "KILL", program, "-i", number, "-c", str(self.conf), "-f"]
         log = (self.home / "log" / f"{daemon}.out").open("ab")
         with log:
-            # What connects to a peer looks for its own configuration there.
-            environment = {**os.environ, "CEPH_CONF": str(self.conf)}
+            # An OSD of Ceph 18 that is started in a checkout looks for its classes there.
             self._daemons[daemon] = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, env=environment
+                command, stdout=log, stderr=log, start_new_session=True, env=self.environment, cwd="/"
             )
 
     def kill(self, daemon: str, how: signal.Signals = signal.SIGKILL) -> None:
@@ -210,6 +223,8 @@ class Cluster:
             if time.monotonic() > limit:
                 raise RuntimeError(f"no OSD came up; see {self.home}/log")
             time.sleep(0.05)
+        # Where all processors are busy, its modules of Python take long to load.
+        limit = time.monotonic() + 180
         while self._manager and not json.loads(self.ceph("mgr", "stat", "--format", "json"))["available"]:
             if time.monotonic() > limit:
                 raise RuntimeError(f"no manager came up; see {self.home}/log")

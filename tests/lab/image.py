@@ -165,9 +165,9 @@ def locked(path: Path, waiting_for: str) -> Iterator[None]:
         yield
 
 
-def cached(name: str, build: Callable[[Path], object]) -> Path:
+def cached(name: str, build: Callable[[Path], object], part: str = "lab") -> Path:
     """Return the cache's directory of that name; `build` fills a temporary one if there is none yet."""
-    cache = cache_directory()
+    cache = cache_directory(part)
     directory = cache / name
     if directory.is_dir():
         return directory

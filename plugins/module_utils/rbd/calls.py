@@ -39,12 +39,19 @@ class Secret:
         return "<secret>"
 
 
+class Unlock(NamedTuple):
+    """What opens an encrypted image: its own passphrase, and those of what it is a clone of, from its parent up."""
+
+    format: str
+    passphrases: tuple[Secret, ...]
+
+
 class Call(NamedTuple):
     """A call of librbd's: on a place; or, where ``image`` or ``group`` is not empty, on that one there; or,
     where ``snapshot`` is not empty, on the image as it was then; or, with ``cluster``, on the whole cluster.
 
     ``settings``: what the connection is set to beforehand. ``phase``: those of a lower one are made first, side by side
-    but for those of phase 0.
+    but for those of phase 0. ``unlock``: the image is decrypted for it.
     """
 
     method: str
@@ -57,6 +64,7 @@ class Call(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
     phase: int = 1
     cluster: bool = False
+    unlock: Unlock | None = None
 
     def __str__(self) -> str:
         where = str(self.place) + "".join(f"/{name}" for name in (self.image, self.group) if name)

@@ -156,6 +156,11 @@ def _copy(
         raise StorageError(f"image {want.name}: there is no snapshot {origin} to copy")
     if not origin.snapshot:
         check_unused(source, f"image {want.name}: {origin} cannot be copied, but a snapshot of it could")
+    if source.layered and not want.with_snapshots:
+        raise Refused(
+            f"image {want.name}: {origin} is a clone that is encrypted, and a copy that is no clone could not be "
+            "opened; set with_snapshots"
+        )
     steps: Steps = ()
     partial = want.partial_copy
     left = pool.images.get(partial)

@@ -54,6 +54,11 @@ def plan(state: ExportState, want: Wanted) -> Plan:
     image = state.image
     if image is None:
         raise StorageError(f"image {want.image}: there is none in {state.place}")
+    if image.layered:
+        raise Refused(
+            f"image {want.image}: it is a clone that is encrypted, and what is not its own could not be decrypted in "
+            "an export; flatten it first (rbd_image, with encryption)"
+        )
     known = [one.name for one in image.snapshots]
     for name in (want.snapshot, *([want.start] if want.start else [])):
         if name not in known:

@@ -161,7 +161,7 @@ def _encryption(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
     if there.size <= header:
         raise StorageError(f"{what}: the header takes {show_size(header)}, and it has {show_size(there.size)} in all")
     if there.parent:
-        raise Refused(f"{what}: it is a clone, and would read as noise; flatten it first")
+        _check_clone(pool, want, there, what, header)
     if there.mirroring:
         raise Refused(f"{what}: it is mirrored, and the copy would be lost, too")
     if "journaling" in there.features:
@@ -173,8 +173,24 @@ def _encryption(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
         check_unused(there, what)
     call = Call("encryption_format", pool.place, (FORMATS[wanted.format], wanted.passphrase), image=want.name)
     lost = () if found.blank else (f"{want.name}: all that it holds",)
-    after = there._replace(encryption=Luks(wanted.format, header, opens=True))
+    after = there._replace(encryption=Luks(wanted.format, header, opens=True), layered=there.parent is not None)
     return (step(want, "encrypt", f"with {wanted.format}", Alone(call), destroys=lost),), after
+
+
+def _check_clone(pool: Pool, want: Wanted, there: Image, what: str, header: int) -> None:
+    """Raises Refused for a clone that would read as noise, or would lack the end of what it is a clone of."""
+    if not pool.layers:
+        raise Refused(f"{what}: it is a clone, which librbd reads as noise before Ceph 18; flatten it first")
+    parent = want.parent and pool.parents.get(want.parent)
+    source = parent.snapshot(want.parent.snapshot) if parent and want.parent else None
+    if parent is None or parent.encryption is None or source is None:
+        raise Refused(f"{what}: it is a clone of {there.parent}, which is to be there, and named (parent)")
+    needed = source.size - parent.encryption.header + header
+    if there.size < needed:
+        raise Refused(
+            f"{what}: what it is a clone of has {show_size(source.size - parent.encryption.header)} of data, and the "
+            f"header takes {show_size(header)}; set size to at least {show_size(needed)}"
+        )
 
 
 def _features(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
@@ -264,8 +280,19 @@ def _limit(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
 def _flatten(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:
     if not want.flatten or there.parent is None:
         return (), there
-    call = Call("flatten", pool.place, image=want.name)
-    return (step(want, "flatten", f"no longer a clone of {there.parent}", call),), there._replace(parent=None)
+    if there.layered and want.encryption is None:
+        raise Refused(
+            f"image {want.name}: it is encrypted, and what it has of {there.parent} is not, or otherwise; flattened as "
+            "it is, it could not be opened any more. Say encryption, with the passphrases"
+        )
+    call = Call(
+        "flatten",
+        pool.place,
+        image=want.name,
+        unlock=want.encryption.unlock if there.layered and want.encryption else None,
+    )
+    flat = there._replace(parent=None, layered=False)
+    return (step(want, "flatten", f"no longer a clone of {there.parent}", call),), flat
 
 
 def _sparsify(pool: Pool, want: Wanted, there: Image) -> tuple[Steps, Image]:

@@ -55,7 +55,17 @@ def parse(params: Mapping[str, Any], place: Place) -> Wanted:
 
 def plan(state: ImportState, want: Wanted) -> Plan:
     """What it takes. Raises StorageError for what cannot, or may not, be done."""
-    return _full(state, want) if state.full else _difference(state, want)
+    planned = _full(state, want) if state.full else _difference(state, want)
+    if not planned.steps or state.room is None or state.data <= state.room:
+        return planned
+    # Zeros in the file take no room, and nobody read it yet.
+    return planned._replace(
+        warnings=(
+            f"image {want.name}: pool {state.data_pool} has room for {show_size(state.room)}, its quota included, and "
+            f"{want.path} holds {show_size(state.data)} more, if none of that is zeros; an import that does not fit "
+            "stops, and the next run goes on with it once there is room",
+        )
+    )
 
 
 def _step(want: Wanted, verb: str, detail: str, action: Any, destroys: tuple[str, ...] = ()) -> Step:

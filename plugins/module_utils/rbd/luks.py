@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Callable
+from collections.abc import Sequence
+from typing import Any, Callable
 
 #: librbd's numbers for the formats, and how many bytes it writes before the data.
 FORMATS = {"luks1": 0, "luks2": 1}
 HEADERS = {"luks1": 4 << 20, "luks2": 16 << 20}
+#: librbd's number for any of them.
+_ANY = 2
 _MAGIC = struct.Struct(">6sH")
+#: How a header begins; and that of a clone, whose data is encrypted otherwise where the clone has it from its parent.
+_WHOLE, _LAYERED = b"LUKS\xba\xbe", b"RBDL\xba\xbe"
 _SIZE = struct.Struct(">Q")
 _SECTOR = 512
 #: Where a header of version 1 says where the data begins, and where the area of version 2 is that says it.
@@ -25,7 +30,7 @@ def header_of(read: Callable[[int, int], bytes]) -> tuple[str, int]:
     if len(begin) < _SECTOR:
         return "", 0
     magic, version = _MAGIC.unpack_from(begin)
-    if magic != b"LUKS\xba\xbe" or version not in (1, 2):
+    if magic not in (_WHOLE, _LAYERED) or version not in (1, 2):
         return "", 0
     if version == 1:
         (sectors,) = struct.unpack_from(">I", begin, _PAYLOAD)
@@ -37,3 +42,17 @@ def header_of(read: Callable[[int, int], bytes]) -> tuple[str, int]:
     except (ValueError, KeyError, TypeError):
         # It is one, and damaged.
         return "luks2", 0
+
+
+def is_layered(begin: bytes) -> bool:
+    """Whether an image that begins so is a clone with an encryption of its own."""
+    return begin.startswith(_LAYERED)
+
+
+def load(opened: Any, kind: str, passphrases: Sequence[str]) -> None:
+    """Have librbd decrypt an image that it has open, by its own passphrase and those of its parents."""
+    if not hasattr(opened, "encryption_load2"):
+        opened.encryption_load(FORMATS[kind], passphrases[0])
+        return
+    own, *parents = (one.encode() for one in passphrases)
+    opened.encryption_load2(((FORMATS[kind], own), *((_ANY, one) for one in parents)))

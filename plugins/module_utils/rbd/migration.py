@@ -44,6 +44,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "options": {
             "format": {"type": "str", "choices": list(_TYPES), "required": True},
             "file": {"type": "path"},
+            "url": {"type": "str"},
             "pool": {"type": "str"},
             "namespace": {"type": "str"},
             "image": {"type": "str"},
@@ -59,7 +60,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 class Wanted(NamedTuple):
     """How far a migration to ``image`` is to be, which also says what that is to be like.
 
-    ``source`` None, and ``spec`` empty: the task does not say. ``file`` is what ``spec`` (JSON) reads, if that is one.
+    ``source`` None, and ``spec`` empty: the task does not say. ``file`` or ``url`` is what ``spec`` (JSON) reads, if it
+    is one.
     """
 
     image: words.Wanted
@@ -67,6 +69,7 @@ class Wanted(NamedTuple):
     source: Parent | None = None
     spec: str = ""
     file: str = ""
+    url: str = ""
     allow_destroy: bool = False
 
     @property
@@ -86,7 +89,8 @@ def parse(params: Mapping[str, Any], place: Place) -> Wanted:
         params["state"],
         words.parent_of(source, place),
         json.dumps(spec, sort_keys=True) if spec else "",
-        spec["stream"]["file_path"] if "stream" in spec else "",
+        spec.get("stream", {}).get("file_path", ""),
+        spec.get("stream", {}).get("url", ""),
         params["allow_destroy"],
     )
 
@@ -94,14 +98,19 @@ def parse(params: Mapping[str, Any], place: Place) -> Wanted:
 def _spec(name: str, given: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """What librbd is told to import."""
     kind = given["format"]
-    said = {word for word in ("file", "pool", "namespace", "image", "snapshot") if given[word] is not None}
+    said = {word for word in ("file", "url", "pool", "namespace", "image", "snapshot") if given[word] is not None}
     if kind != "native":
-        if said != {"file"}:
-            raise StorageError(f"image {name}: to import {kind} takes file, and only that")
-        return {"type": _TYPES[kind], "stream": {"type": "file", "file_path": given["file"]}}
+        if said not in ({"file"}, {"url"}):
+            raise StorageError(f"image {name}: to import {kind} takes file or url, and only one of them")
+        if given["file"]:
+            return {"type": _TYPES[kind], "stream": {"type": "file", "file_path": given["file"]}}
+        # Its metadata would tell a password to whoever may read the image.
+        if not given["url"].startswith("http://") or "@" in given["url"]:
+            raise StorageError(f"image {name}: url is one of http://, without a user and a password")
+        return {"type": _TYPES[kind], "stream": {"type": "http", "url": given["url"]}}
     origin = words.parent_of(given, place)
-    if origin is None or not {"image", "snapshot"} <= said or "file" in said:
-        raise StorageError(f"image {name}: to import native takes image and snapshot, and no file")
+    if origin is None or not {"image", "snapshot"} <= said or said & {"file", "url"}:
+        raise StorageError(f"image {name}: to import native takes image and snapshot, and no file or url")
     spec = {"type": kind, "pool_name": origin.place.pool, "image_name": origin.image, "snap_name": origin.snapshot}
     # librbd takes an empty one for a namespace.
     return {**spec, "pool_namespace": origin.place.namespace} if origin.place.namespace else spec
@@ -123,7 +132,10 @@ def dump(state: MigrationState, name: str) -> dict[str, Any] | None:
 def _dump_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     kind = next((word for word, type_ in _TYPES.items() if type_ == spec["type"]), spec["type"])
     if kind != "native":
-        return {"format": kind, "file": spec["stream"].get("file_path")}
+        return {
+            "format": kind,
+            **{word: spec["stream"].get(key) for word, key in (("file", "file_path"), ("url", "url"))},
+        }
     return {
         "format": kind,
         "pool": spec.get("pool_name"),

@@ -16,7 +16,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Promote, Synced
 from .safety import CRASHED
-from .state import Image, Mirroring, MirrorMode, MirrorState, in_use_by
+from .state import Image, Mirroring, MirrorState, in_use_by
 from .words import check_name
 
 Steps = tuple[Step, ...]
@@ -155,11 +155,12 @@ def _enabled(state: MirrorState, want: Wanted) -> tuple[Steps, MirrorState]:
 
 def _check_can(state: MirrorState, image: Image, want: Wanted) -> None:
     """Raises StorageError where librbd would not mirror it."""
-    if state.pool_mode == MirrorMode.disabled.name:
+    if state.pool_mode in ("disabled", "init-only"):
         raise StorageError(
-            f"image {want.image}: mirroring of {state.place} is disabled; set its mode to image (rbd_mirror_pool)"
+            f"image {want.image}: mirroring of {state.place} is {state.pool_mode}; set its mode to image "
+            "(rbd_mirror_pool)"
         )
-    if state.pool_mode == MirrorMode.pool.name:
+    if state.pool_mode == "pool":
         raise StorageError(
             f"image {want.image}: {state.place} mirrors in mode pool, which is each image with journaling "
             "(rbd_image); to choose images, set its mode to image (rbd_mirror_pool)"

@@ -21,6 +21,7 @@ DIRECTIONS = tuple(Direction.__members__)
 MODES = tuple(MirrorMode.__members__)
 OPTIONS: dict[str, dict[str, Any]] = {
     "mode": {"type": "str", "choices": list(MODES)},
+    "remote_namespace": {"type": "str"},
     "site_name": {"type": "str"},
     "token": {"type": "str", "no_log": True},
     "direction": {"type": "str", "choices": ["rx_only", "rx_tx"], "default": "rx_tx"},
@@ -70,6 +71,7 @@ class Wanted(NamedTuple):
     peers: tuple[WantedPeer, ...] = ()
     create_token: bool = False
     schedules: tuple[Schedule, ...] | None = None
+    remote_namespace: str | None = None
 
 
 def parse(params: Mapping[str, Any]) -> Wanted:
@@ -87,6 +89,7 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         tuple(_peer(one) for one in params["peers"] or ()),
         params["create_token"],
         schedules.parse(params["schedules"], "schedules"),
+        params["remote_namespace"],
     )
 
 
@@ -116,7 +119,7 @@ def _peer(given: Mapping[str, Any]) -> WantedPeer:
 def plan(pool: MirrorPool, want: Wanted) -> Plan:
     """What it takes. Raises StorageError for what cannot, or may not, be done."""
     steps: Steps = ()
-    for change in (_site_name, _gone_peers, _mode, _added_peers, _imported, _schedules, _user):
+    for change in (_site_name, _gone_peers, _remote_namespace, _mode, _added_peers, _imported, _schedules, _user):
         more, pool = change(pool, want)
         steps += more
     return Plan(steps, pool)
@@ -145,22 +148,50 @@ def _gone_peers(pool: MirrorPool, want: Wanted) -> tuple[Steps, MirrorPool]:
     return steps, pool
 
 
+def _remote_namespace(pool: MirrorPool, want: Wanted) -> tuple[Steps, MirrorPool]:
+    wanted = want.remote_namespace
+    if wanted is None or wanted == pool.remote_namespace:
+        return (), pool
+    _check_namespaces(pool, "remote_namespace")
+    if pool.mode != "disabled":
+        raise Refused(
+            f"pool {pool.place}: its mirroring goes to namespace {pool.remote_namespace!r}, and {wanted!r} is wanted; "
+            "that is fixed until its mirroring is disabled"
+        )
+    call = Call("mirror_remote_namespace_set", pool.place, (wanted,))
+    detail = f"to namespace {wanted!r} of the peers, not {pool.remote_namespace!r}"
+    return (_step("mirror", pool, detail, call),), pool._replace(remote_namespace=wanted)
+
+
+def _check_namespaces(pool: MirrorPool, what: str) -> None:
+    if pool.remote_namespace is None:
+        raise StorageError(f"pool {pool.place}: {what} takes librbd of Ceph 20, which is not what is here")
+
+
 def _mode(pool: MirrorPool, want: Wanted) -> tuple[Steps, MirrorPool]:
     if want.mode is None or want.mode == pool.mode:
         return (), pool
-    if want.mode == "disabled":
+    if want.mode == "init-only":
+        _check_namespaces(pool, "mode init-only")
+        if pool.place.namespace:
+            raise StorageError(f"pool {pool.place}: init-only is about a whole pool, of which only namespaces mirror")
+    if want.mode in ("disabled", "init-only"):
         if pool.images:
             raise Refused(
-                f"pool {pool.place}: mirroring cannot be disabled: {pool.images} of its images are mirrored. Beware: "
-                "to disable the mirroring of an image where it is primary deletes its copy on the peer"
+                f"pool {pool.place}: mirroring cannot be {want.mode}: {pool.images} of its images are mirrored. "
+                "Beware: to disable the mirroring of an image where it is primary deletes its copy on the peer"
             )
-        if pool.peers:
+        if pool.peers and want.mode == "disabled":
             names = " ".join(one.site_name for one in pool.peers)
             raise Refused(
                 f"pool {pool.place}: mirroring cannot be disabled: it has peers ({names}); remove them (peers)"
             )
     call = Call("mirror_mode_set", pool.place, (MirrorMode[want.mode],))
-    return (_step("mirror", pool, f"mode {pool.mode} to {want.mode}", call),), pool._replace(mode=want.mode)
+    after = pool._replace(mode=want.mode)
+    if want.mode == "disabled" and pool.remote_namespace is not None:
+        # librbd forgets it.
+        after = after._replace(remote_namespace=pool.place.namespace)
+    return (_step("mirror", pool, f"mode {pool.mode} to {want.mode}", call),), after
 
 
 def _check_mirrored(pool: MirrorPool, what: str) -> None:

@@ -31,6 +31,7 @@ from .calls import (
     bits,
 )
 from .connection import Connection, rbd, told
+from .luks import load
 from .omap import begin_migration, forget_migration, migration_of, settle_in_trash
 from .read import read_mirroring, watchers
 from .transfer import fill_image, write_file
@@ -72,6 +73,7 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
                 reads = action.method in _READING
                 with connection.image(action.place, action.image, reads, action.snapshot or None) as image:
                     _check_settings(image, action)
+                    _unlock(image, action)
                     getattr(image, action.method)(*arguments, **options)
             elif action.group:
                 getattr(rbd.Group(pool, action.group), action.method)(*arguments, **options)
@@ -166,6 +168,16 @@ def _check_settings(image: Any, action: Call) -> None:
                 f"{name} has to be {text} for this, and the image or its pool has it otherwise; unset it there first "
                 "(config)"
             )
+
+
+def _unlock(image: Any, action: Call) -> None:
+    """Raises StorageError where the passphrases are not those."""
+    if action.unlock is None:
+        return
+    try:
+        load(image, action.unlock.format, [one.value for one in action.unlock.passphrases])
+    except (rbd.PermissionError, rbd.InvalidArgument):
+        raise StorageError(f"{action}: these passphrases do not open it and what it is a clone of") from None
 
 
 def _phases(steps: tuple[Step, ...]) -> Phases:

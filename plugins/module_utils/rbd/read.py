@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
 from ..core.errors import StorageError
 from ..core.execute import in_parallel
 from . import schedules
 from .calls import Place, names
 from .connection import Connection, Denied, Gone, rbd, told
-from .luks import FORMATS, header_of
+from .luks import header_of, is_layered, load
 from .omap import Header, committed, group_snapshot_images, has_header, id_of, migration_of, trash_ids
 from .state import (
     MIGRATION,
@@ -87,6 +87,7 @@ def read_pool(
         connection.setting("rbd_default_data_pool"),
         connection.pools(),
         connection.erasure_coded() if missing else {},
+        hasattr(rbd.Image, "encryption_load2"),
     )
 
 
@@ -172,6 +173,20 @@ def read_fill(connection: Connection) -> dict[str, Fill]:
     return {one["name"]: Fill(one["stats"]["stored"], one["stats"]["max_avail"]) for one in figures}
 
 
+def read_room(connection: Connection, pool: str) -> int | None:
+    """How many bytes a pool still takes, its quota included; None: nobody counts that, or this client may not ask."""
+    try:
+        figures = connection.ask("df", detail="detail")
+    except Denied:
+        return None
+    found = [one["stats"] for one in figures["pools"] if one["name"] == pool]
+    # It is the manager that counts.
+    if not found or not figures["stats"]["total_bytes"]:
+        return None
+    room, quota = int(found[0]["max_avail"]), int(found[0]["quota_bytes"])
+    return min(room, max(quota - int(found[0]["stored"]), 0)) if quota else room
+
+
 def _parent_image(connection: Connection, parent: Parent) -> Image | None:
     try:
         return read_image(connection, parent.place, parent.image)
@@ -181,20 +196,27 @@ def _parent_image(connection: Connection, parent: Parent) -> Image | None:
 
 def read_image(connection: Connection, place: Place, name: str, image_id: str = "") -> Image | None:
     """None where it went away meanwhile, or cannot be opened. Without an id, that is looked for."""
+    imported = False
     try:
         with told(f"reading image {name}"):
             pool = connection.pool(place)
-            if _hangs(pool, image_id or id_of(pool, name)):
+            header = migration_of(pool, image_id or id_of(pool, name))
+            if _hangs(header):
                 return None
+            imported = header is not None and bool(header.spec)
             with connection.image(place, name) as opened:
                 return _read(connection, name, opened)
     except Gone:
         return None
+    except StorageError:
+        # Where what it is imported from does not answer.
+        if imported:
+            return None
+        raise
 
 
-def _hangs(pool: Any, image_id: str) -> bool:
+def _hangs(header: Header | None) -> bool:
     """Whether librbd waits, to open an image, for a migration to be prepared: for ever, where that was cut off."""
-    header = migration_of(pool, image_id)
     return header is not None and not header.source and header.state == "preparing"
 
 
@@ -208,6 +230,7 @@ def _read(connection: Connection, name: str, image: Any) -> Image:
     snapshots = list(image.list_snaps())
     users = [one for one in snapshots if one["namespace"] == rbd.RBD_SNAP_NAMESPACE_TYPE_USER]
     limit = image.get_snap_limit()
+    parent = _parent(image)
     return Image(
         name=name,
         id=image.id(),
@@ -220,7 +243,7 @@ def _read(connection: Connection, name: str, image: Any) -> Image:
         metadata={key: value for key, value in metadata.items() if not key.startswith(SETTING)},
         # librbd keeps settings as metadata; asking for them one by one costs more than all the rest.
         config={key[len(SETTING) :]: value for key, value in metadata.items() if key.startswith(SETTING)},
-        parent=_parent(image),
+        parent=parent,
         snapshots=tuple(Snapshot(one["name"], one["size"], image.is_protected_snap(one["name"])) for one in users),
         hidden=len(snapshots) - len(users),
         group=str(group.get("name") or ""),
@@ -229,6 +252,7 @@ def _read(connection: Connection, name: str, image: Any) -> Image:
         mirroring=_mirroring(image, mirroring) if mirroring["state"] != rbd.RBD_MIRROR_IMAGE_DISABLED else None,
         snapshot_limit=0 if limit == _NO_LIMIT else limit,
         invalid=bool(image.flags() & rbd.RBD_FLAG_OBJECT_MAP_INVALID),
+        layered=parent is not None and is_layered(_reader(image, stat["size"])(0, 6)),
     )
 
 
@@ -260,9 +284,9 @@ def _remains(connection: Connection, place: Place, name: str, image_id: str) -> 
     """
     with told(f"reading what is left of image {name}"):
         pool = connection.pool(place)
-        migrating = migration_of(pool, image_id) is not None
-        left = Image(name, image_id, 0, 0, frozenset({"migrating"} if migrating else ()), remains=True)
-        if _hangs(pool, image_id):
+        header = migration_of(pool, image_id)
+        left = Image(name, image_id, 0, 0, frozenset({"migrating"} if header else ()), remains=True)
+        if _hangs(header):
             return left
     try:
         what = f"reading what is left of image {name}"
@@ -270,6 +294,10 @@ def _remains(connection: Connection, place: Place, name: str, image_id: str) -> 
             return left._replace(watchers=_watchers(opened))
     except Gone:
         return left
+    except StorageError:
+        if header is not None and header.spec:
+            return left
+        raise
 
 
 def _parent(image: Any) -> Parent | None:
@@ -409,6 +437,7 @@ def read_mirror_pool(connection: Connection, place: Place, tokens: bool = False,
             None,
             has_user,
             binding.mirror_peer_bootstrap_create(opened) if create and has_user and on else "",
+            binding.mirror_remote_namespace_get(opened) if hasattr(binding, "mirror_remote_namespace_get") else None,
         )
 
 
@@ -567,30 +596,57 @@ def _in_trash(connection: Connection, source: Parent, image_id: str) -> Image | 
 
 
 def _is_blank(connection: Connection, place: Place, image: Image) -> bool:
-    """Whether nothing was ever written to an image that can be opened, and it has no snapshot."""
-    if image.remains or image.snapshots or image.hidden or image.parent:
+    """Whether nothing was ever written to an image that can be opened, and it is no clone and has no snapshot."""
+    return not image.parent and _is_unwritten(connection, place, image)
+
+
+def _is_unwritten(connection: Connection, place: Place, image: Image) -> bool:
+    if image.remains or image.snapshots or image.hidden:
         return False
     written: list[int] = []
+
+    def count(at: int, _length: int, _exists: bool) -> None:
+        written.append(at)
+
     what = f"looking for data in image {image.name}"
     with told(what), connection.image(place, image.name) as opened:
-        opened.diff_iterate(0, image.size, None, lambda at, _length, _exists: written.append(at), whole_object=True)
+        opened.diff_iterate(0, image.size, None, count, include_parent=False, whole_object=True)
     return not written
 
 
-def with_encryption(connection: Connection, place: Place, image: Image, wanted: Encryption) -> Image:
-    """The image, with what it says of its encryption, and if that is wanted whether the passphrase opens it."""
+def _reader(opened: Any, size: int) -> Callable[[int, int], bytes]:
+    """Reads at an offset what there is of a length."""
+    return lambda at, length: bytes(opened.read(at, min(length, max(size - at, 0))))
+
+
+def with_encryption(connection: Connection, place: Place, image: Image, wanted: Encryption, verify: bool) -> Image:
+    """The image, with what it says of its encryption, and with ``verify`` whether the passphrases open it.
+
+    What a clone reads from its parent is none of its own.
+    """
     what = f"reading the encryption of image {image.name}"
     with told(what), connection.image(place, image.name) as opened:
-        kind, header = header_of(lambda at, length: bytes(opened.read(at, min(length, max(image.size - at, 0)))))
+        own = image.layered or not image.parent
+        kind, header = header_of(_reader(opened, image.size)) if own else ("", 0)
         opens = None
-        if wanted.verify and kind == wanted.format:
+        if verify and kind == wanted.format:
             try:
-                opened.encryption_load(FORMATS[kind], wanted.passphrase.value)
+                load(opened, kind, [one.value for one in wanted.unlock.passphrases])
                 opens = True
-            except rbd.PermissionError:
+            except (rbd.PermissionError, rbd.InvalidArgument):
                 opens = False
-    blank = not kind and _is_blank(connection, place, image)
+    blank = not kind and _is_unwritten(connection, place, image)
     return image._replace(encryption=Luks(kind, header, blank, opens))
+
+
+def with_header(connection: Connection, parent: Parent, image: Image) -> Image:
+    """What a clone is made of, with the header that the clone begins with until it is encrypted itself."""
+    snapshot = image.snapshot(parent.snapshot)
+    if snapshot is None:
+        return image
+    what = f"reading the encryption of image {parent}"
+    with told(what), connection.image(parent.place, parent.image, snapshot=parent.snapshot) as opened:
+        return image._replace(encryption=Luks(*header_of(_reader(opened, snapshot.size))))
 
 
 def read_settings(connection: Connection, pool: str) -> Settings:

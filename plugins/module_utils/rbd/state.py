@@ -48,12 +48,8 @@ class Lock(NamedTuple):
     automatic: bool = True
 
 
-class MirrorMode(IntEnum):
-    """Of a pool, by the numbers that librbd has for it."""
-
-    disabled = 0
-    image = 1
-    pool = 2
+#: Of a pool, by the numbers that librbd has for it.
+MirrorMode = IntEnum("MirrorMode", {"disabled": 0, "image": 1, "pool": 2, "init-only": 3})
 
 
 class Direction(IntEnum):
@@ -102,7 +98,8 @@ class MirrorPool(NamedTuple):
     """What a task looks at of the mirroring of a pool. ``images`` is how many of them are mirrored.
 
     ``schedules`` are those of snapshots of all its images; None: nobody looked. ``has_user``: whether there is the user
-    that tokens hold the key of. ``token``: the one that was asked for.
+    that tokens hold the key of. ``token``: the one that was asked for. ``remote_namespace`` is what it is called on the
+    peers; None: librbd gives it no other name there.
     """
 
     place: Place
@@ -114,6 +111,7 @@ class MirrorPool(NamedTuple):
     schedules: tuple[Schedule, ...] | None = None
     has_user: bool = False
     token: str = ""
+    remote_namespace: str | None = None
 
     def peer(self, site_name: str) -> Peer | None:
         return next((one for one in self.peers if one.site_name == site_name), None)
@@ -144,7 +142,8 @@ class Image(NamedTuple):
     ``watchers`` are the addresses of those that have it open; ``hidden`` is how many snapshots it has that are not
     the user's: of groups, of mirroring, or removed ones that clones still need. ``invalid``: its object map is to be
     built anew. ``children`` are the clones of all its snapshots; None: nobody looked. ``remains``: a removal of it was
-    cut off, and only removing it again can be done with it. ``encryption`` None: nobody looked.
+    cut off, and only removing it again can be done with it. ``encryption`` None: nobody looked. ``layered``: it is a
+    clone with an encryption of its own, and its bytes as they are stored are of no use without its parent.
     """
 
     name: str
@@ -169,6 +168,7 @@ class Image(NamedTuple):
     children: tuple[str, ...] | None = None
     remains: bool = False
     encryption: Luks | None = None
+    layered: bool = False
 
     def snapshot(self, name: str) -> Snapshot | None:
         return next((one for one in self.snapshots if one.name == name), None)
@@ -226,7 +226,7 @@ class Pool(NamedTuple):
 
     ``parents`` are the images whose snapshots are to be cloned (None: there is no such one), ``features``,
     ``object_size`` and ``data_pool`` what new images get, ``pools`` all that the cluster has, ``erasure_coded`` those
-    among them that are, and whether they can be overwritten.
+    among them that are, and whether they can be overwritten. ``layers``: librbd reads clones that are encrypted.
     """
 
     place: Place
@@ -238,6 +238,7 @@ class Pool(NamedTuple):
     data_pool: str = ""
     pools: frozenset[str] = frozenset()
     erasure_coded: Mapping[str, bool] = {}
+    layers: bool = False
 
     def with_image(self, name: str, image: Image | None) -> Pool:
         return self._replace(images={**self.images, name: image})
@@ -414,7 +415,8 @@ class ImportState(NamedTuple):
     """What a task looks at of an import: the file by the snapshots that it is between, and the size of its image.
 
     ``full``: it is no difference. ``identity`` tells it from other files. ``changed``: the image is no longer what it
-    was at ``start``.
+    was at ``start``. ``data`` is how many bytes of the file are not in the image yet, and ``room`` how many
+    ``data_pool`` takes; None: nobody knows.
     """
 
     pool: Pool
@@ -424,3 +426,6 @@ class ImportState(NamedTuple):
     start: str = ""
     end: str = ""
     changed: bool = False
+    data: int = 0
+    data_pool: str = ""
+    room: int | None = None

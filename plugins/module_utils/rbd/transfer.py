@@ -20,8 +20,8 @@ from .connection import Connection, told
 from .export import Wanted as WantedExport
 from .exports import Difference, Piece
 from .import_ import MARK, Wanted as WantedImport, mark, written
-from .read import read_image, read_pool
-from .state import ExportState, ImportState
+from .read import read_image, read_pool, read_room
+from .state import ExportState, Image, ImportState
 
 _PARTIAL, _RECORD = ".strata-partial", ".strata.json"
 
@@ -175,9 +175,10 @@ def read_import(connection: Connection, place: Place, want: WantedImport) -> Imp
     found = exports.read_file(want.path)
     pool = read_pool(connection, place, [want.name, want.partial])
     identity = _identity(want.path, found)
+    there, partial = pool.images[want.name], pool.images[want.partial]
     if isinstance(found, int):
-        return ImportState(pool, identity, full=True, size=found)
-    there = pool.images[want.name]
+        state = ImportState(pool, identity, full=True, size=found)
+        return state if there else _with_room(connection, state, want, _data_in(want.path, found), partial)
     state = ImportState(pool, identity, False, found.size, found.start, found.end)
     if there is None or there.remains or there.snapshot(found.end) or (found.start and not there.snapshot(found.start)):
         return state
@@ -185,7 +186,31 @@ def read_import(connection: Connection, place: Place, want: WantedImport) -> Imp
     with told(f"looking for changes of image {want.name}"), connection.image(place, want.name) as opened:
         begun = there.snapshot(found.start)
         opened.diff_iterate(0, there.size, found.start or None, lambda at, _length, _exists: changed.append(at))
-    return state._replace(changed=bool(changed) or (begun is not None and begun.size != there.size))
+    state = state._replace(changed=bool(changed) or (begun is not None and begun.size != there.size))
+    return _with_room(connection, state, want, found.pieces, there)
+
+
+def _with_room(
+    connection: Connection, state: ImportState, want: WantedImport, pieces: tuple[Piece, ...], image: Image | None
+) -> ImportState:
+    """The state, with how much is still to be written to an image (None: to a new one), and what its pool takes."""
+    data_pool = image.data_pool if image else want.image.data_pool or state.pool.data_pool
+    data_pool = data_pool or state.pool.place.pool
+    done = written(image.metadata.get(MARK, ""), state.identity) if image else 0
+    left = [piece for batch in list(exports.batches(pieces))[max(done, 0) :] for piece in batch]
+    return state._replace(
+        data=sum(piece.length for piece in left if not piece.zero),
+        data_pool=data_pool,
+        room=read_room(connection, data_pool),
+    )
+
+
+def _data_in(path: str, size: int) -> tuple[Piece, ...]:
+    try:
+        with open(path, "rb") as file:
+            return _data_of(file.fileno(), size)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from None
 
 
 def _identity(path: str, found: Difference | int) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
 from ..document.sizes import parse_bytes
-from .calls import Place, Secret
+from .calls import Place, Secret, Unlock
 from .state import Parent
 
 #: How a cluster, and a place in it, is reached.
@@ -81,6 +81,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "options": {
             "format": {"type": "str", "choices": ["luks1", "luks2"], "required": True},
             "passphrase": {"type": "str", "no_log": True, "required": True},
+            "parent_passphrases": {"type": "list", "elements": "str", "no_log": True},
             "verify": {"type": "bool"},
         },
     },
@@ -99,11 +100,19 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 class Encryption(NamedTuple):
-    """How an image is to be encrypted. ``verify``: whether the passphrase opens it is looked at."""
+    """How an image is to be encrypted. ``verify``: whether the passphrase opens it is looked at.
+
+    ``parents`` are the passphrases of what it is a clone of, from its parent up.
+    """
 
     format: str
     passphrase: Secret
     verify: bool = False
+    parents: tuple[Secret, ...] = ()
+
+    @property
+    def unlock(self) -> Unlock:
+        return Unlock(self.format, (self.passphrase, *self.parents))
 
 
 class Wanted(NamedTuple):
@@ -181,10 +190,10 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
     if wanted.parent and wanted.copy_of:
         raise StorageError(f"image {name}: parent and copy_of are two ways to make it; say one of them")
-    if wanted.encryption and (wanted.parent or wanted.copy_of):
+    if wanted.encryption and wanted.copy_of:
         raise StorageError(
-            f"image {name}: encryption formats an image, and what a clone or a copy is made of decides whether it is "
-            "encrypted; leave it out"
+            f"image {name}: encryption formats an image, and what a copy is made of decides whether it is encrypted; "
+            "leave it out"
         )
     if wanted.sparsify is not None and (wanted.sparsify & (wanted.sparsify - 1) or wanted.sparsify < _SMALLEST):
         raise StorageError(f"image {name}: sparsify is a power of two, at least 4K; {item['sparsify']} was given")
@@ -223,9 +232,15 @@ def _bytes(item: Mapping[str, Any], option: str) -> int | None:
 def _encryption(given: Mapping[str, Any] | None) -> Encryption | None:
     if not given:
         return None
-    if not given["passphrase"]:
+    parents = given.get("parent_passphrases") or ()
+    if not all((given["passphrase"], *parents)):
         raise StorageError("encryption: the passphrase is empty")
-    return Encryption(given["format"], Secret(given["passphrase"]), bool(given.get("verify")))
+    return Encryption(
+        given["format"],
+        Secret(given["passphrase"]),
+        bool(given.get("verify")),
+        tuple(Secret(one) for one in parents),
+    )
 
 
 def _object_size(item: Mapping[str, Any], name: str) -> int | None:

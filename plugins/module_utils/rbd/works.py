@@ -46,6 +46,7 @@ from .read import (
     with_children,
     with_clones,
     with_encryption,
+    with_header,
     with_holdings,
     with_use,
 )
@@ -65,6 +66,7 @@ from .state import (
 )
 from .task import Work
 from .transfer import read_export, read_import
+from .web import check_ranges
 from .words import Wanted
 
 Read = TypeVar("Read")
@@ -98,6 +100,7 @@ def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> P
     names = [name for want in wanted for name in (want.name, want.renamed_from, want.partial_copy) if name]
     origins = [origin for want in wanted for origin in (want.parent, want.copy_of) if origin]
     pool = read_pool(connection, place, names, origins)
+    encrypted = {want.parent for want in wanted if want.encryption}
     going = [want.name for want in wanted if want.state == "absent" and _whole(pool, want.name)]
     images = dict(pool.images)
     for name, clones in zip(going, in_parallel(lambda name: children(connection, place, name), going)):
@@ -106,8 +109,13 @@ def _images(connection: Connection, place: Place, wanted: Sequence[Wanted]) -> P
     for want in wanted:
         found = images[want.name]
         if found and want.encryption and want.state == "present" and _whole(pool, want.name):
-            images[want.name] = with_encryption(connection, place, found, want.encryption)
-    return pool._replace(images=images)
+            verify = want.encryption.verify or (want.flatten and found.layered)
+            images[want.name] = with_encryption(connection, place, found, want.encryption, verify)
+    parents = {
+        parent: with_header(connection, parent, found) if found and parent in encrypted else found
+        for parent, found in pool.parents.items()
+    }
+    return pool._replace(images=images, parents=parents)
 
 
 def _whole(pool: Pool, name: str) -> bool:
@@ -269,6 +277,8 @@ def migration(params: Mapping[str, Any]) -> Work:
 
     def read(connection: Connection) -> MigrationState:
         found = read_migration(connection, place, want.name, want.source, imports=bool(want.spec))
+        if want.url and want.state != "aborted" and not found.state and found.pool.images[want.name] is None:
+            check_ranges(want.url, params["connect_timeout"])
         return found._replace(readable=not want.file or os.access(want.file, os.R_OK))
 
     return Work(
@@ -344,6 +354,7 @@ def dump_mirror_pool(found: MirrorPool) -> dict[str, Any]:
             {"site_name": one.site_name, "client": one.client, "direction": one.direction} for one in found.peers
         ],
         "schedules": schedules.dump(found.schedules),
+        "remote_namespace": found.remote_namespace,
     }
 
 

@@ -20,11 +20,12 @@ from types import TracebackType
 from typing import Any
 
 from tests.ceph import Cluster
+from tests.ceph.release import python
 from tests.integration.modules import ModuleFailed, Modules, result_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 #: The one that Debian's bindings are made for.
-PYTHON = "/usr/bin/python3"
+PYTHON = python()
 #: Ansible and the collection are Python of any version.
 ENVIRONMENT = {
     **os.environ,

@@ -38,11 +38,7 @@ def test_an_encrypted_image(ceph: Client, tmp_path: Path, kind: str) -> None:
     # librbd itself, which then is at a size of its own.
     number = {"luks1": "0", "luks2": "1"}[kind]
     assert ceph.python(_ROUND, "one", number, "sesame", "secret") == f"{(40 << 20) - header} secret"
-    subprocess.run(
-        ["rbd", "--no-progress", "export", f"rbd/{ceph.namespace}/one", str(tmp_path / "device")],
-        env={"CEPH_CONF": str(ceph.cluster.conf), "PATH": "/usr/bin"},
-        check=True,
-    )
+    ceph.cluster.run("rbd", "--no-progress", "export", f"rbd/{ceph.namespace}/one", str(tmp_path / "device"))
     assert b"secret" not in (tmp_path / "device").read_bytes()
     opened = ["cryptsetup", "open", "--test-passphrase", "--key-file", "-", str(tmp_path / "device")]
     subprocess.run(opened, input=b"sesame", check=True)
@@ -71,6 +67,52 @@ def test_what_an_image_holds_is_not_formatted_away(ceph: Client) -> None:
     assert done["plan"][0]["destroys"] == ["one: all that it holds"]
 
 
+#: Reads of an encrypted image, given its own passphrase and those of its parents.
+_CHAIN = f"""{OPEN}
+with rbd.Image(pool, sys.argv[3]) as image:
+    image.encryption_load2(tuple((2, one.encode()) for one in sys.argv[4:]))
+    print(image.read(0, 6).decode())
+"""
+
+
+@pytest.mark.further
+def test_a_clone_that_is_encrypted(ceph: Client, tmp_path: Path) -> None:
+    """By itself, of a parent that is encrypted otherwise, and flattened without loss."""
+    ceph.module("rbd_image", name="golden", size="24M", encryption={"format": "luks1", "passphrase": "old"})
+    ceph.python(_ROUND, "golden", "0", "old", "secret")
+    ceph.module("rbd_snapshot", image="golden", name="s")
+    own = {"format": "luks1", "passphrase": "new", "parent_passphrases": ["old"]}
+    words: dict[str, Any] = {
+        "name": "clone",
+        "parent": {"image": "golden", "snapshot": "s"},
+        "size": "28M",
+        "encryption": own,
+    }
+    if ceph.cluster.release < 18:
+        assert "before Ceph 18; flatten it first" in ceph.refusal("rbd_image", **words)
+        return
+    made = ceph.converge("rbd_image", **words)
+    assert [step["action"] for step in made["plan"]] == ["clone", "resize", "encrypt"]
+    assert ceph.python(_CHAIN, "clone", "new", "old") == "secret"
+    ceph.until_closed("clone")
+    wrong = {**words, "encryption": {**own, "parent_passphrases": ["wrong"], "verify": True}}
+    assert "not with this passphrase" in ceph.refusal("rbd_image", **wrong)
+    # librbd would do each of these, and nobody could open what comes of it.
+    assert "Say encryption, with the passphrases" in ceph.refusal("rbd_image", name="clone", flatten=True)
+    assert "set with_snapshots" in ceph.refusal("rbd_image", name="copy", copy_of={"image": "clone"})
+    ceph.module("rbd_snapshot", image="clone", name="s")
+    path = str(tmp_path / "file")
+    assert "flatten it first" in ceph.refusal("rbd_export", image="clone", snapshot="s", path=path)
+    ceph.module("rbd_image", name="copy", copy_of={"image": "clone", "with_snapshots": True})
+    ceph.module("rbd_migration", image="moved", source={"image": "copy"}, state="committed", allow_destroy=True)
+    assert ceph.python(_CHAIN, "moved", "new", "old") == "secret"
+    ceph.until_closed("clone")
+    # The snapshot keeps what it is a clone of.
+    ceph.module("rbd_snapshot", image="clone", name="s", state="absent")
+    ceph.converge("rbd_image", flatten=True, **words)
+    assert ceph.python(_CHAIN, "clone", "new") == "secret"
+
+
 def test_what_is_not_encrypted(ceph: Client) -> None:
     encryption = {"format": "luks1", "passphrase": "sesame"}
     ceph.module("rbd_image", name="full", size="8M")
@@ -82,7 +124,7 @@ def test_what_is_not_encrypted(ceph: Client) -> None:
     for words, said in (
         ({"name": "full"}, "it is not empty, and all that it holds would be lost"),
         ({"name": "clone", "allow_destroy": True}, "it is a clone"),
-        ({"name": "new", "parent": parent}, "leave it out"),
+        ({"name": "new", "parent": parent}, "before Ceph 18" if ceph.cluster.release < 18 else "set size to at least"),
         ({"name": "new", "copy_of": {"image": "full"}}, "leave it out"),
         ({"name": "new", "size": "4M"}, "the header takes 4 MiB"),
         ({"name": "new", "size": "8M", "features": features}, "with feature journaling"),

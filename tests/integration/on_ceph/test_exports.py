@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from tests.ceph import Cluster
 from tests.integration.modules import ModuleFailed
 
-from .client import CHECKOUT, ENVIRONMENT, OPEN, PYTHON, Client, holding
+from .client import CHECKOUT, ENVIRONMENT, OPEN, PYTHON, Client, Server, holding
 
 MIB = 1 << 20
 #: Data, zeros and holes, some of which changes from one snapshot to the next, as the image's size does.
@@ -125,15 +126,47 @@ def test_a_file_that_is_there(ceph: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.further
-def test_no_room(ceph: Client, tmp_path: Path) -> None:
+def test_no_room(ceph: Client, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     written(ceph)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", str(tmp_path)], check=True)
     try:
         words: dict[str, Any] = {"image": "src", "snapshot": "one", "path": str(tmp_path / "full")}
-        assert "there is room for 2 MiB, and the export takes" in ceph.refusal("rbd_export", **words)
+        # A server that was started before may have its own view of what is mounted.
+        with Server(tmp_path_factory.mktemp("rbd")) as server:
+            said = Client(ceph.cluster, server, ceph.namespace).refusal("rbd_export", **words)
+        assert "there is room for 2 MiB, and the export takes" in said
         assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.further
+def test_no_room_in_the_pool(server: Server, tmp_path: Path) -> None:
+    """What does not fit is said beforehand; and an import that a quota stopped goes on."""
+    path = tmp_path / "full"
+    path.write_bytes(os.urandom(24 * MIB))
+    words: dict[str, Any] = {"image": "one", "path": str(path)}
+    with Cluster(size=1 << 30, manager=True) as cluster:
+        ceph = Client(cluster, server, "")
+        cluster.until_stored("rbd", 0)
+        assert not ceph.check("rbd_import", **words).get("warnings")
+        cluster.ceph("osd", "pool", "set-quota", "rbd", "max_bytes", str(16 * MIB))
+        said = str(ceph.check("rbd_import", **words)["warnings"])
+        assert "pool rbd has room for 16 MiB" in said
+        assert f"{path} holds 24 MiB more" in said
+        ceph.module("rbd_image", name="fill", size="24M")
+        ceph.python(f"{OPEN}\nwith rbd.Image(pool, 'fill') as image: image.write(b'x' * (20 << 20), 0)")
+        cluster.until_stored("rbd", 20 * MIB, within=MIB)
+        limit = time.monotonic() + 60
+        while "pool quota" not in cluster.ceph("health", "detail"):
+            assert time.monotonic() < limit
+            time.sleep(0.2)
+        with pytest.raises(ModuleFailed, match=r"a quota of the pool|did not answer in time"):
+            ceph.module("rbd_import", operation_timeout=5, **words)
+        cluster.ceph("osd", "pool", "set-quota", "rbd", "max_bytes", "0")
+        ceph.until_planned("rbd_import", **words)
+        ceph.module("rbd_import", **words)
+        assert content(ceph, "one", tmp_path) == path.read_bytes()
 
 
 @pytest.mark.further
@@ -212,11 +245,8 @@ def test_one_that_was_cut_off_goes_on(ceph: Client, tmp_path: Path, module: str)
         assert "create" not in [step["action"] for step in done["plan"]]
         assert ceph.rbd("ls") == ["dst", "src"]
     name = "src@one" if module == "rbd_export" else "dst@one"
-    command = ["rbd", "--namespace", ceph.namespace, "--no-progress", "export", f"rbd/{name}", "-"]
-    said = subprocess.run(
-        command, env={**os.environ, "CEPH_CONF": str(ceph.cluster.conf)}, stdout=subprocess.PIPE, check=True
-    )
-    assert said.stdout == path.read_bytes()
+    said = ceph.cluster.output("rbd", "--namespace", ceph.namespace, "--no-progress", "export", f"rbd/{name}", "-")
+    assert said == path.read_bytes()
 
 
 @pytest.mark.further

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +168,81 @@ def test_an_import(ceph: Client, tmp_path: Path, kind: str) -> None:
         assert data(ceph, "src") == "now"
 
 
+class Web(ThreadingHTTPServer):
+    """Serves some bytes, in parts if it is asked for them and ``parts`` is set, and nothing by another name."""
+
+    def __init__(self, served: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.served, self.parts = served, True
+        self.url = f"http://127.0.0.1:{self.server_port}/image"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Web
+
+    def do_HEAD(self) -> None:
+        self._answer(b"", len(self.server.served), {})
+
+    def do_GET(self) -> None:
+        whole = self.server.served
+        if self.path != "/image":
+            self.send_error(404)
+        elif "Range" in self.headers and self.server.parts:
+            first, last = (int(number) for number in self.headers["Range"].partition("=")[2].split("-"))
+            part = whole[first : last + 1]
+            said = {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(whole)}"}
+            self._answer(part, len(part), said, HTTPStatus.PARTIAL_CONTENT)
+        else:
+            self._answer(whole, len(whole), {})
+
+    def _answer(self, body: bytes, length: int, said: dict[str, str], status: HTTPStatus = HTTPStatus.OK) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(length), "Accept-Ranges": "bytes", **said}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        # Who sees that it is not a part leaves.
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
+
+    def log_message(self, *_said: Any) -> None:
+        pass
+
+
+@pytest.mark.further
+def test_an_import_from_a_web_server(ceph: Client) -> None:
+    with Web(bytes(4 << 20) + b"now" + bytes((4 << 20) - 3)) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "url": web.url}}
+        web.parts = False
+        assert "librbd needs parts" in ceph.refusal("rbd_migration", state="prepared", **words)
+        web.parts = True
+        for url, said in (
+            (f"{web.url}s", "the server answers 404"),
+            ("http://127.0.0.1:1/image", "Connection refused"),
+            (web.url.replace("//", "//me:secret@"), "without a user and a password"),
+            ("ftp://127.0.0.1/image", "url is one of http://"),
+        ):
+            wrong = {"image": "dst", "import": {"format": "raw", "url": url}}
+            assert said in ceph.refusal("rbd_migration", state="prepared", **wrong)
+        ceph.converge("rbd_migration", state="committed", **words)
+        assert data(ceph, "dst") == "now"
+        words["image"] = "gone"
+        made = ceph.converge("rbd_migration", state="prepared", **words)
+        ceph.unchanged("rbd_migration", **made["migration"])
+        assert data(ceph, "gone") == "now"
+        web.shutdown()
+    # Without the server, it cannot be opened; all else of the pool can.
+    assert "it cannot be opened here" in ceph.refusal("rbd_migration", state="executed", **words)
+    found = ceph.module("rbd_info")
+    assert [one["name"] for one in found["images"]] == ["dst"]
+    assert "cannot be opened here" in found["missing"][0]
+    ceph.module("rbd_migration", state="aborted", allow_destroy=True, **words)
+    assert ceph.rbd("ls") == ["dst"]
+    # What was imported needs the server no longer.
+    ceph.unchanged("rbd_migration", state="committed", **{**words, "image": "dst"})
+
+
 @pytest.mark.further
 def test_an_import_that_cannot_be_read(ceph: Client, tmp_path: Path) -> None:
     file = tmp_path / "image"
@@ -304,6 +383,62 @@ def test_a_module_that_is_killed_leaves_no_half_migration(ceph: Client) -> None:
         assert time.monotonic() < limit
         time.sleep(0.1)
     ceph.unchanged("rbd_migration", image="dst", source={"image": "src"}, state="prepared")
+
+
+_TIMED = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - strata.storage.rbd_migration: "{{ words }}"
+      timeout: 15
+"""
+
+
+@pytest.mark.further
+@pytest.mark.parametrize("state", ["prepared", "committed"])
+def test_ansible_ends_the_task_in_time(server: Server, tmp_path: Path, state: str) -> None:
+    """Its keyword ``timeout`` ends the module while the cluster hangs; the call is made once that goes on."""
+    with Cluster(size=256 << 20) as cluster:
+        ceph = Client(cluster, server, "")
+        words: dict[str, Any] = {"image": "dst", "source": source(ceph), "state": state, "allow_destroy": True}
+        if state == "committed":
+            ceph.module("rbd_migration", **{**words, "state": "executed"})
+        (tmp_path / "timed.yml").write_text(_TIMED)
+        told = json.dumps({"words": {**words, "conf": str(cluster.conf), "operation_timeout": 120}})
+        command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", told]
+        command += ["-e", f"ansible_python_interpreter={PYTHON}", str(tmp_path / "timed.yml")]
+        # By CEPH_CONF in its environment, the process that calls is told from those of other tests.
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=cluster.environment
+        ) as play:
+            limit = time.monotonic() + 60
+            while not calling(cluster):
+                assert time.monotonic() < limit
+            cluster.pause("osd")
+            said, _errors = play.communicate(timeout=120)
+        assert play.returncode, said
+        assert "timed out" in said.lower() or "timeout" in said.lower(), said
+        assert calling(cluster)
+        cluster.go_on("osd")
+        limit = time.monotonic() + 60
+        while calling(cluster):
+            assert time.monotonic() < limit
+            time.sleep(0.1)
+        ceph.unchanged("rbd_migration", **words)
+        assert data(ceph, "dst") == "now"
+        assert ceph.module("rbd_info")["trash"] == [] or state == "prepared"
+
+
+def calling(cluster: Cluster) -> bool:
+    """Whether there is a process that makes a call which outlives its module. It gets what to do by its input."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+            if b"rbd.alone import main" in line and str(cluster.home).encode() in (process / "environ").read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def test_from_the_file_that_ansible_ships(ceph: Client) -> None:

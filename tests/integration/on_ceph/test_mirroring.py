@@ -197,6 +197,42 @@ def test_after_a_disaster(pair: Pair) -> None:
 
 
 @pytest.mark.further
+def test_a_namespace_that_is_called_otherwise_there(peered: tuple[Client, Client], server: Server) -> None:
+    a, b = (Client(site.cluster, server, name) for site, name in zip(peered, ("tenant", "customer")))
+    for site in (a, b):
+        site.cluster.run("rbd", "namespace", "create", f"rbd/{site.namespace}")
+    words = {"mode": "image", "remote_namespace": "customer"}
+    if a.cluster.release < 20:
+        assert "takes librbd of Ceph 20" in a.refusal("rbd_mirror_pool", **words)
+        assert "takes librbd of Ceph 20" in a.refusal("rbd_mirror_pool", namespace="", mode="init-only")
+        return
+    a.converge("rbd_mirror_pool", **words)
+    b.converge("rbd_mirror_pool", mode="image", remote_namespace="tenant")
+    assert "fixed until its mirroring is disabled" in a.refusal("rbd_mirror_pool", remote_namespace="other")
+    assert "init-only is about a whole pool" in a.refusal("rbd_mirror_pool", mode="init-only")
+    pair = Pair(a, b, "vm")
+    pair.mirrored()
+    assert b.data("vm", 5) == "first"
+    a.module("rbd_mirror_image", image="vm", state="disabled", allow_destroy=True)
+    pair.until(lambda: not pair.there(b))
+    gone = a.converge("rbd_mirror_pool", mode="disabled")
+    assert gone["mirroring"]["remote_namespace"] == "tenant"
+
+
+@pytest.mark.further
+def test_a_pool_whose_namespaces_are_mirrored(server: Server) -> None:
+    with Cluster(size=256 << 20) as own:
+        ceph = Client(own, server, "")
+        if own.release < 20:
+            assert "takes librbd of Ceph 20" in ceph.refusal("rbd_mirror_pool", mode="init-only")
+            return
+        ceph.converge("rbd_mirror_pool", mode="init-only")
+        ceph.module("rbd_image", name="one", size="8M")
+        assert "is init-only; set its mode to image" in ceph.refusal("rbd_mirror_image", image="one")
+        ceph.converge("rbd_mirror_pool", mode="image")
+
+
+@pytest.mark.further
 def test_nothing_syncs_anew_without_a_primary(pair: Pair) -> None:
     """Where both are copies, either may be the only good one."""
     a, b, name = pair
@@ -341,6 +377,36 @@ def test_the_playbook_for_a_failover(pair: Pair, tmp_path: Path) -> None:
     pair.until(lambda: pair.a.data(name, 5) == "after")
     # It is a good copy now, and not removed again.
     assert "nothing to do" in failover.run(back, rbd_failover_allow_destroy="true")
+
+
+@pytest.mark.further
+def test_a_failover_of_all_that_are_mirrored(peered: tuple[Client, Client], tmp_path: Path) -> None:
+    """Where no images are named; those that are not mirrored stay as they are."""
+    a, b = peered
+    for site in peered:
+        site.cluster.pool("whole")
+    named = a.module("rbd_mirror_pool", pool="whole", mode="image", create_token=True)
+    b.module("rbd_mirror_pool", pool="whole", mode="image", token=named["status"]["token"])
+    for name in ("one", "two", "own"):
+        a.module("rbd_image", pool="whole", name=name, size="8M")
+    for name in ("one", "two"):
+        a.module("rbd_mirror_image", pool="whole", image=name, mode="snapshot", wait=True)
+    failover = Failover(Pair(a, b, ""), tmp_path)
+    there = {word: value for word, value in failover.there.items() if word != "rbd_failover_images"}
+
+    def found(site: Client) -> dict[str, Any]:
+        return {
+            name: one["mirroring"] and one["mirroring"]["role"]
+            for name, one in site.module("rbd_info", pool="whole")["status"].items()
+        }
+
+    said = failover.run(there, rbd_failover_pool="whole", storage_plan_only="true")
+    assert all(f"demote image {name} to a copy" in said for name in ("one", "two"))
+    assert found(b) == {"one": "secondary", "two": "secondary"}
+    failover.run(there, rbd_failover_pool="whole")
+    assert found(a) == {"one": "secondary", "own": None, "two": "secondary"}
+    assert found(b) == {"one": "primary", "two": "primary"}
+    assert "nothing to do" in failover.run(there, rbd_failover_pool="whole")
 
 
 @pytest.mark.further

@@ -348,6 +348,64 @@ def test_nothing_is_formatted_away_without_permission(found: Luks, kind: str, al
         assert allow or not step.destroys
 
 
+SESAME = Encryption("luks1", Secret("sesame"), parents=(Secret("open"),))
+#: It begins with a header of its own, which its clones read through it.
+SEALED = GOLDEN._replace(snapshots=(Snapshot("one", 24 * MIB),), encryption=Luks("luks2", 16 * MIB))
+
+
+@pytest.mark.parametrize(("size", "fits"), [(12, True), (11, False), (None, True)])
+def test_an_encrypted_clone_has_room_for_its_header(size: int | None, fits: bool) -> None:
+    before = state(layers=True, parents={PARENT: SEALED})
+    want = Wanted("one", size=size and size * MIB, parent=PARENT, encryption=SESAME, flatten=True, allow_shrink=True)
+    if not fits:
+        with pytest.raises(Refused, match=r"has 8 MiB of data.*set size to at least 12 MiB"):
+            image.plan(before, want)
+        return
+    planned = image.plan(before, want)
+    verbs = ["clone", *(["resize"] if size else []), "encrypt", "flatten"]
+    assert [step.verb for step in planned.steps] == verbs
+    (flatten,) = planned.steps[-1].actions
+    assert isinstance(flatten, Call)
+    assert flatten.unlock == SESAME.unlock
+    assert "sesame" not in repr(planned) + str(calls(planned))
+    assert image.plan(planned.after, want).steps == ()
+
+
+def test_an_encrypted_clone_is_not_lost() -> None:
+    """As a flattened one, a copy or an export, it could not be opened without its parent."""
+    clone = ONE._replace(parent=PARENT, layered=True, encryption=Luks("luks1", 4 * MIB))
+    for found, want, said in (
+        (state(clone), Wanted("one", flatten=True), "could not be opened any more. Say encryption"),
+        (
+            state(clone._replace(encryption=Luks("luks1", 4 * MIB, opens=False))),
+            Wanted("one", flatten=True, encryption=SESAME),
+            "not with this passphrase",
+        ),
+        (
+            state(parents={COPIED: clone}),
+            Wanted("two", copy_of=COPIED),
+            "a copy that is no clone could not be opened; set with_snapshots",
+        ),
+        (
+            state(clone._replace(layered=False, encryption=Luks(blank=True)), layers=True),
+            Wanted("one", encryption=SESAME),
+            r"is to be there, and named \(parent\)",
+        ),
+        (
+            state(parents={PARENT: SEALED}),
+            Wanted("one", parent=PARENT, encryption=SESAME),
+            "reads as noise before Ceph 18",
+        ),
+        (
+            state(clone._replace(layered=False, encryption=Luks(blank=False)), layers=True, parents={PARENT: SEALED}),
+            Wanted("one", parent=PARENT, encryption=SESAME),
+            "it is not empty, and all that it holds would be lost",
+        ),
+    ):
+        with pytest.raises(StorageError, match=said):
+            image.plan(found, want)
+
+
 def test_headers_of_luks() -> None:
     """As librbd writes them: a version, and where the data begins."""
     one = b"LUKS\xba\xbe\x00\x01" + bytes(96) + (8192).to_bytes(4, "big") + bytes(404)
