@@ -237,6 +237,10 @@ class Awx:
 
     def remove(self, kind: str, number: int) -> None:
         thing = self.get(kind, number)
+        if kind == "credential_types" and any(
+            one["credential_type"] == number for one in self.things["credentials"].values()
+        ):
+            raise ApiError(403, {"detail": "Credential types that are in use cannot be deleted"})
         del self.things[kind][number]
         if thing.get("unified_job_template") in self.things["workflow_approval_templates"]:
             del self.things["workflow_approval_templates"][thing["unified_job_template"]]
@@ -278,6 +282,9 @@ class Awx:
         for other in self.things[kind].values():
             if unique and other["id"] != thing["id"] and all(other[name] == changed[name] for name in unique):
                 raise ApiError(400, {"__all__": [f"{KINDS[kind].type} with this {' and '.join(unique)} exists."]})
+        if kind == "execution_environments" and thing["id"] in self.things[kind]:
+            if changed["organization"] not in (None, thing["organization"]):
+                raise ApiError(400, {"organization": ["Cannot change the organization of an execution environment"]})
         getattr(self, f"_check_{KINDS[kind].type}", lambda _thing: None)(changed)
         thing.update(changed)
 

@@ -15,6 +15,8 @@ from tests.simulators.loopback import Handler, Loopback
 from .model import KINDS, UNIFIED, ApiError, Awx, Thing
 
 TOKEN = "theTokenOfAnAdministrator"
+#: Of a user who sees all, and changes nothing.
+AUDITOR = "theTokenOfAnAuditor"
 _API = "/api/v2/"
 _PAGE = 3
 
@@ -133,7 +135,8 @@ class Server(Loopback):
         def fits(one: Thing, name: str, value: str) -> bool:
             inside, _by, of = name.partition("__")
             if of:  # such as organization__name
-                return bool(self.awx.things[f"{inside}s"].get(one[inside], {}).get(of) == value)
+                kinds = UNIFIED if inside == "unified_job_template" else (f"{inside}s",)
+                return any(fits(self.awx.things[kind].get(one.get(inside), {}), of, value) for kind in kinds)
             return str(one.get(name)) == value
 
         return [
@@ -162,8 +165,11 @@ class _Handler(Handler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.owner.lock:
             try:
-                if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+                if token not in (TOKEN, AUDITOR):
                     raise ApiError(401, {"detail": "Authentication credentials were not provided."})
+                if token == AUDITOR and self.command != "GET":
+                    raise ApiError(403, {"detail": "You do not have permission to perform this action."})
                 status, said = self.owner.answer(self.command, self.path, json.loads(body or b"{}"))
             except ApiError as error:
                 status, said = error.status, error.body
