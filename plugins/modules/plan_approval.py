@@ -11,8 +11,9 @@ module: plan_approval
 short_description: Approval of a plan that several tasks do
 version_added: 0.1.0
 description:
-  - Publishes a plan to be approved, or demands that it was. M(strata.storage.layout) and M(strata.storage.maas_storage) do
-    so themselves; this is for tasks that together do one thing, and are planned in check mode first.
+  - Publishes a plan to be approved, or demands that it was. M(strata.storage.layout) and
+    M(strata.storage.maas_storage) do so themselves. This is for tasks that together do one thing, and are planned in
+    check mode first.
   - It runs on the controller, and changes nothing.
 author:
   - the strata.storage authors (@strata-storage)

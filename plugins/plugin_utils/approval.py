@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.validation import check_type_int, check_type_list
@@ -222,7 +222,7 @@ class Guarded(_Action):
 class PlanApproval(_Action):
     """Has a plan approved that other tasks made in check mode, or demands that it was. It changes nothing."""
 
-    _SPEC = {
+    _SPEC: ClassVar[dict[str, dict[str, Any]]] = {
         "plan": {"type": "list", "elements": "dict", "required": True},
         "about": {"type": "dict", "default": {}},
         "mode": {"type": "str"},
@@ -239,8 +239,8 @@ class PlanApproval(_Action):
             given = sorted(load_extra_vars(self._loader).keys() & set(arguments["computed"]))
             if given:
                 raise Refused(
-                    f"{', '.join(given)}: extra variables of the names that this play uses for what it finds out. Nothing "
-                    "was done. Leave them out"
+                    f"{', '.join(given)}: extra variables of the names that this play uses for what it finds out. "
+                    "Nothing was done. Leave them out"
                 )
             guard = self._guard(arguments, task_vars, acts=False)
             digest = hashlib.sha256(json.dumps([about, plan], sort_keys=True).encode()).hexdigest()

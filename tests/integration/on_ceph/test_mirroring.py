@@ -408,7 +408,10 @@ def test_nothing_goes_around_the_approval_of_a_failover(pair: Pair, tmp_path: Pa
         ({"storage_approved": {"other": record}}, "site is not among the hosts whose plan was approved (other)"),
         (approved(digest="a" * 64), "the plan is another one now"),
         (approved(until="2026-01-01 00:00:00 UTC"), "the approval is void since"),
-        ({**approved(), "rbd_failover_allow_destroy": "true"}, f"allow_destroy is {name}, and the plan was approved with"),
+        (
+            {**approved(), "rbd_failover_allow_destroy": "true"},
+            f"allow_destroy is {name}, and the plan was approved with",
+        ),
         (
             {**approved(), "rbd_failover_allow_destroy": "true", "rbd_failover_kind": "disaster"},
             "mode is disaster, and the plan was approved with planned",

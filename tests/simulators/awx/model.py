@@ -282,9 +282,6 @@ class Awx:
         for other in self.things[kind].values():
             if unique and other["id"] != thing["id"] and all(other[name] == changed[name] for name in unique):
                 raise ApiError(400, {"__all__": [f"{KINDS[kind].type} with this {' and '.join(unique)} exists."]})
-        if kind == "execution_environments" and thing["id"] in self.things[kind]:
-            if changed["organization"] not in (None, thing["organization"]):
-                raise ApiError(400, {"organization": ["Cannot change the organization of an execution environment"]})
         getattr(self, f"_check_{KINDS[kind].type}", lambda _thing: None)(changed)
         thing.update(changed)
 

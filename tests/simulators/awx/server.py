@@ -108,6 +108,8 @@ class Server(Loopback):
             related["survey_spec"] = f"{url}survey_spec/"
         if kind == "credentials":
             summary["credential_type"] = {"name": awx.get("credential_types", thing["credential_type"])["name"]}
+        if thing.get("organization"):
+            summary["organization"] = {"name": awx.get("organizations", thing["organization"])["name"]}
         if kind == "projects":
             related.update(update=f"{url}update/")
             if thing.get("update"):
