@@ -222,7 +222,7 @@ class Guarded(_Action):
 class PlanApproval(_Action):
     """Has a plan approved that other tasks made in check mode, or demands that it was. It changes nothing."""
 
-    _SPEC: ClassVar[dict[str, dict[str, Any]]] = {
+    SPEC: ClassVar[dict[str, dict[str, Any]]] = {
         "plan": {"type": "list", "elements": "dict", "required": True},
         "about": {"type": "dict", "default": {}},
         "mode": {"type": "str"},
@@ -233,7 +233,7 @@ class PlanApproval(_Action):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(argument_spec=self._SPEC)
+        _validation, arguments = self.validate_argument_spec(argument_spec=self.SPEC)
         plan, about = arguments["plan"], arguments["about"]
         try:
             given = sorted(load_extra_vars(self._loader).keys() & set(arguments["computed"]))

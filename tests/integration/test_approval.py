@@ -38,7 +38,7 @@ class Site:
         self._jobs = Jobs(where)
         (where / "key").write_text(KEY)
 
-    def job(self, playbook: str, *hosts: str, fails: bool = False, arguments: str = "", **variables: Any) -> Job:
+    def job(self, playbook: str, *hosts: str, fails: bool | None = False, arguments: str = "", **variables: Any) -> Job:
         """A job on an inventory of those hosts, with answers and variables given at launch."""
         inventory = self._where / f"inventory-{'-'.join(hosts)}"
         inventory.write_text("\n".join((*hosts, "")))
@@ -294,6 +294,79 @@ def test_what_is_planned_later_is_shown_and_needs_another_approval(site: Site) -
     rest: dict[str, Any] = {"storage_layout_yaml": MIRROR}
     site.job("maas_layout_apply.yml", "node1", "node2", **site.plan("node1", "node2", **rest), **rest)
     assert site.arrays("node1") == site.arrays("node2") == ["md0"]
+
+
+@pytest.mark.parametrize("arguments", ["--tags storage", "--skip-tags all", "--start-at-task 'What was done'"])
+@pytest.mark.first_case
+def test_what_leaves_the_plan_out_leaves_the_approval_out(site: Site, arguments: str) -> None:
+    """A job that planned nothing publishes nothing; one that is to apply does nothing by itself."""
+    for playbook in ("maas_layout_plan.yml", "maas_layout_apply.yml"):
+        job = site.job(playbook, "node1", fails=None, arguments=arguments)
+        assert job.published == {}
+    assert site.arrays("node1") == []
+
+
+@pytest.mark.further
+def test_a_job_for_the_hosts_that_failed_has_the_same_approval(site: Site) -> None:
+    """As AWX launches it again: with a limit, and the same variables."""
+    approved = site.plan("node1", "node2")
+    site.job("maas_layout.yml", "node2", storage_layout_yaml="filesystems: [{device: sdb, type: ext4}]")
+    first = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **approved)
+    assert set(first.refusals()) == {"node2"}
+    again = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, arguments="--limit node2", **approved)
+    assert "it holds a filesystem ext4" in again.refusals()["node2"]
+    permit: dict[str, Any] = {"storage_allow_destroy": "md0"}
+    site.refused("allow_destroy is md0", "node2", **approved, **permit)
+    assert (site.arrays("node1"), site.arrays("node2")) == (["md0"], [])
+    for record in approved["storage_approved"].values():
+        record["until"] = "2026-01-01 00:00:00 UTC"
+    site.refused("the approval is void since", "node2", **approved)
+
+
+@pytest.mark.further
+def test_an_approval_is_of_one_host(site: Site) -> None:
+    """That of another host does not do, nor does that of another document, or of another permission."""
+    approved = site.plan("node1", "node2")["storage_approved"]
+    swapped = {"storage_approved": {"node1": approved["node2"], "node2": approved["node1"]}}
+    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **swapped)
+    assert all("the plan is not the expected one" in told for told in job.refusals().values())
+    other = site.plan("node1", "node2", storage_layout_yaml=MIRROR.replace("md0", "md1"))
+    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **other)
+    assert all("the plan is not the expected one" in told for told in job.refusals().values())
+    assert site.arrays("node1") == site.arrays("node2") == []
+    # A name in capitals is another one.
+    job = site.job("maas_layout_apply.yml", "NODE1", fails=True, storage_approved=approved)
+    assert "is not among" in job.refusals()["NODE1"]
+
+
+@pytest.mark.further
+def test_variables_of_the_inventory_do_not_switch_the_guard_off(site: Site) -> None:
+    """Whoever may change a host's variables may give it another document, which needs another approval."""
+    approved = site.plan("node1", "node2")
+    others = {
+        "maas_layout_allow_destroy": ["md0"],
+        "maas_layout_mode": "exact",
+        "storage_approved": {"node1": {**WHOLE, "allow_destroy": ["md0"]}},
+        "approval": "request",
+        "ansible_check_mode": True,
+    }
+    (site._where / "host_vars").mkdir()
+    (site._where / "host_vars/node1.json").write_text(json.dumps(others))
+    site.job("maas_layout.yml", "node1", storage_layout_yaml="filesystems: [{device: sdb, type: ext4}]")
+    before = site.layout("node1")
+    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **approved)
+    assert set(job.refusals()) == {"node1"}
+    assert site.layout("node1") == before
+    assert site.arrays("node2") == ["md0"]
+
+
+def test_a_template_in_a_document_is_text(site: Site, tmp_path: Path) -> None:
+    """Who launches a job is not to run anything on the controller."""
+    made = tmp_path / "made"
+    words = f"raids: [{{name: \"{{{{ lookup('pipe', 'touch {made}') }}}}\", level: '1', devices: [sdb, sdc]}}]"
+    job = site.job("maas_layout_plan.yml", "node1", fails=None, storage_layout_yaml=words)
+    assert "lookup(" in job.said
+    assert not made.exists()
 
 
 def test_drift_fails(site: Site) -> None:
