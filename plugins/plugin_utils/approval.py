@@ -233,7 +233,8 @@ class PlanApproval(_Action):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(argument_spec=self.SPEC)
+        validate: Any = self.validate_argument_spec
+        _validation, arguments = validate(argument_spec=self.SPEC)
         plan, about = arguments["plan"], arguments["about"]
         try:
             given = sorted(load_extra_vars(self._loader).keys() & set(arguments["computed"]))

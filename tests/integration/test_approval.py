@@ -327,8 +327,8 @@ def test_a_job_for_the_hosts_that_failed_has_the_same_approval(site: Site) -> No
 def test_an_approval_is_of_one_host(site: Site) -> None:
     """That of another host does not do, nor does that of another document, or of another permission."""
     approved = site.plan("node1", "node2")["storage_approved"]
-    swapped = {"storage_approved": {"node1": approved["node2"], "node2": approved["node1"]}}
-    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **swapped)
+    swapped = {"node1": approved["node2"], "node2": approved["node1"]}
+    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, storage_approved=swapped)
     assert all("the plan is not the expected one" in told for told in job.refusals().values())
     other = site.plan("node1", "node2", storage_layout_yaml=MIRROR.replace("md0", "md1"))
     job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **other)

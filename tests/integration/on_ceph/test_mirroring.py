@@ -386,6 +386,7 @@ def test_nothing_goes_around_the_approval_of_a_failover(pair: Pair, tmp_path: Pa
     name, failover = pair.mirrored(), Failover(pair, tmp_path)
     planned = failover.job("plan", failover.there)
     # No variable makes the job do it that is to plan it.
+    given: dict[str, Any]
     for given in ({"rbd_failover_go": True}, {"rbd_failover_names": [], "rbd_failover_result": {"plan": []}}):
         failover.job("plan", {**failover.there, **given}, fails="rbd_failover_names" in given)
         assert roles(pair) == ("primary", "secondary")
@@ -402,7 +403,6 @@ def test_nothing_goes_around_the_approval_of_a_failover(pair: Pair, tmp_path: Pa
     of_link = failover.job("plan", swapped).published
     link.unlink()
     link.symlink_to(failover.there["rbd_failover_to_conf"])
-    given: dict[str, Any]
     for given, said in (
         ({}, "storage_approved is not among the extra variables"),
         ({"storage_approved": {"other": record}}, "site is not among the hosts whose plan was approved (other)"),

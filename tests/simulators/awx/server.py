@@ -138,7 +138,7 @@ class Server(Loopback):
             inside, _by, of = name.partition("__")
             if of:  # such as organization__name
                 kinds = UNIFIED if inside == "unified_job_template" else (f"{inside}s",)
-                return any(fits(self.awx.things[kind].get(one.get(inside), {}), of, value) for kind in kinds)
+                return any(fits(self.awx.things[kind].get(one.get(inside, 0), {}), of, value) for kind in kinds)
             return str(one.get(name)) == value
 
         return [

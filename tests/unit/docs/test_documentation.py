@@ -186,9 +186,11 @@ def test_examples_are_accepted(name: str) -> None:
         for used in ours:
             given = task_[f"strata.storage.{used}"] or {}
             # A list that a template makes is not there yet.
-            lists = {name for name, value in given.items() if str(value).startswith("{{") and name in SPECS[used]}
-            lists = {name for name in lists if SPECS[used][name]["type"] == "list"}
-            result = ArgumentSpecValidator(SPECS[used]).validate(given | dict.fromkeys(lists, []))
+            arguments = {
+                name: [] if str(value).startswith("{{") and SPECS[used].get(name, {}).get("type") == "list" else value
+                for name, value in given.items()
+            }
+            result = ArgumentSpecValidator(SPECS[used]).validate(arguments)
             assert result.error_messages == [], task_["name"]
         if name in ITEMS:
             arguments = task_[f"strata.storage.{name}"]
