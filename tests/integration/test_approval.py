@@ -9,6 +9,7 @@ Each job has two hosts. Those of MAAS are machines of a simulated region, which 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -294,6 +295,62 @@ def test_what_is_planned_later_is_shown_and_needs_another_approval(site: Site) -
     rest: dict[str, Any] = {"storage_layout_yaml": MIRROR}
     site.job("maas_layout_apply.yml", "node1", "node2", **site.plan("node1", "node2", **rest), **rest)
     assert site.arrays("node1") == site.arrays("node2") == ["md0"]
+
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact:
+        found: {plan: [{action: demote, kind: image, name: vm1, detail: "", commands: [], destroys: []}]}
+    - strata.storage.plan_approval:
+        plan: "{{ found.plan }}"
+        about: {cluster: "{{ cluster | default('a') }}"}
+        mode: "{{ mode | default('planned') }}"
+        allow_destroy: "{{ names | default([]) }}"
+        computed: [found]
+        approval: "{{ approval | default(omit) }}"
+      diff: true
+      register: said
+    - ansible.builtin.debug:
+        msg: "RECORD {{ said.approval | default({}) | to_json }} RECORD {{ said is changed }}"
+"""
+
+
+def printed(where: Path, **given: Any) -> str:
+    """What a play printed whose steps are always the same."""
+    book = where / "play.yml"
+    book.write_text(PLAY)
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), "-e", json.dumps(given)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_a_plan_of_several_tasks(tmp_path: Path) -> None:
+    """What one play publishes, another demands; and nothing that is otherwise then passes."""
+    asked = printed(tmp_path, approval="request")
+    assert "localhost: 1 step, nothing destroyed" in asked
+    record = json.loads(asked.split("RECORD ")[1].replace('\\"', '"'))
+    assert (record["mode"], record["allow_destroy"], record["changes"]) == ("planned", [], 1)
+    approved = {"storage_approved": {"localhost": record}}
+    assert "RECORD False" in printed(tmp_path, **approved)
+    assert "RECORD False" in printed(tmp_path)
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
+        ({}, "storage_approved is not among the extra variables"),
+        ({**approved, "cluster": "b"}, "the plan is another one now than that which was approved"),
+        ({**approved, "mode": "disaster"}, "mode is disaster, and the plan was approved with planned"),
+        ({**approved, "names": ["vm1"]}, "allow_destroy is vm1, and the plan was approved with empty"),
+        ({**approved, "found": {"plan": []}}, "found: extra variables of the names that this play uses"),
+        ({**approved, "approval": "requires"}, "value of approval must be one of"),
+        (
+            {**approved, "storage_approved": {"localhost": {**record, "until": "2026-01-01 00:00:00 UTC"}}},
+            "is void since",
+        ),
+    )
+    for given, said in cases:
+        refused = printed(tmp_path, **{"approval": "require", **given})
+        assert said in refused, refused
+        assert "RECORD" not in refused
 
 
 @pytest.mark.parametrize("arguments", ["--tags storage", "--skip-tags all", "--start-at-task 'What was done'"])

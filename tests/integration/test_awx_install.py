@@ -267,7 +267,10 @@ def test_check_mode_before_there_is_anything(operator: Operator) -> None:
     [
         ({"CONTROLLER_OAUTH_TOKEN": AUDITOR}, "You don't have permission to POST"),
         ({"CONTROLLER_OAUTH_TOKEN": "no token"}, "Invalid authentication credentials"),
-        ({"CONTROLLER_USERNAME": USERNAME, "CONTROLLER_PASSWORD": "no password"}, "Failed to get token: HTTP Error 401"),
+        (
+            {"CONTROLLER_USERNAME": USERNAME, "CONTROLLER_PASSWORD": "no password"},
+            "Failed to get token: HTTP Error 401",
+        ),
         ({}, "Invalid authentication credentials"),
     ],
 )

@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,58 +62,6 @@ def test_a_document_that_is_none_gets_a_sentence(text: str, otherwise: Any, said
     with pytest.raises(AnsibleFilterError) as failed:
         document(text, otherwise)
     assert said in str(failed.value)
-
-
-PLAY = """
-- hosts: localhost
-  gather_facts: false
-  tasks:
-    - ansible.builtin.set_fact:
-        found: {plan: [{action: demote, kind: image, name: vm1, detail: "", commands: [], destroys: []}]}
-    - strata.storage.plan_approval:
-        plan: "{{ found.plan }}"
-        about: {cluster: "{{ cluster | default('a') }}"}
-        mode: "{{ mode | default('planned') }}"
-        allow_destroy: "{{ names | default([]) }}"
-        computed: [found]
-        approval: "{{ approval | default(omit) }}"
-      diff: true
-      register: said
-    - ansible.builtin.debug:
-        msg: "RECORD {{ said.approval | default({}) | to_json }} RECORD {{ said is changed }}"
-"""
-
-
-def play(where: Path, **given: Any) -> str:
-    """What a play printed whose steps are always the same."""
-    book = where / "play.yml"
-    book.write_text(PLAY)
-    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), "-e", json.dumps(given)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
-
-
-def test_a_plan_of_several_tasks(tmp_path: Path) -> None:
-    """What one play publishes, another demands; and nothing that is otherwise then passes."""
-    asked = play(tmp_path, approval="request")
-    assert "localhost: 1 step, nothing destroyed" in asked
-    record = json.loads(asked.split("RECORD ")[1].replace('\\"', '"'))
-    assert (record["mode"], record["allow_destroy"], record["changes"]) == ("planned", [], 1)
-    approved = {VARIABLE: {"localhost": record}}
-    assert "RECORD False" in play(tmp_path, **approved)
-    assert "RECORD False" in play(tmp_path)
-    for given, said in (
-        ({}, f"{VARIABLE} is not among the extra variables"),
-        ({**approved, "cluster": "b"}, "the plan is another one now than that which was approved"),
-        ({**approved, "mode": "disaster"}, "mode is disaster, and the plan was approved with planned"),
-        ({**approved, "names": ["vm1"]}, "allow_destroy is vm1, and the plan was approved with empty"),
-        ({**approved, "found": {"plan": []}}, "found: extra variables of the names that this play uses"),
-        ({**approved, "approval": "requires"}, "value of approval must be one of"),
-        ({**approved, VARIABLE: {"localhost": {**record, "until": "2026-01-01 00:00:00 UTC"}}}, "is void since"),
-    ):
-        refused = play(tmp_path, **{"approval": "require", **given})
-        assert said in refused, refused
-        assert "RECORD" not in refused
 
 
 def test_texts_that_look_like_something_else() -> None:
