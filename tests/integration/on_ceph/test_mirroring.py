@@ -387,9 +387,14 @@ def test_nothing_goes_around_the_approval_of_a_failover(pair: Pair, tmp_path: Pa
     planned = failover.job("plan", failover.there)
     # No variable makes the job do it that is to plan it.
     given: dict[str, Any]
-    for given in ({"rbd_failover_go": True}, {"rbd_failover_names": [], "rbd_failover_result": {"plan": []}}):
-        failover.job("plan", {**failover.there, **given}, fails="rbd_failover_names" in given)
+    for given in (
+        {"rbd_failover_go": True, "rbd_failover_leaving": [name], "rbd_failover_names": [name]},
+        {"ansible_check_mode": False, "rbd_failover_result": {"plan": []}},
+    ):
+        told = failover.job("plan", {**failover.there, **given}, fails=True)
         assert roles(pair) == ("primary", "secondary")
+        assert "extra variables of the names that this play uses" in told.refusals()["site"]
+        assert told.published == {}
     record = planned.published["storage_approved"]["site"]
     assert (record["mode"], record["allow_destroy"], record["changes"]) == ("planned", [], 2)
 
