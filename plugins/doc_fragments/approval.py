@@ -12,10 +12,11 @@ options:
   approval:
     description:
       - How the task takes part in an approval. The controller looks after it, before the module runs.
-      - With V(request), in check mode, the task publishes what its plan comes to as C(storage_approved), as
-        C(set_stats) does, and adds the plan as text to the diff. It holds, by host, C(digest), C(mode),
-        C(allow_destroy), the date C(until), and how many steps there are (C(changes)), how many of them destroy data
-        (C(destructive)), and how many things are planned only C(later).
+      - With V(request), the task publishes what its plan comes to as C(storage_approved), as C(set_stats) does, and
+        adds the plan as text to the diff. A task that does what it plans takes this in check mode only. What is
+        published holds, by host, C(digest), C(mode), C(allow_destroy), the date C(until), and how many steps there
+        are (C(changes)), how many of them destroy data (C(destructive)), and how many things are planned only
+        C(later).
       - With V(require), the task refuses a host that is not in the extra variable C(storage_approved). It also refuses
         where the approval is void by its date, or where C(mode), C(allow_destroy) or the plan are not those that were
         approved.

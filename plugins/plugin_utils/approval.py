@@ -11,10 +11,12 @@ digest of a plan tells that machine from others.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.validation import check_type_int, check_type_list
@@ -23,6 +25,7 @@ from ansible.utils.vars import load_extra_vars, merge_hash
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, counted, draw
+from ansible_collections.strata.storage.plugins.module_utils.core.run import EXPECTED
 
 #: The extra variable with what was approved, by host. A job that plans publishes it; AWX hands it to the jobs after it.
 VARIABLE = "storage_approved"
@@ -98,7 +101,8 @@ def find(extra: Mapping[str, Any], host: str) -> Approved:
         names = [str(name) for name in found["allow_destroy"] if not isinstance(name, (type(None), Mapping, list))]
         whole = (
             _DIGEST.fullmatch(found["digest"])
-            and found["mode"] in ("merge", "exact")
+            and isinstance(found["mode"], str)
+            and found["mode"]
             and isinstance(found["allow_destroy"], list)
             and len(names) == len(found["allow_destroy"])
         )
@@ -137,52 +141,116 @@ def _lifetime(given: Any) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-class Guarded(ActionBase):
+class Guard(NamedTuple):
+    """What an approval has to do with a task. ``until`` is the date of one to be asked for, ``approved`` one given."""
+
+    host: str
+    request: Asked
+    until: datetime | None = None
+    approved: Approved | None = None
+
+    def published(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """What a task adds to its result, where it asks for an approval of it."""
+        if self.until is None or result.get("failed") or "plan_digest" not in result:
+            return {}
+        told = publish(self.request, result, self.until)
+        # Last, where AWX shows what it scrolls to.
+        shown = [part for part in result.get("diff") or () if "prepared" not in part]
+        return {
+            "approval": told,
+            # Straight from the result: a registered variable would give way to an extra variable of its name.
+            "ansible_stats": {"data": {VARIABLE: {self.host: told}}, "per_host": False, "aggregate": True},
+            "diff": [*shown, {"prepared": draw(self.host, result, _bound(told))}],
+        }
+
+
+class _Action(ActionBase):
+    _supports_check_mode = True
+
+    def _guard(self, arguments: dict[str, Any], task_vars: Mapping[str, Any] | None, acts: bool) -> Guard:
+        """Take the words of an approval out of the arguments, and compare. Raises StorageError.
+
+        ``acts``: the task does what it plans, unless it is in check mode.
+        """
+        said, given = arguments.pop("approval", None) or "", arguments.pop("approval_lifetime", None)
+        host, now = str((task_vars or {})["inventory_hostname"]), datetime.now(timezone.utc)
+        extra = load_extra_vars(self._loader)
+        if said not in ("", "request", "require"):
+            raise StorageError(f"approval is {said}; expected request or require")
+        if said == "request":
+            until = now + _lifetime(given)
+            if acts and not self._task.check_mode:
+                raise StorageError("approval is request, which only plans; it takes check_mode: true")
+            return Guard(host, asked(arguments), until=until)
+        if said != "require" and VARIABLE not in extra:
+            return Guard(host, asked(arguments))
+        approved = find(extra, host)
+        compare(host, approved, asked(arguments), now)
+        return Guard(host, asked(arguments), approved=approved)
+
+
+class Guarded(_Action):
     """Runs a module that takes ``mode``, ``allow_destroy`` and ``expected_plan`` behind the guard."""
 
-    _supports_check_mode = True
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        said, given = arguments.pop("approval", None) or "", arguments.pop("approval_lifetime", None)
-        host, now = str((task_vars or {})["inventory_hostname"]), datetime.now(timezone.utc)
         try:
-            extra = load_extra_vars(self._loader)
-            if said not in ("", "request", "require"):
-                raise StorageError(f"approval is {said}; expected request or require")
-            if said == "request":
-                until = now + _lifetime(given)
-                if not self._task.check_mode:
-                    raise StorageError("approval is request, which only plans; it takes check_mode: true")
-            elif said == "require" or VARIABLE in extra:
-                approved = find(extra, host)
-                compare(host, approved, asked(arguments), now)
-                arguments["expected_plan"] = approved.digest
-            request = asked(arguments)
+            guard = self._guard(arguments, task_vars, acts=True)
         except StorageError as error:
             raise AnsibleActionFail(str(error)) from error
+        if guard.approved:
+            arguments["expected_plan"] = guard.approved.digest
         later = bool(self._task.async_val) and not self._connection.has_native_async
         done = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=later)
+        # What is published is the controller's to say, not the host's.
+        done.pop("ansible_stats", None)
         found = merge_hash(found, done)
-        if said == "request" and not found.get("failed") and "plan_digest" in found:
-            # Straight from the result: a registered variable would give way to an extra variable of its name.
-            found["approval"] = publish(request, found, until)
-            found["ansible_stats"] = {
-                "data": {VARIABLE: {host: found["approval"]}},
-                "per_host": False,
-                "aggregate": True,
-            }
-            shown = [part for part in found.get("diff") or () if "prepared" not in part]
-            # Last, where AWX shows what it scrolls to.
-            found["diff"] = [*shown, {"prepared": draw(host, found, _bound(found["approval"]))}]
+        found.update(guard.published(found))
         for part in found.get("diff") or ():
             if "before" in part:
                 steps = counted(len(found["plan"]), "step")
                 part.update(
-                    before_header=f"{host}: now", after_header=f"{host}: after '{self._task.get_name()}' ({steps})"
+                    before_header=f"{guard.host}: now",
+                    after_header=f"{guard.host}: after '{self._task.get_name()}' ({steps})",
                 )
+        return found
+
+
+class PlanApproval(_Action):
+    """Has a plan approved that other tasks made in check mode, or demands that it was. It changes nothing."""
+
+    SPEC: ClassVar[dict[str, dict[str, Any]]] = {
+        "plan": {"type": "list", "elements": "dict", "required": True},
+        "about": {"type": "dict", "default": {}},
+        "mode": {"type": "str"},
+        "allow_destroy": {"type": "list", "elements": "str", "default": []},
+        "computed": {"type": "list", "elements": "str", "default": []},
+        **{name: spec for name, spec in EXPECTED.items() if name != "expected_plan"},
+    }
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = super().run(tmp, task_vars)
+        validate: Any = self.validate_argument_spec
+        _validation, arguments = validate(argument_spec=self.SPEC)
+        plan, about = arguments["plan"], arguments["about"]
+        try:
+            given = sorted(load_extra_vars(self._loader).keys() & set(arguments["computed"]))
+            if given:
+                raise Refused(
+                    f"{', '.join(given)}: extra variables of the names that this play uses for what it finds out. "
+                    "Nothing was done. Leave them out"
+                )
+            guard = self._guard(arguments, task_vars, acts=False)
+            digest = hashlib.sha256(json.dumps([about, plan], sort_keys=True).encode()).hexdigest()
+            if plan and guard.approved and guard.approved.digest != digest:
+                raise Refused(f"{guard.host}: the plan is another one now than that which was approved. {_AGAIN}")
+        except StorageError as error:
+            raise AnsibleActionFail(str(error)) from error
+        found.update(changed=guard.until is not None and bool(plan), plan=plan, plan_digest=digest)
+        found.update(guard.published(found))
         return found
 
 

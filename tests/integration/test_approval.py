@@ -9,6 +9,7 @@ Each job has two hosts. Those of MAAS are machines of a simulated region, which 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -38,7 +39,7 @@ class Site:
         self._jobs = Jobs(where)
         (where / "key").write_text(KEY)
 
-    def job(self, playbook: str, *hosts: str, fails: bool = False, arguments: str = "", **variables: Any) -> Job:
+    def job(self, playbook: str, *hosts: str, fails: bool | None = False, arguments: str = "", **variables: Any) -> Job:
         """A job on an inventory of those hosts, with answers and variables given at launch."""
         inventory = self._where / f"inventory-{'-'.join(hosts)}"
         inventory.write_text("\n".join((*hosts, "")))
@@ -294,6 +295,135 @@ def test_what_is_planned_later_is_shown_and_needs_another_approval(site: Site) -
     rest: dict[str, Any] = {"storage_layout_yaml": MIRROR}
     site.job("maas_layout_apply.yml", "node1", "node2", **site.plan("node1", "node2", **rest), **rest)
     assert site.arrays("node1") == site.arrays("node2") == ["md0"]
+
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact:
+        found: {plan: [{action: demote, kind: image, name: vm1, detail: "", commands: [], destroys: []}]}
+    - strata.storage.plan_approval:
+        plan: "{{ found.plan }}"
+        about: {cluster: "{{ cluster | default('a') }}"}
+        mode: "{{ mode | default('planned') }}"
+        allow_destroy: "{{ names | default([]) }}"
+        computed: [found]
+        approval: "{{ approval | default(omit) }}"
+      diff: true
+      register: said
+    - ansible.builtin.debug:
+        msg: "RECORD {{ said.approval | default({}) | to_json }} RECORD {{ said is changed }}"
+"""
+
+
+def printed(where: Path, **given: Any) -> str:
+    """What a play printed whose steps are always the same."""
+    book = where / "play.yml"
+    book.write_text(PLAY)
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), "-e", json.dumps(given)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_a_plan_of_several_tasks(tmp_path: Path) -> None:
+    """What one play publishes, another demands; and nothing that is otherwise then passes."""
+    asked = printed(tmp_path, approval="request")
+    assert "localhost: 1 step, nothing destroyed" in asked
+    record = json.loads(asked.split("RECORD ")[1].replace('\\"', '"'))
+    assert (record["mode"], record["allow_destroy"], record["changes"]) == ("planned", [], 1)
+    approved = {"storage_approved": {"localhost": record}}
+    assert "RECORD False" in printed(tmp_path, **approved)
+    assert "RECORD False" in printed(tmp_path)
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
+        ({}, "storage_approved is not among the extra variables"),
+        ({**approved, "cluster": "b"}, "the plan is another one now than that which was approved"),
+        ({**approved, "mode": "disaster"}, "mode is disaster, and the plan was approved with planned"),
+        ({**approved, "names": ["vm1"]}, "allow_destroy is vm1, and the plan was approved with empty"),
+        ({**approved, "found": {"plan": []}}, "found: extra variables of the names that this play uses"),
+        ({**approved, "approval": "requires"}, "value of approval must be one of"),
+        (
+            {**approved, "storage_approved": {"localhost": {**record, "until": "2026-01-01 00:00:00 UTC"}}},
+            "is void since",
+        ),
+    )
+    for given, said in cases:
+        refused = printed(tmp_path, **{"approval": "require", **given})
+        assert said in refused, refused
+        assert "RECORD" not in refused
+
+
+@pytest.mark.parametrize("arguments", ["--tags storage", "--skip-tags all", "--start-at-task 'What was done'"])
+@pytest.mark.first_case
+def test_what_leaves_the_plan_out_leaves_the_approval_out(site: Site, arguments: str) -> None:
+    """A job that planned nothing publishes nothing; one that is to apply does nothing by itself."""
+    for playbook in ("maas_layout_plan.yml", "maas_layout_apply.yml"):
+        job = site.job(playbook, "node1", fails=None, arguments=arguments)
+        assert job.published == {}
+    assert site.arrays("node1") == []
+
+
+@pytest.mark.further
+def test_a_job_for_the_hosts_that_failed_has_the_same_approval(site: Site) -> None:
+    """As AWX launches it again: with a limit, and the same variables."""
+    approved = site.plan("node1", "node2")
+    site.job("maas_layout.yml", "node2", storage_layout_yaml="filesystems: [{device: sdb, type: ext4}]")
+    first = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **approved)
+    assert set(first.refusals()) == {"node2"}
+    again = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, arguments="--limit node2", **approved)
+    assert "it holds a filesystem ext4" in again.refusals()["node2"]
+    permit: dict[str, Any] = {"storage_allow_destroy": "md0"}
+    site.refused("allow_destroy is md0", "node2", **approved, **permit)
+    assert (site.arrays("node1"), site.arrays("node2")) == (["md0"], [])
+    for record in approved["storage_approved"].values():
+        record["until"] = "2026-01-01 00:00:00 UTC"
+    site.refused("the approval is void since", "node2", **approved)
+
+
+@pytest.mark.further
+def test_an_approval_is_of_one_host(site: Site) -> None:
+    """That of another host does not do, nor does that of another document, or of another permission."""
+    approved = site.plan("node1", "node2")["storage_approved"]
+    swapped = {"node1": approved["node2"], "node2": approved["node1"]}
+    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, storage_approved=swapped)
+    assert all("the plan is not the expected one" in told for told in job.refusals().values())
+    other = site.plan("node1", "node2", storage_layout_yaml=MIRROR.replace("md0", "md1"))
+    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **other)
+    assert all("the plan is not the expected one" in told for told in job.refusals().values())
+    assert site.arrays("node1") == site.arrays("node2") == []
+    # A name in capitals is another one.
+    job = site.job("maas_layout_apply.yml", "NODE1", fails=True, storage_approved=approved)
+    assert "is not among" in job.refusals()["NODE1"]
+
+
+@pytest.mark.further
+def test_variables_of_the_inventory_do_not_switch_the_guard_off(site: Site) -> None:
+    """Whoever may change a host's variables may give it another document, which needs another approval."""
+    approved = site.plan("node1", "node2")
+    others = {
+        "maas_layout_allow_destroy": ["md0"],
+        "maas_layout_mode": "exact",
+        "storage_approved": {"node1": {**WHOLE, "allow_destroy": ["md0"]}},
+        "approval": "request",
+        "ansible_check_mode": True,
+    }
+    (site._where / "host_vars").mkdir()
+    (site._where / "host_vars/node1.json").write_text(json.dumps(others))
+    site.job("maas_layout.yml", "node1", storage_layout_yaml="filesystems: [{device: sdb, type: ext4}]")
+    before = site.layout("node1")
+    job = site.job("maas_layout_apply.yml", "node1", "node2", fails=True, **approved)
+    assert set(job.refusals()) == {"node1"}
+    assert site.layout("node1") == before
+    assert site.arrays("node2") == ["md0"]
+
+
+def test_a_template_in_a_document_is_text(site: Site, tmp_path: Path) -> None:
+    """Who launches a job is not to run anything on the controller."""
+    made = tmp_path / "made"
+    words = f"raids: [{{name: \"{{{{ lookup('pipe', 'touch {made}') }}}}\", level: '1', devices: [sdb, sdc]}}]"
+    job = site.job("maas_layout_plan.yml", "node1", fails=None, storage_layout_yaml=words)
+    assert "lookup(" in job.said
+    assert not made.exists()
 
 
 def test_drift_fails(site: Site) -> None:

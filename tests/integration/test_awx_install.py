@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.simulators.awx import Awx, Server
-from tests.simulators.awx.server import TOKEN
+from tests.simulators.awx.server import AUDITOR, PASSWORD, TOKEN, USERNAME
 from tests.tools.checkout import ROOT
 
 SECRET = "tHeSeCrEtOfAReGiOn"
+ADMINISTRATOR = {"CONTROLLER_OAUTH_TOKEN": TOKEN}
 SITE: dict[str, Any] = {
     "storage_awx_maas_inputs": {"url": "https://maas.example.com:5443/MAAS", "api_key": f"a:b:{SECRET}"},
     "storage_awx_notification": {
@@ -26,6 +28,7 @@ SITE: dict[str, Any] = {
         "notification_configuration": {"token": SECRET, "channels": ["#storage"]},
     },
     "storage_awx_drift_hosts": "fileservers",
+    "storage_awx_elastic_hosts": "workers",
     "storage_awx_image": "registry.example.com/strata-storage:1",
 }
 
@@ -38,16 +41,23 @@ class Operator:
         self.awx = server.awx
         self._site = where / "site.json"
 
-    def run(self, playbook: str, fails: bool = False, **site: Any) -> str:
+    def run(
+        self,
+        playbook: str,
+        *arguments: str,
+        fails: bool = False,
+        user: Mapping[str, str] = ADMINISTRATOR,
+        **site: Any,
+    ) -> str:
         """What it printed; ``changed`` counts are in its recap."""
         self._site.write_text(json.dumps({**SITE, **site}))
         done = subprocess.run(
-            ["ansible-playbook", f"playbooks/awx/{playbook}.yml", "-e", f"@{self._site}", "-v"],
+            ["ansible-playbook", f"playbooks/awx/{playbook}.yml", "-e", f"@{self._site}", "-v", "--diff", *arguments],
             cwd=ROOT,
             env={
                 **os.environ,
                 "CONTROLLER_HOST": self.server.url,
-                "CONTROLLER_OAUTH_TOKEN": TOKEN,
+                **user,
                 "ANSIBLE_NOCOLOR": "1",
             },
             stdout=subprocess.PIPE,
@@ -61,18 +71,42 @@ class Operator:
         assert "question_name" not in done.stdout
         return done.stdout
 
+    def refused(self, playbook: str, said: str, *arguments: str, **site: Any) -> None:
+        """It fails with that sentence, and nothing was asked for that changes anything."""
+        before = list(self.server.log)
+        told = self.run(playbook, *arguments, fails=True, **site)
+        assert said in told
+        assert "Nothing was done" in told
+        assert self.server.log == before
+
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Iterator[Operator]:
+    """One of an AWX in which there is nothing yet."""
     with Server(Awx(ROOT)) as server:
         yield Operator(server, tmp_path)
         assert server.broken == []
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Awx:
+    with Server(Awx(ROOT)) as server:
+        Operator(server, tmp_path_factory.mktemp("site")).run("install")
+        assert server.broken == []
+    return server.awx
+
+
+@pytest.fixture
+def loaded(installed: Awx, tmp_path: Path) -> Iterator[Operator]:
+    """One of an AWX with all that install.yml makes."""
+    with Server(deepcopy(installed)) as server:
+        yield Operator(server, tmp_path)
+        assert server.broken == []
+
+
 @pytest.mark.further
-def test_from_nothing_to_templates_and_back(operator: Operator) -> None:
-    awx = operator.awx
-    operator.run("install")
+def test_from_nothing_to_templates_and_back(loaded: Operator) -> None:
+    operator, awx = loaded, loaded.awx
     assert awx.links("organizations", "Storage", "galaxy_credentials") == ["Ansible Galaxy"]
     # Each template has what its jobs need.
     assert awx.links("job_templates", "Storage - RAID drive", "credentials") == ["Storage - machine"]
@@ -91,9 +125,12 @@ def test_from_nothing_to_templates_and_back(operator: Operator) -> None:
         assert (workflow["organization"], workflow["allow_simultaneous"]) == (organization, True)
         told = awx.links("workflow_job_templates", workflow["name"], "notification_templates_approvals")
         assert told == ["Storage - approvals and drift"]
-    assert awx.links("job_templates", "Storage - layout, drift", "notification_templates_error") == told
-    (schedule,) = awx.things["schedules"].values()
-    assert schedule["extra_data"] == {"storage_hosts": "fileservers"}
+    for name in ("layout, drift", "MAAS layout, drift", "MAAS deployed, drift", "elastic drive"):
+        assert awx.links("job_templates", f"Storage - {name}", "notification_templates_error") == told
+    assert {one["name"]: one["extra_data"] for one in awx.things["schedules"].values()} == {
+        "Storage - layout, drift": {"storage_hosts": "fileservers"},
+        "Storage - elastic drive": {"storage_hosts": "workers", "storage_plan_only": "false"},
+    }
 
     # Only a workflow starts what applies. Whoever approves reads the plan, which is in a job.
     for name in ("Storage - layout with approval", "Storage - MAAS layout with approval"):
@@ -105,9 +142,8 @@ def test_from_nothing_to_templates_and_back(operator: Operator) -> None:
     for name in ("Storage - layout", "Storage - RAID drive"):
         assert awx.teams_with("job_templates", name, "execute") == ["Storage - operators"]
 
-    before = list(operator.server.log)
     assert "changed=0" in operator.run("install")
-    assert [line for line in operator.server.log[len(before) :] if not line.endswith("/update/")] == []
+    assert all(line.endswith("/update/") for line in operator.server.log)
 
     operator.run("uninstall")
     left = {kind: [one["name"] for one in things.values()] for kind, things in awx.things.items() if things}
@@ -164,20 +200,140 @@ def test_what_somebody_else_made(operator: Operator) -> None:
     assert [one["name"] for one in awx.things["teams"].values()] == ["Ops"]
 
 
-def test_a_type_of_credentials_that_is_called_like_ours(operator: Operator) -> None:
-    operator.awx.create("credential_types", {"name": "MAAS region", "kind": "cloud"})
-    before = len(operator.server.log)
-    told = operator.run("install", fails=True)
-    assert "There is a type of credentials called MAAS region that is not of strata.storage. Nothing was done" in told
-    assert all(line.startswith("GET ") for line in operator.server.log[before:])
+def test_what_is_called_like_ours(operator: Operator) -> None:
+    """It is neither changed nor, by uninstall.yml, removed."""
+    awx = operator.awx
+    organization = awx.create("organizations", {"name": "Storage"})["id"]
+    awx.create("credential_types", {"name": "MAAS region", "kind": "cloud"})
+    inside = {"organization": organization}
+    project = awx.create(
+        "projects", {"name": "Own", "scm_type": "git", "scm_url": "https://git.example.com/x", **inside}
+    )
+    inventory = awx.create("inventories", {"name": "Own", **inside})
+    drift = {
+        "name": "Storage - layout, drift",
+        "project": project["id"],
+        "inventory": inventory["id"],
+        "playbook": "playbooks/layout_drift.yml",
+    }
+    template = awx.create("job_templates", drift)
+    awx.create("workflow_job_templates", {"name": "Storage - layout with approval", **inside})
+    schedule = {
+        "name": template["name"],
+        "unified_job_template": template["id"],
+        "rrule": "RRULE:FREQ=DAILY;INTERVAL=1",
+    }
+    awx.create("schedules", schedule)
+    operator.refused(
+        "install",
+        'Not made by install.yml of strata.storage: the credential type "MAAS region", the job template "Storage - '
+        'layout, drift", the schedule "Storage - layout, drift", the workflow job template "Storage - layout with '
+        'approval". Nothing was done',
+    )
+    told = operator.run("uninstall")
+    assert "changed=0" in told
+    assert "not made by install.yml: MAAS region, Storage - layout with approval, Storage - layout, drift" in told
+
+
+@pytest.mark.parametrize(
+    ("site", "said"),
+    [
+        ({"storage_awx_orgnization": "x"}, "There is no setting storage_awx_orgnization"),
+        ({"storage_awx_image": None}, "storage_awx_image is no text"),
+        (
+            {"storage_awx_scm_branch": 1.0, "storage_awx_maas_inputs": SECRET},
+            "maas_inputs is no dictionary. storage",
+        ),
+        ({"storage_awx_update_secrets": "maybe"}, "storage_awx_update_secrets is neither true nor false"),
+        ({"storage_awx_organization": ""}, "storage_awx_organization is empty"),
+        ({"storage_awx_approvers": "Storage - launchers"}, "Two teams have one name"),
+        ({"storage_awx_maas_inventory": "Storage"}, "Two inventories have one name"),
+        ({"storage_awx_scm_url": ""}, "storage_awx_scm_type is git, and storage_awx_scm_url is empty"),
+        ({"storage_awx_scm_type": "manual"}, "storage_awx_scm_type is manual, and storage_awx_local_path is empty"),
+        ({"storage_awx_notification": {"token": SECRET}}, "storage_awx_notification takes notification_type and"),
+        ({"storage_awx_maas_inputs": {"key": SECRET}}, "Storage - MAAS region have no key; expected url, api_key."),
+        ({"storage_awx_machine_inputs": {"user": SECRET}}, "Storage - machine have no user; expected username, "),
+    ],
+)
+@pytest.mark.first_case
+def test_a_mistake_in_the_settings(operator: Operator, site: dict[str, Any], said: str) -> None:
+    operator.refused("install", said, **site)
+
+
+def test_check_mode_before_there_is_anything(operator: Operator) -> None:
+    operator.refused("install", "There is no organization Storage", "--check")
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"CONTROLLER_OAUTH_TOKEN": AUDITOR}, "You don't have permission to POST"),
+        ({"CONTROLLER_OAUTH_TOKEN": "no token"}, "Invalid authentication credentials"),
+        (
+            {"CONTROLLER_USERNAME": USERNAME, "CONTROLLER_PASSWORD": "no password"},
+            "Failed to get token: HTTP Error 401",
+        ),
+        ({}, "Invalid authentication credentials"),
+    ],
+)
+@pytest.mark.first_case
+def test_a_user_who_may_not(operator: Operator, user: dict[str, str], said: str) -> None:
+    assert said in operator.run("install", fails=True, user=user)
+    assert not operator.awx.things["organizations"]
+
+
+@pytest.mark.further
+def test_a_user_with_a_password(operator: Operator) -> None:
+    told = {"notification_type": "slak", "notification_configuration": {"token": SECRET}}
+    user = {"CONTROLLER_USERNAME": USERNAME, "CONTROLLER_PASSWORD": PASSWORD}
+    said = operator.run("install", fails=True, user=user, storage_awx_notification=told)
+    # So far it came, and AWX's answer is shown.
+    assert "drift was not made or changed: value of notification_type must be one of" in said
+    assert PASSWORD not in said
+
+
+@pytest.mark.further
+def test_another_organization(loaded: Operator) -> None:
+    """Also not by uninstall.yml, which would take away what is of all organizations."""
+    for playbook in ("install", "uninstall"):
+        said = "install.yml was run for the organization Storage, and now storage_awx_organization is Other"
+        loaded.refused(playbook, said, storage_awx_organization="Other")
+
+
+@pytest.mark.further
+def test_uninstall_leaves_a_type_that_credentials_have(loaded: Operator) -> None:
+    awx = loaded.awx
+    other = awx.create("organizations", {"name": "Other"})["id"]
+    kind = awx.find("credential_types", "MAAS region")["id"]
+    awx.create("credentials", {"name": "own", "organization": other, "credential_type": kind})
+    loaded.run("uninstall")
+    assert "MAAS region" in [one["name"] for one in awx.things["credential_types"].values()]
+    assert "Ceph cluster" not in [one["name"] for one in awx.things["credential_types"].values()]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"), [("it is too long", "it is too long"), (f"not {SECRET}", "not shown, since it holds a secret")]
+)
+def test_what_awx_says_is_shown_unless_it_holds_a_secret(said: str, shown: str) -> None:
+    given = {"awx_what": "It", "awx_secrets": [["other"], "", SECRET], "ansible_failed_result": {"msg": said}}
+    tasks = f"file={ROOT}/playbooks/awx/tasks/refused.yml"
+    command = ["ansible", "localhost", "-m", "include_tasks", "-a", tasks, "-e", json.dumps(given)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert f"It was not made or changed: {'what AWX said is ' if said != shown else ''}{shown}" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
 
 
 @pytest.mark.further
 def test_what_was_changed_by_hand(operator: Operator) -> None:
     """Credentials stay; what leads around the approval is put right; secrets change when told so."""
     awx = operator.awx
-    manual: dict[str, Any] = {"storage_awx_scm_type": "manual", "storage_awx_local_path": "strata.storage"}
-    operator.run("install", **manual)
+    manual: dict[str, Any] = {
+        "storage_awx_scm_type": "manual",
+        "storage_awx_local_path": "strata.storage",
+        "storage_awx_drift_hosts": "",
+    }
+    operator.run("install", **{**manual, "storage_awx_drift_hosts": "fileservers"})
     machine = awx.find("credential_types", "Machine")
     vault = awx.create("credential_types", {"name": "Vault", "kind": "vault"})
     template = awx.find("job_templates", "Storage - RAID drive")["id"]
@@ -199,11 +355,13 @@ def test_what_was_changed_by_hand(operator: Operator) -> None:
     operator.run("install", storage_awx_maas_inputs=other, **manual)
     assert awx.links("job_templates", "Storage - RAID drive", "credentials") == ["own machine", "own vault"]
     assert not any(numbers for (_kind, _one, link), numbers in awx.attached.items() if link == "always_nodes")
-    assert len(nodes) == 10
+    assert len(nodes) == 5 * len(awx.things["workflow_job_templates"])
+    # No hosts, no schedule.
+    assert [one["name"] for one in awx.things["schedules"].values()] == ["Storage - elastic drive"]
     asking = [*awx.things["workflow_job_templates"].values(), *awx.things["job_templates"].values()]
     assert not any(one["ask_variables_on_launch"] for one in asking)
     assert awx.secrets[region]["api_key"].startswith("a:b:")
 
     operator.run("install", storage_awx_maas_inputs=other, storage_awx_update_secrets=True, **manual)
     assert awx.secrets[region]["api_key"].startswith("c:d:")
-    assert "changed=0" in operator.run("install", storage_awx_maas_inputs=other, **manual)
+    assert "changed=0" in operator.run("install", "--check", storage_awx_maas_inputs=other, **manual)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.ceph import Cluster
-from tests.jobs import Jobs
+from tests.jobs import Job, Jobs
 from tests.simulators.awx import Awx, Run, Server as AwxServer
 from tests.simulators.awx.server import TOKEN
 from tests.tools.checkout import ROOT
@@ -338,6 +338,10 @@ class Failover:
     def run(self, words: dict[str, Any], fails: bool = False, **more: Any) -> str:
         return self.jobs.run("rbd_failover.yml", self.inventory, {**words, **more}, fails=fails).said
 
+    def job(self, part: str, words: dict[str, Any], fails: bool = False) -> Job:
+        """One of the jobs of the workflow."""
+        return self.jobs.run(f"rbd_failover_{part}.yml", self.inventory, words, fails)
+
 
 def roles(pair: Pair) -> tuple[str, ...]:
     return tuple(site.module("rbd_mirror_image", image=pair.name)["mirroring"]["role"] for site in (pair.a, pair.b))
@@ -411,7 +415,7 @@ def test_a_failover_of_all_that_are_mirrored(peered: tuple[Client, Client], tmp_
 
 @pytest.mark.further
 def test_a_failover_waits_for_an_approval(pair: Pair, tmp_path: Path) -> None:
-    """By the workflow that install.yml loads; and what is another failover by then is not done."""
+    """By the workflow that install.yml loads; what is done already is not done again."""
     pair.mirrored()
     failover, awx = Failover(pair, tmp_path), Awx(ROOT)
     with AwxServer(awx) as server:
@@ -430,15 +434,68 @@ def test_a_failover_waits_for_an_approval(pair: Pair, tmp_path: Path) -> None:
     first, second = launch(), launch()
     assert (first.waits, second.waits) == ("approval", "approval")
     assert roles(pair) == ("primary", "secondary")
+    last = first.jobs["plan"].said
+    last = last[last.rindex("TASK [") :]
+    assert "site: 2 steps, nothing destroyed" in last
+    assert f"promote image {pair.name}: to the primary" in last
     assert not first.approve().failed
     assert roles(pair) == ("secondary", "primary")
-    # What the second one was approved for is done already.
-    assert second.approve().failed
-    assert "it is another one now" in second.jobs["apply"].said
+    assert not second.approve().failed
+    assert "nothing to do" in second.jobs["apply"].said
     nothing = launch()
     assert (nothing.waits, nothing.failed) == ("", False)
     assert list(nothing.jobs) == ["plan", "changes", "no_changes"]
-    forged = {**failover.back, "storage_approved": {"site": {"digest": "0" * 64, "until": 1 << 40}}}
-    refused = failover.jobs.run("rbd_failover_apply.yml", failover.inventory, forged, fails=True)
-    assert "was not approved" in refused.said
+
+
+@pytest.mark.further
+def test_nothing_goes_around_the_approval_of_a_failover(pair: Pair, tmp_path: Path) -> None:
+    name, failover = pair.mirrored(), Failover(pair, tmp_path)
+    planned = failover.job("plan", failover.there)
+    # No variable makes the job do it that is to plan it.
+    given: dict[str, Any]
+    for given in (
+        {"rbd_failover_go": True, "rbd_failover_leaving": [name], "rbd_failover_names": [name]},
+        {"ansible_check_mode": False, "rbd_failover_result": {"plan": []}},
+    ):
+        told = failover.job("plan", {**failover.there, **given}, fails=True)
+        assert roles(pair) == ("primary", "secondary")
+        assert "extra variables of the names that this play uses" in told.refusals()["site"]
+        assert told.published == {}
+    record = planned.published["storage_approved"]["site"]
+    assert (record["mode"], record["allow_destroy"], record["changes"]) == ("planned", [], 2)
+
+    def approved(**other: Any) -> dict[str, Any]:
+        return {"storage_approved": {"site": {**record, **other}}}
+
+    # The same path leads to another cluster, whose image of that name is no primary.
+    swapped = {**failover.there, "rbd_failover_from_conf": str(tmp_path / "from.conf")}
+    link = tmp_path / "from.conf"
+    link.symlink_to(failover.there["rbd_failover_from_conf"])
+    of_link = failover.job("plan", swapped).published
+    link.unlink()
+    link.symlink_to(failover.there["rbd_failover_to_conf"])
+    for given, said in (
+        ({}, "storage_approved is not among the extra variables"),
+        ({"storage_approved": {"other": record}}, "site is not among the hosts whose plan was approved (other)"),
+        (approved(digest="a" * 64), "the plan is another one now"),
+        (approved(until="2026-01-01 00:00:00 UTC"), "the approval is void since"),
+        (
+            {**approved(), "rbd_failover_allow_destroy": "true"},
+            f"allow_destroy is {name}, and the plan was approved with",
+        ),
+        (
+            {**approved(), "rbd_failover_allow_destroy": "true", "rbd_failover_kind": "disaster"},
+            "mode is disaster, and the plan was approved with planned",
+        ),
+        ({**approved(), "rbd_failover_result": {"plan": []}}, "rbd_failover_result: extra variables of the names"),
+        ({**swapped, **of_link}, "is another one now"),
+    ):
+        told = failover.job("apply", {**failover.there, **given}, fails=True).refusals()
+        assert said in told["site"], given
+        assert roles(pair) == ("primary", "secondary")
+    # One in the inventory is none.
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.json").write_text(json.dumps(approved()))
+    assert "not among the extra variables" in failover.job("apply", failover.there, fails=True).refusals()["site"]
+    failover.job("apply", {**failover.there, **planned.published})
     assert roles(pair) == ("secondary", "primary")

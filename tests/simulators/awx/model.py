@@ -237,6 +237,10 @@ class Awx:
 
     def remove(self, kind: str, number: int) -> None:
         thing = self.get(kind, number)
+        if kind == "credential_types" and any(
+            one["credential_type"] == number for one in self.things["credentials"].values()
+        ):
+            raise ApiError(403, {"detail": "Credential types that are in use cannot be deleted"})
         del self.things[kind][number]
         if thing.get("unified_job_template") in self.things["workflow_approval_templates"]:
             del self.things["workflow_approval_templates"][thing["unified_job_template"]]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 
@@ -198,6 +199,15 @@ def test_a_playbook_says_what_it_has_to_do_with_an_approval(book: str, module: s
         assert play["module_defaults"][module]["approval"] == approval
     (plan,) = load(f"playbooks/{book}_plan.yml")
     assert [task["check_mode"] for task in plan["tasks"]] == [True]
+
+
+def test_the_readme_sets_what_can_be_set() -> None:
+    text = (CHECKOUT / "playbooks/awx/README.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)
+    settings = load("playbooks/awx/settings.yml")
+    named = yaml.safe_load(example).keys() | set(re.findall(r"`(storage_awx_\w+)", text))
+    assert named <= settings.keys()
+    assert {name for name in settings if name.endswith("_hosts")} <= named
 
 
 def test_injectors_name_fields_of_their_type() -> None:
