@@ -118,6 +118,19 @@ class TakeSnapshot(NamedTuple):
         return f"create {SNAPSHOT}{self.id} of {VOLUME}{self.volume}"
 
 
+class ManageSnapshot(NamedTuple):
+    """Adopt a snapshot that is on the backend."""
+
+    id: str
+    volume: str
+    name: str
+    reference: Pairs
+    description: str = ""
+
+    def __str__(self) -> str:
+        return f"manage {' '.join(f'{key}={value}' for key, value in self.reference)} as {SNAPSHOT}{self.id}"
+
+
 class DeleteSnapshot(NamedTuple):
     """Delete a snapshot, on the backend and in the database."""
 
@@ -163,6 +176,9 @@ class Backend(Protocol):
     def take_snapshot(self, action: TakeSnapshot) -> None:
         """Make a snapshot."""
 
+    def manage_snapshot(self, action: ManageSnapshot) -> None:
+        """Take a snapshot of the backend into the database."""
+
     def delete_snapshot(self, action: DeleteSnapshot) -> None:
         """Delete a snapshot."""
 
@@ -179,6 +195,7 @@ def hands(backend: Backend) -> Hands:
         Attach: backend.attach,
         Detach: backend.detach,
         TakeSnapshot: backend.take_snapshot,
+        ManageSnapshot: backend.manage_snapshot,
         DeleteSnapshot: backend.delete_snapshot,
     }
     return Hands(perform, placeholders=None)

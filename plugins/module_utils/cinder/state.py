@@ -70,15 +70,19 @@ class Volume(NamedTuple):
 class Stranger(NamedTuple):
     """A volume or snapshot that is on the backend and not in the database. ``size`` in bytes, rounded up to GiB.
 
-    ``reference`` is how the driver finds it, ``obstacle`` why it cannot be adopted (empty: it can).
+    ``reference`` is how the driver finds it, ``obstacle`` why it cannot be adopted (empty: it can), ``source`` what the
+    volume of a snapshot is called on the backend.
     """
 
     reference: Pairs
     size: int
     obstacle: str = ""
+    source: str = ""
 
     def named(self, *names: str) -> bool:
-        return any(value in names for _key, value in self.reference)
+        # LVM keeps names that begin with "snapshot" to itself, so its driver puts a "_" before them.
+        known = {*names, *(f"_{name}" for name in names if name.startswith(SNAPSHOT))}
+        return any(value in known for _key, value in self.reference)
 
     def __str__(self) -> str:
         return " ".join(value for _key, value in self.reference)

@@ -276,17 +276,7 @@ def _adopted(array: Array, want: Wanted) -> Plan:
         raise StorageError(f"{want}: there is none with this id; to adopt one, give its name on the backend")
     new = want.id or volume_id(array.name, want.name)
     found = [one for one in _strangers(array) if one.named(want.name, f"{VOLUME}{new}")]
-    if not array.lists:
-        raise StorageError(f"{want}: the driver of backend {array.name} cannot list what could be adopted")
-    if not found:
-        raise StorageError(f"{want}: backend {array.name} has nothing of this name that the database does not have")
-    if len(found) > 1:
-        raise StorageError(
-            f"{want}: {' and '.join(map(str, found))} of backend {array.name} may be meant; rename one of them"
-        )
-    there = found[0]
-    if there.obstacle:
-        raise Refused(f"{want}: it cannot be adopted: {there.obstacle}")
+    there = to_adopt(array, str(want), found, array.lists)
     if want.size is not None and want.size < there.size:
         raise StorageError(f"{want}: it has {show_size(there.size)}, and volumes do not become smaller")
     pool = _pool(array, want, None)
@@ -296,6 +286,21 @@ def _adopted(array: Array, want: Wanted) -> Plan:
     after = array.with_volume(made)
     left = tuple(one for one in _strangers(array) if one != there)
     return both(Plan((step,), after), _present(after._replace(strangers=left), want, made))
+
+
+def to_adopt(array: Array, what: str, found: list[Stranger], lists: bool) -> Stranger:
+    """The only one that may be meant. Raises StorageError, or Refused, where there is none that can be adopted."""
+    if not lists:
+        raise StorageError(f"{what}: the driver of backend {array.name} cannot list what could be adopted")
+    if not found:
+        raise StorageError(f"{what}: backend {array.name} has nothing of this name that the database does not have")
+    if len(found) > 1:
+        raise StorageError(
+            f"{what}: {' and '.join(map(str, found))} of backend {array.name} may be meant; rename one of them"
+        )
+    if found[0].obstacle:
+        raise Refused(f"{what}: it cannot be adopted: {found[0].obstacle}")
+    return found[0]
 
 
 def _check_kept(array: Array, want: Wanted, found: Volume) -> None:
