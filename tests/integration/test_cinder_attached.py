@@ -7,21 +7,26 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import examples
 from tests.ceph import Cluster
 from tests.cinder import environment
 from tests.lab import Lab
 
-from .modules import Modules, result_of
+from .modules import ModuleFailed, Modules, result_of
 from .node import MODULES, ROOT, Node
 from .test_rbd_map import reach
 
 pytestmark = [pytest.mark.sees_this_machine, pytest.mark.further]
 GIB = 1 << 30
+GUIDE = "docs/guides/array-volume.md"
 CEPH: dict[str, Any] = {
     "backend": {"name": "ceph", "driver": "rbd", "options": {"rbd_keyring_conf": "/etc/ceph/keyring"}}
 }
@@ -148,6 +153,67 @@ def test_a_drive_on_a_volume(attacher: Attacher, cluster: Cluster, lab: Lab) -> 
         assert node.run("ls /sys/bus/rbd/devices") == ""
         attacher.converge("cinder_volume", **gone)
         assert cluster.run("rbd", "ls").strip() == ""
+
+
+def test_both_drivers_in_one_play(target: Attacher, cluster: Cluster, lab: Lab, tmp_path: Path) -> None:
+    """As the guide has it, run by Ansible: with both volumes attached, and a drive on each."""
+    node, (text,) = target.node, [block.text for block in examples.blocks(GUIDE) if "driver: lvm" in block.text]
+    text = text.replace("fileservers", "all").replace("/opt/strata-cinder/bin/python", str(environment() / "bin/python"))
+    book = tmp_path / "play.yml"
+    book.write_text(text.replace("/etc/ceph/ceph.client.admin.keyring", "/etc/ceph/keyring"))
+
+    def play(*words: str) -> str:
+        command = ["ansible-playbook", "--inventory", str(lab.inventory_path), str(book), *words]
+        environ = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=900, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    node.run("modprobe rbd")
+    with reach(node.guest, cluster):
+        assert "changed=3" in play("--check")
+        assert node.run("iscsiadm --mode session 2>&1 || true") == "iscsiadm: No active sessions."
+        assert "changed=3" in play()
+        assert "changed=0" in play()
+        for drive, transport in (("mail", "rbd"), ("scratch", "wwn-")):
+            assert node.run(f"findmnt -n -o SOURCE /srv/{drive}") == f"/dev/mapper/{drive}-{drive}"
+            node.module("lvm_drive", name=drive, state="offline")
+            words = {**(CEPH if transport == "rbd" else LVM), "name": drive, "state": "detached"}
+            assert transport in str(target.module("cinder_volume", check=True, **{**words, "state": "present"})["volume"])
+            target.module("cinder_volume", **words)
+    assert node.run("ls /sys/bus/rbd/devices; iscsiadm --mode session 2>&1 || true") == "iscsiadm: No active sessions."
+
+
+def test_what_goes_wrong_with_lvm(target: Attacher) -> None:
+    """A group that is full, one that is not there, and a host that lacks what the driver or its protocol needs."""
+    node = target.node
+    thick = {"volume_group": "cinder-volumes", "lvm_type": "default", "volume_clear": "none"}
+    target.backend = {"backend": {"name": "lvm", "driver": "lvm", "options": thick}}
+    words: dict[str, Any] = {"name": "db", "state": "attached"}
+
+    def says(**more: Any) -> str:
+        with pytest.raises(ModuleFailed) as failed:
+            target.module("cinder_volume", **words, **more)
+        assert "Traceback" not in str(failed.value.result)
+        return str(failed.value.result["msg"])
+
+    assert "insufficient free space" in says(size="100G")
+    nowhere = {"name": "lvm", "driver": "lvm", "options": {"volume_group": "nowhere"}}
+    assert "Volume Group nowhere does not exist" in says(size="1G", backend=nowhere)
+    # What the failed creation left is taken away, and the volume made; and then the host cannot attach it.
+    node.run("mv /etc/iscsi/initiatorname.iscsi /run")
+    assert "initiator" in says(size="1G")
+    node.run("mv /run/initiatorname.iscsi /etc/iscsi; mv /etc/target /run")
+    told = says(size="1G")
+    assert "cinder-rtstool failed (exit code 1): " in told
+    assert "Cannot set dbroot to /etc/target" in told
+    node.run("mv /run/target /etc; mv /usr/sbin/iscsiadm /usr/bin/iscsiadm /run 2> /dev/null || true")
+    assert "the program iscsiadm is not there" in says(size="1G")
+    node.run("mv /run/iscsiadm /usr/sbin")
+    assert [one["status"] for one in target.module("cinder_backend_info")["volumes"]] == ["available"]
+    assert node.run("ls /sys/kernel/config/target/iscsi | grep -c iqn || true") == "0"
+    target.module("cinder_volume", name="db", state="absent", allow_destroy=True)
+    assert node.run("lvs --noheadings cinder-volumes") == ""
 
 
 def test_what_is_killed_while_it_attaches_or_detaches(attacher: Attacher, cluster: Cluster) -> None:

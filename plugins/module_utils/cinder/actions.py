@@ -58,6 +58,15 @@ class Extend(NamedTuple):
         return f"extend {VOLUME}{self.id} to {self.size} GiB"
 
 
+class Rescan(NamedTuple):
+    """Have this host see that a volume has grown, where a task was cut off after that."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"rescan {VOLUME}{self.id}"
+
+
 class Recover(NamedTuple):
     """Say that a volume is whole that could not be extended."""
 
@@ -158,6 +167,9 @@ class Backend(Protocol):
     def extend(self, action: Extend) -> None:
         """Make a volume larger, also where it is attached."""
 
+    def rescan(self, action: Rescan) -> None:
+        """Have this host see the size of a volume."""
+
     def recover(self, action: Recover) -> None:
         """Call a volume whole again that is whole."""
 
@@ -189,6 +201,7 @@ def hands(backend: Backend) -> Hands:
         Create: backend.create,
         Manage: backend.manage,
         Extend: backend.extend,
+        Rescan: backend.rescan,
         Recover: backend.recover,
         Describe: backend.describe,
         Delete: backend.delete,

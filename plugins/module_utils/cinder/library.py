@@ -39,6 +39,7 @@ from .actions import (
     Manage,
     ManageSnapshot,
     Recover,
+    Rescan,
     TakeSnapshot,
 )
 from .state import GIB, SNAPSHOT, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Volume
@@ -69,7 +70,8 @@ _LINKS = "/dev/disk/by-id"
 _STABLE = ("dm-uuid-mpath-", "wwn-", "nvme-", "scsi-")
 #: Our word in what a connection keeps of its device.
 _LINK = "strata_link"
-_UDEV_SECONDS = 30
+#: How long a device may take to have its name, or its size.
+_SECONDS = 30
 #: How a program that failed is told: its words, and what it says, may hold passwords that the driver gave it.
 _COMMAND = re.compile(
     r"(?:Unexpected error while running command\.\s*)?Command: (?P<command>.*?)\s*Exit code: (?P<code>\S+)"
@@ -422,10 +424,13 @@ class Library:
             volume = self._row(action.id)
             here = self._here(volume)
             volume.extend(action.size)
-            if here is not None and here.attached:
-                # Not each connector can, and one that cannot sees it by itself, or when it is attached again.
-                with contextlib.suppress(NotImplementedError):
-                    here.extend()
+            if here is not None and os.path.exists(_device(here)):
+                _rescan(here, action.size * GIB)
+
+    def rescan(self, action: Rescan) -> None:
+        with _told(str(action)):
+            volume = self._row(action.id)
+            _rescan(self._here(volume), volume.size * GIB)
 
     def recover(self, action: Recover) -> None:
         with _told(str(action)):
@@ -513,11 +518,11 @@ class Library:
         path = connection.path
         if os.path.dirname(path) != "/dev":
             return
-        limit = time.monotonic() + _UDEV_SECONDS
+        limit = time.monotonic() + _SECONDS
         while (link := _stable_link(path)) is None:
             if time.monotonic() > limit:
                 raise StorageError(
-                    f"udev gave {path} no name in {_LINKS} within {_UDEV_SECONDS} s, and the kernel's is not kept"
+                    f"udev gave {path} no name in {_LINKS} within {_SECONDS} s, and the kernel's is not kept"
                 )
             time.sleep(0.05)
         connection.device = {**connection.device, _LINK: link}
@@ -580,9 +585,8 @@ class Library:
         here = host == self._host
         there = here and bool(device) and os.path.exists(device)
         protocol = str((row.conn_info or {}).get("driver_volume_type") or "")
-        return Connection(
-            str(row.id), str(row.volume_id), host, protocol, device, here, there, there and _is_busy(device)
-        )
+        busy, seen = (_is_busy(device), _size(device)) if there else (False, 0)
+        return Connection(str(row.id), str(row.volume_id), host, protocol, device, here, there, busy, seen)
 
     def _strangers(self, method: str, prefix: str) -> tuple[Stranger, ...] | None:
         """What is on the backend, and not in the database. None where the driver cannot tell."""
@@ -743,6 +747,30 @@ def _host(connection: Any) -> str:
     return str((connection.connector_info or {}).get("host") or "")
 
 
+def _rescan(connection: Any, size: int) -> None:
+    """Have the kernel see that a device has grown, and wait until it does."""
+    # Not each connector can; the kernel then sees it by itself.
+    with contextlib.suppress(NotImplementedError):
+        connection.extend()
+    device, limit = _device(connection), time.monotonic() + _SECONDS
+    while _size(device) < size:
+        if time.monotonic() > limit:
+            raise StorageError(
+                f"the volume has grown, and {device} has not within {_SECONDS} s; it does once the volume was "
+                "detached and is attached again"
+            )
+        time.sleep(0.05)
+
+
+def _size(device: str) -> int:
+    """The size of a block device, rounded up as that of its volume is."""
+    descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return -(-os.lseek(descriptor, 0, os.SEEK_END) // GIB) * GIB
+    finally:
+        os.close(descriptor)
+
+
 def _is_busy(device: str) -> bool:
     """Whether a block device is mounted, or held by something: the kernel does not open it for one alone."""
     try:
@@ -768,8 +796,9 @@ def _reason(error: BaseException) -> str:
     hidden = error.__context__
     if isinstance(error, AttributeError) and hidden is not None and "'setup'" in str(error):
         return _reason(hidden)
-    if isinstance(error, FileNotFoundError) and error.filename and os.sep not in str(error.filename):
-        return f"the program {error.filename} is not there, or what it runs with is not"
+    program = _missing_program(error)
+    if program:
+        return f"the program {program} is not there, or what it runs with is not"
     said = " ".join(_COMMAND.sub(_failed, str(error)).split()) or type(error).__name__
     # A program that could not connect may have said so for minutes.
     said = said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} … {said[-_LONGEST // 2 :]}"
@@ -778,6 +807,15 @@ def _reason(error: BaseException) -> str:
         why = _reason(below)
         said = said if why in said else f"{said} ({why})"
     return said if isinstance(error, OSError) or " " in said else f"{type(error).__name__}: {said}"
+
+
+def _missing_program(error: BaseException | None) -> str:
+    """The program that could not be started, by an error or what is behind it; empty where there is none."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError) and error.filename and os.sep not in str(error.filename):
+            return str(error.filename)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _failed(match: re.Match[str]) -> str:

@@ -28,7 +28,8 @@ class Snapshot(NamedTuple):
 class Connection(NamedTuple):
     """A volume that a host is connected to. ``device`` is its path on that host (empty: it never got so far).
 
-    ``here``: it is this host; ``there``: the device is there now; ``busy``: the kernel says that it is in use.
+    ``here``: it is this host; ``there``: the device is there now; ``busy``: the kernel says that it is in use;
+    ``seen``: the size that the kernel has of it, in bytes, rounded up to GiB.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Connection(NamedTuple):
     here: bool = False
     there: bool = False
     busy: bool = False
+    seen: int = 0
 
 
 class Volume(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
-from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Recover
+from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Recover, Rescan
 from .state import GIB, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Volume
 from .words import check_label, parse_gib, parse_id, parse_pairs, volume_id
 
@@ -137,6 +137,11 @@ def _present(array: Array, want: Wanted, found: Volume | None) -> Plan:
         if others:
             warnings = (f"{want}: {' '.join(others)} may see its new size only once it is attached there again",)
         found = found._replace(size=want.size)
+    elif want.state == ATTACHED and found.here is not None and found.here.there and found.here.seen < found.size:
+        detail = f"this host sees {show_size(found.here.seen)} of its {show_size(found.size)}"
+        steps += (_step("rescan", want, detail, Rescan(found.id)),)
+    seen = (one._replace(seen=found.size) if one.there else one for one in found.connections)
+    found = found._replace(connections=tuple(seen))
     if want.description is not None and want.description != found.description:
         steps += (_step("describe", want, repr(want.description), Describe(found.id, want.description)),)
         found = found._replace(description=want.description)
@@ -365,7 +370,7 @@ def _attached(array: Array, want: Wanted, found: Volume) -> Plan:
     if here is not None and here.there:
         return Plan((), array)
     detail = f"to {array.host}" if here is None else f"to {array.host} again, where its device is gone"
-    made = Connection(here.id if here else "", found.id, array.host, here=True, there=True)
+    made = Connection(here.id if here else "", found.id, array.host, here=True, there=True, seen=found.size)
     after = array.with_volume(found._replace(status="in-use", connections=(made,)))
     return Plan((_step("attach", want, detail, Attach(found.id)),), after)
 
