@@ -25,6 +25,8 @@ options:
             M(strata.storage.cinder_backend_info) lists those that there are.
           - V(rbd) stands for that class, with C(rbd_ceph_conf=/etc/ceph/ceph.conf), C(rbd_user=admin) and
             C(rados_connect_timeout=10), unless O(backend.options) say otherwise.
+          - V(lvm) stands for V(cinder.volume.drivers.lvm.LVMVolumeDriver), with C(target_protocol=iscsi) and
+            C(target_helper=lioadm).
         type: str
         required: true
       options:
@@ -76,6 +78,7 @@ requirements:
   - Python 3.11 or 3.12 with the packages of C(requirements-cinder.txt) of this collection. The role
     P(strata.storage.cinder_host#role) makes it, and C(ansible_python_interpreter) of the task names it.
   - What the driver needs. For V(rbd) that is C(python3-rados) and C(python3-rbd) for the same Python.
+    For V(lvm) that is a volume group, C(lvm2) and C(thin-provisioning-tools).
 notes:
   - cinderlib 5.2.0 (December 2023) is its last release. Its authors do not develop it any further.
   - Tasks for one backend run on one host at a time, since the locks are files.

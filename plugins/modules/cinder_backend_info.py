@@ -39,7 +39,7 @@ options:
         type: str
         required: true
       driver:
-        description: Class of Cinder's driver, or V(rbd).
+        description: Class of Cinder's driver, or V(rbd), or V(lvm).
         type: str
         required: true
       options:
@@ -114,6 +114,28 @@ manageable:
       returned: always
     obstacle:
       description: Why it cannot be adopted, or null.
+      type: str
+      returned: always
+manageable_snapshots:
+  description: The same of snapshots.
+  returned: if O(gather) has V(manageable)
+  type: list
+  elements: dict
+  contains:
+    reference:
+      description: How the driver finds it, such as C(source-name) and its name.
+      type: dict
+      returned: always
+    size:
+      description: Its size in bytes, rounded up to GiB.
+      type: int
+      returned: always
+    obstacle:
+      description: Why it cannot be adopted, or null.
+      type: str
+      returned: always
+    volume:
+      description: What its volume is called on the backend, or null.
       type: str
       returned: always
 options:

@@ -11,7 +11,7 @@ module: cinder_snapshot
 short_description: A snapshot of a volume, by a driver of Cinder, without OpenStack
 version_added: 0.1.0
 description:
-  - Takes and deletes a snapshot of a volume that M(strata.storage.cinder_volume) keeps.
+  - Takes, adopts and deletes a snapshot of a volume that M(strata.storage.cinder_volume) keeps.
 author:
   - the strata.storage authors (@strata-storage)
 options:
@@ -26,6 +26,13 @@ options:
   description:
     description: Description of the snapshot.
     type: str
+  manage:
+    description:
+      - If true, and the database has no such snapshot, the backend's snapshot of this name is adopted. The driver
+        renames it as Cinder names snapshots. M(strata.storage.cinder_backend_info) tells what can be adopted.
+      - This also takes back a snapshot whose database was lost, once its volume was taken back.
+    type: bool
+    default: false
   allow_destroy:
     description: If true, O(state=absent) deletes the snapshot, and what only it has.
     type: bool
@@ -51,6 +58,15 @@ EXAMPLES = r"""
     backend: {name: ceph, driver: rbd, options: {rbd_pool: volumes}}
     volume: db
     name: before-upgrade
+  vars:
+    ansible_python_interpreter: /opt/strata-cinder/bin/python
+
+- name: One that the database does not have
+  strata.storage.cinder_snapshot:
+    backend: {name: ceph, driver: rbd, options: {rbd_pool: volumes}}
+    volume: db
+    name: before-upgrade
+    manage: true
   vars:
     ansible_python_interpreter: /opt/strata-cinder/bin/python
 

@@ -82,7 +82,8 @@ extends_documentation_fragment:
   - strata.storage.attributes.actiongroup_cinder
 requirements:
   - For V(attached), root, and what the driver's protocol needs on the host. For V(rbd) that is the C(rbd) command
-    (Debian's ceph-common), and a kernel with the module C(rbd).
+    (Debian's ceph-common), and a kernel with the module C(rbd). For V(lvm), or another driver with iSCSI, it is
+    C(open-iscsi) and C(lsscsi). V(lvm) also needs the directory C(/etc/target), which C(targetcli-fb) has.
 notes:
   - The device is not there after a reboot, until the task runs again. Mount what is on it with C(noauto) or C(nofail).
   - A creation that is cut off is finished by the same task where the driver can list what is on the backend. Else the
@@ -128,6 +129,15 @@ EXAMPLES = r"""
     persistence: {url: "{{ vault_cinder_database }}"}
     name: db
     size: 200G
+    state: attached
+  vars:
+    ansible_python_interpreter: /opt/strata-cinder/bin/python
+
+- name: A volume of LVM as a device of this host, over iSCSI
+  strata.storage.cinder_volume:
+    backend: {name: lvm, driver: lvm, options: {volume_group: cinder-volumes}}
+    name: scratch
+    size: 10G
     state: attached
   vars:
     ansible_python_interpreter: /opt/strata-cinder/bin/python
@@ -213,7 +223,8 @@ volume:
           returned: always
 device:
   description:
-    - Path of the device on this host, or null. In check mode, a path that stands for it where it is not there yet.
+    - Path of the device on this host, or null. It is one that stays with the device, such as that of its WWN, and not
+      the kernel's name. In check mode, a path that stands for it where it is not there yet.
   returned: success
   type: str
 provides:

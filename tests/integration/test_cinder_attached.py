@@ -2,30 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Volumes of a real Ceph as devices of a real kernel, by a driver of Cinder's, and drives on them."""
+"""Volumes of a real Ceph, and of LVM over iSCSI, as devices of a real kernel, by drivers of Cinder's, and drives on them."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import examples
 from tests.ceph import Cluster
 from tests.cinder import environment
 from tests.lab import Lab
 
-from .modules import Modules, result_of
+from .modules import ModuleFailed, Modules, result_of
 from .node import MODULES, ROOT, Node
 from .test_rbd_map import reach
 
 pytestmark = [pytest.mark.sees_this_machine, pytest.mark.further]
 GIB = 1 << 30
-_PYTHON = f"env PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1 /opt/strata-cinder/bin/python"
-BACKEND: dict[str, Any] = {
+GUIDE = "docs/guides/array-volume.md"
+CEPH: dict[str, Any] = {
     "backend": {"name": "ceph", "driver": "rbd", "options": {"rbd_keyring_conf": "/etc/ceph/keyring"}}
 }
+#: The example of cinderlib's documentation.
+LVM: dict[str, Any] = {"backend": {"name": "lvm", "driver": "lvm", "options": {"volume_group": "cinder-volumes"}}}
 #: Runs a task that is killed where cinderlib calls a method.
 _KILLED = """
 import json, os, signal, sys
@@ -49,23 +55,26 @@ with library.opened(want, library.load_driver(want), read_only=False) as opened:
 class Attacher(Modules):
     """Runs the module in the guest, with the Python that has cinderlib, which this machine has."""
 
-    def __init__(self, node: Node, lab: Lab) -> None:
+    def __init__(self, node: Node, lab: Lab, backend: dict[str, Any]) -> None:
         self.node = node
+        self.backend = backend
         self._lab = lab
         self.mount()
 
     def mount(self) -> None:
-        place = self._lab.directory / "cinder"
+        """Where its programs say that it is."""
+        place, made = self._lab.directory / "cinder", environment()
         place.unlink(missing_ok=True)
-        place.symlink_to(environment())
-        mount = "mount -t hostfs -o {} none /opt/strata-cinder"
+        place.symlink_to(made)
+        self._python = f"env PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1 {made}/bin/python"
+        mount = f"mount -t hostfs -o {{}} none {made}"
         first, second = mount.format("hostfs=cinder"), mount.format("cinder")
-        self.node.run(f"mkdir -p /opt/strata-cinder; {first} 2> /dev/null || {second}; modprobe rbd")
+        self.node.run(f"mkdir -p {made}; {first} 2> /dev/null || {second}")
 
     def module(self, module: str, /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
-        given = {**BACKEND, **arguments, "_ansible_check_mode": check, "_ansible_diff": True}
+        given = {**self.backend, **arguments, "_ansible_check_mode": check, "_ansible_diff": True}
         text = json.dumps({"ANSIBLE_MODULE_ARGS": given})
-        said = self.node.guest.run(f"{_PYTHON} -m {MODULES}.{module}", check=False, input=text)
+        said = self.node.guest.run(f"{self._python} -m {MODULES}.{module}", check=False, input=text)
         return result_of(module, said.stdout, said.stderr)
 
     def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
@@ -73,8 +82,8 @@ class Attacher(Modules):
 
     def killed(self, kind: str, method: str, **arguments: Any) -> None:
         self.node.guest.write("/run/strata-killed.py", _KILLED)
-        given = json.dumps({**BACKEND, **arguments})
-        done = self.node.guest.run(f"{_PYTHON} /run/strata-killed.py {kind} {method} '{given}'", check=False)
+        given = json.dumps({**self.backend, **arguments})
+        done = self.node.guest.run(f"{self._python} /run/strata-killed.py {kind} {method} '{given}'", check=False)
         assert done.returncode in (-9, 137), done.stderr
 
 
@@ -88,7 +97,16 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def attacher(node: Node, lab: Lab) -> Attacher:
-    return Attacher(node, lab)
+    node.run("modprobe rbd")
+    return Attacher(node, lab, CEPH)
+
+
+@pytest.fixture
+def target(node: Node, lab: Lab) -> Attacher:
+    """A group of volumes, and what Debian's packages of target and initiator set up."""
+    node.run("mkdir /etc/target; systemctl start iscsid; modprobe -a iscsi_tcp iscsi_target_mod dm_thin_pool")
+    node.run(f"vgcreate -q cinder-volumes {' '.join(node.disks(*(f'HDD{number}' for number in range(1, 7))))}")
+    return Attacher(node, lab, LVM)
 
 
 def test_a_drive_on_a_volume(attacher: Attacher, cluster: Cluster, lab: Lab) -> None:
@@ -137,6 +155,67 @@ def test_a_drive_on_a_volume(attacher: Attacher, cluster: Cluster, lab: Lab) -> 
         assert cluster.run("rbd", "ls").strip() == ""
 
 
+def test_both_drivers_in_one_play(target: Attacher, cluster: Cluster, lab: Lab, tmp_path: Path) -> None:
+    """As the guide has it, run by Ansible: with both volumes attached, and a drive on each."""
+    node, (text,) = target.node, [block.text for block in examples.blocks(GUIDE) if "driver: lvm" in block.text]
+    text = text.replace("fileservers", "all").replace("/opt/strata-cinder/bin/python", str(environment() / "bin/python"))
+    book = tmp_path / "play.yml"
+    book.write_text(text.replace("/etc/ceph/ceph.client.admin.keyring", "/etc/ceph/keyring"))
+
+    def play(*words: str) -> str:
+        command = ["ansible-playbook", "--inventory", str(lab.inventory_path), str(book), *words]
+        environ = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=900, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    node.run("modprobe rbd")
+    with reach(node.guest, cluster):
+        assert "changed=3" in play("--check")
+        assert node.run("iscsiadm --mode session 2>&1 || true") == "iscsiadm: No active sessions."
+        assert "changed=3" in play()
+        assert "changed=0" in play()
+        for drive, transport in (("mail", "rbd"), ("scratch", "wwn-")):
+            assert node.run(f"findmnt -n -o SOURCE /srv/{drive}") == f"/dev/mapper/{drive}-{drive}"
+            node.module("lvm_drive", name=drive, state="offline")
+            words = {**(CEPH if transport == "rbd" else LVM), "name": drive, "state": "detached"}
+            assert transport in str(target.module("cinder_volume", check=True, **{**words, "state": "present"})["volume"])
+            target.module("cinder_volume", **words)
+    assert node.run("ls /sys/bus/rbd/devices; iscsiadm --mode session 2>&1 || true") == "iscsiadm: No active sessions."
+
+
+def test_what_goes_wrong_with_lvm(target: Attacher) -> None:
+    """A group that is full, one that is not there, and a host that lacks what the driver or its protocol needs."""
+    node = target.node
+    thick = {"volume_group": "cinder-volumes", "lvm_type": "default", "volume_clear": "none"}
+    target.backend = {"backend": {"name": "lvm", "driver": "lvm", "options": thick}}
+    words: dict[str, Any] = {"name": "db", "state": "attached"}
+
+    def says(**more: Any) -> str:
+        with pytest.raises(ModuleFailed) as failed:
+            target.module("cinder_volume", **words, **more)
+        assert "Traceback" not in str(failed.value.result)
+        return str(failed.value.result["msg"])
+
+    assert "insufficient free space" in says(size="100G")
+    nowhere = {"name": "lvm", "driver": "lvm", "options": {"volume_group": "nowhere"}}
+    assert "Volume Group nowhere does not exist" in says(size="1G", backend=nowhere)
+    # What the failed creation left is taken away, and the volume made; and then the host cannot attach it.
+    node.run("mv /etc/iscsi/initiatorname.iscsi /run")
+    assert "initiator" in says(size="1G")
+    node.run("mv /run/initiatorname.iscsi /etc/iscsi; mv /etc/target /run")
+    told = says(size="1G")
+    assert "cinder-rtstool failed (exit code 1): " in told
+    assert "Cannot set dbroot to /etc/target" in told
+    node.run("mv /run/target /etc; mv /usr/sbin/iscsiadm /usr/bin/iscsiadm /run 2> /dev/null || true")
+    assert "the program iscsiadm is not there" in says(size="1G")
+    node.run("mv /run/iscsiadm /usr/sbin")
+    assert [one["status"] for one in target.module("cinder_backend_info")["volumes"]] == ["available"]
+    assert node.run("ls /sys/kernel/config/target/iscsi | grep -c iqn || true") == "0"
+    target.module("cinder_volume", name="db", state="absent", allow_destroy=True)
+    assert node.run("lvs --noheadings cinder-volumes") == ""
+
+
 def test_what_is_killed_while_it_attaches_or_detaches(attacher: Attacher, cluster: Cluster) -> None:
     node = attacher.node
     words: dict[str, Any] = {"name": "db", "size": "1G"}
@@ -154,4 +233,41 @@ def test_what_is_killed_while_it_attaches_or_detaches(attacher: Attacher, cluste
         attacher.killed("Connection", "device_attached", **words, state="attached")
         attacher.module("cinder_volume", **words, state="detached")
         assert node.run("ls /sys/bus/rbd/devices") == ""
-        assert attacher.module("cinder_backend_info", **BACKEND)["volumes"][0]["status"] == "available"
+        assert attacher.module("cinder_backend_info")["volumes"][0]["status"] == "available"
+
+
+def test_a_drive_on_a_volume_of_lvm(target: Attacher, lab: Lab) -> None:
+    """Over iSCSI, with a target and an initiator on one host; and by a name of the device that stays its own."""
+    node = target.node
+    words: dict[str, Any] = {"name": "db", "size": "1G", "state": "attached"}
+    drive: dict[str, Any] = {"name": "db", "filesystem": "ext4", "mount_point": "/srv", "mount_options": "noauto"}
+    planned = target.check("cinder_volume", **words)
+    looked = node.module("lvm_drive", check=True, devices=[planned["device"]], expect=planned["provides"], **drive)
+    assert looked["plan"][0]["action"] == "create"
+    made = target.converge("cinder_volume", **words)
+    volume, device = f"volume-{made['volume']['id']}", made["device"]
+    assert device.startswith("/dev/disk/by-id/wwn-0x")
+    assert made["volume"]["connections"][0]["protocol"] == "iscsi"
+    assert volume in node.run("iscsiadm --mode session")
+    assert node.run("lvs --noheadings -o lv_name,pool_lv --separator ' ' cinder-volumes").split()[-2] == volume
+    assert node.run(f"blockdev --getsize64 {device}") == str(GIB)
+    node.module("lvm_drive", devices=[device], expect=made["provides"], **drive)
+    node.run("echo kept > /srv/file; sync")
+    assert "is mounted, or held by something" in target.refusal("cinder_volume", name="db", state="detached")
+    target.converge("cinder_volume", **{**words, "size": "2G"})
+    assert node.run(f"blockdev --getsize64 {device}") == str(2 * GIB)
+    node.run("sync")
+
+    # A boot ends the export, and the session, and gives the kernel's name to whoever comes first.
+    lab.power_cut()
+    target.mount()
+    node.run("systemctl start iscsid")
+    again = target.converge("cinder_volume", **{**words, "size": "2G"})
+    assert [step["action"] for step in again["plan"]] == ["attach"]
+    node.run("udevadm settle; vgchange --activate y db; udevadm settle; mount /srv")
+    assert node.run("cat /srv/file") == "kept"
+    node.module("lvm_drive", name="db", state="offline")
+    target.converge("cinder_volume", name="db", state="detached")
+    assert node.run("ls /sys/kernel/config/target/iscsi | grep -c iqn || true") == "0"
+    target.converge("cinder_volume", name="db", state="absent", allow_destroy=True)
+    assert volume not in node.run("lvs cinder-volumes")

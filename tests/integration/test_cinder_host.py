@@ -9,13 +9,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 
 @pytest.mark.further
-def test_the_environment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_the_environment(tool: str, tmp_path: Path) -> None:
+    path = "/usr/sbin:/usr/bin:/sbin:/bin"
+    if tool == "uv":
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", str(tmp_path / "tool"), "uv"], check=True)
+        path = f"{tmp_path}/tool/bin:{path}"
     made = tmp_path / "made"
     role = {"role": "strata.storage.cinder_host", "cinder_host_directory": str(made), "cinder_host_packages": False}
     book = tmp_path / "play.json"
@@ -28,8 +34,8 @@ def test_the_environment(tmp_path: Path) -> None:
     def ansible(program: str, *words: str, python: str = "/usr/bin/python3", fails: bool = False) -> str:
         interpreter = ["--extra-vars", f"ansible_python_interpreter={python}"]
         done = subprocess.run(
-            [program, "--inventory", "localhost,", "--connection", "local", *interpreter, *words],
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            [str(Path(sys.executable).parent / program), "--inventory", "localhost,", "--connection", "local", *interpreter, *words],
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "PATH": path},
             capture_output=True,
             text=True,
             timeout=600,
@@ -41,6 +47,7 @@ def test_the_environment(tmp_path: Path) -> None:
     assert "changed=2" in play("--check")
     assert not made.exists()
     assert "failed=0" in play()
+    assert ("\nuv = " in (made / "pyvenv.cfg").read_text()) == (tool == "uv")
     assert "changed=0" in play()
     assert "changed=0" in play("--check")
     module = ["localhost", "--module-name", "strata.storage.cinder_backend_info", "--args", "gather=drivers"]

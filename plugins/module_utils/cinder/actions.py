@@ -58,6 +58,15 @@ class Extend(NamedTuple):
         return f"extend {VOLUME}{self.id} to {self.size} GiB"
 
 
+class Rescan(NamedTuple):
+    """Have this host see that a volume has grown, where a task was cut off after that."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"rescan {VOLUME}{self.id}"
+
+
 class Recover(NamedTuple):
     """Say that a volume is whole that could not be extended."""
 
@@ -118,6 +127,19 @@ class TakeSnapshot(NamedTuple):
         return f"create {SNAPSHOT}{self.id} of {VOLUME}{self.volume}"
 
 
+class ManageSnapshot(NamedTuple):
+    """Adopt a snapshot that is on the backend."""
+
+    id: str
+    volume: str
+    name: str
+    reference: Pairs
+    description: str = ""
+
+    def __str__(self) -> str:
+        return f"manage {' '.join(f'{key}={value}' for key, value in self.reference)} as {SNAPSHOT}{self.id}"
+
+
 class DeleteSnapshot(NamedTuple):
     """Delete a snapshot, on the backend and in the database."""
 
@@ -145,6 +167,9 @@ class Backend(Protocol):
     def extend(self, action: Extend) -> None:
         """Make a volume larger, also where it is attached."""
 
+    def rescan(self, action: Rescan) -> None:
+        """Have this host see the size of a volume."""
+
     def recover(self, action: Recover) -> None:
         """Call a volume whole again that is whole."""
 
@@ -163,6 +188,9 @@ class Backend(Protocol):
     def take_snapshot(self, action: TakeSnapshot) -> None:
         """Make a snapshot."""
 
+    def manage_snapshot(self, action: ManageSnapshot) -> None:
+        """Take a snapshot of the backend into the database."""
+
     def delete_snapshot(self, action: DeleteSnapshot) -> None:
         """Delete a snapshot."""
 
@@ -173,12 +201,14 @@ def hands(backend: Backend) -> Hands:
         Create: backend.create,
         Manage: backend.manage,
         Extend: backend.extend,
+        Rescan: backend.rescan,
         Recover: backend.recover,
         Describe: backend.describe,
         Delete: backend.delete,
         Attach: backend.attach,
         Detach: backend.detach,
         TakeSnapshot: backend.take_snapshot,
+        ManageSnapshot: backend.manage_snapshot,
         DeleteSnapshot: backend.delete_snapshot,
     }
     return Hands(perform, placeholders=None)

@@ -14,11 +14,13 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import shutil
 import socket
 import sqlite3
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +37,9 @@ from .actions import (
     Detach,
     Extend,
     Manage,
+    ManageSnapshot,
     Recover,
+    Rescan,
     TakeSnapshot,
 )
 from .state import GIB, SNAPSHOT, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Volume
@@ -54,12 +58,26 @@ RECIPE = (
 )
 _SHARED = "backend_defaults"  # where Cinder registers what drivers take
 _RBD = "cinder.volume.drivers.rbd.RBDDriver"
+_LVM = "cinder.volume.drivers.lvm.LVMVolumeDriver"
 #: An option that cinderlib takes for this driver, which no longer has it.
 _KEYRING = ("rbd_keyring_conf", "Path to the keyring of the Ceph user")
 _CREATING, _DELETING = "creating", "deleting"
 _LONGEST = 1000
 #: How many volumes a driver is asked for, of those that it can list.
 _MOST = 100_000
+#: Where udev names devices by what they are, and such names. A PV's or a map's is of what is on a device.
+_LINKS = "/dev/disk/by-id"
+_STABLE = ("dm-uuid-mpath-", "wwn-", "nvme-", "scsi-")
+#: Our word in what a connection keeps of its device.
+_LINK = "strata_link"
+#: How long a device may take to have its name, or its size.
+_SECONDS = 30
+#: How a program that failed is told: its words, and what it says, may hold passwords that the driver gave it.
+_COMMAND = re.compile(
+    r"(?:Unexpected error while running command\.\s*)?Command: (?P<command>.*?)\s*Exit code: (?P<code>\S+)"
+    r"\s*Stdout: (?P<out>'.*?'|\".*?\"|None)\s*Stderr: (?P<err>'.*'|\".*\"|None)",
+    re.DOTALL,
+)
 
 
 def faults(version_of: Callable[[str], str]) -> list[str]:
@@ -299,8 +317,11 @@ class Library:
         self._rows = backend.persistence
         self._rows.set_volume = _keeping_specs(self._rows.set_volume, self._rows.db, self._objects.CONTEXT)
         self._host = socket.gethostname()
+        driver = backend.driver
         if want.driver == _RBD:
-            backend.driver.delete_volume = _with_references(backend.driver)
+            driver.delete_volume = _with_references(driver)
+        if want.driver == _LVM:
+            driver.get_manageable_volumes, driver.get_manageable_snapshots = _by_kind(driver)
 
     def read(self) -> Array:
         with _told(f"{_database(self._want)}: it cannot be read"):
@@ -387,21 +408,29 @@ class Library:
             )
             driver = self._backend.driver
             volume._ovo.size = driver.manage_existing_get_size(volume._ovo, reference)
-            # A task that was cut off may have given it its name.
-            if volume._ovo.name not in reference.values():
-                volume._ovo.update(driver.manage_existing(volume._ovo, reference) or {})
-            volume._ovo.status = "available"
-            volume.save()
+            _adopt(volume, action.reference, driver.manage_existing)
+
+    def manage_snapshot(self, action: ManageSnapshot) -> None:
+        with _told(str(action)):
+            snapshot = self._objects.Snapshot(
+                self._row(action.volume), id=action.id, name=action.name, description=action.description
+            )
+            driver = self._backend.driver
+            snapshot._ovo.volume_size = driver.manage_existing_snapshot_get_size(snapshot._ovo, dict(action.reference))
+            _adopt(snapshot, action.reference, driver.manage_existing_snapshot)
 
     def extend(self, action: Extend) -> None:
         with _told(str(action)):
             volume = self._row(action.id)
             here = self._here(volume)
             volume.extend(action.size)
-            if here is not None and here.attached:
-                # Not each connector can, and one that cannot sees it by itself, or when it is attached again.
-                with contextlib.suppress(NotImplementedError):
-                    here.extend()
+            if here is not None and os.path.exists(_device(here)):
+                _rescan(here, action.size * GIB)
+
+    def rescan(self, action: Rescan) -> None:
+        with _told(str(action)):
+            volume = self._row(action.id)
+            _rescan(self._here(volume), volume.size * GIB)
 
     def recover(self, action: Recover) -> None:
         with _told(str(action)):
@@ -418,7 +447,10 @@ class Library:
 
     def delete(self, action: Delete) -> None:
         with _told(str(action)):
-            self._remove(self._row(action.id))
+            volume = self._row(action.id)
+            # A task that was cut off while it attached may have left it exported.
+            self._backend.driver.remove_export(self._objects.CONTEXT, volume._ovo)
+            self._remove(volume)
 
     def delete_snapshot(self, action: DeleteSnapshot) -> None:
         with _told(str(action)):
@@ -437,11 +469,16 @@ class Library:
                 )
                 self._backend.validate_connector(connector)
                 connection = volume.connect(connector)
+            else:
+                self._renew(volume, connection)
             try:
                 connection.attach()
+                self._keep_link(connection)
             except BaseException:
                 # Nothing that was not attached stays connected.
                 with contextlib.suppress(Exception):
+                    if connection.attached:
+                        connection.detach(force=True, ignore_errors=True)
                     volume.disconnect(connection, force=True)
                 raise
 
@@ -451,14 +488,45 @@ class Library:
             connection = self._here(volume)
             if connection is None:
                 return
-            if connection.attached and os.path.exists(connection.path):
+            device = _device(connection)
+            if device and os.path.exists(device):
+                connection.device = {**connection.device, "path": _node(device)}
                 connection.detach()
             else:
                 # After a boot there is none; and a task that was cut off may have left one that nobody wrote down.
-                connection.connector.disconnect_volume(
-                    connection.conn_info["data"], None, force=True, ignore_errors=True
-                )
+                self._renew(volume, connection)
+                connector, data = connection.connector, connection.conn_info["data"]
+                with contextlib.suppress(NotImplementedError):
+                    for path in connector.get_volume_paths(data):
+                        if _is_busy(path):
+                            raise StorageError(f"{path} is mounted, or held by something; put it out of use first")
+                connector.disconnect_volume(data, None, force=True, ignore_errors=True)
             volume.disconnect(connection)
+
+    def _renew(self, volume: Any, connection: Any) -> None:
+        """Have the backend offer a volume again to a host that it is connected to: a boot may have ended that."""
+        driver, connector = self._backend.driver, connection.connector_info
+        volume._ovo.update(driver.create_export(self._objects.CONTEXT, volume._ovo, connector) or {})
+        volume.save()
+        connection.conn_info = driver.initialize_connection(volume._ovo, connector)
+        connection.device = None
+        connection.save()
+
+    @staticmethod
+    def _keep_link(connection: Any) -> None:
+        """Write down a name of a device that stays with it. The kernel's own is another disk's after a boot."""
+        path = connection.path
+        if os.path.dirname(path) != "/dev":
+            return
+        limit = time.monotonic() + _SECONDS
+        while (link := _stable_link(path)) is None:
+            if time.monotonic() > limit:
+                raise StorageError(
+                    f"udev gave {path} no name in {_LINKS} within {_SECONDS} s, and the kernel's is not kept"
+                )
+            time.sleep(0.05)
+        connection.device = {**connection.device, _LINK: link}
+        connection.save()
 
     def _make(self, row: Any, driver: Callable[[], Any], checked: bool, forget: Callable[[Any], object]) -> None:
         """Have a driver make what a row is about. The row is written before where what is left then is surely ours."""
@@ -513,13 +581,12 @@ class Library:
         return str(row.host).rpartition("@")[2].partition("#")[0] == self._want.name
 
     def _connection(self, row: Any) -> Connection:
-        host, device = _host(row), str(row.path or "")
+        host, device = _host(row), _device(row)
         here = host == self._host
         there = here and bool(device) and os.path.exists(device)
         protocol = str((row.conn_info or {}).get("driver_volume_type") or "")
-        return Connection(
-            str(row.id), str(row.volume_id), host, protocol, device, here, there, there and _is_busy(device)
-        )
+        busy, seen = (_is_busy(device), _size(device)) if there else (False, 0)
+        return Connection(str(row.id), str(row.volume_id), host, protocol, device, here, there, busy, seen)
 
     def _strangers(self, method: str, prefix: str) -> tuple[Stranger, ...] | None:
         """What is on the backend, and not in the database. None where the driver cannot tell."""
@@ -538,6 +605,7 @@ class Library:
                 tuple(sorted((str(key), str(value)) for key, value in one["reference"].items())),
                 int(one["size"]) * GIB,
                 "" if one["safe_to_manage"] else str(one["reason_not_safe"]),
+                str((one.get("source_reference") or {}).get("source-name") or ""),
             )
             for one in told
         )
@@ -592,6 +660,56 @@ def _with_references(driver: Any) -> Callable[[Any], None]:
     return delete_volume
 
 
+def _by_kind(driver: Any) -> tuple[Callable[..., list[Any]], Callable[..., list[Any]]]:
+    """How LVM's driver lists volumes, and snapshots. It takes its thin pool for a volume, and thin snapshots too."""
+    volumes, snapshots = driver.get_manageable_volumes, driver.get_manageable_snapshots
+    pool = f"{driver.configuration.volume_group}-pool"
+
+    def is_snapshot(one: Any) -> bool:
+        return str(one["reference"]["source-name"]).startswith(f"_{SNAPSHOT}")
+
+    def list_volumes(*words: Any) -> list[Any]:
+        return [one for one in volumes(*words) if not is_snapshot(one) and one["reference"]["source-name"] != pool]
+
+    def list_snapshots(*words: Any) -> list[Any]:
+        thin = [one for one in volumes(*words) if is_snapshot(one)]
+        for one in thin:
+            origin = driver.vg.lv_get_origin(one["reference"]["source-name"])
+            one["source_reference"] = {"source-name": origin}
+        return [*thin, *snapshots(*words)]
+
+    return list_volumes, list_snapshots
+
+
+def _adopt(row: Any, reference: Pairs, driver: Callable[[Any, dict[str, str]], Any]) -> None:
+    """Have a driver give a volume or snapshot its name, unless a task that was cut off did so, and keep its row."""
+    if not Stranger(reference, 0).named(row._ovo.name):
+        row._ovo.update(driver(row._ovo, dict(reference)) or {})
+    row._ovo.status = "available"
+    row.save()
+
+
+def _device(connection: Any) -> str:
+    """The path of a connection's device, by which it is known for good; empty where there is none."""
+    device = connection.device or {}
+    path = str(device.get(_LINK) or device.get("path") or "")
+    return "" if os.path.dirname(path) == "/dev" else path
+
+
+def _node(link: str) -> str:
+    return os.path.realpath(link)
+
+
+def _stable_link(path: str) -> str | None:
+    """The first name by which udev knows a device for what it is."""
+    for prefix in _STABLE:
+        for name in sorted(os.listdir(_LINKS) if os.path.isdir(_LINKS) else ()):
+            link = os.path.join(_LINKS, name)
+            if name.startswith(prefix) and _node(link) == _node(path):
+                return link
+    return None
+
+
 def _volume(row: Any, snapshots: Iterable[Snapshot], connections: Iterable[Connection]) -> Volume:
     kind = row.volume_type if row._ovo.volume_type_id == row.id else None
     return Volume(
@@ -629,6 +747,30 @@ def _host(connection: Any) -> str:
     return str((connection.connector_info or {}).get("host") or "")
 
 
+def _rescan(connection: Any, size: int) -> None:
+    """Have the kernel see that a device has grown, and wait until it does."""
+    # Not each connector can; the kernel then sees it by itself.
+    with contextlib.suppress(NotImplementedError):
+        connection.extend()
+    device, limit = _device(connection), time.monotonic() + _SECONDS
+    while _size(device) < size:
+        if time.monotonic() > limit:
+            raise StorageError(
+                f"the volume has grown, and {device} has not within {_SECONDS} s; it does once the volume was "
+                "detached and is attached again"
+            )
+        time.sleep(0.05)
+
+
+def _size(device: str) -> int:
+    """The size of a block device, rounded up as that of its volume is."""
+    descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return -(-os.lseek(descriptor, 0, os.SEEK_END) // GIB) * GIB
+    finally:
+        os.close(descriptor)
+
+
 def _is_busy(device: str) -> bool:
     """Whether a block device is mounted, or held by something: the kernel does not open it for one alone."""
     try:
@@ -654,10 +796,32 @@ def _reason(error: BaseException) -> str:
     hidden = error.__context__
     if isinstance(error, AttributeError) and hidden is not None and "'setup'" in str(error):
         return _reason(hidden)
-    said = " ".join(str(error).split()) or type(error).__name__
+    program = _missing_program(error)
+    if program:
+        return f"the program {program} is not there, or what it runs with is not"
+    said = " ".join(_COMMAND.sub(_failed, str(error)).split()) or type(error).__name__
     # A program that could not connect may have said so for minutes.
     said = said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} … {said[-_LONGEST // 2 :]}"
     below = error.__cause__ or hidden
-    if below is not None and str(below) and " ".join(str(below).split()) not in said:
-        said = f"{said} ({_reason(below)})"
+    if below is not None and str(below):
+        why = _reason(below)
+        said = said if why in said else f"{said} ({why})"
     return said if isinstance(error, OSError) or " " in said else f"{type(error).__name__}: {said}"
+
+
+def _missing_program(error: BaseException | None) -> str:
+    """The program that could not be started, by an error or what is behind it; empty where there is none."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError) and error.filename and os.sep not in str(error.filename):
+            return str(error.filename)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _failed(match: re.Match[str]) -> str:
+    """The program that failed, and the last that it said."""
+    words = [word for word in match["command"].split() if "=" not in word]
+    program = next((word for word in words if word not in ("sudo", "env")), "a program")
+    said = (match["err"] if match["err"] not in ("None", "''") else match["out"]).strip("'\"")
+    lines = [line.strip() for line in said.replace("\\n", "\n").split("\n") if line.strip()]
+    return f"{program} failed (exit code {match['code']}): {lines[-1] if lines else 'it said nothing'}"

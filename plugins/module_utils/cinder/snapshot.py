@@ -12,14 +12,15 @@ from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from . import volume as volumes
-from .actions import DeleteSnapshot, Describe, TakeSnapshot
-from .state import SNAPSHOT, Array, Snapshot, Volume
+from .actions import DeleteSnapshot, Describe, ManageSnapshot, TakeSnapshot
+from .state import SNAPSHOT, VOLUME, Array, Snapshot, Stranger, Volume
 from .words import check_label, snapshot_id
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "volume": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
     "description": {"type": "str"},
+    "manage": {"type": "bool", "default": False},
     "allow_destroy": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -31,6 +32,7 @@ class Wanted(NamedTuple):
     volume: str
     name: str
     description: str | None = None
+    manage: bool = False
     allow_destroy: bool = False
     state: str = "present"
 
@@ -44,6 +46,7 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         check_label(params["volume"], "volume"),
         check_label(params["name"], "snapshot"),
         params["description"],
+        params["manage"],
         params["allow_destroy"],
         params["state"],
     )
@@ -92,6 +95,8 @@ def _with(array: Array, of: Volume, without: Snapshot | None, snapshot: Snapshot
 
 
 def _present(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> Plan:
+    if found is None and want.manage:
+        return _adopted(array, want, of)
     if found is not None and found.status == "available":
         if want.description is None or want.description == found.description:
             return Plan((), array)
@@ -117,14 +122,36 @@ def _present(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> 
     return Plan(steps, _with(array, of, found, made))
 
 
-def _check_not_there(array: Array, want: Wanted, new: str) -> bool:
-    """Whether the driver says that nothing of its name is there. Raises Refused where something is."""
+def _strangers(array: Array) -> tuple[Stranger, ...]:
     if array.strange_snapshots is None:
         raise Unread("snapshots")
-    there = next((one for one in array.strange_snapshots if one.named(f"{SNAPSHOT}{new}")), None)
+    return array.strange_snapshots
+
+
+def _check_not_there(array: Array, want: Wanted, new: str) -> bool:
+    """Whether the driver says that nothing of its name is there. Raises Refused where something is."""
+    there = next((one for one in _strangers(array) if one.named(f"{SNAPSHOT}{new}")), None)
     if there is not None:
-        raise Refused(f"{want}: backend {array.name} has {there}, and the database does not. Is it the right database?")
+        raise Refused(
+            f"{want}: backend {array.name} has {there}, and the database does not. Is it the right database? If so, "
+            "manage true takes it as it is, with its data"
+        )
     return array.lists_snapshots
+
+
+def _adopted(array: Array, want: Wanted, of: Volume) -> Plan:
+    new = snapshot_id(of.id, want.name)
+    found = [
+        one
+        for one in _strangers(array)
+        if one.named(want.name, f"{SNAPSHOT}{new}") and one.source in ("", f"{VOLUME}{of.id}")
+    ]
+    there = volumes.to_adopt(array, str(want), found, array.lists_snapshots)
+    made = Snapshot(new, of.id, want.name, there.size, "available", want.description or "")
+    action = ManageSnapshot(new, of.id, want.name, there.reference, want.description or "")
+    step = _step("adopt", want, f"{show_size(there.size)}, known as {there} on the backend", action)
+    after = _with(array, of, None, made)
+    return Plan((step,), after._replace(strange_snapshots=tuple(one for one in _strangers(array) if one != there)))
 
 
 def _absent(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> Plan:

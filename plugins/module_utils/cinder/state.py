@@ -28,7 +28,8 @@ class Snapshot(NamedTuple):
 class Connection(NamedTuple):
     """A volume that a host is connected to. ``device`` is its path on that host (empty: it never got so far).
 
-    ``here``: it is this host; ``there``: the device is there now; ``busy``: the kernel says that it is in use.
+    ``here``: it is this host; ``there``: the device is there now; ``busy``: the kernel says that it is in use;
+    ``seen``: the size that the kernel has of it, in bytes, rounded up to GiB.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Connection(NamedTuple):
     here: bool = False
     there: bool = False
     busy: bool = False
+    seen: int = 0
 
 
 class Volume(NamedTuple):
@@ -70,15 +72,19 @@ class Volume(NamedTuple):
 class Stranger(NamedTuple):
     """A volume or snapshot that is on the backend and not in the database. ``size`` in bytes, rounded up to GiB.
 
-    ``reference`` is how the driver finds it, ``obstacle`` why it cannot be adopted (empty: it can).
+    ``reference`` is how the driver finds it, ``obstacle`` why it cannot be adopted (empty: it can), ``source`` what the
+    volume of a snapshot is called on the backend.
     """
 
     reference: Pairs
     size: int
     obstacle: str = ""
+    source: str = ""
 
     def named(self, *names: str) -> bool:
-        return any(value in names for _key, value in self.reference)
+        # LVM keeps names that begin with "snapshot" to itself, so its driver puts a "_" before them.
+        known = {*names, *(f"_{name}" for name in names if name.startswith(SNAPSHOT))}
+        return any(value in known for _key, value in self.reference)
 
     def __str__(self) -> str:
         return " ".join(value for _key, value in self.reference)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
-from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Recover
+from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Recover, Rescan
 from .state import GIB, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Volume
 from .words import check_label, parse_gib, parse_id, parse_pairs, volume_id
 
@@ -137,6 +137,11 @@ def _present(array: Array, want: Wanted, found: Volume | None) -> Plan:
         if others:
             warnings = (f"{want}: {' '.join(others)} may see its new size only once it is attached there again",)
         found = found._replace(size=want.size)
+    elif want.state == ATTACHED and found.here is not None and found.here.there and found.here.seen < found.size:
+        detail = f"this host sees {show_size(found.here.seen)} of its {show_size(found.size)}"
+        steps += (_step("rescan", want, detail, Rescan(found.id)),)
+    seen = (one._replace(seen=found.size) if one.there else one for one in found.connections)
+    found = found._replace(connections=tuple(seen))
     if want.description is not None and want.description != found.description:
         steps += (_step("describe", want, repr(want.description), Describe(found.id, want.description)),)
         found = found._replace(description=want.description)
@@ -276,17 +281,7 @@ def _adopted(array: Array, want: Wanted) -> Plan:
         raise StorageError(f"{want}: there is none with this id; to adopt one, give its name on the backend")
     new = want.id or volume_id(array.name, want.name)
     found = [one for one in _strangers(array) if one.named(want.name, f"{VOLUME}{new}")]
-    if not array.lists:
-        raise StorageError(f"{want}: the driver of backend {array.name} cannot list what could be adopted")
-    if not found:
-        raise StorageError(f"{want}: backend {array.name} has nothing of this name that the database does not have")
-    if len(found) > 1:
-        raise StorageError(
-            f"{want}: {' and '.join(map(str, found))} of backend {array.name} may be meant; rename one of them"
-        )
-    there = found[0]
-    if there.obstacle:
-        raise Refused(f"{want}: it cannot be adopted: {there.obstacle}")
+    there = to_adopt(array, str(want), found, array.lists)
     if want.size is not None and want.size < there.size:
         raise StorageError(f"{want}: it has {show_size(there.size)}, and volumes do not become smaller")
     pool = _pool(array, want, None)
@@ -296,6 +291,21 @@ def _adopted(array: Array, want: Wanted) -> Plan:
     after = array.with_volume(made)
     left = tuple(one for one in _strangers(array) if one != there)
     return both(Plan((step,), after), _present(after._replace(strangers=left), want, made))
+
+
+def to_adopt(array: Array, what: str, found: list[Stranger], lists: bool) -> Stranger:
+    """The only one that may be meant. Raises StorageError, or Refused, where there is none that can be adopted."""
+    if not lists:
+        raise StorageError(f"{what}: the driver of backend {array.name} cannot list what could be adopted")
+    if not found:
+        raise StorageError(f"{what}: backend {array.name} has nothing of this name that the database does not have")
+    if len(found) > 1:
+        raise StorageError(
+            f"{what}: {' and '.join(map(str, found))} of backend {array.name} may be meant; rename one of them"
+        )
+    if found[0].obstacle:
+        raise Refused(f"{what}: it cannot be adopted: {found[0].obstacle}")
+    return found[0]
 
 
 def _check_kept(array: Array, want: Wanted, found: Volume) -> None:
@@ -360,7 +370,7 @@ def _attached(array: Array, want: Wanted, found: Volume) -> Plan:
     if here is not None and here.there:
         return Plan((), array)
     detail = f"to {array.host}" if here is None else f"to {array.host} again, where its device is gone"
-    made = Connection(here.id if here else "", found.id, array.host, here=True, there=True)
+    made = Connection(here.id if here else "", found.id, array.host, here=True, there=True, seen=found.size)
     after = array.with_volume(found._replace(status="in-use", connections=(made,)))
     return Plan((_step("attach", want, detail, Attach(found.id)),), after)
 

@@ -53,6 +53,9 @@ PROFILES: dict[str, Profile] = {
         {"rbd_ceph_conf": "/etc/ceph/ceph.conf", "rbd_user": "admin", "rados_connect_timeout": 10},
         ("rados", "rbd"),
     ),
+    "lvm": Profile(
+        "cinder.volume.drivers.lvm.LVMVolumeDriver", {"target_protocol": "iscsi", "target_helper": "lioadm"}
+    ),
 }
 
 

@@ -111,3 +111,27 @@ def test_a_database_that_was_lost(backend: Backend) -> None:
     assert f"backend ceph has {image} (1 GiB), and the database does not" in said
     backend.volume("db", size="1G", manage=True)
     assert backend.rbd("info", image)["id"] == before
+
+
+@pytest.mark.further
+def test_snapshots_that_the_database_does_not_have(backend: Backend) -> None:
+    """One that was made by hand, and then one whose database was lost; both keep what they hold."""
+    image = f"volume-{backend.module('cinder_volume', name='db', size='1G')['volume']['id']}"
+    backend.cluster.run("rbd", "snap", "create", f"{backend.pool}/{image}@by-hand")
+    (number,) = [one["id"] for one in backend.rbd("snap", "ls", image)]
+    found = backend.module("cinder_backend_info", gather=["manageable"])["manageable_snapshots"]
+    assert found == [{"reference": {"source-name": "by-hand"}, "size": GIB, "obstacle": None, "volume": image}]
+    words: dict[str, Any] = {"volume": "db", "name": "by-hand"}
+    taken = backend.converge("cinder_snapshot", **words, manage=True)
+    named = f"snapshot-{taken['snapshot']['id']}"
+
+    def there() -> list[tuple[str, int]]:
+        return [(one["name"], one["id"]) for one in backend.rbd("snap", "ls", image)]
+
+    assert there() == [(named, number)]
+    (backend.state / "cinder.sqlite").unlink()
+    backend.volume("db", manage=True)
+    assert "manage true takes it as it is" in backend.refusal("cinder_snapshot", **words)
+    backend.converge("cinder_snapshot", **words, manage=True)
+    assert there() == [(named, number)]
+    assert "has nothing of this name" in backend.refusal("cinder_snapshot", volume="db", name="nothing", manage=True)

@@ -20,10 +20,12 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.actions impo
     Detach,
     Extend,
     Manage,
+    ManageSnapshot,
     Recover,
+    Rescan,
     TakeSnapshot,
 )
-from ansible_collections.strata.storage.plugins.module_utils.cinder.library import faults
+from ansible_collections.strata.storage.plugins.module_utils.cinder.library import _reason, faults
 from ansible_collections.strata.storage.plugins.module_utils.cinder.state import (
     GIB,
     Array,
@@ -47,7 +49,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import Pl
 ID = volume_id("ceph", "db")
 DB = Volume(ID, "db", 2 * GIB, pool="fast")
 NIGHTLY = Snapshot(snapshot_id(ID, "nightly"), ID, "nightly", 2 * GIB)
-HERE = Connection("1", ID, "web1", "rbd", "/dev/rbd0", here=True, there=True)
+HERE = Connection("1", ID, "web1", "rbd", "/dev/rbd0", here=True, there=True, seen=2 * GIB)
 ELSEWHERE = Connection("2", ID, "web2", "rbd", "/dev/rbd0")
 
 
@@ -207,6 +209,10 @@ def test_attaching() -> None:
     want = Wanted(size=2 * GIB, state="attached")
     assert planned(array(), want) == [Create(ID, "db", 2, checked=True), Attach(ID)]
     assert planned(array(DB._replace(connections=(HERE,))), want) == []
+    stale = DB._replace(connections=(HERE._replace(seen=GIB),))
+    assert planned(array(stale), want) == [Rescan(ID)]
+    # Who only wants the volume wants nothing of this host.
+    assert planned(array(stale), want._replace(state="present")) == []
     lost = HERE._replace(there=False)
     assert planned(array(DB._replace(connections=(lost,))), want) == [Attach(ID)]
     with pytest.raises(Refused, match="it is attached to web2"):
@@ -242,6 +248,45 @@ def test_adopting() -> None:
     ):
         with pytest.raises(StorageError, match=said):
             volume.plan(state, Wanted("by-hand", manage=True, **words))
+
+
+def test_adopting_snapshots() -> None:
+    want = snapshot.Wanted("db", "by-hand", manage=True)
+    new = snapshot_id(ID, "by-hand")
+    there = Stranger((("source-name", "by-hand"),), 2 * GIB, source=f"volume-{ID}")
+    assert planned(array(DB, strange_snapshots=(there,)), want) == [ManageSnapshot(new, ID, "by-hand", there.reference)]
+    # LVM's driver puts something before the name that it gave.
+    lost = there._replace(reference=(("source-name", f"_snapshot-{new}"),))
+    assert planned(array(DB, strange_snapshots=(lost,)), want) == [ManageSnapshot(new, ID, "by-hand", lost.reference)]
+    with pytest.raises(Refused, match="manage true takes it as it is"):
+        snapshot.plan(array(DB, strange_snapshots=(lost,)), want._replace(manage=False))
+    for found, said in (
+        (array(DB), "has nothing of this name"),
+        (array(DB, strange_snapshots=(there._replace(source="volume-of-another"),)), "has nothing of this name"),
+        (array(DB, lists_snapshots=False), "cannot list what could be adopted"),
+        (array(DB, strange_snapshots=(there, lost)), "may be meant; rename one of them"),
+        (array(DB, strange_snapshots=(there._replace(obstacle="in use"),)), "cannot be adopted: in use"),
+    ):
+        with pytest.raises((StorageError, Refused), match=said):
+            snapshot.plan(found, want)
+    # Names of volumes are what they are.
+    assert not Stranger((("source-name", "_db"),), GIB).named("db")
+
+
+def test_errors_of_programs_are_told_without_what_they_were_given() -> None:
+    """Drivers give them passwords, and some of them repeat these."""
+    said = (
+        "Unexpected error while running command.\nCommand: env LC_ALL=C cinder-rtstool create /dev/x s3cret\n"
+        "Exit code: 1\nStdout: 's3cret'\nStderr: 'Traceback of s3cret\\n  File\\nRTSLibError: no dbroot\\n'"
+    )
+    assert _reason(RuntimeError(f"No target. {said}")) == (
+        "No target. cinder-rtstool failed (exit code 1): RTSLibError: no dbroot"
+    )
+    silent = said.partition("Stdout")[0] + "Stdout: ''\nStderr: ''"
+    assert _reason(RuntimeError(silent)) == "cinder-rtstool failed (exit code 1): it said nothing"
+    missing = RuntimeError("Failed")
+    missing.__context__ = FileNotFoundError(2, "No such file or directory", "lsscsi")
+    assert _reason(missing) == "the program lsscsi is not there, or what it runs with is not"
 
 
 def test_snapshots() -> None:
