@@ -158,7 +158,9 @@ def test_a_drive_on_a_volume(attacher: Attacher, cluster: Cluster, lab: Lab) -> 
 def test_both_drivers_in_one_play(target: Attacher, cluster: Cluster, lab: Lab, tmp_path: Path) -> None:
     """As the guide has it, run by Ansible: with both volumes attached, and a drive on each."""
     node, (text,) = target.node, [block.text for block in examples.blocks(GUIDE) if "driver: lvm" in block.text]
-    text = text.replace("fileservers", "all").replace("/opt/strata-cinder/bin/python", str(environment() / "bin/python"))
+    text = text.replace("fileservers", "all").replace(
+        "/opt/strata-cinder/bin/python", str(environment() / "bin/python")
+    )
     book = tmp_path / "play.yml"
     book.write_text(text.replace("/etc/ceph/ceph.client.admin.keyring", "/etc/ceph/keyring"))
 
@@ -179,7 +181,9 @@ def test_both_drivers_in_one_play(target: Attacher, cluster: Cluster, lab: Lab, 
             assert node.run(f"findmnt -n -o SOURCE /srv/{drive}") == f"/dev/mapper/{drive}-{drive}"
             node.module("lvm_drive", name=drive, state="offline")
             words = {**(CEPH if transport == "rbd" else LVM), "name": drive, "state": "detached"}
-            assert transport in str(target.module("cinder_volume", check=True, **{**words, "state": "present"})["volume"])
+            assert transport in str(
+                target.module("cinder_volume", check=True, **{**words, "state": "present"})["volume"]
+            )
             target.module("cinder_volume", **words)
     assert node.run("ls /sys/bus/rbd/devices; iscsiadm --mode session 2>&1 || true") == "iscsiadm: No active sessions."
 

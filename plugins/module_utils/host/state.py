@@ -217,9 +217,10 @@ class Array(NamedTuple):
     was told to show of the whole (0: all). ``layout`` is empty where it is none that mdadm has a word for. ``speed``
     is in bytes per second, ``percent`` how far the ``sync_action`` has come, ``eta_seconds`` how long it takes at that
     speed. ``data_offset`` is where the data begins on its members, ``first_data`` where it does on the one that keeps
-    least before it. ``unsynced``: a resync has not ended, and may not have begun. ``needs_backup``: mdadm started a reshape
-    with a backup file, and goes on only if it is given that. ``unused``: it does not run, and by all of its superblocks
-    nobody ever wrote to it. ``home`` is the host that its name is qualified with in its superblocks (``home:name``).
+    least before it. ``unsynced``: a resync has not ended, and may not have begun. ``needs_backup``: mdadm started a
+    reshape with a backup file, and goes on only if it is given that. ``unused``: it does not run, and by all of its
+    superblocks nobody ever wrote to it. ``home`` is the host that its name is qualified with in its superblocks
+    (``home:name``).
     """
 
     uuid: str

@@ -490,8 +490,8 @@ def test_nothing_goes_around_the_approval_of_a_failover(pair: Pair, tmp_path: Pa
         ({**approved(), "rbd_failover_result": {"plan": []}}, "rbd_failover_result: extra variables of the names"),
         ({**swapped, **of_link}, "is another one now"),
     ):
-        told = failover.job("apply", {**failover.there, **given}, fails=True).refusals()
-        assert said in told["site"], given
+        refused = failover.job("apply", {**failover.there, **given}, fails=True).refusals()
+        assert said in refused["site"], given
         assert roles(pair) == ("primary", "secondary")
     # One in the inventory is none.
     (tmp_path / "group_vars").mkdir()
