@@ -20,10 +20,10 @@ import pytest
 def test_the_environment(tool: str, tmp_path: Path) -> None:
     path = "/usr/sbin:/usr/bin:/sbin:/bin"
     if tool == "uv":
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "--target", str(tmp_path / "tool"), "uv"], check=True
-        )
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tmp_path / "tool"), "uv"]
+        subprocess.run(pip, check=True)
         path = f"{tmp_path}/tool/bin:{path}"
+    programs = Path(sys.executable).parent
     made = tmp_path / "made"
     role = {"role": "strata.storage.cinder_host", "cinder_host_directory": str(made), "cinder_host_packages": False}
     book = tmp_path / "play.json"
@@ -36,15 +36,7 @@ def test_the_environment(tool: str, tmp_path: Path) -> None:
     def ansible(program: str, *words: str, python: str = "/usr/bin/python3", fails: bool = False) -> str:
         interpreter = ["--extra-vars", f"ansible_python_interpreter={python}"]
         done = subprocess.run(
-            [
-                str(Path(sys.executable).parent / program),
-                "--inventory",
-                "localhost,",
-                "--connection",
-                "local",
-                *interpreter,
-                *words,
-            ],
+            [f"{programs}/{program}", "--inventory", "localhost,", "--connection", "local", *interpreter, *words],
             env={**os.environ, "ANSIBLE_NOCOLOR": "1", "PATH": path},
             capture_output=True,
             text=True,
