@@ -457,10 +457,10 @@ def test_nothing_goes_around_the_approval_of_a_failover(pair: Pair, tmp_path: Pa
         {"rbd_failover_go": True, "rbd_failover_leaving": [name], "rbd_failover_names": [name]},
         {"ansible_check_mode": False, "rbd_failover_result": {"plan": []}},
     ):
-        told = failover.job("plan", {**failover.there, **given}, fails=True)
+        job = failover.job("plan", {**failover.there, **given}, fails=True)
         assert roles(pair) == ("primary", "secondary")
-        assert "extra variables of the names that this play uses" in told.refusals()["site"]
-        assert told.published == {}
+        assert "extra variables of the names that this play uses" in job.refusals()["site"]
+        assert job.published == {}
     record = planned.published["storage_approved"]["site"]
     assert (record["mode"], record["allow_destroy"], record["changes"]) == ("planned", [], 2)
 
