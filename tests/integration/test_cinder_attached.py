@@ -20,7 +20,7 @@ from tests.ceph import Cluster
 from tests.cinder import environment
 from tests.lab import Lab
 
-from .modules import ModuleFailed, Modules, result_of
+from .modules import Modules, result_of
 from .node import MODULES, ROOT, Node
 from .test_rbd_map import reach
 
@@ -193,38 +193,6 @@ def test_both_drivers_in_one_play(target: Attacher, cluster: Cluster, lab: Lab, 
             assert transport in str(target.module("cinder_volume", **{**words, "state": "present"})["volume"])
             target.module("cinder_volume", **words)
     assert node.run("ls /sys/bus/rbd/devices; iscsiadm --mode session 2>&1 || true") == "iscsiadm: No active sessions."
-
-
-def test_what_goes_wrong_with_lvm(target: Attacher) -> None:
-    """A group that is full, one that is not there, and a host that lacks what the driver or its protocol needs."""
-    node = target.node
-    thick = {"volume_group": "cinder-volumes", "lvm_type": "default", "volume_clear": "none"}
-    target.backend = {"backend": {"name": "lvm", "driver": "lvm", "options": thick}}
-    words: dict[str, Any] = {"name": "db", "state": "attached"}
-
-    def says(**more: Any) -> str:
-        with pytest.raises(ModuleFailed) as failed:
-            target.module("cinder_volume", **words, **more)
-        assert "Traceback" not in str(failed.value.result)
-        return str(failed.value.result["msg"])
-
-    assert "insufficient free space" in says(size="100G")
-    nowhere = {"name": "lvm", "driver": "lvm", "options": {"volume_group": "nowhere"}}
-    assert "Volume Group nowhere does not exist" in says(size="1G", backend=nowhere)
-    # What the failed creation left is taken away, and the volume made; and then the host cannot attach it.
-    node.run("mv /etc/iscsi/initiatorname.iscsi /run")
-    assert "initiator" in says(size="1G")
-    node.run("mv /run/initiatorname.iscsi /etc/iscsi; mv /etc/target /run")
-    told = says(size="1G")
-    assert "cinder-rtstool failed (exit code 1): " in told
-    assert "Cannot set dbroot to /etc/target" in told
-    node.run("mv /run/target /etc; mv /usr/sbin/iscsiadm /usr/bin/iscsiadm /run 2> /dev/null || true")
-    assert "the program iscsiadm is not there" in says(size="1G")
-    node.run("mv /run/iscsiadm /usr/sbin")
-    assert [one["status"] for one in target.module("cinder_backend_info")["volumes"]] == ["available"]
-    assert node.run("ls /sys/kernel/config/target/iscsi | grep -c iqn || true") == "0"
-    target.module("cinder_volume", name="db", state="absent", allow_destroy=True)
-    assert node.run("lvs --noheadings cinder-volumes") == ""
 
 
 def test_what_is_killed_while_it_attaches_or_detaches(attacher: Attacher, cluster: Cluster) -> None:
