@@ -469,7 +469,7 @@ class Library:
                 )
                 self._backend.validate_connector(connector)
                 connection = volume.connect(connector)
-            else:
+            elif self._exports_here():
                 self._renew(volume, connection)
             try:
                 connection.attach()
@@ -490,11 +490,13 @@ class Library:
                 return
             device = _device(connection)
             if device and os.path.exists(device):
-                connection.device = {**connection.device, "path": _node(device)}
+                if _LINK in connection.device:
+                    connection.device = {**connection.device, "path": _node(device)}
                 connection.detach()
             else:
                 # After a boot there is none; and a task that was cut off may have left one that nobody wrote down.
-                self._renew(volume, connection)
+                if self._exports_here():
+                    self._renew(volume, connection)
                 connector, data = connection.connector, connection.conn_info["data"]
                 with contextlib.suppress(NotImplementedError):
                     for path in connector.get_volume_paths(data):
@@ -502,6 +504,10 @@ class Library:
                             raise StorageError(f"{path} is mounted, or held by something; put it out of use first")
                 connector.disconnect_volume(data, None, force=True, ignore_errors=True)
             volume.disconnect(connection)
+
+    def _exports_here(self) -> bool:
+        """Whether volumes are offered by this host's kernel, which forgets that with each boot."""
+        return self._want.driver == _LVM
 
     def _renew(self, volume: Any, connection: Any) -> None:
         """Have the backend offer a volume again to a host that it is connected to: a boot may have ended that."""
