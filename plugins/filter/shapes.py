@@ -112,7 +112,7 @@ def _alike(value: Any) -> Any:
 
 def _differences(shape: Mapping[str, Any], commonest: Mapping[str, Any]) -> Iterator[str]:
     for place in [*shape, *(place for place in commonest if place not in shape)]:
-        item, _, option = place.partition(": ")
+        item, _colon, option = place.partition(": ")
         if item not in shape or item not in commonest:
             if not option:
                 yield f"{place}: only here" if place in shape else f"{place}: not here"
