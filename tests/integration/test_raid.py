@@ -119,7 +119,9 @@ def test_old_bytes_that_surface_are_refused_or_erased(node: Node) -> None:
     disks = node.disks("HDD1", "HDD2")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": disks}
     node.module("raid", **array)
-    node.run("vgcreate old /dev/md0 && lvcreate -y -n lv -l 100%FREE old && vgchange -an old && mdadm --stop /dev/md0")
+    node.run("vgcreate old /dev/md0 && lvcreate -y -n lv -l 100%FREE old")
+    # A service of systemd's activates what udev saw, and may come later than that.
+    node.guest.until("vgchange -an old && mdadm --stop /dev/md0")
     node.run(f"mdadm --zero-superblock {' '.join(disks)}")
     assert node.signatures(*disks) == ["", ""]
     node.module("raid", name="md0", state="absent")
