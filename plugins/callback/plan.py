@@ -34,7 +34,12 @@ from typing import Any, NamedTuple
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 
-from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import counted, draw
+from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import (
+    count_destructive,
+    counted,
+    draw,
+    later,
+)
 from ansible_collections.strata.storage.plugins.module_utils.core.text import printable
 
 _OURS = "strata.storage."
@@ -66,8 +71,8 @@ def folded(planned: list[Planned]) -> list[list[Planned]]:
     """The hosts with the same plan together, the most steps first, and those without any last."""
     found: dict[Any, list[Planned]] = {}
     for one in planned:
-        later = [len(one.result.get(key) or ()) for key in ("in_progress", "pending", "pending_reboot")]
-        found.setdefault((same(one.result["plan"]), *later), []).append(one)
+        kinds = tuple(told.partition(":")[0] for told in later(one.result))
+        found.setdefault((same(one.result["plan"]), kinds), []).append(one)
     return sorted(found.values(), key=lambda together: -len(together[0].result["plan"]))
 
 
@@ -81,7 +86,7 @@ def lines(together: list[Planned]) -> Iterator[str]:
     hosts = [one.host for one in together]
     who = counted(len(hosts), "host")
     first = together[0].result
-    if not first["plan"] and not any(first.get(key) for key in ("in_progress", "pending", "pending_reboot")):
+    if not first["plan"] and not later(first):
         yield f"{who}: nothing to do: {names(hosts)}"
         return
     steps = [
@@ -119,7 +124,7 @@ class CallbackModule(Default):
         host = str(_of(result, "host").get_name())
         self._planned.append(Planned(host, dict(told)))
         self._steps[host] = self._steps.get(host, 0) + len(told["plan"])
-        self._destroys[host] = self._destroys.get(host, 0) + sum(bool(step["destroys"]) for step in told["plan"])
+        self._destroys[host] = self._destroys.get(host, 0) + count_destructive(told["plan"])
         # What a plan says is no news of a host that it is one of many for.
         if self._display.verbosity or not _of(result, "task").check_mode:
             super().v2_runner_on_ok(result)

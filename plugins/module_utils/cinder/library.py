@@ -491,7 +491,7 @@ class Library:
             device = _device(connection)
             if device and os.path.exists(device):
                 if _LINK in connection.device:
-                    connection.device = {**connection.device, "path": _node(device)}
+                    connection.device = {**connection.device, "path": os.path.realpath(device)}
                 connection.detach()
             else:
                 # After a boot there is none; and a task that was cut off may have left one that nobody wrote down.
@@ -702,16 +702,12 @@ def _device(connection: Any) -> str:
     return "" if os.path.dirname(path) == "/dev" else path
 
 
-def _node(link: str) -> str:
-    return os.path.realpath(link)
-
-
 def _stable_link(path: str) -> str | None:
     """The first name by which udev knows a device for what it is."""
     for prefix in _STABLE:
         for name in sorted(os.listdir(_LINKS) if os.path.isdir(_LINKS) else ()):
             link = os.path.join(_LINKS, name)
-            if name.startswith(prefix) and _node(link) == _node(path):
+            if name.startswith(prefix) and os.path.realpath(link) == os.path.realpath(path):
                 return link
     return None
 

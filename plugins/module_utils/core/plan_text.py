@@ -28,7 +28,7 @@ def draw(title: str, result: Mapping[str, Any], closing: Iterable[str] = ()) -> 
         detail = f": {step['detail']}" if step["detail"] else ""
         lines.append(f"{mark}{number:3}  {step['action']} {step['kind']} {step['name']}{detail}")
         lines += [f"!     DESTROYS {data}" for data in step["destroys"]]
-    lines += [f"      {told}: {sentence}" for told, key in _LATER for sentence in result.get(key) or ()]
+    lines += [f"      {sentence}" for sentence in later(result)]
     lines.append(_total(plan, destroys))
     return "".join(f"{printable(line)}\n" for line in (*lines, *closing))
 
@@ -42,6 +42,11 @@ def _total(plan: Iterable[Mapping[str, Any]], destroys: int) -> str:
     remove = sum("remove" in done and not done & _MAKING for done in verbs.values())
     change = len(verbs) - create - remove
     return f"Plan: {create} to create, {change} to change, {remove} to remove, {destroys} to destroy."
+
+
+def later(result: Mapping[str, Any]) -> list[str]:
+    """What is told beside the steps: what goes on, or is done later."""
+    return [f"{told}: {sentence}" for told, key in _LATER for sentence in result.get(key) or ()]
 
 
 def count_destructive(plan: Iterable[Mapping[str, Any]]) -> int:
