@@ -106,7 +106,7 @@ class Machine(RuleBasedStateMachine):
     def group_by_hand(self, device: str) -> None:
         self.world.do("shell", command=group(device))
 
-    @rule(kind=st.sampled_from(["-s -n snap -L 20M byhand/lv", "--thinpool pool -L 40M byhand"]))
+    @rule(kind=st.sampled_from(["-s -n snap -L 20M byhand/lv", "--thinpool pool -L 32M byhand"]))
     def of_others(self, kind: str) -> None:
         self.world.do("shell", command=f"lvcreate --yes {kind}")
 
@@ -114,10 +114,10 @@ class Machine(RuleBasedStateMachine):
     def wiped(self, device: str) -> None:
         self.world.do("take", command=f"umount /srv /m1; wipefs --all {device}* 2>/dev/null")
 
-    @rule(one=DISKS, two=DISKS)
-    def cloned(self, one: str, two: str) -> None:
-        if one != two:
-            self.world.do("take", command=f"dd if={one} of={two} bs=1M conv=notrunc,fsync")
+    @rule(pair=PAIRS)
+    def cloned(self, pair: list[str]) -> None:
+        one, two = pair
+        self.world.do("overwrite", serial=two.strip("{}"), command=f"dd if={one} of={two} bs=1M conv=notrunc,fsync")
 
     @rule(device=DISKS)
     def beginning_saved(self, device: str) -> None:
@@ -126,7 +126,8 @@ class Machine(RuleBasedStateMachine):
     @rule(device=DISKS)
     def beginning_put_back(self, device: str) -> None:
         old = f"/root/old-$(basename {device})"
-        self.world.do("take", command=f"[ ! -e {old} ] || dd if={old} of={device} bs=1M conv=notrunc,fsync")
+        command = f"[ ! -e {old} ] || dd if={old} of={device} bs=1M conv=notrunc,fsync"
+        self.world.do("overwrite", serial=device.strip("{}"), command=command)
 
     @rule(serial=st.sampled_from(SERIALS))
     def pulled(self, serial: str) -> None:
@@ -247,4 +248,4 @@ def table(disk: str) -> str:
 
 
 def group(device: str) -> str:
-    return f"wipefs {device} | grep -q . || {{ vgcreate byhand {device} && lvcreate --yes -n lv -L 80M byhand; }}"
+    return f"wipefs {device} | grep -q . || {{ vgcreate byhand {device} && lvcreate --yes -n lv -L 112M byhand; }}"
