@@ -147,7 +147,7 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import bcache
-from ..module_utils.host import bcache as planner
+from ..module_utils.host.bcache import plan as planner
 from ..module_utils.host.task import OPTIONS, make_so
 
 

@@ -76,7 +76,7 @@ not_read:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host import bcache as planner
+from ..module_utils.host.bcache import plan as planner
 from ..module_utils.host.task import tell
 
 

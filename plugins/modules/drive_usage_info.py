@@ -77,8 +77,8 @@ members:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.errors import sentence
+from ..module_utils.host.lvm.usage import tell_usage
 from ..module_utils.host.task import check_root
-from ..module_utils.host.usage import tell_usage
 
 
 def main() -> None:

@@ -208,7 +208,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
-from ..module_utils.host.state import Host
+from ..module_utils.host.host import Host
 from ..module_utils.host.task import EXPECT, LOCK, WAITING, make_so
 
 

@@ -176,7 +176,7 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import drive
-from ..module_utils.host import drive as planner
+from ..module_utils.host.lvm import plan as planner
 from ..module_utils.host.task import OPTIONS, make_so
 
 

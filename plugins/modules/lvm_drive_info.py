@@ -79,7 +79,7 @@ not_read:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host import drive as planner
+from ..module_utils.host.lvm import plan as planner
 from ..module_utils.host.task import tell
 
 

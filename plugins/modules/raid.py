@@ -204,7 +204,7 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import raid
-from ..module_utils.host import raid as planner
+from ..module_utils.host.raid import plan as planner
 from ..module_utils.host.task import OPTIONS, WAITING, make_so
 
 

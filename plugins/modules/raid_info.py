@@ -83,7 +83,7 @@ not_read:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host import raid as planner
+from ..module_utils.host.raid import plan as planner
 from ..module_utils.host.task import tell
 
 

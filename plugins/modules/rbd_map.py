@@ -162,7 +162,7 @@ pending_reboot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host import krbd
+from ..module_utils.host.rbd_map import plan as krbd
 from ..module_utils.host.task import EXPECT, LOCK, make_so
 from ..module_utils.rbd.words import CONNECTION
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from .kinds import KINDS
-from .state import Signature
+from .devices import Signature
+from .filesystem.types import KINDS
 
 
 class Claim(NamedTuple):

@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from typing import NamedTuple
 
 from ..core.plan import Command, Edit, Step
-from .state import Array, Host
+from .host import Boot, Host
+from .raid.state import Array
+from .sysfs import names_in
 
 _REBUILD = {
     "update-initramfs": ("update-initramfs", "-u", "-k", "all"),
     "dracut": ("dracut", "--force", "--regenerate-all"),
 }
-
-
 #: What a line of external metadata says beside its UUID, which no superblock of md's has.
 _EXTERNAL = ("metadata=ddf", "metadata=imsm", "container=")
+_MDADM_CONFS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 _NUMBERED = re.compile(r"md\d+")
 #: How much is left of a name that several arrays have, before a part of the UUID.
 _MOST_SHARED = 23
@@ -27,6 +29,29 @@ _MOST_SHARED = 23
 
 #: What an ARRAY line has in the place of a path where the array is not to be assembled.
 IGNORE = "<ignore>"
+
+
+def mdadm_conf() -> str:
+    """Where this distribution keeps mdadm.conf."""
+    debian, other = _MDADM_CONFS
+    return debian if os.path.isdir(os.path.dirname(debian)) else other
+
+
+def read_boot() -> Boot:
+    """Which tool keeps the initramfs, and how old its oldest image is, beside mdadm.conf."""
+    versions = names_in("/lib/modules")
+    if os.path.exists("/usr/sbin/update-initramfs"):
+        tool, images = "update-initramfs", [f"/boot/initrd.img-{version}" for version in versions]
+    elif os.path.exists("/usr/bin/dracut") or os.path.exists("/usr/sbin/dracut"):
+        tool, images = "dracut", [f"/boot/initramfs-{version}.img" for version in versions]
+    else:
+        return Boot(conf=mdadm_conf(), hostname=os.uname().nodename)
+    times = [os.stat(image).st_mtime for image in images if os.path.exists(image)]
+    conf = mdadm_conf()
+    if not times:
+        return Boot(conf=conf, hostname=os.uname().nodename)
+    changed = os.stat(conf).st_mtime if os.path.exists(conf) else 0.0
+    return Boot(tool, min(times), changed, conf, os.uname().nodename)
 
 
 def array_path(name: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from ..core.errors import Refused
 from ..document.document import Document, bound, resolve
 from ..document.raid import Raid
-from . import raid, survey
-from .state import Host
+from . import survey
+from .host import Host
+from .raid import plan as raid
 from .survey import Found
 from .tree import below
 

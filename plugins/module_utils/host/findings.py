@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .fstab import FSTAB, Line, lines
-from .mount_options import flags, in_effect, words
-from .state import Device, Host, Mount
+from .devices import Device
+from .host import Host
+from .mount.fstab import FSTAB, Line, lines
+from .mount.options import flags, in_effect, words
+from .mount.state import Mount
 
 #: Data cannot be reached, is lost, or is no longer written; or nothing more may fail.
 CRITICAL = "critical"

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..document.sizes import show_size
-from .bcache_health import of_backing, of_cache_set, of_copies
+from .bcache.health import of_backing, of_cache_set, of_copies
 from .boot import gone_lines
-from .drive_past import how_to_show, what_is_hidden
+from .devices import Device
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices, of_mount
-from .fstab import FSTAB, lines
-from .raid_health import not_found, of_array
+from .host import Host
+from .lvm.past import how_to_show, what_is_hidden
+from .lvm.state import Group, StrayVolume
+from .mount.fstab import FSTAB, lines
+from .raid.health import not_found, of_array
 from .safety import is_passing, shows_another, twins
-from .state import Device, Group, Host, StrayVolume
 
 _SEVERITIES = (CRITICAL, WARNING, NOTICE)
 #: Per cent of a filesystem from which on it is said to be nearly full.

@@ -28,8 +28,9 @@ from ..document.partition import Partition
 from ..document.permission import check_permitted
 from ..document.raid import Raid
 from ..document.references import Node, in_order, known_names
+from .devices import UNSEEN
+from .host import Host
 from .safety import permit
-from .state import UNSEEN, Host
 
 if TYPE_CHECKING:
     from .survey import Found
@@ -38,22 +39,22 @@ if TYPE_CHECKING:
 def planner(item: Item) -> Any:
     """The module that plans such an item. Only those of the sections that a document has are loaded."""
     if isinstance(item, Partition):
-        from . import partition
+        from .partition import plan as partition
 
         return partition
     if isinstance(item, Raid):
-        from . import raid
+        from .raid import plan as raid
 
         return raid
     if isinstance(item, Bcache):
-        from . import bcache
+        from .bcache import plan as bcache
 
         return bcache
     if isinstance(item, Drive):
-        from . import drive
+        from .lvm import plan as drive
 
         return drive
-    from . import filesystem
+    from .filesystem import plan as filesystem
 
     return filesystem
 
@@ -265,7 +266,7 @@ def _where(
         for name, path in device_paths(item).items():
             put(node, name, path)
     if document.disks:
-        from . import disk
+        from . import choose as disk
 
         chosen = disk.choose(host, document, items)
         where.update(chosen)

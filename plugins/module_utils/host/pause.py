@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from ..core.errors import Refused
 from ..core.plan import Command, Step
-from .fstab import FSTAB
-from .mount import check_found, check_unmountable, line_of, mount_on, swap_on
-from .mount_options import words
-from .state import Device, Host
+from .devices import Device
+from .host import Host
+from .mount.fstab import FSTAB
+from .mount.options import words
+from .mount.plan import check_found, check_unmountable, line_of, mount_on, swap_on
 
 
 class Pause(NamedTuple):

@@ -34,11 +34,16 @@ from .actions import (
     Vacate,
 )
 from .boot import colons
-from .kinds import KINDS
-from .partition_table import erase_headers
-from .read import RECORDS, SYS, identity, is_busy, is_reshaping, read_contents
-from .state import Filesystem
-from .superblocks import read_filesystem, read_physical_volume
+from .disks import identity
+from .filesystem.state import Filesystem
+from .filesystem.superblock import read_filesystem
+from .filesystem.types import KINDS
+from .lvm.label import read_physical_volume
+from .partition.table import erase_headers
+from .probe import is_busy, read_contents
+from .raid.read import is_reshaping
+from .read import RECORDS
+from .sysfs import SYS
 
 
 def _claim(action: Claim) -> None:

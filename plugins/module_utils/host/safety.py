@@ -12,9 +12,11 @@ from ..core.plan import Command, Step
 from ..document import permission
 from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
-from .fstab import FSTAB, lines
-from .raid_versions import describe as describe_member
-from .state import OUTSIDE, SUPERBLOCK_FIRST, Array, Content, Device, Host, Signature
+from .devices import Content, Device, Signature
+from .host import Host
+from .mount.fstab import FSTAB, lines
+from .raid.state import OUTSIDE, SUPERBLOCK_FIRST, Array
+from .raid.versions import describe as describe_member
 
 _WORDS = {
     "linux_raid_member": "membership of a RAID array",

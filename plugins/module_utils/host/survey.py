@@ -17,12 +17,16 @@ from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
 from ..document.tree import draw
-from . import bcache, drive, filesystem, partition, raid
+from .bcache import plan as bcache
+from .filesystem import plan as filesystem
+from .filesystem.types import KINDS
 from .findings import Finding
 from .health import health
-from .kinds import KINDS
+from .host import Host
+from .lvm import plan as drive
+from .partition import plan as partition
+from .raid import plan as raid
 from .safety import shows_another, usage
-from .state import Host
 from .tree import names_of, tree
 
 #: So many findings are named in a summary.

@@ -18,10 +18,11 @@ from ..core.plan import Plan
 from ..core.run import Road, answer, expected, run
 from ..document import permission
 from ..document.sizes import parse_bytes
+from .devices import Device
 from .findings import not_read
+from .host import Host
 from .read import deepen, read
 from .safety import permit
-from .state import Device, Host
 
 if TYPE_CHECKING:
     from ..core.execute import Hands

@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..document.sizes import show_size
-from . import mount, partition, raid
-from .bcache_attach import set_of
+from .bcache.attach import set_of
+from .devices import Device
+from .filesystem.types import KINDS
 from .health import health
-from .kinds import KINDS
+from .host import Host
+from .lvm.state import Group
+from .mount import plan as mount
+from .partition import plan as partition
+from .raid import plan as raid
 from .safety import describe
-from .state import Device, Group, Host
 
 
 def names_of(host: Host) -> dict[str, str]:

@@ -10,9 +10,10 @@ import re
 from ..core.errors import Refused
 from ..core.plan import Intent, Step, placeholder
 from .actions import Inspect
-from .kinds import KINDS
+from .devices import UNSEEN, Signature
+from .filesystem.types import KINDS
+from .host import Host, Unfinished
 from .safety import check_unused, describe_content, usage, wipe_steps
-from .state import UNSEEN, Host, Signature, Unfinished
 
 #: Until its features are written, a new ext4 may look like its predecessors.
 _FILESYSTEMS = tuple(KINDS)

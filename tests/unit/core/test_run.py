@@ -12,12 +12,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.strata.storage.plugins.module_utils.core.errors import (
-    Outdated,
-    Refused,
-    StorageError,
-    Unread,
-)
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import Outdated, Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Hands
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
     Command,

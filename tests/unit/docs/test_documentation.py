@@ -28,7 +28,8 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder import (
     words as cinder_words,
 )
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache, document as words, drive, raid
-from ansible_collections.strata.storage.plugins.module_utils.host import krbd, task
+from ansible_collections.strata.storage.plugins.module_utils.host import task
+from ansible_collections.strata.storage.plugins.module_utils.host.rbd_map import plan as krbd
 from ansible_collections.strata.storage.plugins.module_utils.rbd import (
     export,
     group,

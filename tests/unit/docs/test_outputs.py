@@ -13,8 +13,8 @@ from ansible_collections.strata.storage.plugins.module_utils.core import plan_te
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import dump_steps
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
-from ansible_collections.strata.storage.plugins.module_utils.host import raid
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.raid import plan as raid
 from tests.examples import blocks
 from tests.unit.host.hosts import DEBIAN, EXT4, a_host, disk, disks, settle
 

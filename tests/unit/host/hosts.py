@@ -10,17 +10,11 @@ from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Edit, Plan, Step
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, MoveAway, Unlabel
-from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
-from ansible_collections.strata.storage.plugins.module_utils.host.state import (
-    Array,
-    Boot,
-    Content,
-    Device,
-    Host,
-    Lvm,
-    Member,
-    Signature,
-)
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Device, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Boot, Host
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import Lvm
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.raid.state import Array, Member
 
 MiB = 1 << 20
 GiB = 1 << 30

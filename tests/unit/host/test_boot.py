@@ -9,7 +9,8 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit
 from ansible_collections.strata.storage.plugins.module_utils.host.boot import ArrayLine, array_lines, persist
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Boot, Host, Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Boot, Host
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 
 from .hosts import CONF, DEBIAN, OTHER, UUID, a_host, mdadm_line, run
 

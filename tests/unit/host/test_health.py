@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.host import survey
+from ansible_collections.strata.storage.plugins.module_utils.host.bcache.state import Backing, CacheSet
 from ansible_collections.strata.storage.plugins.module_utils.host.findings import (
     CRITICAL,
     NOTICE,
@@ -19,20 +20,17 @@ from ansible_collections.strata.storage.plugins.module_utils.host.findings impor
     not_read,
     told,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.health import health
-from ansible_collections.strata.storage.plugins.module_utils.host.state import (
-    Array,
-    Backing,
-    CacheSet,
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import (
     Group,
-    Host,
     LogicalVolume,
     Lvm,
-    Member,
-    Mount,
     PhysicalVolume,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.raid.state import Array, Member
 from ansible_collections.strata.storage.plugins.module_utils.host.tree import names_of
 
 from .hosts import a_host, an_array, disk, with_array

@@ -15,20 +15,12 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.document import Document, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import layout
-from ansible_collections.strata.storage.plugins.module_utils.host.state import (
-    Content,
-    DiskFacts,
-    Filesystem,
-    Group,
-    Host,
-    Lvm,
-    Mount,
-    Part,
-    PhysicalVolume,
-    Signature,
-    Table,
-    Unfinished,
-)
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, DiskFacts, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Host, Unfinished
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import Group, Lvm, PhysicalVolume
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.partition.state import Part, Table
 
 from .hosts import (
     CONF,

@@ -8,9 +8,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused
-from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 from ansible_collections.strata.storage.plugins.module_utils.host.pause import pause
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Filesystem, Host, Mount
 
 from .hosts import a_host, disk
 

@@ -26,7 +26,8 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
     Rejoin,
     Unlabel,
 )
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Content, Signature, StrayVolume
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import StrayVolume
 
 from .hosts import EXT4
 

@@ -21,24 +21,24 @@ from ansible_collections.strata.storage.plugins.module_utils.document.raid impor
     redundancy,
 )
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
-from ansible_collections.strata.storage.plugins.module_utils.host import bcache, boot, drive, raid
-from ansible_collections.strata.storage.plugins.module_utils.host.drive_group import TAG
-from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
-from ansible_collections.strata.storage.plugins.module_utils.host.state import (
-    Array,
-    Backing,
-    CacheSet,
-    Content,
-    Filesystem,
+from ansible_collections.strata.storage.plugins.module_utils.host import boot
+from ansible_collections.strata.storage.plugins.module_utils.host.bcache import plan as bcache
+from ansible_collections.strata.storage.plugins.module_utils.host.bcache.state import Backing, CacheSet
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm import plan as drive
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.group import TAG
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import (
     Group,
-    Host,
     LogicalVolume,
     Lvm,
-    Member,
-    Mount,
     PhysicalVolume,
-    Signature,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.raid import plan as raid
+from ansible_collections.strata.storage.plugins.module_utils.host.raid.state import Array, Member
 
 from .hosts import CONF, DEBIAN, EXT4, GiB, a_host, an_array, destroyed, disk, mdadm_line, with_array
 

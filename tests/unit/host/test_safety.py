@@ -12,19 +12,17 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Step
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import EraseTables
-from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
-from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, permit, take
-from ansible_collections.strata.storage.plugins.module_utils.host.state import (
-    Content,
-    DiskFacts,
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, DiskFacts, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import (
     Group,
-    Host,
     Lvm,
-    Mount,
     PhysicalVolume,
-    Signature,
     StrayVolume,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.safety import blank, describe, permit, take
 
 from .hosts import EXT4, UUID, a_host, an_array, claim, disk, run, with_array
 

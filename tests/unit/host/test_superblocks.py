@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.strata.storage.plugins.module_utils.host.state import Device, Filesystem, StrayVolume
-from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import (
-    BcacheSuperblock,
-    MdSuperblock,
-    begun_group,
-    is_empty_table,
+from ansible_collections.strata.storage.plugins.module_utils.host.bcache.superblock import BcacheSuperblock
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Device
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.superblock import (
     is_unused,
     read_filesystem,
-    read_members,
-    read_physical_volume,
-    uuid_0_90,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.label import begun_group, read_physical_volume
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import StrayVolume
+from ansible_collections.strata.storage.plugins.module_utils.host.partition.table import is_empty_table
+from ansible_collections.strata.storage.plugins.module_utils.host.raid.superblock import MdSuperblock, uuid_0_90
+from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import read_members
 
 MiB = 1 << 20
 SIZE = 16 * MiB + 4096

@@ -13,18 +13,14 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
-from ansible_collections.strata.storage.plugins.module_utils.host.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.bcache.state import Backing
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, DiskFacts, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import Lvm
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 from ansible_collections.strata.storage.plugins.module_utils.host.safety import describe
-from ansible_collections.strata.storage.plugins.module_utils.host.state import (
-    Backing,
-    Content,
-    DiskFacts,
-    Filesystem,
-    Host,
-    Lvm,
-    Mount,
-    Signature,
-)
 from ansible_collections.strata.storage.plugins.module_utils.host.tree import tree
 
 from .hosts import CONF, EXT4, UUID, GiB, a_host, an_array, disk, mdadm_line, with_array

@@ -16,26 +16,24 @@ from ansible_collections.strata.storage.plugins.module_utils.document.drive impo
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import OnDevice, Use
 from ansible_collections.strata.storage.plugins.module_utils.document.partition import Partition
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
-from ansible_collections.strata.storage.plugins.module_utils.host import bcache, drive, filesystem, partition, raid
-from ansible_collections.strata.storage.plugins.module_utils.host.state import (
-    Array,
-    Attached,
-    Backing,
-    CacheSet,
-    Content,
-    Filesystem,
+from ansible_collections.strata.storage.plugins.module_utils.host.bcache import plan as bcache
+from ansible_collections.strata.storage.plugins.module_utils.host.bcache.state import Attached, Backing, CacheSet
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem import plan as filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.host import Host, Unfinished
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm import plan as drive
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import (
     Group,
-    Host,
     LogicalVolume,
     Lvm,
-    Member,
-    Mount,
-    Part,
     PhysicalVolume,
-    Signature,
-    Table,
-    Unfinished,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.partition import plan as partition
+from ansible_collections.strata.storage.plugins.module_utils.host.partition.state import Part, Table
+from ansible_collections.strata.storage.plugins.module_utils.host.raid import plan as raid
+from ansible_collections.strata.storage.plugins.module_utils.host.raid.state import Array, Member
 from ansible_collections.strata.storage.plugins.module_utils.host.unfinished import intent, is_half_made, warnings
 
 from .hosts import (
