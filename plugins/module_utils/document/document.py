@@ -57,7 +57,7 @@ _DEVICES = {
     "datastores": ("devices",),
 }
 #: Those whose items are known by their devices, and have no names that others could use.
-_UNNAMED = ("filesystems", "cache_sets")
+UNNAMED = ("filesystems", "cache_sets")
 
 
 class Document(NamedTuple):
@@ -111,7 +111,7 @@ def _node(section: str, item: Item) -> Node:
         uses = tuple(volume for volume in item.volumes or () if volume.state != "absent")
     if isinstance(item, OnDevice):
         uses = (item.use,)
-    if section in _UNNAMED:
+    if section in UNNAMED:
         names = ()
     mounts = tuple(use.mount_point for use in uses if use.mount_point) if item.state != "absent" else ()
     return Node(place, names, tuple(_references(section, item, place)), mounts)
@@ -224,13 +224,13 @@ def permitted_by_name(text: str, name: str) -> str:
 
 
 def claims(
-    document: Document, items: Mapping[Node, Item], made_of: Callable[[Item, str], tuple[str, ...]]
+    document: Document, items: Iterable[Node], made_of: Callable[[Node, str], tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
     """What the items are made of already (``made_of`` in a role), by the names of disks that they are written with."""
     names = [disks.name for disks in document.disks]
     found: dict[str, tuple[str, ...]] = {}
-    for node, item in items.items():
+    for node in items:
         for reference in node.references:
             if reference.text.partition("[")[0] in names:
-                found[reference.text] = found.get(reference.text, ()) + made_of(item, role(reference.place))
+                found[reference.text] = found.get(reference.text, ()) + made_of(node, role(reference.place))
     return found

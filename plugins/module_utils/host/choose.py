@@ -13,14 +13,14 @@ from ..document.document import Document, Item, claims
 from ..document.references import Node
 from .devices import Content
 from .host import Host
-from .layout import planner
+from .layers import layer_of
 from .safety import describe_content, usage
 from .unfinished import is_half_made
 
 
 def choose(host: Host, document: Document, items: Mapping[Node, Item]) -> dict[str, tuple[str, ...]]:
     """The paths of the disks that each name stands for; what the document uses already comes first."""
-    taken = claims(document, items, lambda item, role: planner(item).made_of(host, item, role))
+    taken = claims(document, items, lambda node, role: layer_of(node.section).made_of(host, items[node], role))
     return disk.choose(document.disks, _candidates(host), taken)
 
 

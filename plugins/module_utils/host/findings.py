@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..document.sizes import show_size
 from .devices import Device
 from .host import Host
 from .mount.fstab import FSTAB, Line, lines
@@ -143,3 +144,10 @@ def _differing(mount: Mount, line: Line) -> str:
     wanted = flags(line.options).union({"ro"}.intersection(words(line.options)))
     parts = (("has", having - wanted), ("lacks", wanted - having))
     return " and ".join(f"{verb} {' '.join(sorted(which))}" for verb, which in parts if which)
+
+
+def cut_off(device: Device, name: str, what: str, size: int) -> Finding:
+    detail = f"{what} has {show_size(size)} of it, and it has only {show_size(device.size)}"
+    meaning = "It was made smaller below that, or is a part of something that does not run (an array, for instance)."
+    remedy = "Write nothing to it. Start what it is a part of, or make it as large as before."
+    return Finding(CRITICAL, device.path, name, "cut off", detail, meaning, remedy)

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..core.errors import NoDevice, Refused, StorageError, Unread
 from ..core.plan import Plan, both
-from ..document.bcache import Bcache
 from ..document.document import (
     Document,
     Item,
@@ -21,48 +21,14 @@ from ..document.document import (
     nodes,
     permitted_by_name,
 )
-from ..document.drive import Drive
-from ..document.filesystem import OnDevice
 from ..document.names import nearest
-from ..document.partition import Partition
 from ..document.permission import check_permitted
-from ..document.raid import Raid
 from ..document.references import Node, in_order, known_names
 from .devices import UNSEEN
 from .host import Host
+from .layer import Found, Located, Prepares
+from .layers import layer_of
 from .safety import permit
-
-if TYPE_CHECKING:
-    from .survey import Found
-
-
-def planner(item: Item) -> Any:
-    """The module that plans such an item. Only those of the sections that a document has are loaded."""
-    if isinstance(item, Partition):
-        from .partition import plan as partition
-
-        return partition
-    if isinstance(item, Raid):
-        from .raid import plan as raid
-
-        return raid
-    if isinstance(item, Bcache):
-        from .bcache import plan as bcache
-
-        return bcache
-    if isinstance(item, Drive):
-        from .lvm import plan as drive
-
-        return drive
-    from .filesystem import plan as filesystem
-
-    return filesystem
-
-
-def device_paths(item: Item) -> dict[str, str]:
-    """The devices that an item is, or has, by the names that the document has for them."""
-    found: dict[str, str] = planner(item).device_paths(item)
-    return found
 
 
 def references(document: Document) -> tuple[str, ...]:
@@ -70,8 +36,8 @@ def references(document: Document) -> tuple[str, ...]:
     found: list[str] = []
     for node, item in nodes(document).items():
         found += [reference.text for reference in node.references]
-        # By its name alone, a partition may be that of another disk.
-        found += device_paths(item).values() if not isinstance(item, Partition) else ()
+        # What is found by the device that it names may be another device's by its own name alone.
+        found += layer_of(node.section).device_paths(item).values() if not layer_of(node.section).BY_DEVICE else ()
         if node.names:
             found.append(f"/dev/{item.name}")
     return tuple(dict.fromkeys(found))
@@ -120,7 +86,7 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     known = known_names((*disk_nodes(document), *items))
     where, host = _where(host, document, items, known)
     _check_foreign(host, items, where)
-    going: list[Found] = []
+    going: Mapping[str, Sequence[Found]] = {}
     if document.exact:
         from . import exact
 
@@ -144,18 +110,19 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
         for node in ordered
     ]
     others = [
-        Wanted(Node(f"{other.section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,), other.name)
-        for other in going
+        Wanted(Node(f"{section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,), other.name)
+        for section, found in going.items()
+        for other in found
     ]
     return _fold(host, others, wanted, known)
 
 
-def _called(items: dict[Node, Item], going: list[Found]) -> dict[str, list[str]]:
+def _called(items: dict[Node, Item], going: Mapping[str, Sequence[Found]]) -> dict[str, list[str]]:
     """The places of all items, by what ``allow_destroy`` may call them. A filesystem is called as what it is on."""
     called: dict[str, list[str]] = {}
     for section, name in (
         *((node.section, item.name) for node, item in items.items()),
-        *((other.section, other.name) for other in going),
+        *((section, other.name) for section, found in going.items() for other in found),
     ):
         if section != "filesystems":
             called.setdefault(name, []).append(f"{section}: {name}")
@@ -182,27 +149,21 @@ class Wanted(NamedTuple):
     def plan(self, host: Host) -> Plan:
         allowed = self.written.name in self.allow or self.node.place in self.allow
         try:
-            planned: Plan = planner(self.item).plan(host, self.item, allowed)
+            return layer_of(self.node.section).plan(host, self.item, allowed)
         except Refused as error:
             raise Refused(permitted_by_name(str(error), self.called)) from None
-        return planned
 
 
 def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[str, Node]) -> Plan:
     """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it."""
     going = [*others, *(one for one in reversed(wanted) if one.item.state == "absent")]
     coming = [one for one in wanted if one.item.state != "absent"]
-    whole = Plan((), host)
-    later: list[tuple[Wanted, Refused]] = []
-    for one in going:
-        try:
-            whole = both(whole, one.plan(whole.after))
-        except Refused as refused:
-            later.append((one, refused))
-    arrays = [one.item for one in coming if isinstance(one.item, Raid)]
-    if arrays:
-        steps, host = planner(arrays[0]).announce(whole.after, arrays)
-        whole = whole._replace(steps=whole.steps + steps, after=host)
+    whole, later = _remove(Plan((), host), going)
+    for section in dict.fromkeys(one.node.section for one in coming):
+        layer = layer_of(section)
+        if isinstance(layer, Prepares):
+            steps, host = layer.announce(whole.after, [one.item for one in coming if one.node.section == section])
+            whole = whole._replace(steps=whole.steps + steps, after=host)
     unseen: dict[Node, str] = {}
     for one in coming:
         node = one.node
@@ -215,15 +176,30 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
             )
             continue
         whole = both(whole, one.plan(whole.after))
-        started = [path for path in device_paths(one.item).values() if _is_unseen(whole.after, path)]
-        if started:
+        paths = layer_of(node.section).device_paths(one.item).values()
+        if any(_is_unseen(whole.after, path) for path in paths):
             unseen[node] = one.written.name
-    for one, first in later:
-        try:
-            whole = both(whole, one.plan(whole.after))
-        except Refused:
-            raise first from None
+    whole, refused = _remove(whole, [one for one, _error in later])
+    for one, _error in refused:
+        raise next(error for other, error in later if other is one)
     return whole
+
+
+def _remove(whole: Plan, going: Sequence[Wanted]) -> tuple[Plan, list[tuple[Wanted, Refused]]]:
+    """As much as goes, and what does not, with the reasons.
+
+    What holds a thing goes before it: so what is refused is tried again as long as something else went meanwhile.
+    """
+    while True:
+        refused: list[tuple[Wanted, Refused]] = []
+        for one in going:
+            try:
+                whole = both(whole, one.plan(whole.after))
+            except Refused as error:
+                refused.append((one, error))
+        if not refused or len(refused) == len(going):
+            return whole, refused
+        going = [one for one, _error in refused]
 
 
 def _is_unseen(host: Host, path: str) -> bool:
@@ -244,7 +220,8 @@ def _check_foreign(host: Host, items: dict[Node, Item], where: dict[str, tuple[s
         if not node.names:
             continue
         device = host.find(f"/dev/{item.name}")
-        own = [host.find(path) for name in device_paths(item) for path in where[f"{node.section}: {name}"]]
+        names = layer_of(node.section).device_paths(item)
+        own = [host.find(path) for name in names for path in where[f"{node.section}: {name}"]]
         if device is not None and device not in own:
             raise StorageError(
                 f"{node.place}: there is a device {device.path} of that name already; choose another one"
@@ -263,7 +240,7 @@ def _where(
             where[name] = (path,)
 
     for node, item in items.items():
-        for name, path in device_paths(item).items():
+        for name, path in layer_of(node.section).device_paths(item).items():
             put(node, name, path)
     if document.disks:
         from . import choose as disk
@@ -273,8 +250,9 @@ def _where(
         host = host._replace(links={**host.links, **{path: path for paths in chosen.values() for path in paths}})
     named: dict[str, str] = {}
     for node, item in items.items():
-        if isinstance(item, Partition):
-            _disk, there = planner(item).find(host, bound(node.section, item, where))
+        layer = layer_of(node.section)
+        if isinstance(layer, Located):
+            there = layer.locate(host, bound(node.section, item, where))
             if there is not None:
                 if there.path in named:
                     raise StorageError(f"{named[there.path]} and {node.place} both mean {there.path}")
@@ -292,10 +270,10 @@ def facts(host: Host, document: Document) -> dict[str, Any]:
     where, host = _where(host, document, items, known_names((*disk_nodes(document), *items)))
     for section, wanted in document.sections.items():
         layout[section], status[section] = [], {}
+        layer = layer_of(section)
         for item in wanted:
-            known_by_device = isinstance(item, (OnDevice, Partition))
-            meant = bound(section, item, where) if known_by_device else bare(section, item)
-            found = planner(item).facts(host, meant)
+            meant = bound(section, item, where) if layer.BY_DEVICE else bare(section, item)
+            found = layer.facts(host, meant)
             doing = found.pop("status")
             (dump,) = found.values()
             if dump:

@@ -88,40 +88,54 @@ def deepen(host: Host, need: Unread) -> Host:
         found, failed = each(need.what, need.names, lambda name: _OF_A_DEVICE[need.what](host, name))
         known: dict[str, Any] = {need.what: {**getattr(host, need.what), **found}}
         return host._replace(unreadable={**host.unreadable, **failed}, **known)
-    if need.what == "directories":
-        real = {path: os.path.realpath(path) for path in need.names}
-        if any(os.path.ismount(path) for path in need.names):
-            # systemd may have mounted something since: what was read then no longer goes with what is in there.
-            fresh = read(host.links)
-            if fresh.mounts != host.mounts:
-                return fresh
-        # A link is no place to mount on, and the planner asks for what it leads to if it has to know.
-        found_directories = {path: path == real[path] and is_empty_directory(path) for path in need.names}
-        links = {path: place for path, place in real.items() if place != path}
-        return host._replace(directories={**host.directories, **found_directories}, real={**host.real, **links})
-    if need.what == "users":
-        from .mount.users import users
+    return _OF_THE_HOST[need.what](host, need)
 
-        return host._replace(users={**host.users, **{point: users(point, host.swaps) for point in need.names}})
-    if need.what == "refusals":
-        from .mount.users import refusal
 
-        kind, option = need.names
-        return host._replace(refusals={**host.refusals, need.names: refusal(kind, option)})
-    if need.what == "spaces":
-        points = tuple(mount.mount_point for mount in host.mounts if not mount.hidden)
-        spaces, failed = each("spaces", points, space)
-        return host._replace(spaces=spaces, unreadable={**host.unreadable, **failed})
-    if need.what == "disks":
-        return host._replace(disks=read_disks(host))
-    if need.what == "file":
-        return host._replace(files={**host.files, **{path: read_file(path) for path in need.names}})
-    if need.what in ("mapped", "image", "service"):
-        from .rbd_map.read import deepen_rbd
+def _directories(host: Host, need: Unread) -> Host:
+    real = {path: os.path.realpath(path) for path in need.names}
+    if any(os.path.ismount(path) for path in need.names):
+        # systemd may have mounted something since: what was read then no longer goes with what is in there.
+        fresh = read(host.links)
+        if fresh.mounts != host.mounts:
+            return fresh
+    # A link is no place to mount on, and the planner asks for what it leads to if it has to know.
+    found = {path: path == real[path] and is_empty_directory(path) for path in need.names}
+    links = {path: place for path, place in real.items() if place != path}
+    return host._replace(directories={**host.directories, **found}, real={**host.real, **links})
 
-        return deepen_rbd(host, need)
+
+def _users(host: Host, need: Unread) -> Host:
+    from .mount.users import users
+
+    return host._replace(users={**host.users, **{point: users(point, host.swaps) for point in need.names}})
+
+
+def _refusals(host: Host, need: Unread) -> Host:
+    from .mount.users import refusal
+
+    kind, option = need.names
+    return host._replace(refusals={**host.refusals, need.names: refusal(kind, option)})
+
+
+def _spaces(host: Host, _need: Unread) -> Host:
+    points = tuple(mount.mount_point for mount in host.mounts if not mount.hidden)
+    spaces, failed = each("spaces", points, space)
+    return host._replace(spaces=spaces, unreadable={**host.unreadable, **failed})
+
+
+def _files(host: Host, need: Unread) -> Host:
+    return host._replace(files={**host.files, **{path: read_file(path) for path in need.names}})
+
+
+def _lvm(host: Host, _need: Unread) -> Host:
     lvm, why = read_lvm(host)
     return host._replace(lvm=lvm, unreadable={**host.unreadable, **({("lvm", ""): why} if why else {})})
+
+
+def _rbd(host: Host, need: Unread) -> Host:
+    from .rbd_map.read import deepen_rbd
+
+    return deepen_rbd(host, need)
 
 
 def _unfinished(devices: Mapping[str, Device]) -> tuple[Unfinished, ...]:
@@ -161,4 +175,17 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "tables": lambda _host, path: read_table(path),
     "rejections": lambda _host, path: rejection(path),
     "attached": lambda _host, path: attached_to(path),
+}
+#: What else is read, by what a planner calls it.
+_OF_THE_HOST: dict[str, Callable[[Host, Unread], Host]] = {
+    "directories": _directories,
+    "users": _users,
+    "refusals": _refusals,
+    "spaces": _spaces,
+    "disks": lambda host, _need: host._replace(disks=read_disks(host)),
+    "file": _files,
+    "lvm": _lvm,
+    "mapped": _rbd,
+    "image": _rbd,
+    "service": _rbd,
 }

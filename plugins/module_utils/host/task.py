@@ -21,6 +21,7 @@ from ..document.sizes import parse_bytes
 from .devices import Device
 from .findings import not_read
 from .host import Host
+from .layer import Reported
 from .read import deepen, read
 from .safety import permit
 
@@ -129,11 +130,7 @@ def check_root() -> None:
         raise StorageError("this needs root: set become: true")
 
 
-#: An item of the document, and how it does.
-Found = tuple[dict[str, Any], dict[str, Any]]
-
-
-def tell(module: AnsibleModule, section: str, survey: Callable[[Host], list[Found]]) -> NoReturn:
+def tell(module: AnsibleModule, section: str, survey: Callable[[Host], list[Reported]]) -> NoReturn:
     """Return what there is of a section of the document, and how each item does, and exit."""
     name = module.params["name"]
 

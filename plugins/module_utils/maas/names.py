@@ -40,9 +40,10 @@ def where(machine: Machine, want: Wanted, items: Mapping[Node, Any]) -> dict[str
                 found[f"{item.name}/{volume.name}"] = (f"{item.name}/{volume.name}",)
     if want.document.disks:
         _check_one(machine, want)
-        said = {id(item): node.place for node, item in items.items()}
         claimed = claims(
-            want.document, items, lambda item, role: _disks(machine, made_of(machine, item, role, want, said[id(item)]))
+            want.document,
+            items,
+            lambda node, role: _disks(machine, made_of(machine, items[node], role, want, node.place)),
         )
         claimed.update(_tagged(machine, want, items))
         found.update(choose(want.document.disks, candidates(machine), claimed))

@@ -20,6 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.findings impor
     not_read,
     told,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.graph import names_of
 from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import (
@@ -31,7 +32,6 @@ from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state impo
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 from ansible_collections.strata.storage.plugins.module_utils.host.raid.state import Array, Member
-from ansible_collections.strata.storage.plugins.module_utils.host.tree import names_of
 
 from .hosts import a_host, an_array, disk, with_array
 

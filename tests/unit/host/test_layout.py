@@ -15,7 +15,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.document import Document, parse
 from ansible_collections.strata.storage.plugins.module_utils.host import layout
-from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, DiskFacts, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import BLANK, Content, DiskFacts, Signature
 from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host, Unfinished
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import Group, Lvm, PhysicalVolume
@@ -395,6 +395,26 @@ def test_nothing_but_what_the_document_names() -> None:
     keeping = {**words, "filesystems": [{"device": "md0"}]}
     refused(host, keeping, "would remove: filesystems: /dev/disk/by-id/sdf, drives: top, raids: md1")
     assert "wipe device /dev/sdf" in outline(planned(host, keeping, "/dev/disk/by-id/sdf", "top", "md1"))
+
+
+def test_what_lies_on_another_goes_before_it_in_whatever_layer_it_is() -> None:
+    """Arrays on arrays, and a bcache on a volume: no order of the sections takes them down."""
+    raids = [
+        {"name": "md0", "level": "1", "devices": [SDB, SDC]},
+        {"name": "md1", "level": "1", "devices": ["md0", SDD]},
+        {"name": "md2", "level": "1", "devices": ["md1", SDE]},
+    ]
+    drives = [{"name": "data", "devices": ["md2"], "volumes": [{"name": "srv", "size": "100%"}]}]
+    host = planned(blank(), {"raids": raids, "drives": drives}).after
+    volume = host.groups().groups[0].volumes[0].device
+    held = {**host.devices, "/dev/md2": host.devices["/dev/md2"]._replace(holders=(volume,))}
+    host = host._replace(devices=held, contents={**host.contents, volume: BLANK}, filesystems={})
+    built = planned(host, {"bcaches": [{"name": "slow", "backing_device": volume, "cache_device": SDG}]}).after
+    nothing: dict[str, Any] = {"raids": [], "drives": [], "bcaches": [], "mode": "exact"}
+    gone = planned(built, nothing, "md0", "md1", "md2", "data", "slow")
+    stopped = [step.name for step in gone.steps if step.verb == "stop"]
+    assert stopped == ["slow", "md2", "md1", "md0"]
+    assert (gone.after.arrays, gone.after.backings, gone.after.groups().groups) == ((), (), ())
 
 
 def test_what_is_in_use_or_below_the_root_never_goes() -> None:

@@ -18,7 +18,7 @@ from ..host import Host, replace_item
 from ..pause import Pause, pause
 from ..safety import is_own, usage
 from ..unfinished import begun, intent, look
-from .state import Backing, CacheSet
+from .state import Backing, CacheSet, set_of
 
 REGISTER = "/sys/fs/bcache/register"
 #: Writing dirty data back takes as long as the slow disk needs for it: seconds, an SSD's worth of hours at most.
@@ -39,10 +39,6 @@ def replace_backing(host: Host, old: Backing, new: Backing) -> tuple[Host, Backi
     return host._replace(backings=replace_item(host.backings, old, new)), new
 
 
-def set_of(host: Host, backing: Backing) -> CacheSet | None:
-    return next((known for known in host.cache_sets if known.uuid == backing.cache_set), None)
-
-
 def is_for_others(host: Host, cache_set: CacheSet, backing: Backing | None = None) -> bool:
     """Whether a cache set stays without this bcache: for another one, or for a volume that it holds itself."""
     if any(other.cache_set == cache_set.uuid and other is not backing for other in host.backings):
@@ -55,7 +51,7 @@ def register(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[S
     steps: Steps = ()
     device = host.devices[backing.device]
     new = not backing.uuid and not backing.registered
-    own = set_of(host, backing)
+    own = set_of(host.cache_sets, backing)
     starts = not backing.bcache and bool(not backing.cache_set or (own and own.registered))
     if not backing.registered:
         if not new:
@@ -118,7 +114,7 @@ def bind(
     if backing.cache_set == wanted:
         return (), host, backing
     steps: Steps = ()
-    old = set_of(host, backing)
+    old = set_of(host.cache_sets, backing)
     if backing.attached:
         goes = old if old and not is_for_others(host, old, backing) else None
         steps += (detach_step(host, want, backing, goes),)

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..findings import CRITICAL, NOTICE, WARNING, Finding
+from ..host import Host
 from .state import Backing, CacheSet
+
+
+def health(host: Host) -> Iterator[Finding]:
+    for backing in host.backings:
+        yield from of_backing(backing)
+    yield from of_copies(host.backings)
+    for cache_set in host.cache_sets:
+        yield from of_cache_set(cache_set)
 
 
 def of_backing(backing: Backing) -> Iterator[Finding]:

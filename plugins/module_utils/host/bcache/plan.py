@@ -19,6 +19,7 @@ from ..actions import Claim, Release
 from ..devices import Device, Signature
 from ..findings import of_devices, told
 from ..host import Host, replace_item
+from ..layer import Found, Reported
 from ..safety import blank, check_boot, check_unused, describe_content, is_own, take, wipe_steps
 from ..unfinished import anew, begun, forget, same_uuid
 from . import tunables
@@ -35,17 +36,18 @@ from .attach import (
     register,
     removal,
     replace_backing,
-    set_of,
     step,
     stop_step,
 )
 from .health import of_backing, of_cache_set
-from .state import Backing, CacheSet
+from .state import Backing, CacheSet, set_of
 
 _SIGNATURE = Signature("bcache")
 _BUCKET_SIZE = 512 << 10
 _LEAST_BUCKET = 4 << 10
 _FEW_BUCKETS = 512
+
+BY_DEVICE = False
 
 
 def references(want: Bcache) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ def plan(host: Host, want: Bcache, allow: bool) -> Plan:
     steps += more
     more, host, backing = _label(host, want, backing)
     steps += more
-    old = set_of(host, backing)
+    old = set_of(host.cache_sets, backing)
     more, host, backing = bind(host, want, backing, cache_set, allow)
     steps += more
     if old and not is_for_others(host, old):
@@ -131,7 +133,7 @@ def _cache(host: Host, want: Bcache, backing: Backing | None, allow: bool) -> tu
     """The cache set of the wanted cache device (omitted: the one that it has), made and registered."""
     steps: Steps = ()
     if not want.cache_device:
-        cache_set = set_of(host, backing) if backing and want.cache_device is None else None
+        cache_set = set_of(host.cache_sets, backing) if backing and want.cache_device is None else None
         if cache_set is None:
             return (), host, None
         device = host.devices[cache_set.device]
@@ -327,7 +329,7 @@ def _own_cache_set(host: Host, want: Bcache, backing: Backing | None) -> CacheSe
     """The cache set that goes with this bcache: its own, or the one that is named, and nobody else's."""
     device = host.find(want.cache_device) if want.cache_device else None
     named = next((known for known in host.cache_sets if device and known.device == device.path), None)
-    found = (set_of(host, backing) if backing else None) or named
+    found = (set_of(host.cache_sets, backing) if backing else None) or named
     if named and found is not named:
         raise Refused(
             f"bcache {want.name}: its cache set is the one on {found.device if found else '-'}, not the one on "
@@ -437,7 +439,7 @@ def _wipe_step(want: Bcache, device: Device, role: str) -> Step:
 
 def dump(host: Host, backing: Backing) -> dict[str, Any]:
     """A bcache as an item of the document. Of the tunables that the kernel forgets, those that udev's rules keep."""
-    cache_set = set_of(host, backing)
+    cache_set = set_of(host.cache_sets, backing)
     kept = tunables.kept(host, tunables.backing_rules(backing.label))
     kept_of_cache = tunables.kept(host, tunables.cache_rules(cache_set.uuid)) if cache_set else {}
     item = {
@@ -461,7 +463,7 @@ def _option(value: str | None) -> str | int | None:
 
 def status(host: Host, backing: Backing) -> dict[str, Any]:
     """How a bcache does, beyond what a document says."""
-    device, cache_set = host.devices.get(backing.bcache), set_of(host, backing)
+    device, cache_set = host.devices.get(backing.bcache), set_of(host.cache_sets, backing)
     return {
         "device": backing.bcache,
         "size": device.size if device else 0,
@@ -481,12 +483,17 @@ def device_paths(want: Bcache) -> dict[str, str]:
     return {want.name: device_path(want.name)}
 
 
+def called(_host: Host, want: Bcache) -> str:
+    """Its name is all that it is known by."""
+    return want.name
+
+
 def made_of(host: Host, want: Bcache, role: str) -> tuple[str, ...]:
     """The devices that it consists of already: its backing device, or (``role``: cache) its cache."""
     backings = [backing for backing in host.backings if backing.name == want.name]
     if role != "cache":
         return tuple(backing.device for backing in backings)
-    sets = [set_of(host, backing) for backing in backings]
+    sets = [set_of(host.cache_sets, backing) for backing in backings]
     return tuple(found.device for found in sets if found)
 
 
@@ -496,6 +503,11 @@ def facts(host: Host, want: Bcache) -> dict[str, Any]:
     return {"bcache": dump(host, backing) if backing else None, "status": status(host, backing) if backing else None}
 
 
-def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def survey(host: Host) -> list[Reported]:
     """All that there are, each as an item of the document and how it does."""
-    return [(dump(host, backing), status(host, backing)) for backing in host.backings]
+    return [Reported(dump(host, backing), status(host, backing)) for backing in host.backings]
+
+
+def present(host: Host) -> list[Found]:
+    """All that there are, and the word that takes each away."""
+    return [Found(backing.name, Bcache(backing.name, state="absent"), (backing.bcache,)) for backing in host.backings]

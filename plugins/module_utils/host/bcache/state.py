@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -61,3 +61,8 @@ class Attached(NamedTuple):
     uuid: str
     label: str = ""
     own_volume: bool = False
+
+
+def set_of(cache_sets: Iterable[CacheSet], backing: Backing) -> CacheSet | None:
+    """The cache set that a backing device is attached to, if it is here."""
+    return next((known for known in cache_sets if known.uuid == backing.cache_set), None)

@@ -14,8 +14,9 @@ from ...document.sizes import show_size
 from ..devices import Device
 from ..findings import of_use, told
 from ..host import Host
+from ..layer import Found, Reported
 from ..mount import plan as mount
-from ..safety import check_unused, describe_content, describe_held, is_own, take, wipe_steps
+from ..safety import check_unused, describe_content, describe_held, is_own, shows_another, take, wipe_steps
 from ..unfinished import forget, half_made
 from .contents import Place, dump_use, is_smaller, make, put_to_use, target, with_filesystem, without_membership
 from .state import Filesystem
@@ -23,6 +24,8 @@ from .types import KINDS
 
 #: Bytes at the end of a device that no filesystem can use: less than one of its blocks, or groups of them.
 _SLACK = 1 << 20
+
+BY_DEVICE = True
 
 
 def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
@@ -96,6 +99,12 @@ def device_paths(_want: OnDevice) -> dict[str, str]:
     return {}
 
 
+def called(host: Host, want: OnDevice) -> str:
+    """The path of its device that survives a reboot."""
+    device = host.find(want.device)
+    return host.stable(device.path) if device else want.device
+
+
 def made_of(host: Host, want: OnDevice, _role: str) -> tuple[str, ...]:
     """What is mounted where it is to be mounted, or would be by fstab, or carries its label; or is swap."""
     use = want.use
@@ -134,3 +143,45 @@ def dump(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:
 def status(host: Host, device: Device, filesystem: Filesystem) -> dict[str, Any]:
     """How it does, beyond what a document says. Sizes in bytes."""
     return {"size": filesystem.size, "uuid": filesystem.uuid, "mounted_on": list(host.mounted(device.path))}
+
+
+def survey(host: Host) -> list[Reported]:
+    """All that a document can say, as it is."""
+    return [
+        Reported(item, status(host, host.devices[path], carried))
+        for path, item in listed(host).items()
+        if (carried := host.filesystems.get(path))
+    ]
+
+
+def present(host: Host) -> list[Found]:
+    """All that a document can say, and the word that takes each away."""
+    return [Found(host.stable(path), OnDevice(path, state="absent"), (path,)) for path in listed(host)]
+
+
+def listed(host: Host) -> dict[str, dict[str, Any]]:
+    """Those that are no volume's and not the root's, by device; swap areas that are in use by fstab.
+
+    Another swap area cannot be said as it is: the document's are in use. So mode exact leaves it alone too.
+    """
+    found = {}
+    for path in _carriers(host):
+        device, carried = host.devices[path], host.known_filesystems(path).get(path)
+        item = dump(host, device, carried) if carried else {}
+        if item and carried and (carried.type != "swap" or "mount_options" in item):
+            found[path] = item
+    return found
+
+
+def _carriers(host: Host) -> list[str]:
+    """The devices of filesystems that are no volume's and not the root's, and of swap areas."""
+    volumes = {volume.device for group in host.known_groups().groups for volume in group.volumes}
+    plain = [
+        device.path
+        for device in host.devices.values()
+        if device.path not in volumes and not shows_another(host, device) and not device.partitions and device.size
+    ]
+    held = host.readable(*plain)
+    carrying = [path for path in held if any(signature.type in KINDS for signature in held[path].signatures)]
+    found = host.known_filesystems(*carrying)
+    return [path for path in carrying if found.get(path) and "/" not in host.mounted(path)]

@@ -17,6 +17,7 @@ from ..devices import Device
 from ..filesystem.contents import dump_use, put_to_use, target
 from ..findings import of_devices, of_use, told
 from ..host import Host
+from ..layer import Found, Reported
 from ..mount import plan as mount
 from ..mount.fstab import FSTAB
 from ..safety import check_once, describe_content, usage
@@ -40,6 +41,8 @@ from .group import (
 )
 from .state import Group, LogicalVolume
 from .volume import Made, describe_lock, describe_volume, goal, make, place_of, replace_volume
+
+BY_DEVICE = False
 
 
 def references(want: Drive) -> tuple[str, ...]:
@@ -372,6 +375,11 @@ def device_paths(want: Drive) -> dict[str, str]:
     return {f"{want.name}/{volume.name}": device_path(want.name, volume.name) for volume in want.volumes or ()}
 
 
+def called(_host: Host, want: Drive) -> str:
+    """Its name is all that it is known by."""
+    return want.name
+
+
 def made_of(host: Host, want: Drive, _role: str) -> tuple[str, ...]:
     """The devices that it consists of already."""
     groups = [group for group in host.groups().groups if group.name == want.name]
@@ -384,8 +392,20 @@ def facts(host: Host, want: Drive) -> dict[str, Any]:
     return {"drive": dump(host, group) if group else None, "status": status(host, group) if group else None}
 
 
-def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def survey(host: Host) -> list[Reported]:
     """All that there are, each as an item of the document and how it does."""
     groups = host.known_groups().groups
     host.known_filesystems(*(volume.device for group in groups for volume in group.volumes if volume.device))
-    return [(dump(host, group), status(host, group)) for group in groups]
+    return [Reported(dump(host, group), status(host, group)) for group in groups]
+
+
+def present(host: Host) -> list[Found]:
+    """All that there are, and the word that takes each away."""
+    return [
+        Found(
+            group.name,
+            Drive(group.name, state="absent"),
+            tuple(volume.device for volume in group.volumes if volume.device),
+        )
+        for group in host.known_groups().groups
+    ]

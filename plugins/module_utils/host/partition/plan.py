@@ -9,11 +9,12 @@ from typing import Any
 
 from ...core.errors import Refused, StorageError
 from ...core.plan import Command, Plan, Step, Wait, kernel_name, new_uuid, placeholder
-from ...document.partition import TYPES, Partition, can_be_named
+from ...document.partition import TYPES, Partition
 from ...document.sizes import Percent, show_size, whole_mib
 from ..actions import Claim, Inspect
 from ..devices import BLANK, Content, Device, Signature
 from ..host import Host, replace_item
+from ..layer import Found, Reported
 from ..safety import (
     blank,
     check_boot,
@@ -27,6 +28,7 @@ from ..safety import (
     wipe_steps,
 )
 from ..unfinished import about, anew, begun, ended, forget, half_made, intent, look
+from .nodes import names
 from .state import Part, Table, partition_number
 
 Steps = tuple[Step, ...]
@@ -41,6 +43,8 @@ _PRIMARY = 4
 _LABELS = {"gpt": "a GPT", "dos": "an MBR partition table"}
 #: What a device with partitions may hold. A table written for other sectors is one that this device's own replaced.
 _TABLES = ("gpt", "dos", "PMBR", "gpt-512", "gpt-4096")
+
+BY_DEVICE = True
 
 
 def link(name: str) -> str:
@@ -498,6 +502,12 @@ def device_paths(want: Partition) -> dict[str, str]:
     return {want.name: link(want.name)}
 
 
+def called(host: Host, want: Partition) -> str:
+    """What its table calls it, where it is found by its number."""
+    there = locate(host, want)
+    return there.part_name if there else want.name
+
+
 def made_of(host: Host, want: Partition, _role: str) -> tuple[str, ...]:
     """The devices that it lies on already."""
     return tuple(device.disk for device in host.devices.values() if device.part_name == want.name)
@@ -524,12 +534,18 @@ def status(there: Device) -> dict[str, Any]:
     return {"device": there.path, "size": there.size, "number": partition_number(there.path)}
 
 
-def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def survey(host: Host) -> list[Reported]:
     """All that have a name of their own, and one that a document can have."""
-    names = [device.part_name for device in host.devices.values()]
-    named = [
-        device
-        for device in host.devices.values()
-        if can_be_named(device.part_name) and names.count(device.part_name) == 1
-    ]
-    return [(dump(host, host.devices[device.disk], device), status(device)) for device in named]
+    named = [host.devices[path] for path in names(host)]
+    return [Reported(dump(host, host.devices[there.disk], there), status(there)) for there in named]
+
+
+def present(host: Host) -> list[Found]:
+    """All that have a name, and the word that takes each away."""
+    found = [(item["name"], host.devices[doing["device"]]) for item, doing in survey(host)]
+    return [Found(name, Partition(name, there.disk, state="absent"), (there.path,)) for name, there in found]
+
+
+def locate(host: Host, want: Partition) -> Device | None:
+    """The partition, by its name or number on its disk."""
+    return find(host, want)[1]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ...document.raid import can_run, redundancy
 from ...document.sizes import show_size
-from ..boot import ArrayLine, array_name, colons
+from ..boot import ArrayLine, array_name, colons, gone_lines
 from ..findings import CRITICAL, NOTICE, WARNING, Finding
 from ..host import Host
 from .state import OUTSIDE, Array, Member
@@ -24,6 +24,14 @@ _OUTSIDE = {
 }
 _MDMON = "Add a disk to its container (mdadm --add), or by its firmware."
 _REPLACE = "List another disk in its place in `devices`; this one is read until that has the data."
+
+
+def health(host: Host) -> Iterator[Finding]:
+    """Of all arrays, and of those that mdadm.conf names and nobody finds."""
+    for array in host.arrays:
+        yield from of_array(host, array)
+    for line in gone_lines(host):
+        yield not_found(host, line)
 
 
 def of_array(host: Host, array: Array) -> Iterator[Finding]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import Refused, StorageError
@@ -27,6 +28,7 @@ from ..boot import (
 from ..devices import UNSEEN, Device, Signature
 from ..findings import of_devices, told
 from ..host import Host, Unfinished, replace_item
+from ..layer import Found, Reported
 from ..safety import blank, check_boot, check_free, check_once, check_unused, describe_content, take, wipe_steps
 from ..unfinished import anew, begun, forget, intent, look, same_uuid
 from . import reshape as raid_reshape, shrink as raid_shrink
@@ -48,6 +50,8 @@ _ROUNDS = 5
 _LEAST_USED = 64 << 10
 #: mdadm's own limit for metadata 0.90.
 _MOST_OLD_DEVICES = 27
+
+BY_DEVICE = False
 
 
 def references(want: Raid) -> tuple[str, ...]:
@@ -743,7 +747,7 @@ def _announce(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host
     return steps, host._replace(unfinished=(*host.unfinished, Unfinished("", thing=recorded.thing, uuid=uuid)))
 
 
-def announce(host: Host, wanted: list[Raid]) -> tuple[tuple[Step, ...], Host]:
+def announce(host: Host, wanted: Sequence[Raid]) -> tuple[tuple[Step, ...], Host]:
     """What makes the next boot know all the new ones among these arrays: one initramfs for all of them."""
     new = [want for want in wanted if want.state == "present" and find(host, want) is None]
     steps: tuple[Step, ...] = ()
@@ -869,6 +873,12 @@ def device_paths(want: Raid) -> dict[str, str]:
     return {want.name: array_path(want.name)}
 
 
+def called(host: Host, want: Raid) -> str:
+    """What the document calls the array, whatever UUID or devices it was found by."""
+    array = find(host, want)
+    return name_of(host, array) if array else want.name
+
+
 def made_of(host: Host, want: Raid, _role: str) -> tuple[str, ...]:
     """The devices that it consists of already."""
     path = host.find(array_path(want.name))
@@ -884,9 +894,15 @@ def facts(host: Host, want: Raid) -> dict[str, Any]:
     return {"raid": dump(host, array) if array else None, "status": status(host, array) if array else None}
 
 
-def survey(host: Host) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def survey(host: Host) -> list[Reported]:
     """All that there are, each as an item of the document and how it does."""
-    return [(_as_it_is(dump(host, array), array), status(host, array)) for array in listed(host)]
+    return [Reported(_as_it_is(dump(host, array), array), status(host, array)) for array in listed(host)]
+
+
+def present(host: Host) -> list[Found]:
+    """All of which a document tells, and the word that takes each away."""
+    named = [(name_of(host, array), array) for array in listed(host)]
+    return [Found(name, Raid(name, uuid=array.uuid, state="absent"), (array.device,)) for name, array in named]
 
 
 def listed(host: Host) -> list[Array]:
