@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ..core.plan import Plan, Step
-from ..document.document import Item
 from .devices import Device
 from .host import Host
 
@@ -24,10 +23,10 @@ class Reported(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An item that there is: what it is called, the word that takes it away, and the devices that it is, or has."""
+    """An item that there is: what it is called, the item that takes it away, and the devices that it is, or has."""
 
     name: str
-    absent: Item
+    absent: tuple[Any, ...]
     devices: tuple[str, ...]
 
 

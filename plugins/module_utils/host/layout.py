@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..core.errors import NoDevice, Refused, StorageError, Unread
 from ..core.plan import Plan, both
@@ -110,9 +110,10 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
         for node in ordered
     ]
     others = [
-        Wanted(Node(f"{section}: {other.name}", ()), other.absent, other.absent, (other.absent.name,), other.name)
+        Wanted(Node(f"{section}: {other.name}", ()), absent, absent, (absent.name,), other.name)
         for section, found in going.items()
         for other in found
+        for absent in (cast("Item", other.absent),)
     ]
     return _fold(host, others, wanted, known)
 
