@@ -9,7 +9,7 @@ import re
 from typing import Any, NamedTuple
 
 from .devices import Signature
-from .filesystem.types import KINDS
+from .filesystem.types.known import KNOWN
 
 
 class Claim(NamedTuple):
@@ -213,11 +213,11 @@ class Grow(NamedTuple):
 
     @property
     def programs(self) -> tuple[str, ...]:
-        kind = KINDS.get(self.type)
+        kind = KNOWN.get(self.type)
         return kind.grow(self.path, self.mount_point, self.number)[:1] if kind else ()
 
     def __str__(self) -> str:
-        kind = KINDS.get(self.type)
+        kind = KNOWN.get(self.type)
         words = kind.grow(self.path, self.mount_point, self.number) if kind else ("grow what is on", self.path)
         return " ".join(words)
 
@@ -232,12 +232,12 @@ class Relabel(NamedTuple):
 
     @property
     def programs(self) -> tuple[str, ...]:
-        kind = KINDS.get(self.type)
-        return kind.name(self.path, self.mount_point, self.label)[:1] if kind else ()
+        kind = KNOWN.get(self.type)
+        return kind.label(self.path, self.mount_point, self.label)[:1] if kind else ()
 
     def __str__(self) -> str:
-        kind = KINDS.get(self.type)
-        words = kind.name(self.path, self.mount_point, self.label) if kind else ("label", self.path, self.label)
+        kind = KNOWN.get(self.type)
+        words = kind.label(self.path, self.mount_point, self.label) if kind else ("label", self.path, self.label)
         return " ".join(words)
 
 

@@ -35,9 +35,9 @@ from .actions import (
 )
 from .boot import colons
 from .disks import identity
+from .filesystem.read import read_filesystem
 from .filesystem.state import Filesystem
-from .filesystem.superblock import read_filesystem
-from .filesystem.types import KINDS
+from .filesystem.types.known import KNOWN
 from .lvm.label import read_physical_volume
 from .partition.table import erase_headers
 from .probe import is_busy, read_contents
@@ -197,11 +197,11 @@ def _idle(action: Idle) -> None:
 
 
 def _grow(action: Grow) -> None:
-    run_command(KINDS[action.type].grow(action.path, action.mount_point, action.number), timeout=3600)
+    run_command(KNOWN[action.type].grow(action.path, action.mount_point, action.number), timeout=3600)
 
 
 def _relabel(action: Relabel) -> None:
-    run_command(KINDS[action.type].name(action.path, action.mount_point, action.label))
+    run_command(KNOWN[action.type].label(action.path, action.mount_point, action.label))
 
 
 def _spans(action: Spans) -> None:
@@ -246,7 +246,7 @@ def _portion(of: str) -> str:
 _PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-uuid": lambda path: _filesystem(path).uuid,
     "filesystem-type": lambda path: _filesystem(path).type,
-    "fsck-pass": lambda path: KINDS[_filesystem(path).type].fsck_pass,
+    "fsck-pass": lambda path: KNOWN[_filesystem(path).type].fsck_pass,
     "colons": colons,
     "identity": lambda path: identity(os.path.basename(os.path.realpath(path)), lasting=True),
     "share": _share,

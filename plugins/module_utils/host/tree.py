@@ -9,7 +9,7 @@ from typing import Any
 
 from ..document.sizes import show_size
 from .devices import Device
-from .filesystem.types import KINDS
+from .filesystem.types.known import KNOWN
 from .graph import graph
 from .health import health
 from .host import Host
@@ -93,7 +93,7 @@ def _holds(host: Host, device: Device) -> str:
     content = host.contents.get(device.path)
     told = {"linux_raid_member", "LVM2_member", "bcache", "gpt", "dos", "unseen"}
     if device.path in host.filesystems:
-        told |= {*KINDS}
+        told |= {*KNOWN}
     return " and ".join(
         describe(signature) for signature in (content.signatures if content else ()) if signature.type not in told
     )

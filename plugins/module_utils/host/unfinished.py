@@ -11,12 +11,12 @@ from ..core.errors import Refused
 from ..core.plan import Intent, Step, placeholder
 from .actions import Inspect
 from .devices import UNSEEN, Signature
-from .filesystem.types import KINDS
+from .filesystem.types.known import KNOWN
 from .host import Host, Unfinished
 from .safety import check_unused, describe_content, usage, wipe_steps
 
 #: Until its features are written, a new ext4 may look like its predecessors.
-_FILESYSTEMS = tuple(KINDS)
+_FILESYSTEMS = tuple(KNOWN)
 _ON_DEVICE = "filesystem on "
 #: The kinds of what goes straight onto a device, and is told by what the device holds.
 _ON_DEVICES = ("filesystem", "table", "drive")

@@ -17,11 +17,11 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.host.bcache.superblock import BcacheSuperblock
 from ansible_collections.strata.storage.plugins.module_utils.host.devices import Device
-from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
-from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.superblock import (
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.read import (
     is_unused,
     read_filesystem,
 )
+from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm.label import begun_group, read_physical_volume
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import StrayVolume
 from ansible_collections.strata.storage.plugins.module_utils.host.partition.table import is_empty_table

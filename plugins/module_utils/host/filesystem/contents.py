@@ -28,7 +28,7 @@ from ..safety import (
 )
 from ..unfinished import about, ended, forget, half_made, on_device, same_uuid
 from .state import Filesystem
-from .types import KINDS
+from .types.known import KNOWN
 
 Steps = tuple[Step, ...]
 #: What a new volume gets where nobody says a kind.
@@ -124,19 +124,19 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
         check_unused(host, device, f"{place}", "Put it out of use first.")
         check_boot(host, device.path, content, f"{place}", remade=True)
         steps += wipe_steps([(device, content)], lost=not left)
-    if place.size < KINDS[kind].least:
+    if place.size < KNOWN[kind].least:
         raise StorageError(
-            f"{place}: {show_size(place.size)} is too small for {kind}, which needs {show_size(KINDS[kind].least)}"
+            f"{place}: {show_size(place.size)} is too small for {kind}, which needs {show_size(KNOWN[kind].least)}"
         )
     label = want.label or ""
     check_new_label(label, f"{place}")
-    if len(label) > KINDS[kind].longest:
+    if len(label) > KNOWN[kind].longest:
         raise StorageError(_too_long(place, label, kind))
     # What fstab may name already: a swap area that is made anew keeps its UUID.
     uuid = recorded[0].uuid if recorded else new_uuid(f"filesystem/{place.name}")
     made = Filesystem(kind, uuid, label, size=place.size)
     mount.check_label(host, target(place, made), "", label)
-    command = Command(KINDS[kind].make(place.path, made.uuid, label), timeout=600)
+    command = Command(KNOWN[kind].make(place.path, made.uuid, label), timeout=600)
     intent = on_device(place.path, made.uuid, replaces)
     steps += (_step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
     host = without_membership(ended(host, *recorded), device.path)
@@ -188,7 +188,7 @@ def put_to_use(
         )
     if want.mount_point and filesystem.devices > 1:
         _check_together(host, place, want, filesystem)
-    kind = KINDS.get(filesystem.type)
+    kind = KNOWN.get(filesystem.type)
     grows = spans and place.size >= (kind.grows_to if kind else 0) and is_smaller(place, filesystem)
     told = want.mount_options is not None or want.boot_required is not None
     swap = want.filesystem == "swap" or (filesystem.type == "swap" and want.mount_point is None and told)
@@ -212,7 +212,7 @@ def put_to_use(
 
 def is_smaller(place: Place, filesystem: Filesystem) -> bool:
     """Whether a filesystem leaves more of its device unused than its kind leaves at the end."""
-    slack = KINDS[filesystem.type].slack if filesystem.type in KINDS else 0
+    slack = KNOWN[filesystem.type].slack if filesystem.type in KNOWN else 0
     return place.size - filesystem.size >= max(place.slack, slack)
 
 
@@ -313,7 +313,7 @@ def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tup
     if want.label is None or want.label == filesystem.label:
         return (), host, filesystem
     check_new_label(want.label, f"{place}")
-    kind = KINDS.get(filesystem.type)
+    kind = KNOWN.get(filesystem.type)
     if kind and len(want.label) > kind.longest:
         raise StorageError(_too_long(place, want.label, filesystem.type))
     if host.devices[place.device].read_only or filesystem.seed:
@@ -340,7 +340,7 @@ def _out_of_use(host: Host, place: Place, filesystem: Filesystem) -> tuple[tuple
 
 
 def _too_long(place: Place, label: str, kind: str) -> str:
-    most = KINDS[kind].longest
+    most = KNOWN[kind].longest
     return f"{place}: label {label} has {len(label)} characters, and that of {kind} has at most {most}"
 
 
@@ -348,7 +348,7 @@ def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host
     points = host.mounted(place.device)
     grown = with_filesystem(host, place.device, filesystem._replace(size=place.size))
     if filesystem.type == "swap":
-        again = Command(KINDS["swap"].make(place.path, filesystem.uuid, filesystem.label))
+        again = Command(KNOWN["swap"].make(place.path, filesystem.uuid, filesystem.label))
         intent = on_device(place.path, filesystem.uuid)
         off, on = _out_of_use(host, place, filesystem)
         return (_step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on, intent=intent),), grown

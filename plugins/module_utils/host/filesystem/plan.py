@@ -20,7 +20,7 @@ from ..safety import check_unused, describe_content, describe_held, is_own, show
 from ..unfinished import forget, half_made
 from .contents import Place, dump_use, is_smaller, make, put_to_use, target, with_filesystem, without_membership
 from .state import Filesystem
-from .types import KINDS
+from .types.known import KNOWN
 
 #: Bytes at the end of a device that no filesystem can use: less than one of its blocks, or groups of them.
 _SLACK = 1 << 20
@@ -126,7 +126,7 @@ def facts(host: Host, want: OnDevice) -> dict[str, Any]:
     """What the module returns of the wanted filesystem."""
     device = host.find(want.device)
     filesystem = host.filesystems.get(device.path) if device else None
-    if device is None or filesystem is None or filesystem.type not in KINDS:
+    if device is None or filesystem is None or filesystem.type not in KNOWN:
         return {"filesystem": None, "status": None}
     return {"filesystem": dump(host, device, filesystem), "status": status(host, device, filesystem)}
 
@@ -182,6 +182,6 @@ def _carriers(host: Host) -> list[str]:
         if device.path not in volumes and not shows_another(host, device) and not device.partitions and device.size
     ]
     held = host.readable(*plain)
-    carrying = [path for path in held if any(signature.type in KINDS for signature in held[path].signatures)]
+    carrying = [path for path in held if any(signature.type in KNOWN for signature in held[path].signatures)]
     found = host.known_filesystems(*carrying)
     return [path for path in carrying if found.get(path) and "/" not in host.mounted(path)]

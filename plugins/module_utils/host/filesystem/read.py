@@ -1,53 +1,39 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads filesystems, and what the kernel counts of those that are mounted."""
+"""Reads filesystems: each type's superblock is a few hundred bytes at a known place."""
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Mapping
 
-from ...core.command import read_text
-from ..devices import Device
+from ..blocks import open_device
 from ..host import Host
-from ..mount.state import Mount
-from ..sysfs import digits, names_in
 from .state import Filesystem
-from .superblock import is_unused, read_filesystem
+from .types.known import KNOWN, READ
 
 
-def ext_errors(device: str) -> tuple[str, ...]:
-    count = int(digits(read_text(f"/sys/fs/ext4/{os.path.basename(device)}/errors_count")))
-    return (f"{count} errors since it was last checked",) if count else ()
+def read_filesystem(path: str, mount_point: str = "") -> Filesystem | None:
+    """The filesystem, or the swap area, on a device, if there is one of a known type.
+
+    Of a mounted one the kernel is asked for the size: its superblock on the disk may be behind.
+    """
+    descriptor = open_device(path)
+    try:
+        found = next(filter(None, (known.read(descriptor) for known in READ)), None)
+    finally:
+        os.close(descriptor)
+    size = KNOWN[found.type].size if found else None
+    return found._replace(size=size(mount_point, found.number)) if found and size and mount_point else found
 
 
-def on_each_device(mount: Mount, by_kernel: Mapping[str, Device]) -> list[Mount]:
-    """A btrfs of several devices shows only one of them as mounted."""
-    for members in glob.glob("/sys/fs/btrfs/*/devices"):
-        kernels = names_in(members)
-        if os.path.basename(mount.device) in kernels:
-            mount = mount._replace(errors=_btrfs_errors(os.path.dirname(members)))
-            return [mount] + [
-                mount._replace(device=by_kernel[kernel].path)
-                for kernel in kernels
-                if kernel in by_kernel and by_kernel[kernel].path != mount.device
-            ]
-    return [mount]
-
-
-def _btrfs_errors(base: str) -> tuple[str, ...]:
-    """What a btrfs counted on its devices, and which of them it misses."""
-    said: tuple[str, ...] = ()
-    for number in names_in(f"{base}/devinfo"):
-        if read_text(f"{base}/devinfo/{number}/missing") == "1":
-            said += (f"its device {number} is missing",)
-        stats = [line.split() for line in read_text(f"{base}/devinfo/{number}/error_stats").splitlines()]
-        counted = [f"{count} {name}" for name, count in stats if count != "0"]
-        if counted:
-            said += (f"{' and '.join(counted)} on its device {number}",)
-    return said
+def is_unused(path: str) -> bool:
+    """Whether no kernel has mounted the filesystem on a device for writing, or it was never finished."""
+    descriptor = open_device(path)
+    try:
+        return next((known.unused(descriptor) for known in READ if known.read(descriptor)), False)
+    finally:
+        os.close(descriptor)
 
 
 def read_filesystem_of(host: Host, path: str) -> Filesystem | None:

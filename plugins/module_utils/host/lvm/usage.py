@@ -10,13 +10,15 @@ from typing import Any
 
 from ...core.command import run_command
 from ...core.errors import StorageError
+from ..filesystem.types.known import KNOWN
 from ..host import Host
 from ..read import read
 from ..task import look
 from . import plan as drive
 from .state import PhysicalVolume
 
-_FIXED_SIZE = ("xfs",)
+#: Whose inodes are made when they are needed: what it says of them is no limit.
+_MAKES_INODES = ("xfs",)
 _POLL = 0.5
 
 
@@ -94,15 +96,15 @@ def _filesystem(point: str, host: Host) -> dict[str, Any]:
     told = run_command(("stat", "--file-system", "--format=%S %b %f %a %c %d", point), timeout=30)
     block, blocks, free, available, inodes, inodes_free = map(int, told.split())
     kind = next((mount.type for mount in host.mounts if mount.mount_point == point), "")
-    fixed = kind in _FIXED_SIZE
+    known = KNOWN.get(kind)
     return {
         # As df counts: without what only root may fill, and what btrfs needs for its metadata.
         "size": block * (blocks - free + available),
         "used": block * (blocks - free),
-        "inodes": 0 if fixed else inodes,
-        "inodes_used": 0 if fixed else inodes - inodes_free,
+        "inodes": 0 if kind in _MAKES_INODES else inodes,
+        "inodes_used": 0 if kind in _MAKES_INODES else inodes - inodes_free,
         "total_size": block * blocks,
-        "shrinks": not fixed,
+        "shrinks": known is None or known.can_shrink,
     }
 
 

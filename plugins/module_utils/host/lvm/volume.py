@@ -15,7 +15,7 @@ from ..actions import DropVolume, Inspect, NoVolume, Spans
 from ..devices import BLANK, UNSEEN, Device
 from ..filesystem.contents import DEFAULT, Place, make as make_filesystem, target, with_filesystem
 from ..filesystem.state import Filesystem
-from ..filesystem.types import KINDS
+from ..filesystem.types.known import KNOWN
 from ..host import Host, replace_item
 from ..mount import plan as mount
 from ..mount.fstab import FSTAB, lines
@@ -109,7 +109,7 @@ def _create_volume(
     else:
         raise StorageError(f"volume {name}: volume group {group.name} has no space left for it")
     kind = volume.filesystem or DEFAULT
-    least = KINDS[kind].least
+    least = KNOWN[kind].least
     if wanted < least:
         raise StorageError(
             f"volume {name}: {show_size(wanted)} is too small for {kind}, which needs {show_size(least)}"
@@ -275,7 +275,7 @@ def _resize(
 def _check_growth(host: Host, name: str, logical: LogicalVolume, wanted: int) -> None:
     """Raises StorageError for a filesystem that does not take the size that its volume is to get."""
     filesystem = host.filesystem(logical.device)
-    least = KINDS[filesystem.type].grows_to if filesystem and filesystem.type in KINDS else 0
+    least = KNOWN[filesystem.type].grows_to if filesystem and filesystem.type in KNOWN else 0
     if filesystem and wanted < least:
         raise StorageError(
             f"volume {name}: its {filesystem.type} spans {show_size(filesystem.size)}, and {show_size(wanted)} is "
@@ -344,7 +344,7 @@ def _shrink(
     device = host.devices[logical.device]
     filesystem = host.filesystem(device.path)
     points = host.mounted(device.path)
-    kind = KINDS.get(filesystem.type) if filesystem else None
+    kind = KNOWN.get(filesystem.type) if filesystem else None
     content = host.content(device.path)[device.path] if kind is None else BLANK
     if content.signatures or (kind is None and (device.holders or content.busy)):
         raise Refused(
@@ -358,7 +358,7 @@ def _shrink(
     what = f"volume {name}: {filesystem.type if filesystem else ''}"
     if kind and wanted < kind.floor:
         raise StorageError(f"{what} shrinks to {show_size(kind.floor)} at least, and {show_size(wanted)} is wanted")
-    if kind and kind.shrinks not in ("online", "offline", "anew"):
+    if kind and not kind.can_shrink:
         raise Refused(f"volume {name}: {kind.shrinks}")
     down, up = Pause()
     steps: Steps = ()

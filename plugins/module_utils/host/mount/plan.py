@@ -11,7 +11,7 @@ from ...core.errors import Refused, StorageError, Unread
 from ...core.files import place_line
 from ...core.plan import Command, Edit, MakeDirectory, Plan, Step, placeholder
 from ..actions import ReloadMounts
-from ..filesystem.types import KINDS
+from ..filesystem.types.known import KNOWN
 from ..host import Host
 from ..safety import twins
 from . import fstab
@@ -203,7 +203,7 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
         steps += made
     options = _options(want, line)
     wanted = line or Line(target.specs[0], point, target.type, options, check=_fsck_pass(target))
-    known_as = KINDS[target.type].known_as if target.type in KINDS else ("auto",)
+    known_as = KNOWN[target.type].known_as if target.type in KNOWN else ("auto",)
     fits = {target.type, *known_as}.intersection(wanted.type.split(","))
     wanted = wanted._replace(type=wanted.type if fits else target.type, options=options)
     before = host.files.get(FSTAB)
@@ -366,7 +366,7 @@ def _fsck_pass(target: Target) -> str:
     """When a boot checks it: known of a volume that is offline only once it is active."""
     if target.type.startswith("<"):
         return placeholder("fsck-pass", target.path)
-    return KINDS[target.type].fsck_pass if target.type in KINDS else "0"
+    return KNOWN[target.type].fsck_pass if target.type in KNOWN else "0"
 
 
 def _taken_back(host: Host, target: Target, own: Mount, line: Line | None, options: str) -> tuple[str, ...]:
@@ -376,7 +376,7 @@ def _taken_back(host: Host, target: Target, own: Mount, line: Line | None, optio
     """
     taken_back = taking_back(own.options, options)
     keys = [word.partition("=")[0] for word in words(options)]
-    kind = KINDS.get(target.type)
+    kind = KNOWN.get(target.type)
     for word in words_of_filesystem(line.options) if line else ():
         key, is_pair, _value = word.partition("=")
         opposite = key[2:] if key.startswith("no") else f"no{key}"

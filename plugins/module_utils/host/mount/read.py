@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ...core.command import read_text
 from ...core.files import check_writable, read_file
 from ..devices import Device
-from ..filesystem.read import ext_errors, on_each_device
+from ..filesystem.types.known import KNOWN
 from ..host import Host
 from .fstab import Line
 from .state import Mount
@@ -37,12 +37,14 @@ def read_mounts(
             # Such as /dev/root, which the kernel calls a root that it mounted without an initramfs.
             device = known(os.path.realpath(f"/dev/block/{fields[2]}"))
         part = fields[3] != "/" and f"subvol={fields[3]}" not in options.split(",")
-        errors = ext_errors(device) if kind in ("ext2", "ext3", "ext4") and device in devices else ()
+        known_type = KNOWN.get(kind) if device in devices else None
+        kernels, errors = known_type.mounted(os.path.basename(device)) if known_type else ((), ())
         mount = Mount(device, _unescape(fields[4]), kind, fields[5], options, part, fields[0] in hidden, errors)
         if device not in devices:
             virtual.append(mount._replace(device=_unescape(source)))
             continue
-        mounts += on_each_device(mount, by_kernel) if kind == "btrfs" else [mount]
+        others = [by_kernel[kernel].path for kernel in kernels if kernel in by_kernel]
+        mounts += [mount, *(mount._replace(device=other) for other in others if other != device)]
     swaps = [os.path.realpath(_unescape(line.split()[0])) for line in read_text("/proc/swaps").splitlines()[1:]]
     return tuple(mounts), tuple(virtual), tuple(map(known, swaps))
 

@@ -13,13 +13,14 @@ from ...document.raid import LEAST_DEVICES, Raid, data_members
 from ...document.sizes import show_size
 from ..actions import DropStripes
 from ..boot import array_path
+from ..filesystem.types.known import KNOWN
 from ..host import Host
 from ..safety import describe_content
 from .members import Change, reshape
 from .state import SUPERBLOCK_FIRST, Array
 
 #: What says itself how much of a device it uses.
-_FILESYSTEMS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "swap")
+_FILESYSTEMS = tuple(KNOWN)
 
 
 def is_cut(array: Array) -> bool:
