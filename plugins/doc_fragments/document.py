@@ -200,8 +200,9 @@ filesystem:
     - Omitted, a volume that exists keeps what it holds, whatever that is. It is never formatted then, also where it
       looks blank.
     - V(swap) is a swap area, in use now and after each boot.
+    - V(vfat) and V(f2fs) neither grow nor shrink, and their label changes only while they are not mounted.
   type: str
-  choices: [btrfs, ext4, xfs, swap]
+  choices: [btrfs, ext2, ext3, ext4, f2fs, swap, vfat, xfs]
 """
 
 _USE = r"""
@@ -250,8 +251,8 @@ remove_foreign_devices:
   type: bool
 allow_shrink:
   description:
-    - Whether volumes may become smaller. The filesystem shrinks first, V(btrfs) while it is mounted, V(ext4) while it
-      is not; V(xfs) cannot.
+    - Whether volumes may become smaller. The filesystem shrinks first, V(btrfs) while it is mounted, V(ext2), V(ext3)
+      and V(ext4) while it is not; the others cannot.
   type: bool
 allow_offline:
   description: Whether a volume may be unmounted for as long as its V(ext4) is checked and shrunk, or its swap remade.
@@ -294,8 +295,9 @@ type:
   description:
     - What to format the device with. Needed to make one. One that is there already stays, where it is of that type.
     - V(swap) is a swap area, in use now and after each boot.
+    - V(vfat) and V(f2fs) neither grow nor shrink, and their label changes only while they are not mounted.
   type: str
-  choices: [btrfs, ext4, xfs, swap]
+  choices: [btrfs, ext2, ext3, ext4, f2fs, swap, vfat, xfs]
 """
 
 _FILESYSTEM_STATE = r"""

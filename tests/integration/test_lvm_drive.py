@@ -50,7 +50,7 @@ def test_the_life_of_a_drive(node: Node) -> None:
     assert node.run("grep -c /srv /etc/fstab || true") == "0"
 
 
-@pytest.mark.parametrize("filesystem", ["ext4", "xfs"])
+@pytest.mark.parametrize("filesystem", ["ext4", "xfs", "ext3"])
 @pytest.mark.first_case
 def test_other_filesystems(node: Node, filesystem: str) -> None:
     node.module("lvm_drive", **drive(node, "HDD1", filesystem=filesystem))
@@ -66,8 +66,30 @@ def test_other_filesystems(node: Node, filesystem: str) -> None:
     node.module("lvm_drive", **large)
     node.unchanged("lvm_drive", **large)
     assert intact(node)
-    other = {"ext4": "xfs", "xfs": "btrfs"}[filesystem]
+    other = {"ext4": "xfs", "xfs": "btrfs", "ext3": "xfs"}[filesystem]
     assert f"holds an {filesystem} filesystem" in node.refusal("lvm_drive", **large | {"filesystem": other})
+
+
+@pytest.mark.parametrize("filesystem", ["vfat", "f2fs"])
+@pytest.mark.first_case
+def test_filesystems_that_keep_their_size(node: Node, filesystem: str) -> None:
+    made = drive(node, "HDD1", filesystem=filesystem, label="first", size="300M")
+    node.converge("lvm_drive", **made)
+    fill(node)
+    shown = node.run("lsblk --noheadings --raw --output FSTYPE,LABEL /dev/data/data").split()
+    assert shown == [filesystem, "first"]
+    for size in ("400M", "200M"):
+        said = node.refusal("lvm_drive", **made | {"size": size, "allow_shrink": True})
+        assert f"{filesystem} cannot" in said or f"{filesystem} grows only" in said
+    assert "changes only while it is not" in node.refusal("lvm_drive", **made | {"label": "second"})
+    node.module("lvm_drive", name="data", state="offline")
+    node.lab.power_cut()
+    node.converge("lvm_drive", **made)
+    assert intact(node)
+    node.converge("lvm_drive", **{word: made[word] for word in ("name", "devices")}, mount_point="")
+    node.converge("lvm_drive", **made | {"label": "second"})
+    assert intact(node)
+    assert f"holds an {filesystem} filesystem" in node.refusal("lvm_drive", **made | {"filesystem": "ext4"})
 
 
 def test_sizes_and_options(node: Node) -> None:

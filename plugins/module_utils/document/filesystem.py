@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
 
-TYPES = ("btrfs", "ext4", "xfs", "swap")
+TYPES = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "swap", "vfat", "xfs")
 STATES = ("present", "absent")
 
 _LABEL = re.compile(r"[\w.:+-]*", re.ASCII)

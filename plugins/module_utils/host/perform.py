@@ -248,6 +248,9 @@ _PLACEHOLDERS: dict[str, Callable[[str], str]] = {
     "filesystem-type": lambda path: _filesystem(path).type,
     "fsck-pass": lambda path: KNOWN[_filesystem(path).type].fsck_pass,
     "colons": colons,
+    # Of a UUID, the number that a FAT has for one; and that as mkfs.vfat takes it.
+    "volume-id": lambda uuid: f"{uuid[:4]}-{uuid[4:8]}".upper(),
+    "digits": lambda uuid: uuid.replace("-", ""),
     "identity": lambda path: identity(os.path.basename(os.path.realpath(path)), lasting=True),
     "share": _share,
     "portion": _portion,

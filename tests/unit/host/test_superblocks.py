@@ -319,6 +319,33 @@ def test_xfs(image: Image, sector: int) -> None:
     assert read_filesystem(image.path) == Filesystem("xfs", UUID, "backup", 16 * MiB, sector)
 
 
+@pytest.mark.parametrize(
+    ("kind", "tail", "sectors"),
+    [
+        (b"FAT12   ", 36, (19, "<H", 8192)),
+        (b"FAT16   ", 36, (19, "<H", 8192)),
+        (b"FAT32   ", 64, (32, "<I", 1 << 20)),
+    ],
+)
+@pytest.mark.parametrize("label", [b"backup     ", b"NO NAME    "])
+def test_vfat(image: Image, kind: bytes, tail: int, sectors: tuple[int, str, int], label: bytes) -> None:
+    named = ((tail + 3, "<I", 0x1234ABCD), (tail + 7, "11s", label), (tail + 18, "8s", kind))
+    block = fields(512, (11, "<H", 512), (21, "B", 0xF8), sectors, *named, (510, "2s", b"\x55\xaa"))
+    image.put(0, block)
+    said = "backup" if label.startswith(b"backup") else ""
+    assert read_filesystem(image.path) == Filesystem("vfat", "1234-ABCD", said, sectors[2] * 512, 512)
+    # Without the media's byte, it is code that begins so.
+    image.put(21, b"\0")
+    assert read_filesystem(image.path) is None
+
+
+def test_f2fs(image: Image) -> None:
+    name = "backup".encode("utf-16-le")
+    block = fields(2048, (0, "<I", 0xF2F52010), (16, "<I", 12), (36, "<Q", 4096), (108, "16s", RAW), (124, "12s", name))
+    image.put(1024, block)
+    assert read_filesystem(image.path) == Filesystem("f2fs", UUID, "backup", 16 * MiB, 4096)
+
+
 def test_btrfs(image: Image) -> None:
     block = fields(
         4096,
@@ -450,6 +477,31 @@ def test_an_ext4_that_was_mounted_is_not_unused(image: Image) -> None:
         assert not is_unused(image.path)
         image.put(1024 + offset, b"\0")
     assert is_unused(image.path)
+
+
+@pytest.mark.parametrize(("kind", "wide"), [(b"FAT16   ", False), (b"FAT32   ", True)])
+def test_a_vfat_with_a_file_is_not_unused(image: Image, kind: bytes, wide: bool) -> None:
+    """One reserved sector, one table of eight sectors, and the root directory behind it."""
+    tail = 64 if wide else 36
+    length = (36, "<I", 8) if wide else (22, "<H", 8)
+    sizes = ((11, "<H", 512), (13, "B", 4), (14, "<H", 1), (16, "B", 1), (17, "<H", 64))
+    head = (*sizes, (21, "B", 0xF8), length, (tail + 18, "8s", kind))
+    image.put(0, fields(512, *head, (510, "2s", b"\x55\xaa")))
+    image.put(512, b"\xff" * (12 if wide else 4))
+    image.put(512 * 9, b"backup     \x08")
+    assert is_unused(image.path)
+    image.put(512 * 9 + 32, b"EMPTY   TXT\x20")
+    assert not is_unused(image.path)
+    image.put(512 * 9 + 32, bytes(12))
+    image.put(512 + 16, b"\xff\xff\xff\x0f")
+    assert not is_unused(image.path)
+
+
+def test_an_f2fs_with_a_second_checkpoint_is_not_unused(image: Image) -> None:
+    image.put(1024, fields(2048, (0, "<I", 0xF2F52010), (16, "<I", 12), (20, "<I", 9), (76, "<I", 512)))
+    assert is_unused(image.path)
+    image.put((512 + 512) << 12, b"\1")
+    assert not is_unused(image.path)
 
 
 @pytest.mark.skipif(not shutil.which("mkfs.xfs"), reason="mkfs.xfs is not installed")

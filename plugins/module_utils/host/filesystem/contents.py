@@ -129,11 +129,9 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
             f"{place}: {show_size(place.size)} is too small for {kind}, which needs {show_size(KNOWN[kind].least)}"
         )
     label = want.label or ""
-    check_new_label(label, f"{place}")
-    if len(label) > KNOWN[kind].longest:
-        raise StorageError(_too_long(place, label, kind))
+    _check_label(place, label, kind)
     # What fstab may name already: a swap area that is made anew keeps its UUID.
-    uuid = recorded[0].uuid if recorded else new_uuid(f"filesystem/{place.name}")
+    uuid = recorded[0].uuid if recorded else KNOWN[kind].uuid(new_uuid(f"filesystem/{place.name}"))
     made = Filesystem(kind, uuid, label, size=place.size)
     mount.check_label(host, target(place, made), "", label)
     command = Command(KNOWN[kind].make(place.path, made.uuid, label), timeout=600)
@@ -193,7 +191,7 @@ def put_to_use(
     told = want.mount_options is not None or want.boot_required is not None
     swap = want.filesystem == "swap" or (filesystem.type == "swap" and want.mount_point is None and told)
     steps: Steps = ()
-    if swap:
+    if swap or (kind and not kind.label_mounted and not host.mounted(place.device)):
         # It is named while nobody uses it.
         steps, host, filesystem = _relabel(host, place, want, filesystem)
     used = (mount.enable_swap if swap else mount.mount)(host, want, target(place, filesystem), grows)
@@ -211,9 +209,11 @@ def put_to_use(
 
 
 def is_smaller(place: Place, filesystem: Filesystem) -> bool:
-    """Whether a filesystem leaves more of its device unused than its kind leaves at the end."""
-    slack = KNOWN[filesystem.type].slack if filesystem.type in KNOWN else 0
-    return place.size - filesystem.size >= max(place.slack, slack)
+    """Whether a filesystem that can grow leaves more of its device unused than its type leaves at the end."""
+    kind = KNOWN.get(filesystem.type)
+    if kind and kind.grows:
+        return False
+    return place.size - filesystem.size >= max(place.slack, kind.slack if kind else 0)
 
 
 def _can_grow(host: Host, place: Place, filesystem: Filesystem) -> bool:
@@ -312,13 +312,16 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
 def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host, Filesystem]:
     if want.label is None or want.label == filesystem.label:
         return (), host, filesystem
-    check_new_label(want.label, f"{place}")
     kind = KNOWN.get(filesystem.type)
-    if kind and len(want.label) > kind.longest:
-        raise StorageError(_too_long(place, want.label, filesystem.type))
+    _check_label(place, want.label, filesystem.type)
     if host.devices[place.device].read_only or filesystem.seed:
         why = "the seed of other filesystems" if filesystem.seed else "read-only"
         raise StorageError(f"{place}: {place.path} is {why}, and its label cannot change")
+    if kind and not kind.label_mounted and host.mounted(place.device):
+        raise Refused(
+            f"{place}: it is mounted on {host.mounted(place.device)[0]}, and the label of {filesystem.type} changes "
+            "only while it is not. Unmount it first (an empty mount_point does that), or leave its label as it is"
+        )
     known = target(place, filesystem)
     mount.check_label(host, known, filesystem.label, want.label)
     steps, host = mount.name_by_uuid(host, known, filesystem.uuid)
@@ -339,9 +342,16 @@ def _out_of_use(host: Host, place: Place, filesystem: Filesystem) -> tuple[tuple
     return (Command(("swapoff", place.path), timeout=3600),), (mount.swap_on(place.path, line.options if line else ""),)
 
 
-def _too_long(place: Place, label: str, kind: str) -> str:
-    most = KNOWN[kind].longest
-    return f"{place}: label {label} has {len(label)} characters, and that of {kind} has at most {most}"
+def _check_label(place: Place, label: str, kind: str) -> None:
+    """Raises StorageError for a label that a filesystem of that type is not given."""
+    check_new_label(label, f"{place}")
+    known = KNOWN.get(kind)
+    if known and len(label) > known.longest:
+        raise StorageError(
+            f"{place}: label {label} has {len(label)} characters, and that of {kind} has at most {known.longest}"
+        )
+    if known and set(known.not_in_labels).intersection(label):
+        raise StorageError(f"{place}: label {label}: that of {kind} has none of the characters {known.not_in_labels}")
 
 
 def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host]:

@@ -108,6 +108,29 @@ def test_a_label_that_fstab_has_for_another_filesystem() -> None:
     assert outline(plan(gone, type="ext4", label="new")) == ["label filesystem /dev/sdb"]
 
 
+def test_a_fat_is_known_by_its_volume_id() -> None:
+    made = plan(blank(), type="vfat", label="new", mount_point="/srv")
+    number = "<volume-id:<uuid:filesystem//dev/sdb>>"
+    assert commands(made)[0] == f"mkfs.vfat -I --mbr=n -i <digits:{number}> -n new /dev/sdb"
+    assert made.after.files[FSTAB] == f"UUID={number} /srv vfat defaults,nofail,x-systemd.device-timeout=300s 0 2\n"
+
+
+def test_a_label_that_no_fat_has() -> None:
+    refused(blank(), r"label a\.b: that of vfat has none of the characters \.:\+", type="vfat", label="a.b")
+    refused(full(FOUND._replace(type="vfat")), "label a:b: that of vfat has none of", label="a:b")
+
+
+@pytest.mark.parametrize("kind", ["vfat", "f2fs"])
+def test_what_only_takes_a_label_while_nobody_uses_it(kind: str) -> None:
+    mounts = (Mount(SDB, "/srv", kind, "rw,relatime"),)
+    found = FOUND._replace(type=kind)
+    refused(full(found, mounts=mounts), f"the label of {kind} changes only while it is not. Unmount it", label="new")
+    named = plan(full(found), label="new", mount_point="/srv")
+    assert outline(named)[0] == "label filesystem /dev/sdb"
+    # It is smaller than its device, and stays so.
+    assert plan(full(found._replace(size=GiB)), mount_point="/srv").after.filesystems[SDB].size == GiB
+
+
 def test_the_label_of_swap() -> None:
     swap = full(FOUND._replace(type="swap"), files={FSTAB: f"UUID={UUID} none swap sw 0 0\n"})
     assert outline(plan(swap, type="swap", label="new")) == ["label filesystem /dev/sdb", "enable swap /dev/sdb"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ext4 (fs/ext4/ext4.h), and its older forms, which are not made any more."""
+"""ext4 (fs/ext4/ext4.h); its older forms, which the same driver works with, are read here too."""
 
 from __future__ import annotations
 
@@ -64,4 +64,3 @@ EXT4 = FilesystemType(
     fsck_pass="2",
     takes_back=True,
 )
-EXT2, EXT3 = (EXT4._replace(name=older, known_as=("auto", "ext4")) for older in ("ext2", "ext3"))

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from .base import FilesystemType
 from .btrfs import BTRFS
-from .ext4 import EXT2, EXT3, EXT4
+from .ext2 import EXT2
+from .ext3 import EXT3
+from .ext4 import EXT4
+from .f2fs import F2FS
 from .swap import SWAP
+from .vfat import VFAT
 from .xfs import XFS
 
 #: Those that a device is asked for, in this order. What ext4 reads may be an older form of it.
-READ = (EXT4, XFS, BTRFS, SWAP)
+READ = (EXT4, XFS, BTRFS, F2FS, VFAT, SWAP)
 KNOWN: dict[str, FilesystemType] = {known.name: known for known in (*READ, EXT2, EXT3)}

@@ -1,0 +1,15 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ext2: an ext4 without a journal, by the features that it is made with."""
+
+from __future__ import annotations
+
+from .base import labelled
+from .ext4 import EXT4
+
+EXT2 = EXT4._replace(
+    name="ext2",
+    known_as=("auto", "ext4"),
+    make=lambda device, uuid, label: ("mkfs.ext2", "-q", "-U", uuid, *labelled(label), device),
+)
