@@ -62,8 +62,8 @@ format: needs  ## let ruff format the code and fix what it can
 	ruff check --fix
 
 .PHONY: unit
-unit: needs  ## tests without root and without a kernel of their own (five minutes)
-	python -m pytest -n 2 tests/unit $(PYTEST_ARGS)
+unit: needs  ## tests without root and without a kernel of their own; most wait for servers
+	python -m pytest -n 4 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
 integration: lab-needs ceph-needs cinder-needs  ## all tests in a virtual machine, with real disks and a power switch

@@ -110,6 +110,7 @@ def test_a_host_that_joined_after_the_plan_is_refused(site: Site) -> None:
     assert (site.arrays("node1"), site.arrays("node2")) == (["md0"], [])
 
 
+@pytest.mark.further
 def test_a_host_that_joined_is_refused_where_nothing_was_planned(site: Site) -> None:
     site.job("maas_layout.yml", "node1")
     approved = site.plan("node1")
@@ -193,6 +194,7 @@ def test_extra_variables_do_not_switch_the_guard_off(site: Site, switched_off: d
     assert site.arrays("node1") == []
 
 
+@pytest.mark.further
 def test_the_plan_that_was_approved_is_compared_whatever_the_role_is_told(site: Site) -> None:
     approved = site.plan("node1", "node2")
     words = {"storage_layout_yaml": MIRROR.replace("'1'", "'0'")}
@@ -204,6 +206,7 @@ def test_the_plan_that_was_approved_is_compared_whatever_the_role_is_told(site: 
     assert site.arrays("node1") == site.arrays("node2") == []
 
 
+@pytest.mark.further
 def test_the_mode_that_was_approved_is_compared(site: Site) -> None:
     approved = site.plan("node1", "node2")
     said = "mode is exact, and the plan was approved with merge"
@@ -221,6 +224,7 @@ def test_a_permission_that_was_approved_may_be_used(site: Site) -> None:
     assert site.arrays("node1") == site.arrays("node2") == ["md0"]
 
 
+@pytest.mark.further
 def test_an_approval_becomes_void(site: Site) -> None:
     approved = site.plan("node1", "node2", storage_approval_lifetime=60)
     until = until_of(approved)
@@ -248,6 +252,7 @@ def test_an_empty_approval_is_none(site: Site) -> None:
     site.refused("is no dictionary", "node1", "node2", storage_approved="")
 
 
+@pytest.mark.further
 def test_a_host_does_not_pass_under_the_name_of_another(site: Site) -> None:
     approved = site.plan("node1")
     other = {"inventory_hostname": "node1", "maas_layout_machine": "node2"}
@@ -256,6 +261,7 @@ def test_a_host_does_not_pass_under_the_name_of_another(site: Site) -> None:
     assert site.arrays("node2") == []
 
 
+@pytest.mark.further
 def test_what_is_published_cannot_be_given_at_launch(site: Site) -> None:
     site.job("maas_layout.yml", "node1", "node2", storage_layout_yaml="filesystems: [{device: sdb, type: ext4}]")
     fake: dict[str, Any] = {"plan": [], "plan_digest": "0" * 64, "changed": False}
@@ -271,6 +277,7 @@ def test_what_is_published_cannot_be_given_at_launch(site: Site) -> None:
     assert job.said.count("DESTROYS 1") == 2
 
 
+@pytest.mark.further
 def test_the_plan_stands_in_the_last_lines(site: Site) -> None:
     site.job("maas_layout.yml", "node1", storage_layout_yaml="filesystems: [{device: sdb, type: ext4}]")
     said = site.job("maas_layout_plan.yml", "node1", "node2", storage_allow_destroy="md0").said
@@ -490,6 +497,7 @@ def test_a_workflow_asks_for_an_approval_where_there_is_something_to_approve(
     assert f"{sum(changes)} changes on 2 hosts" in job.said
 
 
+@pytest.mark.further
 def test_a_branch_without_a_plan_fails_both_ways(tmp_path: Path) -> None:
     """So that the workflow fails."""
     inventory = tmp_path / "inventory"

@@ -200,6 +200,7 @@ def test_what_somebody_else_made(operator: Operator) -> None:
     assert [one["name"] for one in awx.things["teams"].values()] == ["Ops"]
 
 
+@pytest.mark.further
 def test_what_is_called_like_ours(operator: Operator) -> None:
     """It is neither changed nor, by uninstall.yml, removed."""
     awx = operator.awx

@@ -42,6 +42,7 @@ def test_the_life_of_a_cache(node: Node) -> None:
     )
 
 
+@pytest.mark.further
 def test_a_cache_that_comes_later_and_is_shared(node: Node) -> None:
     node.converge("bcache", **cached(node))
     with_cache = cached(node, cache_device=node.disk("SSD1"))

@@ -143,6 +143,7 @@ def test_a_cache_that_is_lost_with_data(node: Node) -> None:
     assert given_up["status"]["state"] == "clean"
 
 
+@pytest.mark.further
 def test_a_cache_set_with_data_of_a_device_that_is_away(node: Node) -> None:
     """What a cache set caches is in its journal alone; with the last bcache that is here it would go unseen."""
     bcache = cached(node, cache_mode="writeback")

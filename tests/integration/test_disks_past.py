@@ -249,6 +249,7 @@ def test_growth_that_was_cut_short(node: Node) -> None:
     assert node.run("cat /srv/file") == "kept"
 
 
+@pytest.mark.further
 def test_a_physical_volume_on_a_disk_that_grew(node: Node) -> None:
     disk = node.disk("HDD1")
     words: dict[str, Any] = {
@@ -372,6 +373,7 @@ def test_partitions_without_a_name(node: Node) -> None:
     assert node.run(f"lsblk --noheadings --output PARTLABEL {disk}-part9") == "new"
 
 
+@pytest.mark.further
 def test_one_name_on_two_disks(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     for disk in (one, two):

@@ -36,6 +36,7 @@ def test_names_that_lvm_does_not_take(node: Node) -> None:
     assert node.signatures(disk) == ["ext4"]
 
 
+@pytest.mark.further
 def test_two_groups_of_one_name(node: Node) -> None:
     node.run(f"vgcreate data {node.disk('HDD1')}; lvcreate -y -L 40M -n a data; vgchange -an data; sync")
     node.lab.pull_disk("HDD1")
@@ -98,6 +99,7 @@ def test_a_physical_volume_that_went_its_own_way(node: Node) -> None:
     node.converge("lvm_drive", **drive, devices=[one, two], allow_destroy=[two])
 
 
+@pytest.mark.further
 def test_a_physical_volume_that_lvm_counts_as_missing(node: Node) -> None:
     one, two, three = node.disks("HDD1", "HDD2", "HDD3")
     node.run(f"modprobe dm_raid; vgcreate data {one} {two}; lvcreate -y --type raid1 -L 40M -n data data; sync")

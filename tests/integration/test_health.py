@@ -41,6 +41,7 @@ def test_a_drive_one_of_whose_devices_is_pulled(node: Node) -> None:
     node.unchanged("raid", name="md0")
 
 
+@pytest.mark.further
 def test_a_disk_that_the_kernel_gave_up(node: Node) -> None:
     disk = node.disk("HDD6")
     kernel = path(node, disk)
@@ -94,6 +95,7 @@ def test_an_array_that_was_not_started(node: Node) -> None:
     assert "1 of its 2 members are here" in found[0]["detail"]
 
 
+@pytest.mark.further
 def test_a_filesystem_that_the_kernel_made_read_only(node: Node) -> None:
     disk = node.disk("HDD1")
     node.module(
@@ -118,6 +120,7 @@ def test_a_mount_that_differs_from_its_line(node: Node) -> None:
     ]
 
 
+@pytest.mark.further
 def test_a_btrfs_whose_devices_changed(node: Node) -> None:
     one, two, three = node.disks("HDD1", "HDD2", "HDD3")
     node.run(f"mkfs.btrfs --quiet {one} {two} && mount {one} /mnt")

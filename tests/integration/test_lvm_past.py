@@ -47,6 +47,7 @@ def failure(node: Node, **words: Any) -> str:
 
 @pytest.mark.parametrize("how", _HIDING)
 @pytest.mark.first_case
+@pytest.mark.further
 def test_a_group_that_lvm_hides(node: Node, how: str) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(
@@ -267,6 +268,7 @@ def test_volumes_keep_what_they_hold(node: Node) -> None:
     assert "That is kept as it is: leave this item out" in node.refusal("layout", filesystems=[device])
 
 
+@pytest.mark.further
 def test_a_btrfs_that_the_kernel_does_not_grow(node: Node) -> None:
     node.run(f"vgcreate data {node.disk('HDD1')}; lvcreate -qy -L 160M -n b data; mkfs.btrfs -q /dev/data/b")
     node.run("mkdir /b; mount /dev/data/b /b")
@@ -334,6 +336,7 @@ def test_a_part_of_a_mirror_that_is_split_off(node: Node) -> None:
     node.run("lvconvert -q --merge m/sp_rimage_1")
 
 
+@pytest.mark.further
 def test_what_is_only_not_active_now_stays_so(node: Node) -> None:
     """Offline is what no boot activates, and a document says no more than was wished."""
     node.run(f"vgcreate data {node.disk('HDD1')}; for v in one two; do lvcreate -qy -L 20M -n $v data; done")
@@ -350,6 +353,7 @@ def test_what_is_only_not_active_now_stays_so(node: Node) -> None:
         node.unchanged("layout", mode="exact", **layout)
 
 
+@pytest.mark.further
 def test_a_physical_volume_whose_metadata_is_away(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(f"pvcreate -q --metadatacopies 0 {two}; vgcreate data {one} {two}; lvcreate -qy -L 20M -n v data {two}")

@@ -163,6 +163,7 @@ def test_a_bind_mount_is_not_left_empty(node: Node, mounted: bool) -> None:
     node.converge("lvm_drive", **OFFLINE)
 
 
+@pytest.mark.further
 def test_a_bind_mount_on_the_mount_point_is_not_the_volume(node: Node) -> None:
     node.module("lvm_drive", **drive(node))
     node.run("mkdir /srv/export /export; mount --bind /srv/export /export")
@@ -184,6 +185,7 @@ def test_offline_with_somebody_inside(node: Node) -> None:
     node.converge("lvm_drive", **OFFLINE)
 
 
+@pytest.mark.further
 def test_offline_where_the_unmount_fails_keeps_the_line(node: Node) -> None:
     """What keeps it busy is not always found, such as an NFS export."""
     node.module("lvm_drive", **drive(node))
@@ -197,6 +199,7 @@ def test_offline_where_the_unmount_fails_keeps_the_line(node: Node) -> None:
     node.converge("lvm_drive", **OFFLINE)
 
 
+@pytest.mark.further
 def test_options_that_are_no_longer_wanted_do_not_stay_in_effect(node: Node) -> None:
     node.module("lvm_drive", **drive(node, mount_options="noexec,noatime,nodelalloc"))
     assert {"noexec", "noatime", "nodelalloc"} <= set(options(node))
@@ -216,6 +219,7 @@ def test_options_that_are_no_longer_wanted_do_not_stay_in_effect(node: Node) -> 
     node.converge("lvm_drive", **drive(node, mount_options="commit=5"))
 
 
+@pytest.mark.further
 def test_what_the_next_boot_waits_for_is_not_erased(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(f"mkfs.ext4 -q {one}; mkdir /old; udevadm settle")

@@ -84,6 +84,7 @@ def test_partitions_of_a_member_of_a_stopped_array(node: Node) -> None:
         refused(node, "its disk /dev/sd", "has a superblock of RAID array", filesystems=[item | words])
 
 
+@pytest.mark.further
 def test_a_superblock_of_a_former_life_below_partitions_in_use(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(f"mdadm --create /dev/md9 --run --level=1 --metadata=1.2 --raid-devices=2 {one} {two} 2>&1")
@@ -124,6 +125,7 @@ def test_what_lies_below_a_snapshot(node: Node) -> None:
     node.converge("layout", filesystems=[{"device": "/dev/data/o", "label": "good", "mount_point": "/srv"}])
 
 
+@pytest.mark.further
 def test_a_second_signature_beside_a_filesystem(node: Node) -> None:
     (one,) = parts(node, HDD1="120M")
     node.run(f"mkfs.btrfs -q {one}; dd if={one} of=/root/btrfs bs=1M count=50 status=none; wipefs -qa {one}")
@@ -238,6 +240,7 @@ def test_what_was_mounted_by_hand_comes_back_as_it_was(node: Node) -> None:
     node.unchanged("layout", **node.module("layout_info")["layout"])
 
 
+@pytest.mark.further
 def test_a_filesystem_or_a_group_that_is_larger_than_its_device(node: Node) -> None:
     one, two = parts(node, HDD1="80M", HDD2="80M")
     node.run(f"mkfs.ext4 -q {one}; vgcreate data {two}; lvcreate -y -n v -l 100%FREE data; vgchange -an data")
@@ -320,6 +323,7 @@ def test_a_drive_whose_array_does_not_run(node: Node) -> None:
     node.unchanged("lvm_drive", name="data", state="absent")
 
 
+@pytest.mark.further
 def test_one_device_of_a_btrfs_on_several(node: Node) -> None:
     one, two = parts(node, HDD1="120M", HDD2="120M")
     node.run(f"mkfs.btrfs -q {one} {two}; udevadm settle")
@@ -341,6 +345,7 @@ def test_a_seed_of_another_btrfs(node: Node) -> None:
     assert "each filesystem that was made on it is lost" in str([step["destroys"] for step in told["plan"]])
 
 
+@pytest.mark.further
 def test_swap_that_nobody_declares(node: Node) -> None:
     """The document has no word for a swap area that no boot uses, so mode exact leaves it as it is."""
     one, two = parts(node, HDD1="40M", HDD2="40M")
@@ -351,6 +356,7 @@ def test_swap_that_nobody_declares(node: Node) -> None:
     assert node.signatures(one) == ["swap"]
 
 
+@pytest.mark.further
 def test_labels_and_sizes_of_an_old_host(node: Node) -> None:
     """A label that no new filesystem gets, and filesystems that are smaller than their devices, stay as they are."""
     disk = node.disk("HDD1")
@@ -372,6 +378,7 @@ def test_labels_and_sizes_of_an_old_host(node: Node) -> None:
     assert "holds a character" in node.refusal("layout", filesystems=[{"device": idle, "label": "My Data"}])
 
 
+@pytest.mark.further
 def test_a_btrfs_on_several_devices_that_is_mounted(node: Node) -> None:
     one, two = parts(node, HDD1="300M", HDD2="300M")
     node.run(f"mkfs.btrfs -q -L pool -d raid1 -m raid1 {one} {two}; mkdir /b; udevadm settle")
@@ -425,6 +432,7 @@ def test_all_layers_grow_in_one_document(node: Node, level: str) -> None:
     assert node.run("cat /srv/file") == "kept"
 
 
+@pytest.mark.further
 def test_an_array_and_a_partition_on_it_grow_in_one_document(node: Node) -> None:
     members = parts(node, HDD1="60M", HDD2="60M")
     node.module("raid", name="md0", level="1", devices=members, wait=True)

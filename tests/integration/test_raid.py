@@ -65,6 +65,7 @@ def test_each_level(node: Node, level: str, members: int) -> None:
     assert node.run("cat /sys/block/md7/md/level") == f"raid{level}"
 
 
+@pytest.mark.further
 def test_names_spares_and_several_arrays(node: Node) -> None:
     mirror: dict[str, Any] = {"name": "data", "level": "1", "devices": node.disks("HDD1", "HDD2"), "metadata": "1.0"}
     node.converge("raid", **mirror, spare_devices=[node.disk("HDD3")])
@@ -115,6 +116,7 @@ def test_a_failed_member_is_said_and_a_new_one_takes_its_place(node: Node) -> No
     assert node.run("cat /sys/block/md0/md/degraded") == "0"
 
 
+@pytest.mark.further
 def test_old_bytes_that_surface_are_refused_or_erased(node: Node) -> None:
     disks = node.disks("HDD1", "HDD2")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": disks}

@@ -222,6 +222,7 @@ def test_a_raid_5_holds_less(node: Node) -> None:
     assert node.module("raid", name="md0", size="90M", wait=True)["status"]["component_size"] == 90 << 20
 
 
+@pytest.mark.further
 def test_what_is_on_an_array_that_shrinks(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     less: dict[str, Any] = {"name": "md0", "devices": parts[:3], "allow_shrink": True}

@@ -84,6 +84,7 @@ def found(node: Node) -> list[tuple[str, str, str]]:
     [("1.0", "1", ("HDD1", "HDD2")), ("0.90", "1", ("HDD1", "HDD2")), ("1.0", "5", ("HDD2",))],
 )
 @pytest.mark.first_case
+@pytest.mark.further
 def test_members_that_grew_while_the_array_runs(node: Node, metadata: str, level: str, grown: tuple[str, ...]) -> None:
     parts = small(node, *(("HDD1", "HDD2") if level == "1" else ("HDD1", "HDD2", "HDD3")), size="60M")
     create(node, parts, metadata, level)
@@ -152,6 +153,7 @@ def test_an_array_that_no_start_finds(node: Node) -> None:
     node.check("raid", name="md0", level="1", devices=[two, node.disk("HDD5")])
 
 
+@pytest.mark.further
 def test_a_bcache_on_an_array_is_not_its_members(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", size="60M")
     create(node, parts, "1.0")

@@ -154,7 +154,7 @@ def prepare(found: dict[str, Path]) -> tuple[Path, Path]:
     return tree, links
 
 
-def check(core: Core, found: dict[str, Path], tree: Path, links: Path, *options: str) -> bool:
+def check(core: Core, found: dict[str, Path], tree: Path, links: Path) -> bool:
     """Run the sanity tests under one core; print its complaints, and which Pythons took part."""
     seed_pip(core)
     # Its scripts run in that directory, and would import what else is there.
@@ -164,7 +164,7 @@ def check(core: Core, found: dict[str, Path], tree: Path, links: Path, *options:
     # Its test of the changelog does what lint's own does, and fails at what a library says while it is compiled.
     less = ("--skip-test", "changelog")
     done = subprocess.run(
-        [core.bin / "ansible-test", "sanity", "--venv", "--color", "no", *less, *options],
+        [core.bin / "ansible-test", "sanity", "--venv", "--color", "no", *less],
         cwd=tree,
         env={**os.environ, "HOME": str(HOME), "PATH": path, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
@@ -193,7 +193,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("series", nargs="*", help=f"only these: {', '.join(CORES)}")
     parser.add_argument("--pythons", action="store_true", help="only have the required Pythons here")
-    parser.add_argument("--pylint-once", action="store_true", help="run pylint, the longest, with the last core only")
     parser.add_argument("--lenient", action="store_true", help="a Python that cannot be had is no error")
     given = parser.parse_args()
     if unknown := sorted(set(given.series) - CORES.keys()):
@@ -215,9 +214,7 @@ def main() -> int:
             for series, python in runs.items()
             if python
         ]
-        less = ["--skip-test", "pylint"] if given.pylint_once else []
-        results = [check(core, found, tree, links, *less) for core in cores[:-1]]
-        results += [check(core, found, tree, links) for core in cores[-1:]]
+        results = [check(core, found, tree, links) for core in cores]
     return 0 if all(results) else 1
 
 

@@ -43,6 +43,7 @@ def test_the_data_pool_is_the_pool_itself(ceph: Client) -> None:
     assert "its data_pool is rbd, and apart is wanted" in ceph.refusal("rbd_image", name="one", data_pool="apart")
 
 
+@pytest.mark.further
 def test_erasure_coded_pools(wide: Cluster, server: Server) -> None:
     """One that only takes whole objects is of no use to RBD; one that can be overwritten is a data pool."""
     ceph = in_a_namespace(wide, server)
@@ -105,6 +106,7 @@ def test_values_of_settings(ceph: Client) -> None:
     ceph.converge("rbd_image", name="one", size="8M", config={"rbd_qos_bps_limit": "10M"})
 
 
+@pytest.mark.further
 def test_numbers_beyond_what_librbd_keeps(ceph: Client) -> None:
     huge = 10**30
     numbers: tuple[dict[str, Any], ...] = (

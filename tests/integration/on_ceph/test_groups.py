@@ -10,6 +10,8 @@ import signal
 import time
 from typing import Any
 
+import pytest
+
 from .client import OPEN, Client, holding
 
 _SNAPSHOT = f"{OPEN}\nrbd.Group(pool, sys.argv[3]).create_snap(sys.argv[4])"
@@ -47,6 +49,7 @@ def test_only_what_a_snapshot_holds_is_rolled_back(ceph: Client) -> None:
     assert [ceph.data(name, 6) for name in ("ga", "old", "gc")] == ["before", "before", "after!"]
 
 
+@pytest.mark.further
 def test_a_snapshot_that_was_cut_off_is_none(ceph: Client) -> None:
     """Its client was killed while it waited for the lock of an image."""
     for name in ("ga", "gb"):

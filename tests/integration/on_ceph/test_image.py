@@ -61,6 +61,7 @@ def test_by_default_and_with_a_data_pool(ceph: Client) -> None:
     assert "its data_pool is data" in ceph.refusal("rbd_image", name="split", data_pool="rbd")
 
 
+@pytest.mark.further
 def test_changed(ceph: Client) -> None:
     ceph.converge("rbd_image", name="one", size="64M", metadata={"a": "1", "b": "2"})
     ceph.write("one", "kept")

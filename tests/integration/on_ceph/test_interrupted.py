@@ -124,6 +124,7 @@ def test_in_the_midst_of_a_call(ceph: Client, what: str) -> None:
     assert ceph.module("rbd_info")["trash"] == []
 
 
+@pytest.mark.further
 def test_a_removal_from_the_trash_that_was_cut_off(ceph: Client) -> None:
     """What is left of it is no image, and keeps nobody from purging the others."""
     for name in ("big", "small"):

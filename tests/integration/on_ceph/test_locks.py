@@ -40,6 +40,7 @@ def test_a_dead_client_holds_nothing(ceph: Client, stale: str) -> None:
     ceph.converge("rbd_image", name=stale, purge_snapshots=True, state="absent")
 
 
+@pytest.mark.further
 def test_a_group_of_a_dead_client(ceph: Client, stale: str) -> None:
     assert ceph.module("rbd_group", name="all", rolled_back_to="b", allow_destroy=True)["changed"]
     assert ceph.data(stale, 1) == "\0"
