@@ -324,7 +324,7 @@ class World:
         readable = set()
         for line in self._run(_LOOK, check=False).splitlines():
             # A file that cannot be read has no checksum.
-            name, checksum = line.removeprefix("file ").split(" ")
+            name, _, checksum = line.removeprefix("file ").partition(" ")
             if not checksum:
                 continue
             version = self._known.get(checksum)
