@@ -163,7 +163,12 @@ class World:
 
     def filesystem(self, device: str, kind: str, label: str, point: str, spec: str) -> None:
         """Somebody makes a filesystem on what is blank, mounts it, by fstab if ``spec`` says how, with a file on it."""
-        names = {"ext4": "mkfs.ext4 -q -F -L", "btrfs": "mkfs.btrfs -q -f -L"}
+        names = {
+            "ext4": "mkfs.ext4 -q -F -L",
+            "btrfs": "mkfs.btrfs -q -f -L",
+            "f2fs": "mkfs.f2fs -q -f -l",
+            "vfat": "mkfs.vfat -I -n",
+        }
         if self._run(self._named(f"[ -b {device} ] && wipefs --noheadings {device} || echo none"), check=False):
             return
         self.shell(f"{names[kind]} {label} {device}; mkdir -p {point}")
