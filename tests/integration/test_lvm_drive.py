@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from .modules import ModuleFailed
 from .node import RANDOM, Node
 
 
@@ -84,12 +85,16 @@ def test_filesystems_that_keep_their_size(node: Node, filesystem: str) -> None:
     assert "changes only while it is not" in node.refusal("lvm_drive", **made | {"label": "second"})
     node.module("lvm_drive", name="data", state="offline")
     node.lab.power_cut()
-    node.converge("lvm_drive", **made)
+    # Its label can only be read once the volume is active.
+    with pytest.raises(ModuleFailed, match="changes only while it is not"):
+        node.module("lvm_drive", **made | {"label": "second"})
+    node.module("lvm_drive", **made)
+    node.unchanged("lvm_drive", **made)
     assert intact(node)
     node.converge("lvm_drive", **{word: made[word] for word in ("name", "devices")}, mount_point="")
     node.converge("lvm_drive", **made | {"label": "second"})
     assert intact(node)
-    assert f"holds an {filesystem} filesystem" in node.refusal("lvm_drive", **made | {"filesystem": "ext4"})
+    assert f"{filesystem} filesystem" in node.refusal("lvm_drive", **made | {"label": "second", "filesystem": "ext4"})
 
 
 def test_sizes_and_options(node: Node) -> None:

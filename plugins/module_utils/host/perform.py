@@ -201,7 +201,16 @@ def _grow(action: Grow) -> None:
 
 
 def _relabel(action: Relabel) -> None:
-    run_command(KNOWN[action.type].label(action.path, action.mount_point, action.label))
+    """Of a volume that was offline, the plan could not know which label it has."""
+    if _filesystem(action.path).label == action.label:
+        return
+    known = KNOWN[action.type]
+    if action.mount_point and not known.label_mounted:
+        raise StorageError(
+            f"{action.path} is mounted on {action.mount_point}, and the label of {action.type} changes only while it "
+            "is not. Unmount it first (an empty mount_point does that), or leave its label as it is"
+        )
+    run_command(known.label(action.path, action.mount_point, action.label))
 
 
 def _spans(action: Spans) -> None:
