@@ -29,7 +29,7 @@ options:
   size:
     description:
       - Size of the volume, rounded up to whole GiB, as Cinder counts. A volume that is smaller grows, in place and in
-        use. A volume that is larger is an error, also where only the backend knows that it is: drivers may cut it off.
+        use. A volume that is larger is an error, also where only the backend knows that it is.
       - Needed to create one, unless it has a source, whose size is the default.
     type: str
   pool:
