@@ -49,7 +49,8 @@ def test_extending(backend: Backend, when: str) -> None:
     if when == "failing":
         assert "set allow_destroy" in backend.refusal("cinder_volume", name="db", state="absent")
     done = backend.volume("db", size="2G")
-    assert [step["action"] for step in done["plan"]] == (["recover"] if when == "failing" else []) + ["extend"]
+    steps = {"failing": ["recover", "extend"], "before": ["extend"], "after": ["record"]}
+    assert [step["action"] for step in done["plan"]] == steps[when]
     info = backend.rbd("info", image)
     assert (info["id"], info["size"]) == (number, 2 * GIB)
 
