@@ -56,10 +56,11 @@ options:
     type: str
   host:
     description:
-      - Name of the host whose connection O(state=detached) ends. This host by default, which lets go of its device first.
-      - Another host is not asked, so this is for one that is down for good. What it has not written is lost, and where it
-        is alive, two hosts may write to the volume. So O(allow_destroy) is needed, and it is refused while the backend
-        says that the volume is in use. Drivers V(rbd) and V(lvm) can tell.
+      - Name of the host whose connection O(state=detached) ends. This host by default, which lets go of its device
+        first.
+      - Another host is not asked, so this is for one that is down for good. What it has not written is lost, and where
+        it is alive, two hosts may write to the volume. So O(allow_destroy) is needed, and it is refused while the
+        backend says that the volume is in use. The drivers V(rbd) and V(lvm) can tell.
     type: str
   manage:
     description:
@@ -93,8 +94,8 @@ requirements:
     (Debian's ceph-common), and a kernel with the module C(rbd). For V(lvm), or another driver with iSCSI, it is
     C(open-iscsi) and C(lsscsi). V(lvm) also needs the directory C(/etc/target), which C(targetcli-fb) has.
 notes:
-  - With V(rbd) and V(lvm), the backend is asked, too. A volume that only the database has is refused. So is the attachment
-    or deletion of a volume that is in use without a connection in the database.
+  - With V(rbd) and V(lvm), the backend is asked, too. A volume that only the database has is refused. So is the
+    attachment or deletion of a volume that is in use without a connection in the database.
   - The device is not there after a reboot, until the task runs again. Mount what is on it with C(noauto) or C(nofail).
   - A creation that is cut off is finished by the same task where the driver can list what is on the backend. Else the
     driver says that the volume is there already, and O(manage) adopts nothing, since it cannot be found.

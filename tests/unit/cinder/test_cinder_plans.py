@@ -256,6 +256,7 @@ def test_what_only_the_backend_knows() -> None:
     assert planned(array(DB, uses=((name, Use()),)), Wanted(size=3 * GIB)) == [Extend(ID, 3)]
 
     used = array(DB, uses=((name, Use(2 * GIB, ("web9",))),))
+    words: dict[str, Any]
     for words in ({"state": "attached"}, {"state": "absent", "allow_destroy": True}):
         with pytest.raises(Refused, match="web9 use it on the backend, and the database has no connection"):
             volume.plan(used, Wanted(**words))
