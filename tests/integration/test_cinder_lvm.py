@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.lab import Lab
-from tests.tools.sanity import have_pythons
 
 from .cinder_guest import ISCSI, Attacher, has_target
 from .modules import ModuleFailed
@@ -104,12 +103,6 @@ ATTACHING = (
     ("Connection", "device_attached", "before"),
     ("Connection", "attach", "after"),
 )
-DETACHING = (
-    ("Connection", "detach", "after"),
-    ("driver", "terminate_connection", "after"),
-    ("driver", "remove_export", "before"),
-    ("driver", "remove_export", "after"),
-)
 GONE: dict[str, Any] = {"name": "db", "state": "absent", "allow_destroy": True}
 
 
@@ -160,32 +153,6 @@ def test_what_is_killed_while_it_attaches(target: Attacher) -> None:
     target.converge("cinder_volume", **GONE)
     assert left(target.node) == ("", "")
     assert "volume-" not in target.node.run("lvs --noheadings cinder-volumes")
-
-
-def test_what_is_killed_while_it_detaches(target: Attacher) -> None:
-    written(target)
-    for point in DETACHING:
-        attached(target)
-        target.killed(*point, name="db", state="detached")
-        assert target.module("cinder_volume", name="db", state="detached")["changed"]
-        nothing_left(target)
-    attached(target)
-    target.killed("driver", "terminate_connection", "after", name="db", state="detached")
-    attached(target)
-
-
-def test_a_power_cut_while_it_attaches(target: Attacher, lab: Lab) -> None:
-    written(target)
-    for point, state in ((ATTACHING[0], "attached"), (ATTACHING[3], "attached"), (ATTACHING[4], "detached")):
-        target.killed(*point, name="db", state="attached")
-        target.node.run("sync")
-        lab.power_cut()
-        target.mount()
-        target.node.run(ISCSI)
-        if state == "attached":
-            attached(target)
-        target.module("cinder_volume", name="db", state="detached")
-        nothing_left(target)
 
 
 def test_what_is_killed_otherwise(target: Attacher) -> None:
@@ -258,17 +225,3 @@ def test_what_was_made_by_hand_and_a_database_that_was_lost(target: Attacher) ->
     copy = target.module("cinder_volume", name="copy", source_volume="db", source_snapshot="nightly")
     assert copy["volume"]["source"] == snapshot["id"]
     attached(target)
-
-
-def test_python_3_12(node: Node, lab: Lab) -> None:
-    """The other Python that the packages are pinned for, from nothing to nothing."""
-    target = has_target(node, lab, have_pythons(lenient=False)["3.12"])
-    written(target)
-    target.module("cinder_snapshot", volume="db", name="nightly")
-    attached(target, size="2G")
-    target.module("cinder_volume", name="db", state="detached")
-    target.module("cinder_volume", name="copy", source_volume="db", source_snapshot="nightly")
-    target.module("cinder_volume", **{**GONE, "name": "copy"})
-    target.module("cinder_snapshot", volume="db", name="nightly", state="absent", allow_destroy=True)
-    target.converge("cinder_volume", **GONE)
-    assert "volume-" not in node.run("lvs --noheadings cinder-volumes")
