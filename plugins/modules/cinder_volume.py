@@ -29,7 +29,7 @@ options:
   size:
     description:
       - Size of the volume, rounded up to whole GiB, as Cinder counts. A volume that is smaller grows, in place and in
-        use. A volume that is larger is an error.
+        use. A volume that is larger is an error, also where only the backend knows that it is.
       - Needed to create one, unless it has a source, whose size is the default.
     type: str
   pool:
@@ -54,6 +54,14 @@ options:
       - Name or ID of a snapshot of the same backend that a new volume is a copy of. With O(source_volume), a snapshot
         of that volume.
     type: str
+  host:
+    description:
+      - Name of the host whose connection O(state=detached) ends. This host by default, which lets go of its device
+        first.
+      - Another host is not asked, so this is for one that is down for good. What it has not written is lost, and where
+        it is alive, two hosts may write to the volume. So O(allow_destroy) is needed, and it is refused while the
+        backend says that the volume is in use. The drivers V(rbd) and V(lvm) can tell.
+    type: str
   manage:
     description:
       - If true, and the database has no such volume, the backend's volume of this name is adopted with its data. The
@@ -65,6 +73,7 @@ options:
   allow_destroy:
     description:
       - If true, O(state=absent) deletes the volume and its data, and so does another state with a volume in error.
+      - It also lets O(host) end the connection of another host.
     type: bool
     default: false
   state:
@@ -85,6 +94,8 @@ requirements:
     (Debian's ceph-common), and a kernel with the module C(rbd). For V(lvm), or another driver with iSCSI, it is
     C(open-iscsi) and C(lsscsi). V(lvm) also needs the directory C(/etc/target), which C(targetcli-fb) has.
 notes:
+  - With V(rbd) and V(lvm), the backend is asked, too. A volume that only the database has is refused. So is the
+    attachment or deletion of a volume that is in use without a connection in the database.
   - The device is not there after a reboot, until the task runs again. Mount what is on it with C(noauto) or C(nofail).
   - A creation that is cut off is finished by the same task where the driver can list what is on the backend. Else the
     driver says that the volume is there already, and O(manage) adopts nothing, since it cannot be found.
@@ -139,6 +150,16 @@ EXAMPLES = r"""
     name: scratch
     size: 10G
     state: attached
+  vars:
+    ansible_python_interpreter: /opt/strata-cinder/bin/python
+
+- name: Let go of by a host that is down for good
+  strata.storage.cinder_volume:
+    backend: {name: ceph, driver: rbd, options: {rbd_pool: volumes}}
+    name: db
+    state: detached
+    host: web9
+    allow_destroy: true
   vars:
     ansible_python_interpreter: /opt/strata-cinder/bin/python
 

@@ -16,6 +16,8 @@ from tests.lab.image import cache_directory
 from tests.tools.checkout import ROOT
 
 REQUIREMENTS = ROOT / "requirements-cinder.txt"
+#: Runs a task that is killed.
+KILLED = Path(__file__).with_name("killed.py")
 #: The one that Debian's bindings of Ceph are made for.
 SYSTEM = "/usr/bin/python3"
 

@@ -67,6 +67,16 @@ class Rescan(NamedTuple):
         return f"rescan {VOLUME}{self.id}"
 
 
+class Record(NamedTuple):
+    """Write down the size that a volume has on the backend. ``size`` in GiB."""
+
+    id: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"set the size of {VOLUME}{self.id} to {self.size} GiB in the database"
+
+
 class Recover(NamedTuple):
     """Say that a volume is whole that could not be extended."""
 
@@ -112,6 +122,16 @@ class Detach(NamedTuple):
 
     def __str__(self) -> str:
         return f"detach {VOLUME}{self.id}"
+
+
+class Release(NamedTuple):
+    """End the connection of another host, which is not asked."""
+
+    id: str
+    connection: str
+
+    def __str__(self) -> str:
+        return f"end connection {self.connection} of {VOLUME}{self.id}"
 
 
 class TakeSnapshot(NamedTuple):
@@ -170,6 +190,9 @@ class Backend(Protocol):
     def rescan(self, action: Rescan) -> None:
         """Have this host see the size of a volume."""
 
+    def record(self, action: Record) -> None:
+        """Have the database say what size a volume has."""
+
     def recover(self, action: Recover) -> None:
         """Call a volume whole again that is whole."""
 
@@ -184,6 +207,9 @@ class Backend(Protocol):
 
     def detach(self, action: Detach) -> None:
         """Have this host let go of a volume."""
+
+    def release(self, action: Release) -> None:
+        """Have another host be connected no longer."""
 
     def take_snapshot(self, action: TakeSnapshot) -> None:
         """Make a snapshot."""
@@ -202,11 +228,13 @@ def hands(backend: Backend) -> Hands:
         Manage: backend.manage,
         Extend: backend.extend,
         Rescan: backend.rescan,
+        Record: backend.record,
         Recover: backend.recover,
         Describe: backend.describe,
         Delete: backend.delete,
         Attach: backend.attach,
         Detach: backend.detach,
+        Release: backend.release,
         TakeSnapshot: backend.take_snapshot,
         ManageSnapshot: backend.manage_snapshot,
         DeleteSnapshot: backend.delete_snapshot,

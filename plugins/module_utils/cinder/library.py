@@ -38,11 +38,14 @@ from .actions import (
     Extend,
     Manage,
     ManageSnapshot,
+    Record,
     Recover,
+    Release,
     Rescan,
     TakeSnapshot,
 )
-from .state import GIB, SNAPSHOT, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Volume
+from .state import GIB, SNAPSHOT, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Use, Volume
+from .tried import known
 from .words import Wanted, check_options
 
 #: What has to be installed: each with the first version that is too old or too new, and how to say it.
@@ -58,7 +61,6 @@ RECIPE = (
 )
 _SHARED = "backend_defaults"  # where Cinder registers what drivers take
 _RBD = "cinder.volume.drivers.rbd.RBDDriver"
-_LVM = "cinder.volume.drivers.lvm.LVMVolumeDriver"
 #: An option that cinderlib takes for this driver, which no longer has it.
 _KEYRING = ("rbd_keyring_conf", "Path to the keyring of the Ceph user")
 _CREATING, _DELETING = "creating", "deleting"
@@ -317,16 +319,11 @@ class Library:
         self._rows = backend.persistence
         self._rows.set_volume = _keeping_specs(self._rows.set_volume, self._rows.db, self._objects.CONTEXT)
         self._host = socket.gethostname()
-        driver = backend.driver
-        if want.driver == _RBD:
-            driver.delete_volume = _with_references(driver)
-        if want.driver == _LVM:
-            driver.get_manageable_volumes, driver.get_manageable_snapshots = _by_kind(driver)
+        self._known = known(want.driver, backend.driver)
 
     def read(self) -> Array:
         with _told(f"{_database(self._want)}: it cannot be read"):
-            # A backend is looked for by a pattern, which may find others.
-            found = [row for row in self._rows.get_volumes(backend_name=self._want.name) if self._is_mine(row)]
+            rows = self._rows.get_volumes()
             snapshots, connections = self._rows.get_snapshots(), self._rows.get_connections()
         taken: dict[str, list[Snapshot]] = {}
         for row in snapshots:
@@ -334,11 +331,26 @@ class Library:
         connected: dict[str, list[Connection]] = {}
         for row in connections:
             connected.setdefault(str(row.volume_id), []).append(self._connection(row))
-        volumes = [_volume(row, taken.get(row.id, []), connected.get(row.id, [])) for row in found]
+        with _told(f"backend {self._want.name}: what is on it cannot be listed"):
+            names = self._known.names()
+        volumes, elsewhere = [], []
+        for row in sorted(rows, key=lambda one: (str(one.name or ""), one.id)):
+            name, backend = str(row._ovo.name), _backend(row)
+            volume = _volume(row, taken.get(row.id, []), connected.get(row.id, []))
+            volume = volume._replace(there=names is None or name in names, offered=self._known.is_offered(name))
+            if backend == self._want.name:
+                volumes.append(volume)
+            elif names is not None and volume.there:
+                elsewhere.append((backend, volume))
         pools = tuple(str(pool) for pool in self._backend.pool_names)
-        return Array(self._want.name, self._host, pools, tuple(sorted(volumes, key=lambda one: (one.name, one.id))))
+        return Array(self._want.name, self._host, pools, tuple(volumes), elsewhere=tuple(elsewhere))
 
     def deepen(self, array: Array, need: Unread) -> Array:
+        if need.what == "use":
+            for name in need.names:
+                with _told(f"backend {array.name}: {name} cannot be looked at"):
+                    array = array.with_use(name, Use(self._known.size(name), self._known.users(name)))
+            return array
         if need.what == "strangers":
             found = self._strangers("get_manageable_volumes", VOLUME)
             return array._replace(strangers=found or (), lists=found is not None)
@@ -432,6 +444,12 @@ class Library:
             volume = self._row(action.id)
             _rescan(self._here(volume), volume.size * GIB)
 
+    def record(self, action: Record) -> None:
+        with _told(str(action)):
+            volume = self._row(action.id)
+            volume._ovo.size = action.size
+            volume.save()
+
     def recover(self, action: Recover) -> None:
         with _told(str(action)):
             volume = self._row(action.id)
@@ -448,7 +466,8 @@ class Library:
     def delete(self, action: Delete) -> None:
         with _told(str(action)):
             volume = self._row(action.id)
-            # A task that was cut off while it attached may have left it exported.
+            # A task that was cut off while it attached may have left it exported, and not have written that down.
+            self._known.withdraw(volume._ovo)
             self._backend.driver.remove_export(self._objects.CONTEXT, volume._ovo)
             self._remove(volume)
 
@@ -468,8 +487,9 @@ class Library:
                     known.use_multipath_for_image_xfer, known.enforce_multipath_for_image_xfer
                 )
                 self._backend.validate_connector(connector)
+                self._known.withdraw(volume._ovo)
                 connection = volume.connect(connector)
-            elif self._exports_here():
+            elif self._known.offers_here:
                 self._renew(volume, connection)
             try:
                 connection.attach()
@@ -487,6 +507,7 @@ class Library:
             volume = self._row(action.id)
             connection = self._here(volume)
             if connection is None:
+                self._known.withdraw(volume._ovo)
                 return
             device = _device(connection)
             if device and os.path.exists(device):
@@ -495,19 +516,28 @@ class Library:
                 connection.detach()
             else:
                 # After a boot there is none; and a task that was cut off may have left one that nobody wrote down.
-                if self._exports_here():
-                    self._renew(volume, connection)
                 connector, data = connection.connector, connection.conn_info["data"]
                 with contextlib.suppress(NotImplementedError):
                     for path in connector.get_volume_paths(data):
                         if _is_busy(path):
                             raise StorageError(f"{path} is mounted, or held by something; put it out of use first")
                 connector.disconnect_volume(data, None, force=True, ignore_errors=True)
-            volume.disconnect(connection)
+            self._end(volume, connection)
 
-    def _exports_here(self) -> bool:
-        """Whether volumes are offered by this host's kernel, which forgets that with each boot."""
-        return self._want.driver == _LVM
+    def release(self, action: Release) -> None:
+        with _told(str(action)):
+            volume = self._row(action.id)
+            connection = next((one for one in volume.connections if one.id == action.connection), None)
+            if connection is not None:
+                self._end(volume, connection)
+
+    def _end(self, volume: Any, connection: Any) -> None:
+        """End a connection on the backend. LVM's driver cannot where a boot has taken away what it would end."""
+        if self._known.offers_here and not self._known.is_offered(str(volume._ovo.name)):
+            self._rows.delete_connection(connection)
+            volume._disconnect(connection)
+        else:
+            volume.disconnect(connection)
 
     def _renew(self, volume: Any, connection: Any) -> None:
         """Have the backend offer a volume again to a host that it is connected to: a boot may have ended that."""
@@ -583,9 +613,6 @@ class Library:
     def _here(self, volume: Any) -> Any:
         return next((one for one in volume.connections if _host(one) == self._host), None)
 
-    def _is_mine(self, row: Any) -> bool:
-        return str(row.host).rpartition("@")[2].partition("#")[0] == self._want.name
-
     def _connection(self, row: Any) -> Connection:
         host, device = _host(row), _device(row)
         here = host == self._host
@@ -644,49 +671,6 @@ def _keeping_specs(save: Callable[[Any], object], database: Any, context: Any) -
     return save_volume
 
 
-def _with_references(driver: Any) -> Callable[[Any], None]:
-    """Delete a volume of RBD, and the snapshot that a copy was made by. The driver of Cinder 23 mostly leaves it.
-
-    Then the volume that was copied could not be deleted later, and a copy that was cut off not be made anew.
-    """
-    delete, rbd = driver.delete_volume, import_module("cinder.volume.drivers.rbd")
-
-    def delete_volume(volume: Any) -> None:
-        parent = snapshot = None
-        gone = contextlib.suppress(driver.rbd.ImageNotFound)
-        with gone, rbd.RBDVolumeProxy(driver, volume.name, read_only=True) as image:
-            # One that was copied itself is kept by the driver, and so is what it depends on.
-            if driver._find_clone_snap(image) is None:
-                _pool, parent, snapshot = driver._get_clone_info(image, volume.name)
-        delete(volume)
-        if parent is not None:
-            with gone, rbd.RADOSClient(driver) as client:
-                driver._delete_clone_parent_refs(client, parent, snapshot)
-
-    return delete_volume
-
-
-def _by_kind(driver: Any) -> tuple[Callable[..., list[Any]], Callable[..., list[Any]]]:
-    """How LVM's driver lists volumes, and snapshots. It takes its thin pool for a volume, and thin snapshots too."""
-    volumes, snapshots = driver.get_manageable_volumes, driver.get_manageable_snapshots
-    pool = f"{driver.configuration.volume_group}-pool"
-
-    def is_snapshot(one: Any) -> bool:
-        return str(one["reference"]["source-name"]).startswith(f"_{SNAPSHOT}")
-
-    def list_volumes(*words: Any) -> list[Any]:
-        return [one for one in volumes(*words) if not is_snapshot(one) and one["reference"]["source-name"] != pool]
-
-    def list_snapshots(*words: Any) -> list[Any]:
-        thin = [one for one in volumes(*words) if is_snapshot(one)]
-        for one in thin:
-            origin = driver.vg.lv_get_origin(one["reference"]["source-name"])
-            one["source_reference"] = {"source-name": origin}
-        return [*thin, *snapshots(*words)]
-
-    return list_volumes, list_snapshots
-
-
 def _adopt(row: Any, reference: Pairs, driver: Callable[[Any, dict[str, str]], Any]) -> None:
     """Have a driver give a volume or snapshot its name, unless a task that was cut off did so, and keep its row."""
     if not Stranger(reference, 0).named(row._ovo.name):
@@ -710,6 +694,11 @@ def _stable_link(path: str) -> str | None:
             if name.startswith(prefix) and os.path.realpath(link) == os.path.realpath(path):
                 return link
     return None
+
+
+def _backend(row: Any) -> str:
+    """Name of the backend that the database has a volume under."""
+    return str(row.host).rpartition("@")[2].partition("#")[0]
 
 
 def _volume(row: Any, snapshots: Iterable[Snapshot], connections: Iterable[Connection]) -> Volume:

@@ -102,6 +102,7 @@ def _present(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> 
             return Plan((), array)
         step = _step("describe", want, repr(want.description), Describe(found.id, want.description, snapshot=True))
         return Plan((step,), _with(array, of, found, found._replace(description=want.description)))
+    volumes.check_there(array, str(want), of)
     steps: tuple[Step, ...] = ()
     new = snapshot_id(of.id, want.name)
     checked = found is not None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..core.errors import Unread
+
 GIB = 1 << 30
 #: How Cinder names on a backend what has an id.
 VOLUME, SNAPSHOT = "volume-", "snapshot-"
@@ -48,6 +50,8 @@ class Volume(NamedTuple):
 
     ``recoverable``: it is in error since it could not be extended, and is whole. ``source`` is the id of the volume, or
     of the snapshot, that it was made from (empty: of none).
+
+    ``there``: the backend has it, or its driver cannot tell; ``offered``: this host's kernel offers it.
     """
 
     id: str
@@ -62,6 +66,8 @@ class Volume(NamedTuple):
     recoverable: bool = False
     snapshots: tuple[Snapshot, ...] = ()
     connections: tuple[Connection, ...] = ()
+    there: bool = True
+    offered: bool = False
 
     @property
     def here(self) -> Connection | None:
@@ -90,10 +96,23 @@ class Stranger(NamedTuple):
         return " ".join(value for _key, value in self.reference)
 
 
+class Use(NamedTuple):
+    """What the backend itself says of a volume, whatever the database has.
+
+    ``size`` in bytes, rounded up to GiB (0: its driver cannot tell); ``users`` are who uses it now (empty where its
+    driver cannot tell).
+    """
+
+    size: int = 0
+    users: tuple[str, ...] = ()
+
+
 class Array(NamedTuple):
     """A backend. ``host`` is this host's name.
 
     ``strangers`` None: nobody asked for them; ``lists`` false: its driver cannot tell them. The same of snapshots.
+    ``elsewhere``: volumes that the database has as another backend's, by its name, and that this one holds.
+    ``uses`` has those volumes that somebody asked for, by their names on the backend.
     """
 
     name: str
@@ -104,6 +123,17 @@ class Array(NamedTuple):
     lists: bool = True
     strange_snapshots: tuple[Stranger, ...] | None = None
     lists_snapshots: bool = True
+    elsewhere: tuple[tuple[str, Volume], ...] = ()
+    uses: tuple[tuple[str, Use], ...] = ()
+
+    def use(self, name: str) -> Use:
+        """Raises Unread where nobody asked for it."""
+        if name not in dict(self.uses):
+            raise Unread("use", (name,))
+        return dict(self.uses)[name]
+
+    def with_use(self, name: str, use: Use) -> Array:
+        return self._replace(uses=(*self.uses, (name, use)))
 
     def with_volume(self, volume: Volume) -> Array:
         """With a volume in the place of the one of its id, or as a new one."""

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
-from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Recover, Rescan
-from .state import GIB, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Volume
+from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Record, Recover, Release, Rescan
+from .state import GIB, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Use, Volume
 from .words import check_label, parse_gib, parse_id, parse_pairs, volume_id
 
 ATTACHED, DETACHED = "attached", "detached"
@@ -26,12 +26,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "qos_specs": {"type": "dict"},
     "source_volume": {"type": "str"},
     "source_snapshot": {"type": "str"},
+    "host": {"type": "str"},
     "manage": {"type": "bool", "default": False},
     "allow_destroy": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent", ATTACHED, DETACHED], "default": "present"},
 }
 REQUIRED = (("name", "id"),)
 _WHOLE = ("available", "in-use")
+_DETACH = "detach it there first, or where that host is down for good, with host from here"
 _CREATING, _DELETING = "creating", ("deleting", "error_deleting")
 
 
@@ -47,6 +49,7 @@ class Wanted(NamedTuple):
     qos_specs: Pairs | None = None
     source_volume: str = ""
     source_snapshot: str = ""
+    host: str = ""
     manage: bool = False
     allow_destroy: bool = False
     state: str = "present"
@@ -60,6 +63,8 @@ def parse(params: Mapping[str, Any]) -> Wanted:
     name = params["name"]
     if params["manage"] and (params["source_volume"] or params["source_snapshot"]):
         raise StorageError(f"volume {name}: what is adopted has no source; leave out manage, or the source")
+    if params["host"] and params["state"] != DETACHED:
+        raise StorageError(f"volume {name}: host is whose connection ends, so it needs state detached")
     return Wanted(
         "" if name is None else check_label(name, "volume"),
         "" if params["id"] is None else parse_id(params["id"]),
@@ -70,6 +75,7 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         parse_pairs(params["qos_specs"]),
         params["source_volume"] or "",
         params["source_snapshot"] or "",
+        params["host"] or "",
         params["manage"],
         params["allow_destroy"],
         params["state"],
@@ -124,28 +130,52 @@ def _present(array: Array, want: Wanted, found: Volume | None) -> Plan:
         return _failed(array, want, found)
     if found.status not in (*_WHOLE, "error"):
         raise Refused(f"{want}: its status is {found.status}, and none of the database's users should leave that")
+    if want.state != DETACHED:
+        check_there(array, str(want), found)
     _check_kept(array, want, found)
     steps: tuple[Step, ...] = ()
     if found.recoverable:
         steps += (_step("recover", want, "an extension of it failed, and it is whole", Recover(found.id)),)
         found = found._replace(status="in-use" if found.connections else "available", recoverable=False)
     warnings: tuple[str, ...] = ()
+    known = found.size
+    if want.size is not None and want.size > found.size:
+        held = array.use(f"{VOLUME}{found.id}").size
+        if held > want.size:
+            raise StorageError(
+                f"{want}: the backend has {show_size(held)} of it, the database {show_size(found.size)}, and volumes "
+                f"do not become smaller ({show_size(want.size)})"
+            )
+        if held > found.size:
+            detail = f"the backend has {show_size(held)} of it, and the database {show_size(found.size)}"
+            steps += (_step("record", want, detail, Record(found.id, held // GIB)),)
+            found = found._replace(size=held)
     if want.size is not None and want.size > found.size:
         detail = f"{show_size(found.size)} to {show_size(want.size)}"
         steps += (_step("extend", want, detail, Extend(found.id, want.size // GIB)),)
-        others = [one.host for one in found.connections if not one.here]
-        if others:
-            warnings = (f"{want}: {' '.join(others)} may see its new size only once it is attached there again",)
         found = found._replace(size=want.size)
     elif want.state == ATTACHED and found.here is not None and found.here.there and found.here.seen < found.size:
         detail = f"this host sees {show_size(found.here.seen)} of its {show_size(found.size)}"
         steps += (_step("rescan", want, detail, Rescan(found.id)),)
+    others = [one.host for one in found.connections if not one.here]
+    if others and found.size > known:
+        warnings = (f"{want}: {' '.join(others)} may see its new size only once it is attached there again",)
     seen = (one._replace(seen=found.size) if one.there else one for one in found.connections)
     found = found._replace(connections=tuple(seen))
     if want.description is not None and want.description != found.description:
         steps += (_step("describe", want, repr(want.description), Describe(found.id, want.description)),)
         found = found._replace(description=want.description)
     return Plan(steps, array.with_volume(found), warnings=warnings)
+
+
+def check_there(array: Array, what: str, found: Volume) -> None:
+    """Raises Refused for a volume that only the database has."""
+    if not found.there:
+        raise Refused(
+            f"{what}: the database has it, and backend {array.name} has no {VOLUME}{found.id}. Nothing was done. Was "
+            "it deleted or renamed there? Is it another backend, or another host's, or an older database? If it is "
+            "gone for good, state absent with allow_destroy takes it from the database"
+        )
 
 
 def _failed(array: Array, want: Wanted, found: Volume) -> Plan:
@@ -175,7 +205,17 @@ def _created(array: Array, want: Wanted, checked: bool = False) -> Plan:
         raise StorageError(
             f"{want}: its id {new} is that of volume {taken.name}, which was given another name; name it by its id"
         )
+    renamed = [(backend, one) for backend, one in array.elsewhere if one.name == want.name]
+    if renamed and not want.id:
+        backend, other = renamed[0]
+        raise Refused(
+            f"{want}: backend {array.name} holds {VOLUME}{other.id}, which the database has under this name, as a "
+            f"volume of backend {backend}. Nothing was made. If the backend was renamed, name it {backend} again; if a "
+            "second volume is wanted, give it an id"
+        )
     parent, snapshot = _source(array, want)
+    if parent is not None:
+        check_there(array, f"{want}: its source {parent.name}", parent)
     smallest = snapshot.size if snapshot else parent.size if parent else 0
     size = want.size or smallest
     if not size:
@@ -207,7 +247,8 @@ def _created(array: Array, want: Wanted, checked: bool = False) -> Plan:
     if want.pool:
         detail += f", in pool {want.pool}"
     made = Volume(new, want.name, size, "available", pool, want.description or "", extra, qos, source)
-    return Plan((_step("create", want, detail, action),), array.with_volume(made))
+    after = array.with_volume(made).with_use(f"{VOLUME}{new}", Use(size))
+    return Plan((_step("create", want, detail, action),), after)
 
 
 def _check_not_there(array: Array, want: Wanted, new: str) -> bool:
@@ -288,7 +329,7 @@ def _adopted(array: Array, want: Wanted) -> Plan:
     action = Manage(new, want.name, there.reference, want.pool, want.description or "")
     step = _step("adopt", want, f"{show_size(there.size)}, known as {there} on the backend", action)
     made = Volume(new, want.name, there.size, "available", pool, want.description or "")
-    after = array.with_volume(made)
+    after = array.with_volume(made).with_use(f"{VOLUME}{new}", array.use(str(there)))
     left = tuple(one for one in _strangers(array) if one != there)
     return both(Plan((step,), after), _present(after._replace(strangers=left), want, made))
 
@@ -340,8 +381,21 @@ def _check_unused(want: Wanted, found: Volume) -> None:
         names = " ".join(one.name or one.id for one in found.snapshots)
         raise Refused(f"{want}: refused to delete: it has snapshots ({names}); delete them first (cinder_snapshot)")
     if found.connections:
+        raise Refused(f"{want}: refused to delete: it is attached to {_hosts(found.connections)}; {_DETACH}")
+
+
+def _users(array: Array, found: Volume) -> tuple[str, ...]:
+    """Who uses a volume, as its backend says."""
+    return array.use(f"{VOLUME}{found.id}").users if found.there else ()
+
+
+def _check_users(array: Array, want: Wanted, found: Volume, verb: str) -> None:
+    """Raises Refused where a volume is in use, and the database knows of no connection."""
+    users = _users(array, found)
+    if users and not found.connections:
         raise Refused(
-            f"{want}: refused to delete: it is attached to {_hosts(found.connections)}; detach it there first"
+            f"{want}: refused to {verb}: {' '.join(users)} use it on the backend, and the database has no connection "
+            "to it. Nothing was done. End that use there first; or is it the wrong database?"
         )
 
 
@@ -358,17 +412,21 @@ def _absent(array: Array, want: Wanted, found: Volume) -> Plan:
     else:
         if not want.allow_destroy:
             raise Refused(f"{want}: refused to delete: what is on it ({detail}) would be lost; set allow_destroy")
-        destroys = (_lost(want, found),)
+        destroys = (_lost(want, found),) if found.there else (f"{want}: what the database knows of it",)
+        detail = detail if found.there else "the backend does not have it"
+        _check_users(array, want, found, "delete")
     return Plan((_step("delete", want, detail, Delete(found.id), destroys),), array.without_volume(found))
 
 
 def _attached(array: Array, want: Wanted, found: Volume) -> Plan:
     others = tuple(one for one in found.connections if not one.here)
     if others:
-        raise Refused(f"{want}: refused to attach: it is attached to {_hosts(others)}; detach it there first")
+        raise Refused(f"{want}: refused to attach: it is attached to {_hosts(others)}; {_DETACH}")
     here = found.here
     if here is not None and here.there:
         return Plan((), array)
+    if here is None:
+        _check_users(array, want, found, "attach")
     detail = f"to {array.host}" if here is None else f"to {array.host} again, where its device is gone"
     made = Connection(here.id if here else "", found.id, array.host, here=True, there=True, seen=found.size)
     after = array.with_volume(found._replace(status="in-use", connections=(made,)))
@@ -376,9 +434,15 @@ def _attached(array: Array, want: Wanted, found: Volume) -> Plan:
 
 
 def _detached(array: Array, want: Wanted, found: Volume) -> Plan:
+    if want.host not in ("", array.host):
+        return _released(array, want, found)
     here = found.here
     if here is None:
-        return Plan((), array)
+        if found.connections or not found.offered:
+            return Plan((), array)
+        _check_users(array, want, found, "detach")
+        after = array.with_volume(found._replace(offered=False))
+        return Plan((_step("detach", want, "an attachment to this host was cut off", Detach(found.id)),), after)
     if here.busy:
         raise Refused(
             f"{want}: refused to detach: {here.device} is mounted, or held by something (lsblk shows it); put it out "
@@ -387,6 +451,30 @@ def _detached(array: Array, want: Wanted, found: Volume) -> Plan:
     left = tuple(one for one in found.connections if one != here)
     after = array.with_volume(found._replace(status="in-use" if left else "available", connections=left))
     return Plan((_step("detach", want, f"from {array.host}", Detach(found.id)),), after)
+
+
+def _released(array: Array, want: Wanted, found: Volume) -> Plan:
+    """End the connection of a host that cannot do so itself."""
+    theirs = next((one for one in found.connections if one.host == want.host), None)
+    if theirs is None:
+        return Plan((), array)
+    users = _users(array, found)
+    if users:
+        raise Refused(
+            f"{want}: refused to detach from {want.host}: {' '.join(users)} use it on the backend, so that host may "
+            "still write to it. Detach it there, or see to it that the host is down"
+        )
+    if not want.allow_destroy:
+        raise Refused(
+            f"{want}: refused to detach from {want.host}, which is not asked: what it has not written yet is lost, and "
+            "where it is still alive, two hosts may write to the volume. See to it that it is down, and set "
+            "allow_destroy"
+        )
+    left = tuple(one for one in found.connections if one != theirs)
+    after = array.with_volume(found._replace(status="in-use" if left else "available", connections=left))
+    destroys = (f"{want}: what {want.host} has not written to it yet",)
+    detail = f"from {want.host}, which is not asked"
+    return Plan((_step("detach", want, detail, Release(found.id, theirs.id), destroys),), after)
 
 
 def facts(array: Array, want: Wanted) -> dict[str, Any]:

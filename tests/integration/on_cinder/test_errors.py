@@ -89,6 +89,29 @@ def test_secrets_are_told_nowhere(backend: Backend) -> None:
 
 
 @pytest.mark.further
+def test_secrets_are_not_in_what_ansible_says_at_length(backend: Backend) -> None:
+    """Where a task fails, and where one works, with -vvv and a diff."""
+    given = backend.given()
+    given["backend"]["options"]["chap_password"] = SECRET
+    lost = {**given, "persistence": {"url": f"postgresql://user:{SECRET}@127.0.0.1:1/cinder"}}
+    for words, check in ((given, "--check"), (given, "--diff"), (lost, "--diff")):
+        command = ["ansible", "localhost", "--connection", "local", "-vvv", check]
+        command += ["--extra-vars", json.dumps({"ansible_python_interpreter": python()})]
+        arguments = json.dumps({"name": "db", "size": "1G", **words})
+        done = subprocess.run(
+            [*command, "--module-name", "strata.storage.cinder_volume", "--args", arguments],
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert (done.returncode != 0) == (words is lost), done.stdout
+        assert '"invocation"' in done.stdout
+        assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.further
 def test_a_database_that_is_locked_or_broken(backend: Backend) -> None:
     backend.module("cinder_volume", name="db", size="1G")
     path = backend.state / "cinder.sqlite"

@@ -36,6 +36,8 @@ def test_two_backends_in_one_database(backend: Backend) -> None:
     given = backend.given()
     other = copy.deepcopy(given)
     given["backend"]["name"], other["backend"]["name"] = "a_b", "axb"
+    other["backend"]["options"]["rbd_pool"] = f"{backend.pool}-other"
+    backend.cluster.pool(f"{backend.pool}-other")
     ids = set()
     for words in (given, other):
         made = backend.module("cinder_volume", name="db", size="1G", **words)

@@ -12,47 +12,16 @@ from typing import Any
 
 import pytest
 
+from tests.cinder import KILLED
+
 from .client import Backend
 
 GIB = 1 << 30
-#: Runs a task whose driver is killed: before or after a method of it, or where it has failed at that.
-_KILLED = """
-import json, os, signal, sys
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.strata.storage.plugins.module_utils.cinder import library, snapshot, volume, works
-from ansible_collections.strata.storage.plugins.module_utils.cinder.actions import hands
-from ansible_collections.strata.storage.plugins.module_utils.cinder.words import CONNECTION, parse
-from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
-from ansible_collections.strata.storage.plugins.module_utils.core.run import answer
-method, when, kind, given = sys.argv[2], sys.argv[3], sys.argv[4], json.loads(sys.argv[5])
-words = {"volume": volume, "snapshot": snapshot}[kind]
-params = ArgumentSpecValidator({**CONNECTION, **words.OPTIONS}).validate(
-    {**json.loads(sys.argv[1]), **given}
-).validated_parameters
-want = parse(params)
-library.check_set()
-with library.opened(want, library.load_driver(want), read_only=False) as opened:
-    driver = opened._backend.driver
-    real = getattr(driver, method)
-    def dying(*words):
-        if when == "after":
-            real(*words)
-        if when == "failing":
-            raise OSError("no room left")
-        os.kill(os.getpid(), signal.SIGKILL)
-    setattr(driver, method, dying)
-    work = getattr(works, kind)(params)
-    _state, plan = answer(opened.read(), opened.deepen, work.plan)
-    try:
-        execute(plan.steps, hands(opened))
-    except Exception as error:
-        print(error)
-"""
 
 
 def killed(backend: Backend, method: str, when: str, kind: str, **words: Any) -> str:
     expect = 0 if when == "failing" else -signal.SIGKILL
-    return backend.python(_KILLED, method, when, kind, json.dumps(words), expect=expect)
+    return backend.python(KILLED.read_text(), "driver", method, when, kind, json.dumps(words), expect=expect)
 
 
 @pytest.mark.parametrize("when", ["after", "before", "failing"])
@@ -80,7 +49,8 @@ def test_extending(backend: Backend, when: str) -> None:
     if when == "failing":
         assert "set allow_destroy" in backend.refusal("cinder_volume", name="db", state="absent")
     done = backend.volume("db", size="2G")
-    assert [step["action"] for step in done["plan"]] == (["recover"] if when == "failing" else []) + ["extend"]
+    steps = {"failing": ["recover", "extend"], "before": ["extend"], "after": ["record"]}
+    assert [step["action"] for step in done["plan"]] == steps[when]
     info = backend.rbd("info", image)
     assert (info["id"], info["size"]) == (number, 2 * GIB)
 

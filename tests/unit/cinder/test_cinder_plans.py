@@ -21,7 +21,9 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.actions impo
     Extend,
     Manage,
     ManageSnapshot,
+    Record,
     Recover,
+    Release,
     Rescan,
     TakeSnapshot,
 )
@@ -32,6 +34,7 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.state import
     Connection,
     Snapshot,
     Stranger,
+    Use,
     Volume,
 )
 from ansible_collections.strata.storage.plugins.module_utils.cinder.words import (
@@ -54,7 +57,12 @@ ELSEWHERE = Connection("2", ID, "web2", "rbd", "/dev/rbd0")
 
 
 def array(*volumes: Volume, **more: Any) -> Array:
-    return Array("ceph", "web1", ("fast", "slow"), volumes, **{"strangers": (), "strange_snapshots": (), **more})
+    """A backend of which all is read, and whose volumes are as the database has them, and used by nobody."""
+    named = [(f"volume-{one.id}", one.size) for one in volumes]
+    named += [(str(one), one.size) for one in more.get("strangers") or ()]
+    uses = tuple((name, Use(size)) for name, size in named)
+    known = {"strangers": (), "strange_snapshots": (), "uses": uses, **more}
+    return Array("ceph", "web1", ("fast", "slow"), volumes, **known)
 
 
 def actions(planned: Plan) -> list[Any]:
@@ -230,6 +238,70 @@ def test_detaching() -> None:
     assert planned(array(DB._replace(connections=(ELSEWHERE,))), want) == []
     with pytest.raises(Refused, match="/dev/rbd0 is mounted, or held by something"):
         volume.plan(array(DB._replace(connections=(HERE._replace(busy=True),))), want)
+
+
+def test_what_only_the_backend_knows() -> None:
+    """Its size, where the driver would cut it off; who uses it; and that it is gone."""
+    name = f"volume-{ID}"
+    with pytest.raises(Unread, match=f"use {name}"):
+        volume.plan(array(DB, uses=()), Wanted(size=3 * GIB))
+    grown = array(DB, uses=((name, Use(4 * GIB)),))
+    assert planned(grown, Wanted(size=4 * GIB)) == [Record(ID, 4)]
+    assert planned(grown, Wanted(size=5 * GIB)) == [Record(ID, 4), Extend(ID, 5)]
+    with pytest.raises(StorageError, match="the backend has 4 GiB of it, the database 2 GiB"):
+        volume.plan(grown, Wanted(size=3 * GIB))
+    here = DB._replace(connections=(HERE,))
+    assert planned(array(here, uses=grown.uses), Wanted(size=4 * GIB, state="attached")) == [Record(ID, 4), Rescan(ID)]
+    # A driver that cannot tell is taken at the database's word.
+    assert planned(array(DB, uses=((name, Use()),)), Wanted(size=3 * GIB)) == [Extend(ID, 3)]
+
+    used = array(DB, uses=((name, Use(2 * GIB, ("web9",))),))
+    words: dict[str, Any]
+    for words in ({"state": "attached"}, {"state": "absent", "allow_destroy": True}):
+        with pytest.raises(Refused, match="web9 use it on the backend, and the database has no connection"):
+            volume.plan(used, Wanted(**words))
+    assert planned(used, Wanted(state="detached")) == []
+    offered = DB._replace(offered=True)
+    assert planned(array(offered), Wanted(state="detached")) == [Detach(ID)]
+    with pytest.raises(Refused, match="refused to detach: web9 use it"):
+        volume.plan(array(offered, uses=used.uses), Wanted(state="detached"))
+
+    gone = array(DB._replace(there=False, connections=(HERE._replace(there=False),)))
+    for words in ({}, {"size": 3 * GIB}, {"state": "attached"}):
+        with pytest.raises(Refused, match=f"backend ceph has no {name}"):
+            volume.plan(gone, Wanted(**words))
+    with pytest.raises(Refused, match=f"backend ceph has no {name}"):
+        snapshot.plan(gone, snapshot.Wanted("db", "nightly"))
+    for source in ({"source_volume": "db"}, {"source_snapshot": "nightly"}):
+        with pytest.raises(Refused, match=f"its source db: the database has it, and backend ceph has no {name}"):
+            volume.plan(array(DB._replace(there=False, snapshots=(NIGHTLY,))), Wanted("copy", **source))
+    # Each way out of that is open, one after the other.
+    assert planned(gone, Wanted(state="detached")) == [Detach(ID)]
+    deleted = Wanted(state="absent", allow_destroy=True)
+    assert planned(array(DB._replace(there=False)), deleted) == [Delete(ID)]
+
+
+def test_a_host_that_is_down_for_good() -> None:
+    want = Wanted(state="detached", host="web2", allow_destroy=True)
+    found = array(DB._replace(connections=(ELSEWHERE,)))
+    assert planned(found, want) == [Release(ID, "2")]
+    assert planned(array(DB._replace(connections=(HERE,))), want) == []
+    assert planned(array(DB._replace(connections=(HERE,))), want._replace(host="web1")) == [Detach(ID)]
+    with pytest.raises(Refused, match="See to it that it is down, and set allow_destroy"):
+        volume.plan(found, want._replace(allow_destroy=False))
+    with pytest.raises(Refused, match="web9 use it on the backend, so that host may still write"):
+        volume.plan(found._replace(uses=((f"volume-{ID}", Use(2 * GIB, ("web9",))),)), want)
+
+
+def test_a_backend_that_was_renamed() -> None:
+    other = DB._replace(id="3f0e3c8e-0f4e-4a7e-9d55-6d0f0c7a9d11")
+    found = array(elsewhere=(("old", other),))
+    with pytest.raises(Refused, match=f"holds volume-{other.id}, .*If the backend was renamed, name it old again"):
+        volume.plan(found, Wanted(size=GIB))
+    assert planned(found, Wanted("another", size=GIB)) == [
+        Create(volume_id("ceph", "another"), "another", 1, checked=True)
+    ]
+    assert planned(found, Wanted(id=ID, size=GIB)) == [Create(ID, "db", 1, checked=True)]
 
 
 def test_adopting() -> None:
