@@ -23,6 +23,8 @@ from types import TracebackType
 
 from .release import entered
 
+#: What the manager's Python finds before its own.
+_MANAGER = Path(__file__).parent / "manager"
 _CONF = """\
 [global]
 fsid = {fsid}
@@ -161,6 +163,14 @@ class Cluster:
                 raise RuntimeError(f"pool {pool} does not store {size} bytes: {told}")
             time.sleep(0.2)
 
+    def until_managed(self) -> None:
+        """Wait for the manager. Where all processors are busy, its modules of Python take long to load."""
+        limit = time.monotonic() + 180
+        while not json.loads(self.ceph("mgr", "stat", "--format", "json"))["available"]:
+            if time.monotonic() > limit:
+                raise RuntimeError(f"no manager came up; see {self.home}/log")
+            time.sleep(0.05)
+
     def ports(self) -> tuple[int, ...]:
         """What clients connect to."""
         monitor = int(self._address.rpartition(":")[2])
@@ -173,11 +183,12 @@ class Cluster:
         program = daemon if daemon == "rbd-mirror" else f"ceph-{daemon[:3]}"
         # It ends with us also where we are killed.
         command = [*entered(), "setpriv", "--pdeathsig", "KILL", program, "-i", number, "-c", str(self.conf), "-f"]
+        environment = {**self.environment, "PYTHONPATH": str(_MANAGER)} if daemon == "mgr" else self.environment
         log = (self.home / "log" / f"{daemon}.out").open("ab")
         with log:
             # An OSD of Ceph 18 that is started in a checkout looks for its classes there.
             self._daemons[daemon] = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, env=self.environment, cwd="/"
+                command, stdout=log, stderr=log, start_new_session=True, env=environment, cwd="/"
             )
 
     def kill(self, daemon: str, how: signal.Signals = signal.SIGKILL) -> None:
@@ -223,12 +234,8 @@ class Cluster:
             if time.monotonic() > limit:
                 raise RuntimeError(f"no OSD came up; see {self.home}/log")
             time.sleep(0.05)
-        # Where all processors are busy, its modules of Python take long to load.
-        limit = time.monotonic() + 180
-        while self._manager and not json.loads(self.ceph("mgr", "stat", "--format", "json"))["available"]:
-            if time.monotonic() > limit:
-                raise RuntimeError(f"no manager came up; see {self.home}/log")
-            time.sleep(0.05)
+        if self._manager:
+            self.until_managed()
         self.pool("rbd")
 
     def _make_osd(self, daemon: str, number: str) -> None:
