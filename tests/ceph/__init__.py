@@ -68,12 +68,14 @@ osd_fast_shutdown = false
 osd_client_watch_timeout = 10
 osd_memory_target = 939524096
 """
+#: What names the site of a mirrored pool, and what an import from S3 is signed with.
+_READER = 'profile rbd-mirror, allow command "config-key get" with "key" prefix "rbd/import/"'
 _CAPS = {
     "mon.": {"mon": "allow *"},
     "client.admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *"},
     "mgr.x": {"mon": "allow profile mgr", "osd": "allow *"},
     # What check mode runs as in tests: it cannot change anything.
-    "client.reader": {"mon": "profile rbd-mirror", "osd": "profile rbd-read-only", "mgr": "profile rbd-read-only"},
+    "client.reader": {"mon": _READER, "osd": "profile rbd-read-only", "mgr": "profile rbd-read-only"},
     "client.nobody": {"mon": "allow r"},
 }
 _OSD_CAPS = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
