@@ -31,8 +31,8 @@ _NBD_PORT = 10809
 #: How librbd is told that the monitors have a value, and by which name.
 _KEPT = "config://"
 _ADDRESS = re.compile(r"(\w+)://(?:([^/]*)@)?(\[[^]/]+]|[^:/@]+)(?::(\d+))?(/.*)?")
-#: A web server's answer with a part of a file.
-_PART = 206
+#: A web server's answers with all of a file, and with a part.
+_OK, _PART = 200, 206
 OPTION: dict[str, Any] = {
     "type": "dict",
     "options": {
@@ -165,8 +165,13 @@ def _find_snapshot(connection: Connection, spec: Mapping[str, Any]) -> None:
         find(there)
 
 
+def _is_20(connection: Connection) -> bool:
+    """Whether librbd is that of Ceph 20, or newer, as this call of it is."""
+    return hasattr(connection.rbd, "mirror_remote_namespace_get")
+
+
 def _check_release(connection: Connection, what: str) -> None:
-    if not hasattr(connection.rbd, "mirror_remote_namespace_get"):
+    if not _is_20(connection):
         raise StorageError(f"to import from {what} takes librbd of Ceph 20, which is not what is here")
 
 
@@ -180,7 +185,7 @@ def _find_stream(connection: Connection, stream: Mapping[str, str], timeout: int
         _connect(stream["uri"], timeout)
     else:
         signed = _signed(connection, stream) if kind == "s3" else {}
-        _ask_for_a_part(stream["url"], timeout, signed)
+        _ask_for_a_part(connection, stream["url"], timeout, signed)
 
 
 def _connect(uri: str, timeout: int) -> None:
@@ -207,22 +212,30 @@ def _signed(connection: Connection, stream: Mapping[str, str]) -> dict[str, str]
     return {"Date": date, "Authorization": f"AWS {access}:{base64.b64encode(digest).decode()}"}
 
 
-def _ask_for_a_part(url: str, timeout: int, headers: Mapping[str, str]) -> None:
-    """Raises StorageError for a server that does not answer, or not with a part."""
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import ProxyHandler, Request, build_opener
+def _ask_for_a_part(connection: Connection, url: str, timeout: int, headers: Mapping[str, str]) -> None:
+    """Raises StorageError for a server that does not answer, or not as librbd needs it."""
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
-    # librbd takes no proxy.
-    opener = build_opener(ProxyHandler({}))
+    parts = _ADDRESS.fullmatch(url)
+    assert parts
+    # librbd takes no proxy, and follows no redirection.
+    kind = HTTPSConnection if parts.group(1) == "https" else HTTPConnection
     try:
-        with opener.open(Request(url, headers={"Range": "bytes=0-0", **headers}), timeout=timeout) as answer:
-            status = answer.status
-    except HTTPError as error:
-        raise StorageError(f"{url}: the server answers {error.code} {error.reason}") from None
-    except (OSError, ValueError, HTTPException) as error:
-        raise StorageError(f"{url}: {getattr(error, 'reason', error)}") from None
-    if status != _PART:
+        server = kind(parts.group(3).strip("[]"), int(parts.group(4)) if parts.group(4) else None, timeout=timeout)
+        try:
+            server.request("GET", parts.group(5) or "/", headers={"Range": "bytes=0-0", **headers})
+            answer = server.getresponse()
+        finally:
+            server.close()
+    except (OSError, OverflowError, ValueError, HTTPException) as error:
+        raise StorageError(f"{url}: {error}") from None
+    if answer.status == _OK:
         raise StorageError(
             f"{url}: the server answers with the whole file where a part is asked for; librbd needs parts"
+        )
+    if answer.status != _PART:
+        raise StorageError(f"{url}: the server answers {answer.status} {answer.reason}")
+    if answer.will_close and not _is_20(connection):
+        raise StorageError(
+            f"{url}: the server closes the connection after each answer, at which librbd before Ceph 20 may crash"
         )
