@@ -15,6 +15,7 @@ import json
 import os
 import re
 import socket
+import stat
 from collections.abc import Mapping
 from typing import Any
 
@@ -178,8 +179,11 @@ def _check_release(connection: Connection, what: str) -> None:
 def _find_stream(connection: Connection, stream: Mapping[str, str], timeout: int) -> None:
     kind = stream["type"]
     if kind == "file":
-        if not os.access(stream["file_path"], os.R_OK):
-            raise StorageError(f"{stream['file_path']}: it is not there, or cannot be read")
+        path = stream["file_path"]
+        if not os.access(path, os.R_OK):
+            raise StorageError(f"{path}: it is not there, or cannot be read")
+        if not (os.path.isfile(path) or stat.S_ISBLK(os.stat(path).st_mode)):
+            raise StorageError(f"{path}: it is no file, and no disk")
     elif kind == "nbd":
         _check_release(connection, "NBD")
         _connect(stream["uri"], timeout)

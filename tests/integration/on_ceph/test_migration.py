@@ -280,6 +280,8 @@ def test_an_import_that_cannot_be_read(ceph: Client, tmp_path: Path) -> None:
     file = tmp_path / "image"
     words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "file": str(file)}}
     assert "is not there, or cannot be read" in ceph.refusal("rbd_migration", state="prepared", **words)
+    of_directory = {**words, "import": {"format": "raw", "file": str(tmp_path)}}
+    assert "it is no file, and no disk" in ceph.refusal("rbd_migration", state="prepared", **of_directory)
     file.write_bytes(bytes(1 << 20))
     ceph.module("rbd_migration", state="prepared", **words)
     file.rename(tmp_path / "away")
