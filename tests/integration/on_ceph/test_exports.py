@@ -106,8 +106,8 @@ def test_a_file_that_is_there(ceph: Client, tmp_path: Path) -> None:
     done = exported(ceph, path, allow_destroy=True)
     assert done["plan"][0]["destroys"] == [f"{path}: the file that is there"]
     os.mkfifo(tmp_path / "pipe")
-    for other in (tmp_path, tmp_path / "pipe"):
-        no_file = {**words, "path": str(other), "allow_destroy": True}
+    for there in (tmp_path, tmp_path / "pipe"):
+        no_file = {**words, "path": str(there), "allow_destroy": True}
         assert "it is there, and no file" in ceph.refusal("rbd_export", **no_file)
     for name in ("", "-"):
         assert "names no file" in ceph.refusal("rbd_export", **{**words, "path": name})
