@@ -244,6 +244,11 @@ def _prepared(state: MigrationState, want: Wanted) -> Plan:
         what = f"image {want.name}: it holds nothing, as where an import was cut off, and it cannot be made anew"
         check_unmirrored(there, what)
         check_unused(there, what)
+        if (there.metadata or there.config or there.group) and not want.allow_destroy:
+            raise Refused(
+                f"image {want.name}: it holds nothing, as where an import was cut off, but somebody gave it metadata, "
+                "settings or a group; set allow_destroy to have it made anew"
+            )
         steps = (_step(want, "remove", "what never got its data", Call("remove", state.pool.place, (want.name,))),)
     elif there and _is_as_wanted(state.pool.place, there, want):
         return Plan((), state)

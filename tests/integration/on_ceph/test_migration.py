@@ -442,7 +442,9 @@ def test_an_import_that_was_cut_off(ceph: Client, tmp_path: Path) -> None:
     file = tmp_path / "image"
     file.write_bytes(bytes(1 << 20))
     words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "file": str(file)}, "state": "committed"}
-    ceph.module("rbd_image", name="dst", size="1M")
+    ceph.module("rbd_image", name="dst", size="1M", metadata={"of": "somebody"})
+    assert "somebody gave it metadata" in ceph.refusal("rbd_migration", **words)
+    ceph.module("rbd_image", name="dst", size="1M", metadata={"of": None})
     done = ceph.converge("rbd_migration", **words)
     assert steps(done) == ["remove", "prepare", "mark", "execute", "commit"]
     ceph.module("rbd_image", name="dst", state="absent")
