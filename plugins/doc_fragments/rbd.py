@@ -199,7 +199,8 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   conf:
-    description: The cluster's configuration file. C(/etc/ceph/CLUSTER.conf), if it is not said.
+    description:
+      - The cluster's configuration file. C(/etc/ceph/CLUSTER.conf) or C(~/.ceph/CLUSTER.conf), if it is not said.
     type: path
   cluster:
     description: The cluster's name.

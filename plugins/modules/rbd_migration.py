@@ -11,7 +11,7 @@ module: rbd_migration
 short_description: Migration of an RBD image
 version_added: 0.1.0
 description:
-  - Moves an image to another pool, namespace or layout, or imports one from a file or a snapshot, while it can be used.
+  - Moves an image to another pool, namespace or layout, or imports one from elsewhere, while it can be used.
   - The destination can be used as soon as it is prepared. What is not there yet is read from the source.
   - The calls that would leave an image half migrated when they are cut off are made by a process of their own. It goes
     on where Ansible's timeout ends the module.
@@ -45,7 +45,7 @@ options:
     type: dict
     suboptions:
       format:
-        description: Format of it. V(native) is a snapshot of an image of the same cluster.
+        description: Format of it. V(native) is a snapshot of an image of the same cluster, or with Ceph 20 of another.
         type: str
         choices: [raw, qcow2, native]
         required: true
@@ -56,8 +56,27 @@ options:
         type: path
       url:
         description:
-          - The same on a web server (C(http://)) that answers with parts of files. It is kept with the image, so it
-            holds no user and no password.
+          - The same on a web server (C(http://), C(https://)) that answers with parts of files, or with Ceph 20 an
+            export of NBD (C(nbd://)). Each client that opens the image reads it there.
+          - It is kept with the image, so it holds no user and no password.
+        type: str
+      access_config_key:
+        description:
+          - Name by which the monitors keep the access key for C(url), an object of S3, as
+            C(ceph config-key set NAME KEY) has it. Each client that opens the image needs caps for
+            C(config-key get) with it.
+          - librbd signs as in version 2, which the gateway of Ceph takes, and newer regions of AWS do not.
+        type: str
+      secret_config_key:
+        description: Name by which they keep the secret key.
+        type: str
+      cluster:
+        description:
+          - For V(native) with Ceph 20, name of the cluster that has the image. Its configuration, which names the
+            keyring, is C(/etc/ceph/CLUSTER.conf), or in the user's C(~/.ceph), wherever the image is opened.
+        type: str
+      client:
+        description: User of that cluster, without C(client.).
         type: str
       pool:
         description: Pool of the image to import, for V(native). That of the destination, if it is not said.
@@ -140,6 +159,17 @@ EXAMPLES = r"""
     pool: vms
     image: debian13
     import: {format: qcow2, file: /srv/images/debian13.qcow2}
+    state: committed
+
+- name: One that is an object of S3, whose keys the monitors have
+  strata.storage.rbd_migration:
+    pool: vms
+    image: web1-data
+    import:
+      format: raw
+      url: https://s3.example.com/images/web1.raw
+      access_config_key: rbd/import/access
+      secret_config_key: rbd/import/secret
     state: committed
 """
 

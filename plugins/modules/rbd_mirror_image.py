@@ -58,7 +58,9 @@ options:
     type: bool
     default: false
   wait:
-    description: If true, waits for the copy of a primary, and for a demotion before a promotion.
+    description:
+      - If true, waits until a peer has the copy of a primary, and follows it.
+      - With O(role=primary), waits for the demotion elsewhere instead, before the promotion.
     type: bool
     default: false
   wait_timeout:

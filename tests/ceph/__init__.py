@@ -23,6 +23,8 @@ from types import TracebackType
 
 from .release import entered
 
+#: What the manager's Python finds before its own.
+_MANAGER = Path(__file__).parent / "manager"
 _CONF = """\
 [global]
 fsid = {fsid}
@@ -66,12 +68,14 @@ osd_fast_shutdown = false
 osd_client_watch_timeout = 10
 osd_memory_target = 939524096
 """
+#: What names the site of a mirrored pool, and what an import from S3 is signed with.
+_READER = 'profile rbd-mirror, allow command "config-key get" with "key" prefix "rbd/import/"'
 _CAPS = {
     "mon.": {"mon": "allow *"},
     "client.admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *"},
     "mgr.x": {"mon": "allow profile mgr", "osd": "allow *"},
     # What check mode runs as in tests: it cannot change anything.
-    "client.reader": {"mon": "profile rbd-mirror", "osd": "profile rbd-read-only", "mgr": "profile rbd-read-only"},
+    "client.reader": {"mon": _READER, "osd": "profile rbd-read-only", "mgr": "profile rbd-read-only"},
     "client.nobody": {"mon": "allow r"},
 }
 _OSD_CAPS = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
@@ -161,6 +165,14 @@ class Cluster:
                 raise RuntimeError(f"pool {pool} does not store {size} bytes: {told}")
             time.sleep(0.2)
 
+    def until_managed(self) -> None:
+        """Wait for the manager. Where all processors are busy, its modules of Python take long to load."""
+        limit = time.monotonic() + 180
+        while not json.loads(self.ceph("mgr", "stat", "--format", "json"))["available"]:
+            if time.monotonic() > limit:
+                raise RuntimeError(f"no manager came up; see {self.home}/log")
+            time.sleep(0.05)
+
     def ports(self) -> tuple[int, ...]:
         """What clients connect to."""
         monitor = int(self._address.rpartition(":")[2])
@@ -173,11 +185,12 @@ class Cluster:
         program = daemon if daemon == "rbd-mirror" else f"ceph-{daemon[:3]}"
         # It ends with us also where we are killed.
         command = [*entered(), "setpriv", "--pdeathsig", "KILL", program, "-i", number, "-c", str(self.conf), "-f"]
+        environment = {**self.environment, "PYTHONPATH": str(_MANAGER)} if daemon == "mgr" else self.environment
         log = (self.home / "log" / f"{daemon}.out").open("ab")
         with log:
             # An OSD of Ceph 18 that is started in a checkout looks for its classes there.
             self._daemons[daemon] = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, env=self.environment, cwd="/"
+                command, stdout=log, stderr=log, start_new_session=True, env=environment, cwd="/"
             )
 
     def kill(self, daemon: str, how: signal.Signals = signal.SIGKILL) -> None:
@@ -223,12 +236,8 @@ class Cluster:
             if time.monotonic() > limit:
                 raise RuntimeError(f"no OSD came up; see {self.home}/log")
             time.sleep(0.05)
-        # Where all processors are busy, its modules of Python take long to load.
-        limit = time.monotonic() + 180
-        while self._manager and not json.loads(self.ceph("mgr", "stat", "--format", "json"))["available"]:
-            if time.monotonic() > limit:
-                raise RuntimeError(f"no manager came up; see {self.home}/log")
-            time.sleep(0.05)
+        if self._manager:
+            self.until_managed()
         self.pool("rbd")
 
     def _make_osd(self, daemon: str, number: str) -> None:

@@ -24,6 +24,8 @@ _MMDEBSTRAP = (
     "--format=directory",
     # The last two are essential, which --variant=extract takes for there: rbd calls date, and we setpriv.
     "--include=ceph-common,ceph-mgr,ceph-mon,ceph-osd,python3-rados,python3-rbd,rbd-mirror,coreutils,util-linux",
+    # Debian 12 has packages that unpack into /lib, which is the host's when only /usr is replaced.
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
     "--skip=output/dev",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",

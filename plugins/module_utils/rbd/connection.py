@@ -30,6 +30,8 @@ def _binding(name: str) -> Any:
 
 
 rados, rbd = _binding("rados"), _binding("rbd")
+#: How a manager refuses the commands of a module that it has not loaded.
+_UNKNOWN = "No handler found"
 #: How the cluster's map says that a pool is.
 _ERASURE_CODED = 3
 
@@ -47,6 +49,12 @@ def place_of(params: Mapping[str, Any]) -> Place:
     return Place(params["pool"], params["namespace"])
 
 
+def _configuration(cluster: str) -> str:
+    """The file that librados reads for a cluster of this name."""
+    of_all, own = f"/etc/ceph/{cluster}.conf", os.path.expanduser(f"~/.ceph/{cluster}.conf")
+    return own if os.path.exists(own) and not os.path.exists(of_all) else of_all
+
+
 class Connection:
     """A cluster, as the options say. Pools are opened when they are asked for, and closed with it."""
 
@@ -57,7 +65,7 @@ class Connection:
         self._options: Any = None
         self._patience = params["operation_timeout"]
         self._name = params["cluster"]
-        conf = params["conf"] or f"/etc/ceph/{params['cluster']}.conf"
+        conf = params["conf"] or _configuration(params["cluster"])
         for option in ("connect_timeout", "operation_timeout"):
             if params[option] < 1:
                 raise StorageError(f"{option} is a number of seconds, at least 1")
@@ -125,16 +133,21 @@ class Connection:
         choice = f", one of {' '.join(option['enum_values'])}" if option.get("enum_values") else ""
         return f"; expected a value of type {option['type']}{bounds}{choice}"
 
+    def config_key(self, name: str) -> str:
+        """What the monitors keep by a name."""
+        return self._ask(f"config-key get {name}", "config-key get", key=name).decode(errors="replace")
+
     def ask(self, prefix: str, **words: str) -> Any:
         """What a monitor answers."""
-        with told(f"asking the monitors for {prefix}"):
-            status, answer, error = self._cluster.mon_command(
-                json.dumps({"prefix": prefix, "format": "json", **words}), b""
-            )
+        return json.loads(self._ask(prefix, prefix, format="json", **words))
+
+    def _ask(self, what: str, prefix: str, **words: str) -> bytes:
+        with told(f"asking the monitors for {what}"):
+            status, answer, error = self._cluster.mon_command(json.dumps({"prefix": prefix, **words}), b"")
         if status:
             kind = Denied if -status in (errno.EACCES, errno.EPERM) else StorageError
-            raise kind(f"asking the monitors for {prefix}: {error or os.strerror(-status)}")
-        return json.loads(answer)
+            raise kind(f"asking the monitors for {what}: {error or os.strerror(-status)}")
+        return bytes(answer)
 
     def ask_manager(self, prefix: str, **words: str) -> Any:
         """What the cluster's manager answers. One that has just started is waited for."""
@@ -152,6 +165,11 @@ class Connection:
         if abs(status) == errno.ETIMEDOUT:
             raise StorageError(
                 f"asking the manager for {prefix}: it did not answer in time; is the cluster's ceph-mgr up?"
+            )
+        if error.startswith(_UNKNOWN):
+            raise StorageError(
+                f"asking the manager for {prefix}: it has not loaded its module rbd_support; `ceph health detail` says "
+                "why"
             )
         if status:
             kind = Denied if -status in (errno.EACCES, errno.EPERM) else StorageError

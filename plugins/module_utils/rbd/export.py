@@ -12,6 +12,7 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from .calls import WriteFile
+from .exports import check_path
 from .state import ExportState
 from .words import check_name
 
@@ -44,7 +45,7 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         check_name("image", params["image"]),
         check_name("snapshot", params["snapshot"]),
         params["from_snapshot"] or "",
-        params["path"],
+        check_path(params["path"]),
         params["allow_destroy"],
     )
 

@@ -10,6 +10,7 @@ is records: a letter, little-endian numbers, and for what was written its data.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
@@ -98,9 +99,21 @@ def batches(pieces: tuple[Piece, ...]) -> Iterator[tuple[Piece, ...]]:
         yield tuple(batch)
 
 
+def check_path(path: str) -> str:
+    """A path that names a file. Raises StorageError for what the ``rbd`` command takes for a stream, or nothing."""
+    if path in {"", "-"}:
+        raise StorageError(
+            f"path: {path!r} names no file, and a module has no stream; for a pipe, take the rbd command"
+        )
+    return path
+
+
 def read_file(path: str) -> Difference | int:
     """What a differential file holds, or how long a full one is. Raises StorageError for one that is cut off."""
     try:
+        # To open a pipe would wait for whoever writes to it.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise StorageError(f"{path}: it is no file, and an image is imported from one")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             magic = file.read(len(MAGIC))

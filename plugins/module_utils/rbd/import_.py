@@ -14,6 +14,7 @@ from ..document.sizes import show_size
 from . import words
 from .calls import Call, FillImage, Place
 from .create import lay_out
+from .exports import check_path
 from .removal import gone
 from .safety import check_changeable, check_room, check_settled, check_unused
 from .state import Image, ImportState, Snapshot
@@ -50,7 +51,7 @@ class Wanted(NamedTuple):
 def parse(params: Mapping[str, Any], place: Place) -> Wanted:
     """From the module's options."""
     image = words.parse({"name": params["image"], **{word: params[word] for word in words.LAYOUT}}, place)
-    return Wanted(image, params["path"], params["snapshot"] or "", params["allow_destroy"])
+    return Wanted(image, check_path(params["path"]), params["snapshot"] or "", params["allow_destroy"])
 
 
 def plan(state: ImportState, want: Wanted) -> Plan:

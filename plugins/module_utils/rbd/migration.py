@@ -9,14 +9,13 @@ What it says of its migration there tells which of the two it was: that decides 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
-from . import words
+from . import origins, words
 from .calls import Alone, Call, Place, PrepareImport, Relink, RemoveCommitted
 from .create import lay_out
 from .safety import CRASHED, check_unmirrored, check_unused
@@ -25,8 +24,6 @@ from .state import Image, Left, MigrationState, Parent
 #: librbd's words for how far a migration is.
 _PREPARED, _EXECUTING, _EXECUTED = "prepared", "executing", "executed"
 _LASTING = (_PREPARED, _EXECUTING, _EXECUTED)
-#: What librbd calls what it imports.
-_TYPES = {"raw": "raw", "qcow2": "qcow", "native": "native"}
 #: Metadata of an image that was imported: one that holds nothing may also be what an import left that was cut off.
 IMPORTED = "strata.imported"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -39,18 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "image": {"type": "str", "required": True},
         },
     },
-    "import": {
-        "type": "dict",
-        "options": {
-            "format": {"type": "str", "choices": list(_TYPES), "required": True},
-            "file": {"type": "path"},
-            "url": {"type": "str"},
-            "pool": {"type": "str"},
-            "namespace": {"type": "str"},
-            "image": {"type": "str"},
-            "snapshot": {"type": "str"},
-        },
-    },
+    "import": origins.OPTION,
     **{name: words.OPTIONS[name] for name in words.LAYOUT},
     "allow_destroy": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["prepared", "executed", "committed", "aborted"], "required": True},
@@ -60,16 +46,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 class Wanted(NamedTuple):
     """How far a migration to ``image`` is to be, which also says what that is to be like.
 
-    ``source`` None, and ``spec`` empty: the task does not say. ``file`` or ``url`` is what ``spec`` (JSON) reads, if it
-    is one.
+    ``source`` None, and ``spec`` (JSON) empty: the task does not say.
     """
 
     image: words.Wanted
     state: str
     source: Parent | None = None
     spec: str = ""
-    file: str = ""
-    url: str = ""
     allow_destroy: bool = False
 
     @property
@@ -83,37 +66,13 @@ def parse(params: Mapping[str, Any], place: Place) -> Wanted:
     if source and imported:
         raise StorageError(f"image {name}: source moves an image, and import makes one of something else; say one")
     layout = words.parse({"name": name, **{word: params[word] for word in words.LAYOUT}}, place)
-    spec = _spec(name, imported, place) if imported else {}
     return Wanted(
         layout,
         params["state"],
         words.parent_of(source, place),
-        json.dumps(spec, sort_keys=True) if spec else "",
-        spec.get("stream", {}).get("file_path", ""),
-        spec.get("stream", {}).get("url", ""),
+        origins.parse(name, imported, place) if imported else "",
         params["allow_destroy"],
     )
-
-
-def _spec(name: str, given: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """What librbd is told to import."""
-    kind = given["format"]
-    said = {word for word in ("file", "url", "pool", "namespace", "image", "snapshot") if given[word] is not None}
-    if kind != "native":
-        if said not in ({"file"}, {"url"}):
-            raise StorageError(f"image {name}: to import {kind} takes file or url, and only one of them")
-        if given["file"]:
-            return {"type": _TYPES[kind], "stream": {"type": "file", "file_path": given["file"]}}
-        # Its metadata would tell a password to whoever may read the image.
-        if not given["url"].startswith("http://") or "@" in given["url"]:
-            raise StorageError(f"image {name}: url is one of http://, without a user and a password")
-        return {"type": _TYPES[kind], "stream": {"type": "http", "url": given["url"]}}
-    origin = words.parent_of(given, place)
-    if origin is None or not {"image", "snapshot"} <= said or said & {"file", "url"}:
-        raise StorageError(f"image {name}: to import native takes image and snapshot, and no file or url")
-    spec = {"type": kind, "pool_name": origin.place.pool, "image_name": origin.image, "snap_name": origin.snapshot}
-    # librbd takes an empty one for a namespace.
-    return {**spec, "pool_namespace": origin.place.namespace} if origin.place.namespace else spec
 
 
 def dump(state: MigrationState, name: str) -> dict[str, Any] | None:
@@ -125,30 +84,15 @@ def dump(state: MigrationState, name: str) -> dict[str, Any] | None:
         "image": name,
         "state": "executed" if state.state == _EXECUTED else "prepared",
         "source": source and {"pool": source.place.pool, "namespace": source.place.namespace, "image": source.image},
-        "import": _dump_spec(json.loads(state.spec)) if state.spec else None,
-    }
-
-
-def _dump_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    kind = next((word for word, type_ in _TYPES.items() if type_ == spec["type"]), spec["type"])
-    if kind != "native":
-        return {
-            "format": kind,
-            **{word: spec["stream"].get(key) for word, key in (("file", "file_path"), ("url", "url"))},
-        }
-    return {
-        "format": kind,
-        "pool": spec.get("pool_name"),
-        "namespace": spec.get("pool_namespace", ""),
-        "image": spec.get("image_name"),
-        "snapshot": spec.get("snap_name"),
+        "import": origins.dump(state.spec) if state.spec else None,
     }
 
 
 def plan(state: MigrationState, want: Wanted) -> Plan:
     """What it takes. Raises StorageError for what cannot, or may not, be done."""
     if state.state and want.source and state.source != want.source:
-        raise Refused(f"image {want.name}: it is being migrated from {state.source or state.spec}, not {want.source}")
+        current = state.source or origins.show(state.spec)
+        raise Refused(f"image {want.name}: it is being migrated from {current}, not {want.source}")
     mended = _mended(state, want)
     go_on = _aborted if want.state == "aborted" else _advanced
     return both(mended, go_on(mended.after, want))
@@ -264,7 +208,8 @@ def _advanced(state: MigrationState, want: Wanted) -> Plan:
     there, place = _there(state, want), state.pool.place
     if there and there.remains:
         raise StorageError(
-            f"image {want.name}: it cannot be opened here, where what it is imported from has to be read: {state.spec}"
+            f"image {want.name}: it cannot be opened here, where what it is imported from has to be read: "
+            f"{origins.show(state.spec)}"
         )
     if state.state != _EXECUTED:
         detail = "what it is imported from" if state.spec else f"all of {state.source}"
@@ -299,6 +244,11 @@ def _prepared(state: MigrationState, want: Wanted) -> Plan:
         what = f"image {want.name}: it holds nothing, as where an import was cut off, and it cannot be made anew"
         check_unmirrored(there, what)
         check_unused(there, what)
+        if (there.metadata or there.config or there.group) and not want.allow_destroy:
+            raise Refused(
+                f"image {want.name}: it holds nothing, as where an import was cut off, but somebody gave it metadata, "
+                "settings or a group; set allow_destroy to have it made anew"
+            )
         steps = (_step(want, "remove", "what never got its data", Call("remove", state.pool.place, (want.name,))),)
     elif there and _is_as_wanted(state.pool.place, there, want):
         return Plan((), state)
@@ -319,10 +269,8 @@ def _is_as_wanted(place: Place, there: Image, want: Wanted) -> bool:
 
 
 def _import(state: MigrationState, want: Wanted) -> Plan:
-    if not state.readable:
-        raise StorageError(
-            f"image {want.name}: what it is to be imported from is not there, or cannot be read: {want.spec}"
-        )
+    if state.unreadable:
+        raise StorageError(f"image {want.name}: what it is to be imported from cannot be read here: {state.unreadable}")
     image, options = lay_out(state.pool, want.image, None)
     _check_layering(image, want)
     place = state.pool.place

@@ -242,5 +242,6 @@ def _with_progress(planned: Plan, want: Wanted) -> Plan:
         return planned
     return planned._replace(
         in_progress=(f"image {want.image}: no peer has its copy, and follows it, yet",),
-        waits=(Synced(state.place, want.image, want.timeout),) if want.wait else (),
+        # After a failover, the copy may take its time, or that cluster be away: the next image is promoted first.
+        waits=(Synced(state.place, want.image, want.timeout),) if want.wait and want.role != "primary" else (),
     )

@@ -376,7 +376,7 @@ class MigrationState(NamedTuple):
     ``state``: librbd's word for how far it is; empty: none is under way. ``source``: what is moved (None: it is not
     known, or an import), whose image, in the trash or not, the pool has in ``parents``; ``listed``: there is one of
     its name. ``clones`` are those of the source. ``spec``: what is imported. ``blank``: the image of the destination's
-    name holds nothing. ``readable``: whether what is to be imported can be read here.
+    name holds nothing. ``unreadable``: why what is to be imported cannot be read here.
     """
 
     pool: Pool
@@ -387,7 +387,7 @@ class MigrationState(NamedTuple):
     clones: tuple[str, ...] = ()
     spec: str = ""
     blank: bool = False
-    readable: bool = True
+    unreadable: str = ""
 
     @property
     def origin(self) -> Image | None:

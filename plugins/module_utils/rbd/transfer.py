@@ -36,6 +36,8 @@ def read_export(connection: Connection, place: Place, want: WantedExport) -> Exp
     directory = os.path.dirname(os.path.abspath(want.path))
     if not os.path.isdir(directory):
         raise StorageError(f"{want.path}: there is no directory {directory}")
+    if os.path.lexists(want.path) and not os.path.isfile(want.path):
+        raise StorageError(f"{want.path}: it is there, and no file; an export is written to one")
     what = f"reading image {want.name}"
     with told(what), connection.image(place, want.image, snapshot=want.snapshot) as opened:
         ids = {one["name"]: one["id"] for one in opened.list_snaps()}

@@ -37,7 +37,14 @@ SETTING = "conf_"
 #: What Ceph is told that a pool is for.
 APPLICATION = "rbd"
 #: The largest numbers that librbd keeps. The time that something stays in the trash until has 32 bits in seconds.
-_MOST = {"size": (1 << 63) - 1, "stripe_count": (1 << 32) - 1, "snapshot_limit": (1 << 63) - 1, "delay": (1 << 31) - 1}
+_BOUNDS = {
+    "size": (0, (1 << 63) - 1),
+    "stripe_count": (1, (1 << 32) - 1),
+    "snapshot_limit": (0, (1 << 63) - 1),
+    "delay": (0, (1 << 31) - 1),
+}
+#: The longest names, in bytes: what the names of their objects leave.
+_LONGEST = {"image": 2041, "namespace": 256}
 #: The shortest run of zeros that librbd gives back, in bytes.
 _SMALLEST = 4096
 #: The words that say what a new image consists of.
@@ -197,10 +204,10 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
         )
     if wanted.sparsify is not None and (wanted.sparsify & (wanted.sparsify - 1) or wanted.sparsify < _SMALLEST):
         raise StorageError(f"image {name}: sparsify is a power of two, at least 4K; {item['sparsify']} was given")
-    for option, most in _MOST.items():
-        value = getattr(wanted, option) or 0
-        if not 0 <= value <= most:
-            raise StorageError(f"image {name}: {option} is {value}; expected a number from 0 to {most}")
+    for option, (least, most) in _BOUNDS.items():
+        value = getattr(wanted, option)
+        if value is not None and not least <= value <= most:
+            raise StorageError(f"image {name}: {option} is {value}; expected a number from {least} to {most}")
     for key in wanted.metadata or ():
         if key.startswith(SETTING):
             raise StorageError(f"image {name}: metadata {key} is a setting; say it in config, without {SETTING}")
@@ -211,12 +218,19 @@ def check_name(kind: str, name: Any) -> str:
     """A name that librbd and the ``rbd`` command both can say. Raises StorageError for others."""
     if not name or any(character in str(name) for character in "/@"):
         raise StorageError(f"{kind} {name!r}: a name is not empty and holds no / or @")
+    longest, length = _LONGEST.get(kind), len(str(name).encode())
+    if longest and length > longest:
+        raise StorageError(f"{kind} {str(name)[:20]}…: a name has at most {longest} bytes, and this has {length}")
     return str(name)
 
 
 def texts(given: Mapping[str, Any] | None) -> dict[str, str] | None:
     """What librbd is to keep by these keys. A value of None takes a key away, and is an empty one here."""
-    return None if given is None else {str(key): _text(value) for key, value in given.items()}
+    if given is None:
+        return None
+    if "" in given:
+        raise StorageError("metadata, or config, has an empty key, which librbd does not keep")
+    return {str(key): _text(value) for key, value in given.items()}
 
 
 def _text(value: Any) -> str:

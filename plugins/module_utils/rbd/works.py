@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, TypeVar
@@ -28,6 +27,7 @@ from . import (
 )
 from .calls import Place
 from .connection import Connection, Denied, place_of
+from .origins import unreadable
 from .read import (
     check_settings,
     children,
@@ -66,7 +66,6 @@ from .state import (
 )
 from .task import Work
 from .transfer import read_export, read_import
-from .web import check_ranges
 from .words import Wanted
 
 Read = TypeVar("Read")
@@ -277,9 +276,10 @@ def migration(params: Mapping[str, Any]) -> Work:
 
     def read(connection: Connection) -> MigrationState:
         found = read_migration(connection, place, want.name, want.source, imports=bool(want.spec))
-        if want.url and want.state != "aborted" and not found.state and found.pool.images[want.name] is None:
-            check_ranges(want.url, params["connect_timeout"])
-        return found._replace(readable=not want.file or os.access(want.file, os.R_OK))
+        begins = not found.state and (found.pool.images[want.name] is None or found.blank)
+        if not want.spec or want.state == "aborted" or not begins:
+            return found
+        return found._replace(unreadable=unreadable(connection, want.spec, params["connect_timeout"]))
 
     return Work(
         read=read,

@@ -105,6 +105,12 @@ def test_a_file_that_is_there(ceph: Client, tmp_path: Path) -> None:
     assert "not known to be this export" in ceph.refusal("rbd_export", **words)
     done = exported(ceph, path, allow_destroy=True)
     assert done["plan"][0]["destroys"] == [f"{path}: the file that is there"]
+    os.mkfifo(tmp_path / "pipe")
+    for there in (tmp_path, tmp_path / "pipe"):
+        no_file = {**words, "path": str(there), "allow_destroy": True}
+        assert "it is there, and no file" in ceph.refusal("rbd_export", **no_file)
+    for name in ("", "-"):
+        assert "names no file" in ceph.refusal("rbd_export", **{**words, "path": name})
     # What was changed since is no export any more, nor is one of another snapshot of that name.
     with path.open("r+b") as file:
         file.write(b"x")
@@ -185,10 +191,13 @@ def test_what_is_not_imported(ceph: Client, tmp_path: Path) -> None:
     cut.write_bytes(later.read_bytes()[:-1])
     other.write_bytes(b"rbd image v2\n" + bytes(100))
     empty.touch()
+    os.mkfifo(tmp_path / "pipe")
     for path, said in (
         (cut, "it is cut off, or damaged"),
         (other, "of a format that is not read here"),
         (tmp_path / "none", "No such file"),
+        (tmp_path / "pipe", "it is no file"),
+        ("-", "names no file"),
     ):
         assert said in ceph.refusal("rbd_import", image="dst", path=str(path))
     assert "it is empty" in ceph.refusal("rbd_import", image="new", path=str(empty))

@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -18,7 +22,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tests.ceph import Cluster
 from tests.integration.modules import ModuleFailed
@@ -26,6 +32,8 @@ from tests.integration.modules import ModuleFailed
 from .client import CHECKOUT, ENVIRONMENT, OPEN, PYTHON, Client, Server, holding
 from .conftest import in_a_namespace
 
+#: An image, as what is imported has it.
+SERVED = bytes(4 << 20) + b"now" + bytes((4 << 20) - 3)
 #: Calls librbd, and is killed: where the call tells how far it is, or as soon as something is there.
 _CUT = f"""{OPEN}
 import os, signal, threading, time
@@ -143,7 +151,7 @@ def test_aborted(ceph: Client) -> None:
 @pytest.mark.first_case
 def test_an_import(ceph: Client, tmp_path: Path, kind: str) -> None:
     file = tmp_path / "image.raw"
-    file.write_bytes(bytes(4 << 20) + b"now" + bytes((4 << 20) - 3))
+    file.write_bytes(SERVED)
     given: dict[str, Any] = {"format": kind, "file": str(file)}
     if kind == "qcow2":
         given["file"] = str(tmp_path / "image.qcow2")
@@ -169,12 +177,27 @@ def test_an_import(ceph: Client, tmp_path: Path, kind: str) -> None:
 
 
 class Web(ThreadingHTTPServer):
-    """Serves some bytes, in parts if it is asked for them and ``parts`` is set, and nothing by another name."""
+    """Serves some bytes, in parts if it is asked for them and ``parts`` is set, and nothing by another name.
 
-    def __init__(self, served: bytes) -> None:
+    ``certificate``: over TLS. ``secret``: as an object of S3, to whoever signs with that.
+    """
+
+    def __init__(self, served: bytes, certificate: Path | None = None, secret: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
-        self.served, self.parts = served, True
-        self.url = f"http://127.0.0.1:{self.server_port}/image"
+        self.served, self.parts, self.secret = served, True, secret
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server_port}/image"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    def __enter__(self) -> Web:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.shutdown()
+        self.server_close()
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -182,12 +205,23 @@ class _Answers(BaseHTTPRequestHandler):
     server: Web
 
     def do_HEAD(self) -> None:
-        self._answer(b"", len(self.server.served), {})
+        if self._signed():
+            self._answer(b"", len(self.server.served), {})
+        else:
+            self.send_error(403)
+
+    def _signed(self) -> bool:
+        """In version 2 of S3's way, which the gateway of Ceph has, too."""
+        what = f"{self.command}\n\n\n{self.headers.get('Date')}\n{self.path}"
+        digest = base64.b64encode(hmac.digest(self.server.secret.encode(), what.encode(), "sha1")).decode()
+        return not self.server.secret or self.headers.get("Authorization") == f"AWS me:{digest}"
 
     def do_GET(self) -> None:
         whole = self.server.served
         if self.path != "/image":
             self.send_error(404)
+        elif not self._signed():
+            self.send_error(403)
         elif "Range" in self.headers and self.server.parts:
             first, last = (int(number) for number in self.headers["Range"].partition("=")[2].split("-"))
             part = whole[first : last + 1]
@@ -211,8 +245,7 @@ class _Answers(BaseHTTPRequestHandler):
 
 @pytest.mark.further
 def test_an_import_from_a_web_server(ceph: Client) -> None:
-    with Web(bytes(4 << 20) + b"now" + bytes((4 << 20) - 3)) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
+    with Web(SERVED) as web:
         words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "url": web.url}}
         web.parts = False
         assert "librbd needs parts" in ceph.refusal("rbd_migration", state="prepared", **words)
@@ -231,7 +264,6 @@ def test_an_import_from_a_web_server(ceph: Client) -> None:
         made = ceph.converge("rbd_migration", state="prepared", **words)
         ceph.unchanged("rbd_migration", **made["migration"])
         assert data(ceph, "gone") == "now"
-        web.shutdown()
     # Without the server, it cannot be opened; all else of the pool can.
     assert "it cannot be opened here" in ceph.refusal("rbd_migration", state="executed", **words)
     found = ceph.module("rbd_info")
@@ -248,6 +280,8 @@ def test_an_import_that_cannot_be_read(ceph: Client, tmp_path: Path) -> None:
     file = tmp_path / "image"
     words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "file": str(file)}}
     assert "is not there, or cannot be read" in ceph.refusal("rbd_migration", state="prepared", **words)
+    of_directory = {**words, "import": {"format": "raw", "file": str(tmp_path)}}
+    assert "it is no file, and no disk" in ceph.refusal("rbd_migration", state="prepared", **of_directory)
     file.write_bytes(bytes(1 << 20))
     ceph.module("rbd_migration", state="prepared", **words)
     file.rename(tmp_path / "away")
@@ -266,12 +300,151 @@ def test_an_import_that_cannot_be_read(ceph: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.further
+def test_an_import_over_tls(ceph: Client, tmp_path: Path) -> None:
+    """Its certificate is looked at."""
+    pem = tmp_path / "server.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(pem), "-out", str(tmp_path / "server.crt")]
+    subprocess.run(command, check=True, capture_output=True)
+    with pem.open("a") as both:
+        both.write((tmp_path / "server.crt").read_text())
+    trusting = {**ENVIRONMENT, "SSL_CERT_FILE": str(tmp_path / "server.crt")}
+    with Web(SERVED, pem) as web, Server(tmp_path, environment=trusting) as server:
+        words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "url": web.url}, "state": "committed"}
+        assert "certificate verify failed" in ceph.refusal("rbd_migration", **words)
+        ceph.server = server
+        ceph.converge("rbd_migration", **words)
+    assert data(ceph, "dst") == "now"
+
+
+def in_s3(url: str) -> dict[str, Any]:
+    keys = {f"{word}_config_key": f"rbd/import/{word}" for word in ("access", "secret")}
+    return {"image": "dst", "import": {"format": "raw", "url": url, **keys}, "state": "prepared"}
+
+
+@pytest.mark.further
+def test_an_import_of_an_object_that_is_signed_for(ceph: Client) -> None:
+    """By the keys that the monitors have; the image, and what is told, only names them."""
+    with Web(SERVED, secret="hidden") as web:
+        words = in_s3(web.url)
+        plain = {"format": "raw", "url": web.url}
+        assert "the server answers 403" in ceph.refusal("rbd_migration", **{**words, "import": plain})
+        for key in ("access", "secret"):
+            assert f"config-key get rbd/import/{key}" in ceph.refusal("rbd_migration", **words)
+            ceph.cluster.ceph("config-key", "set", f"rbd/import/{key}", "me")
+        assert "the server answers 403" in ceph.refusal("rbd_migration", **words)
+        ceph.cluster.ceph("config-key", "set", "rbd/import/secret", "hidden")
+        made = ceph.converge("rbd_migration", **words)
+        assert made["migration"]["import"]["secret_config_key"] == "rbd/import/secret"
+        assert "hidden" not in json.dumps([made, ceph.module("rbd_info"), ceph.rbd("status", "rbd/dst")])
+        ceph.unchanged("rbd_migration", **made["migration"])
+        ceph.converge("rbd_migration", **{**words, "state": "committed"})
+    assert data(ceph, "dst") == "now"
+    for given, said in (
+        ({"secret_config_key": None}, "also access_config_key and secret_config_key"),
+        ({"url": "nbd://127.0.0.1/"}, "has a url of http:// or https://"),
+        ({"url": None, "file": "/x"}, "takes file or url"),
+    ):
+        wrong = {**words, "image": "other", "import": {**words["import"], **given}}
+        assert said in ceph.refusal("rbd_migration", **wrong)
+
+
+@pytest.mark.further
+def test_an_import_from_moto(ceph: Client) -> None:
+    """Which is S3's API over HTTP, of somebody else."""
+    for key in ("access", "secret"):
+        ceph.cluster.ceph("config-key", "set", f"rbd/import/{key}", "me")
+    s3 = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    s3.start()
+    try:
+        address = "http://{}:{}".format(*s3.get_host_and_port())
+        keys = {"aws_access_key_id": "me", "aws_secret_access_key": "me", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=address, **keys)
+        client.create_bucket(Bucket="images")
+        client.put_object(Bucket="images", Key="image.raw", Body=SERVED)
+        assert "the server answers 404" in ceph.refusal("rbd_migration", **in_s3(f"{address}/images/none"))
+        words = {**in_s3(f"{address}/images/image.raw"), "state": "committed"}
+        if ceph.cluster.release < 20:
+            assert "closes the connection after each answer" in ceph.refusal("rbd_migration", **words)
+            return
+        ceph.converge("rbd_migration", **words)
+    finally:
+        s3.stop()
+    assert data(ceph, "dst") == "now"
+
+
+@pytest.mark.further
+def test_an_import_from_nbd(ceph: Client, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(SERVED)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words: dict[str, Any] = {"image": "dst", "state": "committed"}
+    words["import"] = {"format": "raw", "url": f"nbd://127.0.0.1:{port}/it"}
+    if ceph.cluster.release < 20:
+        assert "takes librbd of Ceph 20" in ceph.refusal("rbd_migration", **words)
+        return
+    assert "Connection refused" in ceph.refusal("rbd_migration", **words)
+    command = ["qemu-nbd", "--read-only", "--persistent", "--shared=9", "--format=raw", "--export-name=it"]
+    command += [f"--port={port}", "--bind=127.0.0.1", str(tmp_path / "image")]
+    with subprocess.Popen(command) as nbd:
+        try:
+            limit = time.monotonic() + 30
+            while not listens(port):
+                assert time.monotonic() < limit
+                time.sleep(0.05)
+            wrong = {**words["import"], "url": f"nbd://127.0.0.1:{port}/other"}
+            with pytest.raises(ModuleFailed, match="migration_prepare_import"):
+                ceph.module("rbd_migration", **{**words, "import": wrong})
+            assert ceph.rbd("ls") == []
+            made = ceph.converge("rbd_migration", **{**words, "state": "prepared"})
+            ceph.unchanged("rbd_migration", **made["migration"])
+            ceph.converge("rbd_migration", **words)
+        finally:
+            nbd.terminate()
+    assert data(ceph, "dst") == "now"
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.further
+def test_an_import_from_another_cluster(ceph: Client, tmp_path: Path) -> None:
+    given = {"format": "native", "cluster": "there", "client": "admin", "pool": "rbd", "image": "src", "snapshot": "s"}
+    words: dict[str, Any] = {"image": "dst", "import": given, "state": "committed"}
+    home = {**ENVIRONMENT, "HOME": str(tmp_path)}
+    with Server(tmp_path, environment=home) as server:
+        ceph.server = server
+        if ceph.cluster.release < 20:
+            assert "takes librbd of Ceph 20" in ceph.refusal("rbd_migration", **words)
+            return
+        for word in ("cluster", "client", "pool"):
+            wrong = {**words, "import": {**given, word: None}}
+            assert "also cluster, client and pool" in ceph.refusal("rbd_migration", **wrong)
+        assert "/etc/ceph/there.conf is not there" in ceph.refusal("rbd_migration", **words)
+        with Cluster(size=256 << 20) as other:
+            (tmp_path / ".ceph").mkdir()
+            (tmp_path / ".ceph/there.conf").symlink_to(other.conf)
+            there = Client(other, server, "")
+            assert "opening there rbd/src@s: there is no such thing" in ceph.refusal("rbd_migration", **words)
+            source(there)
+            made = ceph.converge("rbd_migration", **{**words, "state": "prepared"})
+            ceph.unchanged("rbd_migration", **made["migration"])
+            ceph.converge("rbd_migration", **words)
+            assert there.rbd("ls") == ["src"]
+    assert ceph.rbd("ls") == ["dst"]
+
+
+@pytest.mark.further
 def test_an_import_that_was_cut_off(ceph: Client, tmp_path: Path) -> None:
     """What it leaves looks like an image, and holds nothing; an import of zeros does, too."""
     file = tmp_path / "image"
     file.write_bytes(bytes(1 << 20))
     words: dict[str, Any] = {"image": "dst", "import": {"format": "raw", "file": str(file)}, "state": "committed"}
-    ceph.module("rbd_image", name="dst", size="1M")
+    ceph.module("rbd_image", name="dst", size="1M", metadata={"of": "somebody"})
+    assert "somebody gave it metadata" in ceph.refusal("rbd_migration", **words)
+    ceph.module("rbd_image", name="dst", size="1M", metadata={"of": None})
     done = ceph.converge("rbd_migration", **words)
     assert steps(done) == ["remove", "prepare", "mark", "execute", "commit"]
     ceph.module("rbd_image", name="dst", state="absent")

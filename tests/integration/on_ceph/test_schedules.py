@@ -16,6 +16,9 @@ from tests.integration.modules import ModuleFailed
 
 from .client import Client, Server
 
+#: Where Debian has the manager's.
+_MODULES = "/usr/share/ceph/mgr"
+
 
 @pytest.fixture(scope="module")
 def managed(server: Server) -> Iterator[Client]:
@@ -58,6 +61,23 @@ def test_of_a_namespace(managed: Client) -> None:
     managed.unchanged("rbd_mirror_pool", namespace="tenant", schedules=[])
     managed.converge("rbd_mirror_pool", mode="image", **words)
     managed.converge("rbd_mirror_pool", namespace="tenant", schedules=[])
+
+
+@pytest.mark.further
+def test_a_manager_that_does_not_serve_rbd(server: Server) -> None:
+    """As Debian 13's, which cannot load its modules."""
+    with Cluster(size=256 << 20) as cluster:
+        modules = cluster.home / "modules"
+        modules.mkdir()
+        for name in cluster.run("ls", _MODULES).split():
+            if name != "rbd_support":
+                (modules / name).symlink_to(f"{_MODULES}/{name}")
+        with cluster.conf.open("a") as conf:
+            conf.write(f"[mgr]\nmgr_module_path = {modules}\n")
+        cluster.start("mgr")
+        cluster.until_managed()
+        said = Client(cluster, server, "").refusal("rbd_pool", trash_purge_schedules=[])
+    assert "it has not loaded its module rbd_support; `ceph health detail` says why" in said
 
 
 def test_without_a_manager(ceph: Client) -> None:

@@ -111,6 +111,17 @@ def test_all_the_way() -> None:
     assert not any(step.destroys for step in imported.steps)
 
 
+def test_an_empty_image_of_somebody_is_not_made_anew() -> None:
+    """What an import left that was cut off has nothing of its own."""
+    left = found(THERE, source=None, blank=True)
+    assert calls(migration.plan(left, wanted("prepared", False, source=None, spec=SPEC)))[0] == "remove"
+    for own in (THERE._replace(metadata={"a": "1"}), THERE._replace(config={"rbd_cache": "false"})):
+        theirs = left._replace(pool=left.pool.with_image("dst", own))
+        with pytest.raises(Refused, match="set allow_destroy to have it made anew"):
+            migration.plan(theirs, wanted("prepared", False, source=None, spec=SPEC))
+        assert calls(migration.plan(theirs, wanted("prepared", source=None, spec=SPEC)))[0] == "remove"
+
+
 def test_what_is_left_says_which_image_is_the_good_one() -> None:
     """A preparation that was cut off has its data in the source, a commit in the destination."""
     prepared = found(THERE, left=Left("10", "preparing", "20"), blank=True)

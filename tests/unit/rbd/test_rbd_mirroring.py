@@ -65,6 +65,17 @@ def calls(planned: Plan) -> list[str]:
     return [str(action) for step in planned.steps for action in step.actions]
 
 
+def test_a_promotion_waits_for_no_copy() -> None:
+    """The one after it would come later by that; and the cluster that is left may be away soon."""
+    demoted = MirrorState(PLACE, IMAGE._replace(mirroring=Mirroring("snapshot", False)), "image", 1, demoted=True)
+    promoted = mirror_image.plan(demoted, mirror_image.Wanted("one", role="primary", wait=True))
+    assert (len(promoted.steps), promoted.waits) == (1, ())
+    assert promoted.in_progress == ("image one: no peer has its copy, and follows it, yet",)
+    again = mirror_image.plan(promoted.after, mirror_image.Wanted("one", role="primary", wait=True))
+    assert (again.steps, again.waits) == ((), ())
+    assert len(mirror_image.plan(promoted.after, mirror_image.Wanted("one", wait=True)).waits) == 1
+
+
 @given(states, wishes)
 def test_nothing_is_lost_without_permission(state: MirrorState, want: mirror_image.Wanted) -> None:
     try:
