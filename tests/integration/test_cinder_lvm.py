@@ -162,34 +162,33 @@ def test_what_is_killed_otherwise(target: Attacher) -> None:
     def volumes() -> list[str]:
         return [name for name in node.run("lvs --noheadings -o lv_name cinder-volumes").split() if "pool" not in name]
 
-    for when in ("before", "after"):
-        target.killed("driver", "create_volume", when, name="db", size="1G")
-        made = target.module("cinder_volume", name="db", size="1G")
-        assert [step["action"] for step in made["plan"]] == ["remove", "create"]
-        assert volumes() == [f"volume-{made['volume']['id']}"]
-        written(target)
-        target.killed("driver", "extend_volume", when, name="db", size="2G")
-        grown = target.converge("cinder_volume", name="db", size="2G")
-        assert [step["action"] for step in grown["plan"]] == ["record" if when == "after" else "extend"]
-        device = attached(target)
-        assert node.run(f"blockdev --getsize64 {device}") == str(2 * GIB)
-        target.killed("Connection", "extend", when, name="db", size="3G", state="attached")
-        again = target.module("cinder_volume", name="db", size="3G", state="attached")
-        assert [step["action"] for step in again["plan"]] == (["rescan"] if when == "before" else [])
-        assert node.run(f"blockdev --getsize64 {device}") == str(3 * GIB)
-        attached(target, size="3G")
-        target.module("cinder_volume", name="db", state="detached")
-        words: dict[str, Any] = {"volume": "db", "name": "nightly"}
-        target.killed("driver", "create_snapshot", when, "snapshot", **words)
-        taken = target.module("cinder_snapshot", **words)["snapshot"]
-        assert volumes() == [f"_snapshot-{taken['id']}", f"volume-{made['volume']['id']}"]
-        target.killed("driver", "delete_snapshot", when, "snapshot", **words, state="absent", allow_destroy=True)
-        target.module("cinder_snapshot", **words, state="absent", allow_destroy=True)
-        attached(target)
-        target.module("cinder_volume", name="db", state="detached")
-        target.killed("driver", "delete_volume", when, **GONE)
-        target.converge("cinder_volume", **GONE)
-        assert volumes() == []
+    target.killed("driver", "create_volume", "before", name="db", size="1G")
+    made = target.module("cinder_volume", name="db", size="1G")
+    assert [step["action"] for step in made["plan"]] == ["remove", "create"]
+    assert volumes() == [f"volume-{made['volume']['id']}"]
+    written(target)
+    target.killed("driver", "extend_volume", "before", name="db", size="2G")
+    grown = target.converge("cinder_volume", name="db", size="2G")
+    assert [step["action"] for step in grown["plan"]] == ["extend"]
+    device = attached(target)
+    assert node.run(f"blockdev --getsize64 {device}") == str(2 * GIB)
+    target.killed("Connection", "extend", "before", name="db", size="3G", state="attached")
+    again = target.module("cinder_volume", name="db", size="3G", state="attached")
+    assert [step["action"] for step in again["plan"]] == ["rescan"]
+    assert node.run(f"blockdev --getsize64 {device}") == str(3 * GIB)
+    attached(target, size="3G")
+    target.module("cinder_volume", name="db", state="detached")
+    words: dict[str, Any] = {"volume": "db", "name": "nightly"}
+    target.killed("driver", "create_snapshot", "before", "snapshot", **words)
+    taken = target.module("cinder_snapshot", **words)["snapshot"]
+    assert volumes() == [f"_snapshot-{taken['id']}", f"volume-{made['volume']['id']}"]
+    target.killed("driver", "delete_snapshot", "before", "snapshot", **words, state="absent", allow_destroy=True)
+    target.module("cinder_snapshot", **words, state="absent", allow_destroy=True)
+    attached(target)
+    target.module("cinder_volume", name="db", state="detached")
+    target.killed("driver", "delete_volume", "before", **GONE)
+    target.converge("cinder_volume", **GONE)
+    assert volumes() == []
 
 
 def test_what_was_made_by_hand_and_a_database_that_was_lost(target: Attacher) -> None:
