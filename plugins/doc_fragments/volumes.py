@@ -153,6 +153,19 @@ options:
         given, also as an empty list, nothing is decided by usage.
     type: list
     elements: str
+  members:
+    description:
+      - IDs of the volumes that the host knows as those of the drive, as M(strata.storage.drive_usage_info) returns them.
+        O(state=absent) deletes only these. It refuses to do anything if another volume carries the tag of the drive.
+    type: list
+    elements: str
+  snapshot:
+    description:
+      - If true, a snapshot of each volume is made before a volume leaves, by O(policy) or by O(state=absent). The task
+        waits until it is complete, for O(provider.wait_timeout) at most. Another task for the same shrink makes no second
+        one. Nothing deletes the snapshots, which carry the tag of the drive.
+    type: bool
+    default: false
   allow_destroy:
     description: If true, O(state=absent) deletes volumes and the data on them.
     type: bool

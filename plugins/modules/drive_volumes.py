@@ -36,7 +36,11 @@ notes:
   - Two runs that see the same volumes ask for the same new volume, by its client token. The provider makes it once.
   - With V(aws), the credentials need C(ec2:DescribeVolumes), C(ec2:DescribeVolumesModifications),
     C(ec2:DescribeInstances), C(ec2:CreateVolume), C(ec2:CreateTags), C(ec2:AttachVolume), C(ec2:DetachVolume),
-    C(ec2:ModifyVolume) and C(ec2:DeleteVolume).
+    C(ec2:ModifyVolume) and C(ec2:DeleteVolume). With O(snapshot), also C(ec2:CreateSnapshot) and
+    C(ec2:DescribeSnapshots).
+  - Snapshots of several volumes are made one after the other. While the drive is in use, they are not of one moment. With
+    V(loop), the copy of a volume that is written to meanwhile is not of one moment either. Before O(state=absent), the
+    drive is offline, and they are.
   - AWS limits how often a volume may be modified. If it refuses a growth in place for that reason, or since an
     earlier one is not over yet, the drive grows by another volume in the same run.
   - With V(openstack), a volume's metadata are its tags. Cinder has no client tokens, so two controllers that work on
@@ -101,7 +105,7 @@ EXAMPLES = r"""
     provider: {name: loop, directory: /var/lib/volumes}
     policy: {initial_size: 1G}
 
-- name: Everything deleted, also the data
+- name: Everything deleted, also the data, after a snapshot
   strata.storage.drive_volumes:
     name: scratch
     machine: i-12345678
@@ -119,6 +123,8 @@ volumes:
   elements: dict
   contains:
     id:
+    members: [vol-12345678]
+    snapshot: true
       description: The provider's ID of the volume. With V(loop), the path of the file.
       type: str
       returned: always
@@ -172,6 +178,31 @@ decision:
   type: dict
   contains:
     reason:
+removal:
+  description: The steps that a later task does for them, once they are in O(emptied), as in RV(plan).
+  returned: success
+  type: list
+  elements: dict
+snapshots:
+  description:
+    - Snapshots that the module made of the drive's volumes, if O(snapshot) is true. In check mode also those that it would
+      make.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The provider's ID of the snapshot. With V(loop), the path of the copy.
+      type: str
+      returned: always
+    volume:
+      description: ID of the volume.
+      type: str
+      returned: always
+    state:
+      description: V(completed), V(error), or a state on the way.
+      type: str
+      returned: always
       description: Why, in a sentence.
       type: str
       returned: always

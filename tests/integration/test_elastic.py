@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from typing import Any
 
@@ -120,6 +122,86 @@ def test_the_demo(lab: Lab, guest: Guest) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The drive follows its use" in done.stdout
     assert guest.run("losetup --list; vgs --noheadings").stdout == ""
+
+
+def role(lab: Lab, fails: bool = False, **words: Any) -> str:
+    """What a pass of the playbook says."""
+    given = {
+        "storage_hosts": "lab",
+        "elastic_drive_name": "data",
+        "elastic_drive_provider": PROVIDER,
+        "elastic_drive_policy": POLICY,
+        "elastic_drive_mount_point": "/srv",
+        "elastic_drive_packages": False,
+        **words,
+    }
+    command = ["ansible-playbook", "--inventory", str(lab.inventory_path), "-e", json.dumps(given)]
+    done = subprocess.run(
+        [*command, "playbooks/elastic_drive.yml"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert bool(done.returncode) == fails, said
+    return said
+
+
+def steps(said: str) -> list[str]:
+    """The plan that a pass says, without the names of what check mode does not have yet."""
+    told = re.findall(r'"msg": \[(.*?)\]', said.partition("The plan")[2], re.DOTALL)[0]
+    plan = [line.strip().strip(",").strip('"') for line in told.strip().splitlines()]
+    return [re.sub(r"\S*(strata-|/dev/(loop|disk))\S*|<\S+>", "…", line) for line in plan]
+
+
+def settle(lab: Lab, **words: Any) -> list[str]:
+    """The steps of a pass, which check mode says before."""
+    planned = steps(role(lab, storage_plan_only=True, **words))
+    assert steps(role(lab, **words)) == planned
+    return [" ".join(step.split()[:2]) for step in planned]
+
+
+@pytest.mark.further
+def test_check_mode_shows_what_both_parts_of_a_pass_do(node: Node) -> None:
+    """Also where a volume grows in place, where one leaves, and where snapshots come before that."""
+    lab = node.lab
+    role(lab)
+    node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv")
+    node.run("free=$(stat -f -c %a /srv) && fallocate -l $((free * 4096 * 93 / 100)) /srv/large && sync -f /srv")
+    assert settle(lab) == ["resize volume", "resize drive", "extend volume", "grow volume"]
+    assert settle(lab) == ["nothing to"]
+
+    node.run("rm /srv/large && btrfs filesystem sync /srv")
+    shrunk = settle(lab, elastic_drive_snapshot=True)
+    assert shrunk[0] == "snapshot volume"
+    assert shrunk[-2:] == ["detach volume", "delete volume"]
+    assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
+    (copy,) = node.run("ls /root/volumes/data/*.snapshot").split()
+    assert node.run(f"blkid -s TYPE -o value {copy}") == "LVM2_member"
+
+
+@pytest.mark.further
+def test_absent_deletes_what_is_the_drives_and_nothing_else(node: Node) -> None:
+    lab = node.lab
+    role(lab)
+    node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv")
+    away = {"elastic_drive_state": "absent", "elastic_drive_allow_destroy": True, "elastic_drive_snapshot": True}
+    foreign = "/root/volumes/data/foreign.volume"
+    node.run(f"truncate -s 320M {foreign} && mkfs.ext4 -q -L theirs {foreign}")
+    before = node.run(f"md5sum < {foreign}")
+    assert "it has the tag osc.bsud.drive-name, and is not among members" in role(lab, fails=True, **away)
+    assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
+    assert node.run(f"md5sum < {foreign}") == before
+    node.run(f"mv {foreign} /root/foreign")
+
+    # Detached by an interrupted run, the volume is known from the pass before.
+    role(lab, elastic_drive_state="offline")
+    said = role(lab, **away)
+    assert [line.split()[0] for line in steps(said)] == ["snapshot", "delete"]
+    assert node.run("ls /root/volumes/data").endswith(".snapshot")
+    assert node.run("ls /var/lib/strata-storage/elastic; grep /srv /etc/fstab; vgs --noheadings; true") == ""
+
+    # The snapshot is the drive as it was.
+    node.run("cp /root/volumes/data/*.snapshot /root/back && losetup --find --show /root/back && vgchange -ay data")
+    node.run("udevadm settle; mount /dev/data/data /srv")
+    assert node.run("md5sum --check --quiet /root/sum && echo yes") == "yes"
 
 
 @pytest.mark.further

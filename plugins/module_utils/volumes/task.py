@@ -106,7 +106,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
     run(
         module,
         Road(
-            read=lambda: provider.read(want.drive, want.machine, want.policy.volume_type),
+            read=lambda: provider.read(want.drive, want.machine, want.policy.volume_type, want.snapshot),
             deepen=lambda cloud, _need: cloud,
             plan=planned,
             # What was decided from the usage has been done by then, and is not decided again.

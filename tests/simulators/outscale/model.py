@@ -72,6 +72,20 @@ class Volume:
 
 
 @dataclass
+class Snapshot:
+    """A snapshot of a volume, pending since it was asked for."""
+
+    id: str
+    volume: str
+    size: int
+    token: str
+    since: float
+    state: str = "pending"
+    tags: dict[str, str] = field(default_factory=dict)
+    tagged: float = 0.0
+
+
+@dataclass
 class Region(Weather):
     """``lag``: for how long a filter by tag does not know a new tag."""
 
@@ -80,6 +94,7 @@ class Region(Weather):
     zone: str = "eu-west-2a"
     vms: dict[str, str] = field(default_factory=lambda: {"i-00000001": "eu-west-2a", "i-00000002": "eu-west-2a"})
     volumes: dict[str, Volume] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def settle(self) -> None:
@@ -101,6 +116,11 @@ class Region(Weather):
                     link.state = "attached"
                 elif link.state == "detaching":
                     volume.link, volume.state = None, "available"
+        for snapshot in self.snapshots.values():
+            if snapshot.id in self.broken:
+                snapshot.state = "error"
+            elif now - snapshot.since >= self.delay and "saving" not in self.stuck:
+                snapshot.state = "completed"
 
     def add(self, size: int, **more: Any) -> Volume:
         """A volume that is there already."""
@@ -150,12 +170,12 @@ class Region(Weather):
 
     def CreateTags(self, words: dict[str, Any]) -> dict[str, Any]:
         for name in words["ResourceIds"]:
-            volume = self.one({"VolumeId": name})
+            one = self.snapshots.get(name) or self.one({"VolumeId": name})
             for tag in words["Tags"]:
-                if volume.tags.get(tag["Key"]) not in (None, tag["Value"]):
+                if one.tags.get(tag["Key"]) not in (None, tag["Value"]):
                     raise ApiError(9060, f"{name} has the tag {tag['Key']}")
-                volume.tags[tag["Key"]] = tag["Value"]
-            volume.tagged = time.monotonic()
+                one.tags[tag["Key"]] = tag["Value"]
+            one.tagged = time.monotonic()
         return {}
 
     def LinkVolume(self, words: dict[str, Any]) -> dict[str, Any]:
@@ -215,26 +235,53 @@ class Region(Weather):
     def ReadVolumes(self, words: dict[str, Any]) -> dict[str, Any]:
         filters = dict(words.get("Filters", {}))
         found = [volume for volume in self.volumes.values() if self.fits(volume, filters)]
+        return self.page_of(words, "Volumes", [self.told(volume) for volume in found])
+
+    def page_of(self, words: dict[str, Any], key: str, found: list[dict[str, Any]]) -> dict[str, Any]:
         start = int(base64.b64decode(words["NextPageToken"])) if "NextPageToken" in words else 0
         size = min(self.page, words.get("ResultsPerPage", self.page))
         more = {}
         if start + size < len(found):
             more = {"NextPageToken": base64.b64encode(str(start + size).encode()).decode()}
-        return {"Volumes": [self.told(volume) for volume in found[start : start + size]], **more}
+        return {key: found[start : start + size], **more}
+
+    def CreateSnapshot(self, words: dict[str, Any]) -> dict[str, Any]:
+        token = words.get("ClientToken", "")
+        known = next((one for one in self.snapshots.values() if token and one.token == token), None)
+        if known is None:
+            volume = self.one(words)
+            if volume.state not in ("available", "in-use"):
+                raise ApiError(6007, f"{volume.id} is {volume.state}")
+            known = Snapshot(f"snap-{next(self.numbers):08x}", volume.id, volume.size, token, time.monotonic())
+            self.snapshots[known.id] = known
+        return {"Snapshot": told_snapshot(known)}
+
+    def ReadSnapshots(self, words: dict[str, Any]) -> dict[str, Any]:
+        filters = words.get("Filters", {})
+        found = [
+            one
+            for one in self.snapshots.values()
+            if matches(
+                {"Tags": self.tags(one), "ClientTokens": [one.token], "SnapshotIds": [one.id]},
+                filters,
+            )
+        ]
+        return self.page_of(words, "Snapshots", [told_snapshot(one) for one in found])
+
+    def tags(self, one: Volume | Snapshot) -> list[str]:
+        """The tags that a filter knows."""
+        known = time.monotonic() - one.tagged >= self.lag
+        return [f"{key}={value}" for key, value in one.tags.items()] if known else []
 
     def fits(self, volume: Volume, filters: dict[str, Any]) -> bool:
-        known = time.monotonic() - volume.tagged >= self.lag
-        tags = [f"{key}={value}" for key, value in volume.tags.items()] if known else []
         have: dict[str, list[str]] = {
-            "Tags": tags,
+            "Tags": self.tags(volume),
             "VolumeIds": [volume.id],
             "VolumeStates": [volume.state],
             "ClientTokens": [volume.token],
             "LinkVolumeVmIds": [volume.link.vm] if volume.link else [],
         }
-        unknown = filters.keys() - have.keys()
-        assert not unknown, f"the simulator lacks the filters {unknown}"
-        return all(set(have[name]) & set(wanted) for name, wanted in filters.items())
+        return matches(have, filters)
 
     def told(self, volume: Volume) -> dict[str, Any]:
         made = datetime.fromtimestamp(volume.made, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -267,6 +314,24 @@ class Region(Weather):
         }
 
 
+def matches(have: dict[str, list[str]], filters: dict[str, Any]) -> bool:
+    unknown = filters.keys() - have.keys()
+    assert not unknown, f"the simulator lacks the filters {unknown}"
+    return all(set(have[name]) & set(wanted) for name, wanted in filters.items())
+
+
+def told_snapshot(one: Snapshot) -> dict[str, Any]:
+    return {
+        "SnapshotId": one.id,
+        "VolumeId": one.volume,
+        "VolumeSize": one.size,
+        "State": one.state,
+        "Progress": 100 if one.state == "completed" else 0,
+        "Tags": [{"Key": key, "Value": value} for key, value in one.tags.items()],
+        **({"ClientToken": one.token} if one.token else {}),
+    }
+
+
 CALLS = (
     *(
         "CreateVolume",
@@ -277,5 +342,7 @@ CALLS = (
         "DeleteVolume",
         "ReadVms",
         "ReadVolumes",
+        "CreateSnapshot",
+        "ReadSnapshots",
     ),
 )
