@@ -48,8 +48,10 @@ def find(host: Host, volumes: list[dict[str, Any]]) -> dict[str, str]:
     for volume in volumes:
         device = volume.get("device")
         if device:
-            if device in host.devices:
-                found[volume["id"]] = device
+            # A link is not there before its device is.
+            known = host.devices.get(host.links.get(device) or device)
+            if known:
+                found[volume["id"]] = host.stable(known.path)
             continue
         serials = volume.get("serials") or ()
         paths = [path for path, disk in host.disk_facts().items() if disk.serial and disk.serial in serials]

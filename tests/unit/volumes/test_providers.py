@@ -347,7 +347,7 @@ def test_lost_answers_and_throttling_leak_nothing(drive: Drive, what: str, part:
 def test_a_run_that_failed_is_finished_by_the_next(drive: Drive, what: str, part: str) -> None:
     drive.weather.delay = 0.5
     drive.server.faults.append(Fault(what, drive.kind.link if part == "link" else drive.kind.create[0], times=99))
-    if (what, part) == ("cut-after", "link"):
+    if what == "cut-after" and (part == "link" or drive.kind.found):
         drive.run()
     else:
         with pytest.raises(Failed):
