@@ -71,8 +71,8 @@ options:
             growth of the last 24 hours. Not done by default. Needs O(history).
         type: str
       volume_type:
-        description: Type of new volumes, as the provider calls it. V(gp3) by default for V(aws), V(pd-balanced) for V(gcp), V(gp2) for
-          V(outscale), and the project's default for V(openstack).
+        description: Type of new volumes, as the provider calls it. V(gp3) by default for V(aws), V(pd-balanced) for
+          V(gcp), V(gp2) for V(outscale), and the project's default for V(openstack).
         type: str
       iops_per_gib:
         description:
@@ -155,15 +155,16 @@ options:
     elements: str
   members:
     description:
-      - IDs of the volumes that the host knows as those of the drive, as M(strata.storage.drive_usage_info) returns them.
-        O(state=absent) deletes only these. It refuses to do anything if another volume carries the tag of the drive.
+      - IDs of the volumes that the host knows as those of the drive, as M(strata.storage.drive_usage_info) returns
+        them. O(state=absent) deletes only these. It refuses to do anything if another volume carries the tag of the
+        drive.
     type: list
     elements: str
   snapshot:
     description:
       - If true, a snapshot of each volume is made before a volume leaves, by O(policy) or by O(state=absent). The task
-        waits until it is complete, for O(provider.wait_timeout) at most. Another task for the same shrink makes no second
-        one. Nothing deletes the snapshots, which carry the tag of the drive.
+        waits until it is complete, for O(provider.wait_timeout) at most. Another task for the same shrink makes no
+        second one. Nothing deletes the snapshots, which carry the tag of the drive.
     type: bool
     default: false
   allow_destroy:
@@ -193,7 +194,8 @@ options:
     suboptions:
       name:
         description:
-          - Name of the provider. V(aws) has EBS volumes. V(gcp) has persistent disks of Google Cloud. V(loop) has files of the host. V(openstack) has volumes of
+          - Name of the provider. V(aws) has EBS volumes. V(gcp) has persistent disks of Google Cloud. V(loop) has
+            files of the host. V(openstack) has volumes of
             Cinder, which Nova attaches. V(outscale) has volumes of Outscale's Block Storage Unit.
         type: str
         choices: [aws, gcp, loop, openstack, outscale]

@@ -30,8 +30,8 @@ options:
     default: []
   wait_timeout:
     description:
-      - Time limit in seconds for an attached volume to appear on this host. In check mode, where it may not be attached,
-        the task does not wait.
+      - Time limit in seconds for an attached volume to appear on this host. In check mode, where it may not be
+        attached, the task does not wait.
     type: int
     default: 60
 seealso:

@@ -39,9 +39,9 @@ notes:
     C(ec2:DescribeInstances), C(ec2:CreateVolume), C(ec2:CreateTags), C(ec2:AttachVolume), C(ec2:DetachVolume),
     C(ec2:ModifyVolume) and C(ec2:DeleteVolume). With O(snapshot), also C(ec2:CreateSnapshot) and
     C(ec2:DescribeSnapshots).
-  - Snapshots of several volumes are made one after the other. While the drive is in use, they are not of one moment. With
-    V(loop), the copy of a volume that is written to meanwhile is not of one moment either. Before O(state=absent), the
-    drive is offline, and they are.
+  - Snapshots of several volumes are made one after the other. While the drive is in use, they are not of one moment.
+    With V(loop), the copy of a volume that is written to meanwhile is not of one moment either. Before O(state=absent),
+    the drive is offline, and they are.
   - AWS limits how often a volume may be modified. If it refuses a growth in place for that reason, or since an
     earlier one is not over yet, the drive grows by another volume in the same run.
   - With V(gcp), the label C(osc-bsud-drive-name) of a disk is its tag, so the name of a drive must fit into a label. A
@@ -50,8 +50,8 @@ notes:
   - With V(openstack), a volume's metadata are its tags. Cinder has no client tokens, so two controllers that work on
     one drive at the same time may make two volumes. Both carry the tag. A new volume is made in the zone of the machine
     if Cinder has a zone of that name. Volumes that are in use grow with Cinder's API 3.42 or newer.
-  - The providers V(aws), V(gcp), V(openstack) and V(outscale) were tested against simulators that are held to what is published
-    of the APIs. They were not run against the real ones. With V(outscale), growth of a volume that is in use
+  - The providers V(aws), V(gcp), V(openstack) and V(outscale) were tested against simulators that are held to what is
+    published of the APIs. They were not run against the real ones. With V(outscale), growth of a volume that is in use
     (C(UpdateVolume)) is part of that. If your account does not permit it, set C(grow_in_place) of O(policy) to
     V(false).
   - Provider V(loop) keeps no tags, and a machine that restarts has no loop devices until the next run attaches them.
@@ -185,8 +185,8 @@ removal:
   elements: dict
 snapshots:
   description:
-    - Snapshots that the module made of the drive's volumes, if O(snapshot) is true. In check mode also those that it would
-      make.
+    - Snapshots that the module made of the drive's volumes, if O(snapshot) is true. In check mode also those that it
+      would make.
   returned: success
   type: list
   elements: dict

@@ -22,7 +22,8 @@ _POLL = 0.5
 def tell_usage(name: str, volumes: list[dict[str, Any]], timeout: int | None) -> dict[str, Any]:
     """What a drive uses, and the path of each volume.
 
-    ``timeout`` None: nobody has attached anything, so what is not there is left out. Raises StorageError for a volume that does not appear within ``timeout`` seconds.
+    ``timeout`` None: nobody has attached anything, so what is not there is left out. Raises StorageError for a
+    volume that does not appear within ``timeout`` seconds.
     """
     limit = time.monotonic() + (timeout or 0)
     while True:

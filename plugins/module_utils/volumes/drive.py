@@ -258,8 +258,8 @@ def _away(cloud: Cloud, want: Wanted) -> Plan:
         names = ", ".join(f"{volume.id} ({show_size(volume.size)})" for volume in unknown)
         raise Refused(
             f"drive {want.drive}: {names}: it has the tag {TAG}, and is not among members, so nobody knows whether its "
-            "data are those of the drive. Nothing was changed. If it is somebody else's, take the tag away. If it is new "
-            "or was moved, have the drive online once, which takes it in or says what is on it; then its host knows it"
+            "data are those of the drive. Nothing was changed. If it is somebody else's, take the tag away. If it is "
+            "new or was moved, have the drive online once, which takes it in or says what is on it"
         )
     steps = tuple(
         _step("detach", volume.id, f"from {volume.machine}", Detach(volume.id)) for volume in volumes if volume.machine

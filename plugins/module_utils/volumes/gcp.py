@@ -190,7 +190,9 @@ class Gcp:
         except ApiError:
             raise
         except StorageError:
-            known = self._pages("zoneOperations", "list", zone=self._where["zone"], filter=f'clientOperationId="{name}"')
+            known = self._pages(
+                "zoneOperations", "list", zone=self._where["zone"], filter=f'clientOperationId="{name}"'
+            )
             operation = next(known, {})
             if not operation:
                 raise
@@ -221,7 +223,9 @@ class Gcp:
         from googleapiclient.errors import HttpError
         from httplib2 import HttpLib2Error
 
-        about = next((words[name] for name in ("disk", "resource", "instance", "operation", "diskType") if name in words), "")
+        about = next(
+            (words[name] for name in ("disk", "resource", "instance", "operation", "diskType") if name in words), ""
+        )
         what = f"{room}.{call} {about or (words.get('body') or {}).get('name', '')}".strip()
 
         def passes(error: Exception) -> bool:

@@ -89,7 +89,9 @@ class Loop:
         flush((device,) if device else ())
         try:
             # Where the filesystem can, the copy shares the blocks of the file, and is made at once.
-            run_command(("cp", "--sparse=always", "--reflink=auto", action.volume, f"{path}.new"), timeout=self._timeout)
+            run_command(
+                ("cp", "--sparse=always", "--reflink=auto", action.volume, f"{path}.new"), timeout=self._timeout
+            )
             flush((f"{path}.new",))
             os.rename(f"{path}.new", path)
         except BaseException:

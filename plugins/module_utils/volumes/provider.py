@@ -120,7 +120,7 @@ class Provider(Protocol):
         """Make the volume larger, and return once it is."""
 
     def snapshot(self, action: TakeSnapshot) -> None:
-        """Make a snapshot with the tag of the drive, unless there is one with that token. Return once it is complete."""
+        """Make a snapshot with the tag of the drive, unless that token has one, and return once it is complete."""
 
     def delete(self, action: Delete) -> None:
         """Delete the volume, and return once it is gone. One that is gone already is no error."""

@@ -196,8 +196,8 @@ class Remote:
             found = next((one for one in self._api.snapshots(action.drive) if one.token == action.token), None)
             if found is not None and found.state == "error":
                 raise StorageError(
-                    f"{found.id}, the snapshot of {action.volume}, is in state error, so nothing was removed. Look at it "
-                    "at the provider, delete it there, and run this again"
+                    f"{found.id}, the snapshot of {action.volume}, is in state error, so nothing was removed. Look at "
+                    "it at the provider, delete it there, and run this again"
                 )
             return found is not None and found.state == "completed"
 

@@ -117,7 +117,9 @@ class Project(Weather):
     def one(self, name: str, zone: str) -> Disk:
         disk = self.disks.get(name)
         if disk is None or disk.zone != zone:
-            raise ApiError(404, "notFound", f"The resource 'projects/{PROJECT}/zones/{zone}/disks/{name}' was not found")
+            raise ApiError(
+                404, "notFound", f"The resource 'projects/{PROJECT}/zones/{zone}/disks/{name}' was not found"
+            )
         return disk
 
     def _begin(self, params: dict[str, str], what: str, stage: str, target: str, done: Callable[[], None]) -> Any:
@@ -349,7 +351,9 @@ def matches(params: dict[str, str], have: dict[str, Any]) -> bool:
 
 
 def fingerprint(disk: Disk) -> str:
-    return base64.b64encode(hashlib.sha256(f"{disk.writes} {sorted(disk.labels.items())}".encode()).digest()[:8]).decode()
+    return base64.b64encode(
+        hashlib.sha256(f"{disk.writes} {sorted(disk.labels.items())}".encode()).digest()[:8]
+    ).decode()
 
 
 def _time(moment: float) -> str:

@@ -115,7 +115,10 @@ def test_bad_words_are_refused(drive: Drive, words: dict[str, Any], said: str) -
 def test_credentials_that_are_wrong_or_missing_are_said(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    drive.refused("diskTypes.get pd-balanced: the credentials are not accepted", provider={**drive.provider, "session_token": "WRONG"})
+    drive.refused(
+        "diskTypes.get pd-balanced: the credentials are not accepted",
+        provider={**drive.provider, "session_token": "WRONG"},
+    )
     drive.refused("gcp needs project", provider={**drive.provider, "project": None})
     drive.refused("gcp needs zone", provider={**drive.provider, "zone": None})
     without = {**drive.provider, "session_token": None}

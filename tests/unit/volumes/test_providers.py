@@ -373,7 +373,11 @@ def test_a_cloud_that_does_not_answer_is_told(drive: Drive, fault: str, said: st
         ("updating", {"usage": FULL}, "until a volume was resized"),
         ("detaching", {"state": "offline"}, "until a volume was detached"),
         ("deleting", {"state": "absent", "allow_destroy": True}, "until a volume was deleted"),
-        ("saving", {"state": "absent", "allow_destroy": True, "snapshot": True}, "for the snapshot of .* goes on waiting"),
+        (
+            "saving",
+            {"state": "absent", "allow_destroy": True, "snapshot": True},
+            "for the snapshot of .* goes on waiting",
+        ),
     ],
 )
 def test_each_wait_has_an_end(drive: Drive, stuck: str, words: dict[str, Any], said: str) -> None:
