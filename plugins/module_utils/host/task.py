@@ -113,7 +113,7 @@ def _told(plan: Plan) -> Plan:
 
 def _with_expected(host: Host, expected: list[Device]) -> Host:
     for device in expected:
-        known = host.devices.get(host.links.get(device.path, device.path))
+        known = host.devices.get(host.links.get(device.path) or device.path)
         if known is None:
             host = host.with_device(device)
         elif known.size < device.size:

@@ -309,9 +309,9 @@ def _last(url: str) -> str:
 
 def _reason(error: Any) -> tuple[str, str]:
     """The API's own word for an error, and its sentence."""
-    first = next(iter(error.error_details), {}) if isinstance(error.error_details, list) else {}
-    code = str(first.get("reason") or error.resp.status) if isinstance(first, dict) else str(error.resp.status)
-    return code, str(error.reason or "")
+    details = error.error_details if isinstance(error.error_details, list) else []
+    reasons = [str(told["reason"]) for told in details if isinstance(told, dict) and told.get("reason")]
+    return next(iter(reasons), str(error.resp.status)), str(error.reason or "")
 
 
 def _client(options: dict[str, Any]) -> Any:
@@ -327,7 +327,7 @@ def _client(options: dict[str, Any]) -> Any:
 
     try:
         if options["session_token"]:
-            credentials = Credentials(options["session_token"])
+            credentials: Any = Credentials(options["session_token"])  # type: ignore[no-untyped-call]
         else:
             credentials, _project = google.auth.default(scopes=_SCOPES)
     except (GoogleAuthError, OSError, ValueError) as error:
