@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,7 +126,7 @@ def test_the_demo(lab: Lab, guest: Guest) -> None:
     assert guest.run("losetup --list; vgs --noheadings").stdout == ""
 
 
-def role(lab: Lab, fails: bool = False, **words: Any) -> str:
+def role(lab: Lab, fails: bool = False, environment: dict[str, str] | None = None, **words: Any) -> str:
     """What a pass of the playbook says."""
     given = {
         "storage_hosts": "lab",
@@ -137,7 +139,12 @@ def role(lab: Lab, fails: bool = False, **words: Any) -> str:
     }
     command = ["ansible-playbook", "--inventory", str(lab.inventory_path), "-e", json.dumps(given)]
     done = subprocess.run(
-        [*command, "playbooks/elastic_drive.yml"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        [*command, "playbooks/elastic_drive.yml"],
+        cwd=CHECKOUT,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = done.stdout + done.stderr
     assert bool(done.returncode) == fails, said
@@ -148,7 +155,7 @@ def steps(said: str) -> list[str]:
     """The plan that a pass says, without the names of what check mode does not have yet."""
     told = re.findall(r'"msg": \[(.*?)\]', said.partition("The plan")[2], re.DOTALL)[0]
     plan = [line.strip().strip(",").strip('"') for line in told.strip().splitlines()]
-    return [re.sub(r"\S*(strata-|/dev/(loop|disk))\S*|<\S+>", "…", line) for line in plan]
+    return [re.sub(r"\S*(strata-|/dev/(loop|disk|sd))\S*|<\S+>", "…", line) for line in plan]
 
 
 def settle(lab: Lab, **words: Any) -> list[str]:
@@ -182,7 +189,11 @@ def test_absent_deletes_what_is_the_drives_and_nothing_else(node: Node) -> None:
     lab = node.lab
     role(lab)
     node.run(f"head -c 8M {RANDOM} > /srv/kept && md5sum /srv/kept > /root/sum && sync -f /srv")
-    away = {"elastic_drive_state": "absent", "elastic_drive_allow_destroy": True, "elastic_drive_snapshot": True}
+    away: dict[str, Any] = {
+        "elastic_drive_state": "absent",
+        "elastic_drive_allow_destroy": True,
+        "elastic_drive_snapshot": True,
+    }
     foreign = "/root/volumes/data/foreign.volume"
     node.run(f"truncate -s 320M {foreign} && mkfs.ext4 -q -L theirs {foreign}")
     before = node.run(f"md5sum < {foreign}")
@@ -193,6 +204,7 @@ def test_absent_deletes_what_is_the_drives_and_nothing_else(node: Node) -> None:
 
     # Detached by an interrupted run, the volume is known from the pass before.
     role(lab, elastic_drive_state="offline")
+    assert "attach volume" in role(lab, storage_plan_only=True)
     said = role(lab, **away)
     assert [line.split()[0] for line in steps(said)] == ["snapshot", "delete"]
     assert node.run("ls /root/volumes/data").endswith(".snapshot")
@@ -232,3 +244,55 @@ def test_a_volume_that_was_deleted_behind_our_back_is_refused_with_what_is_lost(
     assert "parts of data (632 MiB). Bring the device back" in refused
     assert drive.sizes() == [320]
     assert node.run("vgs --noheadings --options vg_uuid data").strip() == uuid
+
+
+TIMER = """
+- hosts: lab
+  become: true
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role:
+        name: strata.storage.elastic_drive
+        tasks_from: timer
+"""
+#: In the place of ansible-playbook, which the guest does not have. It says what it was given, and takes its time.
+PASS = '#!/bin/sh\necho begin $KEY "$@" >> /root/passes\nsleep 3\necho end >> /root/passes\n'
+
+
+@pytest.mark.further
+def test_a_timer_runs_one_pass_at_a_time(lab: Lab, guest: Guest, tmp_path: Path) -> None:
+    guest.write("/root/pass it", PASS)
+    guest.run("chmod 755 '/root/pass it'")
+    guest.write("/root/keys", "KEY=secret\n")
+    words = {
+        "elastic_drive_name": "data+1",
+        "elastic_drive_timer_playbook": "/root/a $HOME 100%.yml",
+        "elastic_drive_timer_inventory": "/root/hosts",
+        "elastic_drive_timer_environment": "/root/keys",
+        "elastic_drive_timer_command": "/root/pass it",
+        "elastic_drive_timer_schedule": "*:*:0/1",
+    }
+    (tmp_path / "timer.yml").write_text(TIMER)
+
+    def play(*options: str, **more: str) -> str:
+        command = ["ansible-playbook", "--inventory", str(lab.inventory_path), "-e", json.dumps({**words, **more})]
+        done = subprocess.run(
+            [*command, *options, str(tmp_path / "timer.yml")], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "changed=1" in play("--check")
+    assert "changed=2" in play()
+    unit = "strata-elastic-data\\x2b1"
+    guest.run(f"systemd-analyze verify '/etc/systemd/system/{unit}.service' '/etc/systemd/system/{unit}.timer'")
+    assert "changed=0" in play()
+    guest.run("until [ $(grep -c end /root/passes) -ge 2 ]; do sleep 0.2; done")
+    assert "changed=2" in play(elastic_drive_timer_state="absent")
+    assert "changed=0" in play(elastic_drive_timer_state="absent")
+    assert guest.run("ls /etc/systemd/system | grep strata-elastic; true").stdout == ""
+    # The last pass, which was running, ends by itself.
+    guest.run("until [ $(grep -c begin /root/passes) -eq $(grep -c end /root/passes) ]; do sleep 0.2; done")
+    passes = guest.read("/root/passes").splitlines()
+    assert passes[0] == "begin secret --inventory /root/hosts /root/a $HOME 100%.yml"
+    assert [line.split()[0] for line in passes] == ["begin", "end"] * (len(passes) // 2)
