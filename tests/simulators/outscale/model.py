@@ -10,10 +10,11 @@ import functools
 import itertools
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import osc_sdk_python
 import yaml
@@ -87,7 +88,11 @@ class Snapshot:
 
 @dataclass
 class Region(Weather):
-    """``lag``: for how long a filter by tag does not know a new tag."""
+    """``lag``: for how long a filter by tag does not know a new tag.
+
+    ``names`` are the IDs of new volumes. ``plugged`` is told of each volume that a VM gets (attached), that becomes
+    larger there (updated), and that it loses (detached), so that there can be a real disk.
+    """
 
     most_volumes: int = 50
     most_size: int = 100000
@@ -96,6 +101,8 @@ class Region(Weather):
     volumes: dict[str, Volume] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
+    names: Iterator[str] = field(default_factory=lambda: (f"vol-{number:08x}" for number in itertools.count(1)))
+    plugged: Callable[[str, Volume], None] = lambda _what, _volume: None
 
     def settle(self) -> None:
         """Let what was asked for happen, once its time has come."""
@@ -110,11 +117,15 @@ class Region(Weather):
                 del self.volumes[volume.id]
             if volume.task and now - volume.task[3] >= self.delay and "updating" not in self.stuck:
                 volume.size, volume.iops, volume.task = volume.task[1], volume.task[2], None
+                if volume.link:
+                    self.plugged("updated", volume)
             link = volume.link
             if link and now - link.since >= self.delay and link.state not in self.stuck:
                 if link.state == "attaching":
+                    self.plugged("attached", volume)
                     link.state = "attached"
                 elif link.state == "detaching":
+                    self.plugged("detached", volume)
                     volume.link, volume.state = None, "available"
         for snapshot in self.snapshots.values():
             if snapshot.id in self.broken:
@@ -124,7 +135,7 @@ class Region(Weather):
 
     def add(self, size: int, **more: Any) -> Volume:
         """A volume that is there already."""
-        volume = Volume(f"vol-{next(self.numbers):08x}", size, "gp2", 0, self.zone, "", time.time(), "available", 0.0)
+        volume = Volume(next(self.names), size, "gp2", 0, self.zone, "", time.time(), "available", 0.0)
         for name, value in more.items():
             setattr(volume, name, value)
         self.volumes[volume.id] = volume
@@ -153,9 +164,7 @@ class Region(Weather):
             raise ApiError(10018, "The limit of volumes is reached.")
         if size + sum(one.size for one in self.volumes.values()) > self.most_size:
             raise ApiError(10024, "The limit of size is reached.")
-        made = Volume(
-            f"vol-{next(self.numbers):08x}", size, kind, iops or 0, words["SubregionName"], token, time.time()
-        )
+        made = Volume(next(self.names), size, kind, iops or 0, words["SubregionName"], token, time.time())
         made.since = time.monotonic()
         self.volumes[made.id] = made
         return {"Volume": self.told(made)}
