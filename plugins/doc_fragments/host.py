@@ -26,8 +26,9 @@ options:
 options:
   expect:
     description:
-      - Devices that a task before this one makes, each as that task returns it in C(provides).
-      - In check mode, where they are not there yet, they are taken for there and blank. It changes nothing else.
+      - Devices that a task before this one makes, or makes larger, each as that task returns it in C(provides).
+      - In check mode, where they are not there yet, they are taken for there and blank, and where they are smaller, for
+        as large as that. It changes nothing else.
     type: list
     elements: dict
     suboptions:

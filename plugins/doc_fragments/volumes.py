@@ -71,8 +71,8 @@ options:
             growth of the last 24 hours. Not done by default. Needs O(history).
         type: str
       volume_type:
-        description: Type of new volumes, as the provider calls it. V(gp3) by default for V(aws), V(gp2) for
-          V(outscale), and the project's default for V(openstack).
+        description: Type of new volumes, as the provider calls it. V(gp3) by default for V(aws), V(pd-balanced) for
+          V(gcp), V(gp2) for V(outscale), and the project's default for V(openstack).
         type: str
       iops_per_gib:
         description:
@@ -153,6 +153,20 @@ options:
         given, also as an empty list, nothing is decided by usage.
     type: list
     elements: str
+  members:
+    description:
+      - IDs of the volumes that the host knows as those of the drive, as M(strata.storage.drive_usage_info) returns
+        them. O(state=absent) deletes only these. It refuses to do anything if another volume carries the tag of the
+        drive.
+    type: list
+    elements: str
+  snapshot:
+    description:
+      - If true, a snapshot of each volume is made before a volume leaves, by O(policy) or by O(state=absent). The task
+        waits until it is complete, for O(provider.wait_timeout) at most. Another task for the same shrink makes no
+        second one. Nothing deletes the snapshots, which carry the tag of the drive.
+    type: bool
+    default: false
   allow_destroy:
     description: If true, O(state=absent) deletes volumes and the data on them.
     type: bool
@@ -180,10 +194,11 @@ options:
     suboptions:
       name:
         description:
-          - Name of the provider. V(aws) has EBS volumes. V(loop) has files of the host. V(openstack) has volumes of
+          - Name of the provider. V(aws) has EBS volumes. V(gcp) has persistent disks of Google Cloud. V(loop) has
+            files of the host. V(openstack) has volumes of
             Cinder, which Nova attaches. V(outscale) has volumes of Outscale's Block Storage Unit.
         type: str
-        choices: [aws, loop, openstack, outscale]
+        choices: [aws, gcp, loop, openstack, outscale]
         required: true
       directory:
         description: Directory of the files of V(loop). V(/var/lib/strata-storage/volumes) by default.
@@ -193,6 +208,12 @@ options:
           - Name of the cloud of V(openstack) in C(clouds.yaml). Without it and without O(provider.access_key), the
             C(OS_*) variables of the environment say which cloud it is.
         type: str
+      project:
+        description: ID of the project of V(gcp).
+        type: str
+      zone:
+        description: Zone of the machine and the disks of V(gcp).
+        type: str
       region:
         description:
           - Region of V(outscale), else C(OSC_REGION) of the environment. Region of V(aws) and V(openstack),
@@ -201,7 +222,7 @@ options:
       endpoint:
         description:
           - URL of the API, else C(OSC_ENDPOINT_API) of the environment for V(outscale), else that of the region. URL of
-            Keystone for V(openstack), together with O(provider.access_key).
+            Keystone for V(openstack), together with O(provider.access_key). With V(gcp), it includes C(/compute/v1/).
         type: str
       access_key:
         description:
@@ -215,7 +236,9 @@ options:
             C(OSC_SECRET_KEY) of the environment.
         type: str
       session_token:
-        description: Session token of V(aws), for temporary credentials.
+        description:
+          - Session token of V(aws), for temporary credentials. Access token of V(gcp), else the application default
+            credentials that C(google-auth) finds, such as the file that C(GOOGLE_APPLICATION_CREDENTIALS) names.
         type: str
       requests_per_second:
         description: Largest number of requests per second to V(outscale). V(5) by default, as its accounts have it.

@@ -29,7 +29,9 @@ options:
     elements: dict
     default: []
   wait_timeout:
-    description: Time limit in seconds for an attached volume to appear on this host.
+    description:
+      - Time limit in seconds for an attached volume to appear on this host. In check mode, where it may not be
+        attached, the task does not wait.
     type: int
     default: 60
 seealso:
@@ -72,6 +74,10 @@ members:
   returned: success
   type: list
   elements: str
+check_mode:
+  description: True if the task ran in check mode. C(ansible_check_mode) does not tell where only the task says so.
+  returned: success
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -92,10 +98,11 @@ def main() -> None:
     )
     try:
         check_root()
-        found = tell_usage(module.params["name"], module.params["volumes"], module.params["wait_timeout"])
+        timeout = None if module.check_mode else module.params["wait_timeout"]
+        found = tell_usage(module.params["name"], module.params["volumes"], timeout)
     except Exception as error:  # as in core/run.py
         module.fail_json(msg=sentence(error), changed=False)
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, check_mode=module.check_mode, **found)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - strata.storage.attributes.actiongroup_volumes
 requirements:
   - For provider V(aws), the Python package C(boto3) (1.44 was tested) and Python 3.10 or newer.
+  - For provider V(gcp), the Python package C(google-api-python-client) (2.202 was tested).
   - For provider V(openstack), the Python package C(openstacksdk) (4.22 was tested) and Python 3.11 or newer.
   - For provider V(outscale), the Python package C(osc-sdk-python) (0.42 was tested) and Python 3.10 or newer.
   - For provider V(loop), C(losetup) of util-linux.
@@ -36,14 +37,21 @@ notes:
   - Two runs that see the same volumes ask for the same new volume, by its client token. The provider makes it once.
   - With V(aws), the credentials need C(ec2:DescribeVolumes), C(ec2:DescribeVolumesModifications),
     C(ec2:DescribeInstances), C(ec2:CreateVolume), C(ec2:CreateTags), C(ec2:AttachVolume), C(ec2:DetachVolume),
-    C(ec2:ModifyVolume) and C(ec2:DeleteVolume).
+    C(ec2:ModifyVolume) and C(ec2:DeleteVolume). With O(snapshot), also C(ec2:CreateSnapshot) and
+    C(ec2:DescribeSnapshots).
+  - Snapshots of several volumes are made one after the other. While the drive is in use, they are not of one moment.
+    With V(loop), the copy of a volume that is written to meanwhile is not of one moment either. Before O(state=absent),
+    the drive is offline, and they are.
   - AWS limits how often a volume may be modified. If it refuses a growth in place for that reason, or since an
     earlier one is not over yet, the drive grows by another volume in the same run.
+  - With V(gcp), the label C(osc-bsud-drive-name) of a disk is its tag, so the name of a drive must fit into a label. A
+    disk's ID is its name, and O(machine) is the name of the instance. The host finds a disk as
+    C(/dev/disk/by-id/google-NAME), by the name of its device. IOPS and throughput are not set.
   - With V(openstack), a volume's metadata are its tags. Cinder has no client tokens, so two controllers that work on
     one drive at the same time may make two volumes. Both carry the tag. A new volume is made in the zone of the machine
     if Cinder has a zone of that name. Volumes that are in use grow with Cinder's API 3.42 or newer.
-  - The providers V(aws), V(openstack) and V(outscale) were tested against simulators that are held to what is published
-    of the APIs. They were not run against the real ones. With V(outscale), growth of a volume that is in use
+  - The providers V(aws), V(gcp), V(openstack) and V(outscale) were tested against simulators that are held to what is
+    published of the APIs. They were not run against the real ones. With V(outscale), growth of a volume that is in use
     (C(UpdateVolume)) is part of that. If your account does not permit it, set C(grow_in_place) of O(policy) to
     V(false).
   - Provider V(loop) keeps no tags, and a machine that restarts has no loop devices until the next run attaches them.
@@ -79,6 +87,14 @@ EXAMPLES = r"""
     policy: {initial_size: 100G, iops_per_gib: 50, throughput: 250}
   delegate_to: localhost
 
+- name: Persistent disks of Google Cloud
+  strata.storage.drive_volumes:
+    name: scratch
+    machine: web-1
+    provider: {name: gcp, project: example-project, zone: europe-west1-b}
+    policy: {initial_size: 50G, volume_type: pd-ssd}
+  delegate_to: localhost
+
 - name: Volumes of OpenStack, by a cloud of clouds.yaml
   strata.storage.drive_volumes:
     name: scratch
@@ -101,12 +117,14 @@ EXAMPLES = r"""
     provider: {name: loop, directory: /var/lib/volumes}
     policy: {initial_size: 1G}
 
-- name: Everything deleted, also the data
+- name: Everything deleted, also the data, after a snapshot
   strata.storage.drive_volumes:
     name: scratch
     machine: i-12345678
     provider: {name: outscale, region: eu-west-2}
     state: absent
+    members: [vol-12345678]
+    snapshot: true
     allow_destroy: true
   delegate_to: localhost
 """
@@ -160,6 +178,31 @@ leaving:
   returned: success
   type: list
   elements: str
+removal:
+  description: The steps that a later task does for them, once they are in O(emptied), as in RV(plan).
+  returned: success
+  type: list
+  elements: dict
+snapshots:
+  description:
+    - Snapshots that the module made of the drive's volumes, if O(snapshot) is true. In check mode also those that it
+      would make.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The provider's ID of the snapshot. With V(loop), the path of the copy.
+      type: str
+      returned: always
+    volume:
+      description: ID of the volume.
+      type: str
+      returned: always
+    state:
+      description: V(completed), V(error), or a state on the way.
+      type: str
+      returned: always
 provides:
   description:
     - Paths and sizes of the volumes that stay, which M(strata.storage.lvm_drive) takes as C(expect) in check mode.

@@ -30,6 +30,7 @@ options:
     default: ""
 requirements:
   - For provider V(aws), the Python package C(boto3).
+  - For provider V(gcp), the Python package C(google-api-python-client).
   - For provider V(openstack), the Python package C(openstacksdk).
   - For provider V(outscale), the Python package C(osc-sdk-python) and Python 3.10 or newer.
 seealso:

@@ -36,7 +36,7 @@ class Weather:
     """What takes time takes ``delay`` seconds. ``lag``: for how long a new volume or tag is not seen.
 
     ``page``: the most volumes in an answer. ``stuck`` are transitions that never end: creating, attaching, detaching,
-    deleting, updating. ``broken``: IDs of volumes that get into state error.
+    deleting, updating, saving (a snapshot). ``broken``: IDs of volumes that get into state error.
     """
 
     delay: float = 0.05
@@ -57,6 +57,13 @@ class Seen(NamedTuple):
     tags: dict[str, str]
     machine: str
     device: str
+
+
+class Saved(NamedTuple):
+    """A snapshot as a test sees it, past the API."""
+
+    volume: str
+    tags: dict[str, str]
 
 
 class Answer(NamedTuple):
@@ -100,6 +107,10 @@ class Cloud(Loopback):
 
     def volumes(self) -> list[Seen]:
         """All volumes that are data, the oldest first."""
+        raise NotImplementedError
+
+    def snapshots(self) -> list[Saved]:
+        """All snapshots of volumes that were made, the oldest first."""
         raise NotImplementedError
 
     def add(self, size: int, tags: dict[str, str]) -> str:

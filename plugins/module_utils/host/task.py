@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from ..core.execute import Hands
 
 LOCK: dict[str, dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 60}}
-#: Devices that a task before this one would make: in check mode they are taken for there, and blank.
+#: Devices that a task before this one would make, or make larger: in check mode they are taken for there, and blank if
+#: they are new.
 EXPECT: dict[str, dict[str, Any]] = {
     "expect": {
         "type": "list",
@@ -114,8 +115,11 @@ def _told(plan: Plan) -> Plan:
 
 def _with_expected(host: Host, expected: list[Device]) -> Host:
     for device in expected:
-        if host.links.get(device.path) is None and device.path not in host.devices:
+        known = host.devices.get(host.links.get(device.path) or device.path)
+        if known is None:
             host = host.with_device(device)
+        elif known.size < device.size:
+            host = host.with_size(known.path, device.size)
     return host
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ..core.errors import Outdated, StorageError
-from .provider import TAG, Adopt, Attach, Create, Resize, serials
+from .provider import TAG, TOKEN, Adopt, Attach, Create, Resize, TakeSnapshot, serials
 from .remote import ATTEMPTS, ApiError, NameTaken, no_answer, no_machine, passing, refused, unaccepted
-from .state import GiB, Limits, Volume
+from .state import GiB, Limits, Snapshot, Volume
 
 _DEFAULT_TYPE = "gp3"
 _PAGE = 100
@@ -133,6 +133,27 @@ class Aws:
             self._fixed[action.volume] = str(error)
             raise Outdated(str(error)) from None
 
+    def snapshots(self, drive: str) -> list[Snapshot]:
+        filters = [{"Name": f"tag:{TAG}", "Values": [drive]}]
+        found = self._pages("describe_snapshots", "Snapshots", filters, OwnerIds=["self"])
+        return [
+            Snapshot(
+                str(told["SnapshotId"]),
+                str(told["VolumeId"]),
+                next((str(tag["Value"]) for tag in told["Tags"] if tag["Key"] == TOKEN), ""),
+                str(told["State"]),
+            )
+            for told in found
+        ]
+
+    def save(self, action: TakeSnapshot) -> None:
+        # CreateSnapshot takes no client token.
+        if action.token in [one.token for one in self.snapshots(action.drive)]:
+            return
+        tags = [{"Key": TAG, "Value": action.drive}, {"Key": TOKEN, "Value": action.token}]
+        specification = [{"ResourceType": "snapshot", "Tags": tags}]
+        self._ask("create_snapshot", action.volume, VolumeId=action.volume, TagSpecifications=specification)
+
     def remove(self, volume: str) -> None:
         with passing(_NO_SUCH_VOLUME):
             self._ask("delete_volume", volume, VolumeId=volume)
@@ -169,9 +190,9 @@ class Aws:
     def _volumes(self, name: str, value: str) -> list[dict[str, Any]]:
         return self._pages("describe_volumes", "Volumes", [{"Name": name, "Values": [value]}])
 
-    def _pages(self, call: str, key: str, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _pages(self, call: str, key: str, filters: list[dict[str, Any]], **more: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        words: dict[str, Any] = {"Filters": filters, "MaxResults": _PAGE}
+        words: dict[str, Any] = {"Filters": filters, "MaxResults": _PAGE, **more}
         while True:
             answer = self._answer(call, "", key, **words)
             found += answer[key]

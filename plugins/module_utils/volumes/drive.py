@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
-from ..core.plan import Plan, Step, placeholder
+from ..core.plan import Plan, Step, dump_steps, placeholder
 from ..document.names import check_name
 from ..document.sizes import show_size
 from .elastic import Decision, Move, decide
 from .policy import OPTIONS as POLICY, Policy, parse as parse_policy
-from .provider import TAG, Adopt, Attach, Create, Delete, Detach, Resize, token
-from .state import Cloud, History, Sample, Usage, Volume
+from .provider import TAG, Adopt, Attach, Create, Delete, Detach, Resize, TakeSnapshot, token
+from .state import Cloud, History, Sample, Snapshot, Usage, Volume
 
 STATES = ("online", "offline", "absent")
 USAGE: dict[str, dict[str, Any]] = {
@@ -34,13 +34,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "usage": {"type": "dict", "options": USAGE},
     "history": {"type": "dict"},
     "emptied": {"type": "list", "elements": "str"},
+    "members": {"type": "list", "elements": "str"},
+    "snapshot": {"type": "bool", "default": False},
     "allow_destroy": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": list(STATES), "default": "online"},
 }
 
 
 class Wanted(NamedTuple):
-    """What is wanted of a drive. ``emptied`` are volumes that the host let go of (None: nothing was told of it)."""
+    """What is wanted of a drive. ``emptied`` are volumes that the host let go of (None: nothing was told of it).
+
+    ``members`` are the volumes that the host knows as the drive's. ``snapshot``: of each volume, before any leaves.
+    """
 
     drive: str
     policy: Policy
@@ -48,6 +53,8 @@ class Wanted(NamedTuple):
     usage: Usage | None = None
     history: History = History()
     emptied: tuple[str, ...] | None = None
+    members: tuple[str, ...] = ()
+    snapshot: bool = False
     allow_destroy: bool = False
     state: str = "online"
 
@@ -64,6 +71,8 @@ def parse(item: Mapping[str, Any]) -> Wanted:
         usage=usage,
         history=parse_history(item.get("history") or {}),
         emptied=None if item.get("emptied") is None else tuple(item["emptied"]),
+        members=tuple(item.get("members") or ()),
+        snapshot=bool(item.get("snapshot")),
         allow_destroy=bool(item.get("allow_destroy")),
         state=item.get("state") or "online",
     )
@@ -116,6 +125,10 @@ def plan(cloud: Cloud, want: Wanted, decision: Decision) -> Plan:
     if want.emptied is not None:
         more, cloud = _remove(cloud, want)
         return Plan(steps + more, cloud)
+    if want.snapshot and any(move.act == "remove" for move in decision.moves):
+        told = ("shrink", *want.history.changes[-1:])
+        more, cloud = _save(cloud, want, cloud.volumes, "before the drive shrinks", told)
+        steps += more
     for number, move in enumerate(decision.moves, 1):
         more, cloud = _make(cloud, want, move, number)
         steps += more
@@ -192,10 +205,15 @@ def _make(cloud: Cloud, want: Wanted, move: Move, number: int) -> tuple[tuple[St
 
 def _remove(cloud: Cloud, want: Wanted) -> tuple[tuple[Step, ...], Cloud]:
     """Volumes that the host has emptied."""
-    emptied = want.emptied or ()
-    gone = tuple(volume for volume in cloud.volumes if volume.id in emptied)
-    if gone and len(gone) == len(cloud.volumes):
+    steps, left = removal(cloud, want.emptied or ())
+    if cloud.volumes and not left.volumes:
         raise Refused(f"drive {want.drive}: emptied names all of its volumes; to remove the drive, set state to absent")
+    return steps, left
+
+
+def removal(cloud: Cloud, emptied: Sequence[str]) -> tuple[tuple[Step, ...], Cloud]:
+    """What becomes of volumes once the host has emptied them."""
+    gone = tuple(volume for volume in cloud.volumes if volume.id in emptied)
     steps: tuple[Step, ...] = ()
     for volume in gone:
         if volume.machine:
@@ -204,8 +222,30 @@ def _remove(cloud: Cloud, want: Wanted) -> tuple[tuple[Step, ...], Cloud]:
     return steps, cloud._replace(volumes=tuple(volume for volume in cloud.volumes if volume not in gone))
 
 
+def _save(
+    cloud: Cloud, want: Wanted, volumes: tuple[Volume, ...], reason: str, told: tuple[object, ...]
+) -> tuple[tuple[Step, ...], Cloud]:
+    """A snapshot of each volume, where there is none yet. Another run for the same reason makes no second one."""
+    complete = {snapshot.token for snapshot in cloud.snapshots if snapshot.state == "completed"}
+    steps: tuple[Step, ...] = ()
+    for volume in volumes:
+        # A provider may give the ID of a volume that was deleted to a new one.
+        name = token(want.drive, "snapshot", volume.id, volume.created, *told)
+        if name in complete:
+            continue
+        detail = f"of {show_size(volume.size)}, {reason}"
+        steps += (_step("snapshot", volume.id, detail, TakeSnapshot(want.drive, volume.id, name)),)
+        made = Snapshot(placeholder("snapshot", volume.id), volume.id, name)
+        cloud = cloud._replace(snapshots=(*(one for one in cloud.snapshots if one.token != name), made))
+    return steps, cloud
+
+
 def _away(cloud: Cloud, want: Wanted) -> Plan:
-    """Detached, and where the drive is to be absent, deleted."""
+    """Detached, and where the drive is to be absent, deleted.
+
+    Another program's volume may carry the tag as well. So only volumes that the host knows are deleted, and orphans,
+    which never held data.
+    """
     absent = want.state == "absent"
     volumes = cloud.volumes + cloud.orphans
     if absent and volumes and not want.allow_destroy:
@@ -213,12 +253,23 @@ def _away(cloud: Cloud, want: Wanted) -> Plan:
         raise Refused(
             f"drive {want.drive}: {names} would be deleted, with all that is on them. Set allow_destroy to delete them"
         )
+    unknown = [volume for volume in cloud.volumes if volume.id not in want.members]
+    if absent and unknown:
+        names = ", ".join(f"{volume.id} ({show_size(volume.size)})" for volume in unknown)
+        raise Refused(
+            f"drive {want.drive}: {names}: it has the tag {TAG}, and is not among members, so nobody knows whether its "
+            "data are those of the drive. Nothing was changed. If it is somebody else's, take the tag away. If it is "
+            "new or was moved, have the drive online once, which takes it in or says what is on it"
+        )
     steps = tuple(
         _step("detach", volume.id, f"from {volume.machine}", Detach(volume.id)) for volume in volumes if volume.machine
     )
     if not absent:
         away = tuple(volume._replace(machine="", link="", state="available", device="") for volume in cloud.volumes)
         return Plan(steps, cloud._replace(volumes=away))
+    if want.snapshot:
+        more, cloud = _save(cloud, want, cloud.volumes, "before it is deleted", ("absent",))
+        steps += more
     for volume in volumes:
         lost = f"{volume.id}: {show_size(volume.size)} of drive {want.drive}"
         steps += (_step("delete", volume.id, show_size(volume.size), Delete(volume.id), destroys=(lost,)),)
@@ -255,6 +306,8 @@ def facts(cloud: Cloud, decision: Decision) -> dict[str, Any]:
     return {
         "volumes": [dump(volume) for volume in cloud.volumes],
         "leaving": leaving,
+        "removal": dump_steps(removal(cloud, leaving)[0]),
+        "snapshots": [{"id": one.id, "volume": one.volume, "state": one.state} for one in cloud.snapshots],
         "provides": [{"path": _expected(volume), "size": volume.size} for volume in staying],
         "decision": {
             "reason": decision.reason,

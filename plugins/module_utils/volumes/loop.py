@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import socket
 
 from ..core.command import run_command, wait_until
 from ..core.errors import StorageError
+from ..core.execute import flush
 from ..core.files import make_directory, sync_directory
-from .provider import Adopt, Attach, Create, Delete, Detach, Resize
-from .state import Cloud, Limits, Volume
+from .provider import Adopt, Attach, Create, Delete, Detach, Resize, TakeSnapshot
+from .state import Cloud, Limits, Snapshot, Volume
 
 DIRECTORY = "/var/lib/strata-storage/volumes"
 MiB = 1 << 20
-_SUFFIX = ".volume"
+_SUFFIX, _SNAPSHOT = ".volume", ".snapshot"
 
 
 class Loop:
@@ -26,7 +29,7 @@ class Loop:
     def __init__(self, directory: str, timeout: int) -> None:
         self._directory, self._timeout = directory, timeout
 
-    def read(self, drive: str, machine: str, volume_type: str) -> Cloud:
+    def read(self, drive: str, machine: str, volume_type: str, snapshots: bool = False) -> Cloud:
         host = socket.gethostname()
         if machine not in ("", host):
             raise StorageError(f"machine: {machine} is not this host ({host}), and loop has volumes of this host only")
@@ -36,11 +39,16 @@ class Loop:
         names = sorted(os.listdir(place)) if os.path.isdir(place) else []
         attached = _attached() if names else {}
         volumes = tuple(_volume(os.path.join(place, name), attached, host) for name in names if name.endswith(_SUFFIX))
-        return Cloud(drive, host, "", volumes, (), Limits(smallest=16 * MiB, granularity=MiB))
+        kept = tuple(_snapshot(place, name) for name in names if name.endswith(_SNAPSHOT)) if snapshots else ()
+        return Cloud(drive, host, "", volumes, (), Limits(smallest=16 * MiB, granularity=MiB), kept)
 
     def create(self, action: Create) -> str:
-        path = os.path.join(self._directory, action.drive, action.token + _SUFFIX)
-        make_directory(os.path.dirname(path))
+        place = os.path.join(self._directory, action.drive)
+        make_directory(place)
+        # A name of which there are snapshots is not used again.
+        used = {_snapshot(place, name).volume for name in os.listdir(place) if name.endswith(_SNAPSHOT)}
+        names = (action.token + (f"-{life}" if life else "") + _SUFFIX for life in itertools.count())
+        path = next(path for path in (os.path.join(place, name) for name in names) if path not in used)
         if not os.path.exists(path):
             _set_size(f"{path}.new", action.size, os.O_CREAT | os.O_TRUNC)
             os.rename(f"{path}.new", path)
@@ -73,6 +81,25 @@ class Loop:
         if device:
             run_command(("losetup", "--set-capacity", device))
 
+    def snapshot(self, action: TakeSnapshot) -> None:
+        path = f"{action.volume.removesuffix(_SUFFIX)}.{action.token}{_SNAPSHOT}"
+        if os.path.exists(path):
+            return
+        device = _attached().get(action.volume)
+        flush((device,) if device else ())
+        try:
+            # Where the filesystem can, the copy shares the blocks of the file, and is made at once.
+            run_command(
+                ("cp", "--sparse=always", "--reflink=auto", action.volume, f"{path}.new"), timeout=self._timeout
+            )
+            flush((f"{path}.new",))
+            os.rename(f"{path}.new", path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{path}.new")
+            raise
+        sync_directory(os.path.dirname(path))
+
     def delete(self, action: Delete) -> None:
         device = _attached().get(action.volume)
         if device:
@@ -91,9 +118,13 @@ def _volume(path: str, attached: dict[str, str], host: str) -> Volume:
         state="in-use" if device else "available",
         machine=host if device else "",
         link="attached" if device else "",
-        created=about.st_ctime,
         device=device,
     )
+
+
+def _snapshot(place: str, name: str) -> Snapshot:
+    volume, _dot, token = name.removesuffix(_SNAPSHOT).rpartition(".")
+    return Snapshot(os.path.join(place, name), os.path.join(place, volume + _SUFFIX), token)
 
 
 def _attached() -> dict[str, str]:

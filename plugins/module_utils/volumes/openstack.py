@@ -17,11 +17,10 @@ from ansible.module_utils.basic import missing_required_lib
 from ..core.command import wait_until
 from ..core.errors import StorageError
 from .policy import parse_time
-from .provider import TAG, Adopt, Attach, Create, Resize, serials
+from .provider import TAG, TOKEN, Adopt, Attach, Create, Resize, TakeSnapshot, serials
 from .remote import ApiError, no_answer, no_machine, passing, refused, repeated, unaccepted
-from .state import GiB, Limits, Volume
+from .state import GiB, Limits, Snapshot, Volume
 
-_TOKEN = "strata.token"
 _PAGE = 100
 #: The first version of Cinder's API that makes a volume larger while it is in use.
 _EXTEND = "3.42"
@@ -87,13 +86,13 @@ class OpenStack:
         return Limits()
 
     def make(self, action: Create) -> str:
-        known = self._volumes({_TOKEN: action.token})
+        known = self._volumes({TOKEN: action.token})
         found = next((told for told in known if told["status"] not in ("deleting", "error")), None)
         if found is None:
             words: dict[str, Any] = {
                 "size": action.size // GiB,
                 "name": action.drive,
-                "metadata": {TAG: action.drive, _TOKEN: action.token},
+                "metadata": {TAG: action.drive, TOKEN: action.token},
             }
             if action.zone:
                 words["availability_zone"] = action.zone
@@ -135,18 +134,45 @@ class OpenStack:
         words = {"os-extend": {"new_size": action.size // GiB}}
         self._ask("block-storage", "POST", f"/volumes/{action.volume}/action", words, version=_EXTEND)
 
+    def snapshots(self, drive: str) -> list[Snapshot]:
+        states = {"available": "completed", "error": "error"}
+        return [
+            Snapshot(
+                str(told["id"]),
+                str(told["volume_id"]),
+                str(told["metadata"].get(TOKEN, "")),
+                states.get(str(told["status"]), "pending"),
+            )
+            for told in self._pages("snapshots", {TAG: drive})
+        ]
+
+    def save(self, action: TakeSnapshot) -> None:
+        if action.token in [one.token for one in self.snapshots(action.drive)]:
+            return
+        words = {
+            "volume_id": action.volume,
+            "name": action.drive,
+            # Also of a volume that is in use.
+            "force": True,
+            "metadata": {TAG: action.drive, TOKEN: action.token},
+        }
+        self._ask("block-storage", "POST", "/snapshots", {"snapshot": words}, twice=False)
+
     def remove(self, volume: str) -> None:
         with passing(_NOT_FOUND):
             self._ask("block-storage", "DELETE", f"/volumes/{volume}")
 
     def _volumes(self, metadata: dict[str, str]) -> list[dict[str, Any]]:
+        return self._pages("volumes", metadata)
+
+    def _pages(self, kind: str, metadata: dict[str, str]) -> list[dict[str, Any]]:
         """All pages, the oldest first. A cloud may ignore a filter that it does not permit."""
         found: list[dict[str, Any]] = []
         words: dict[str, Any] = {"metadata": str(metadata), "limit": _PAGE, "sort": "created_at:asc"}
         while True:
-            answer = self._ask("block-storage", "GET", "/volumes/detail", params=words)
-            found += answer["volumes"]
-            if not any(link["rel"] == "next" for link in answer.get("volumes_links") or ()):
+            answer = self._ask("block-storage", "GET", f"/{kind}/detail", params=words)
+            found += answer[kind]
+            if not any(link["rel"] == "next" for link in answer.get(f"{kind}_links") or ()):
                 return [told for told in found if metadata.items() <= told["metadata"].items()]
             words["marker"] = found[-1]["id"]
 

@@ -17,9 +17,9 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ..core.errors import StorageError
-from .provider import TAG, Adopt, Attach, Create, Resize, serials, token_prefix
+from .provider import TAG, Adopt, Attach, Create, Resize, TakeSnapshot, serials, token_prefix
 from .remote import ApiError, NameTaken, no_answer, no_machine, passing, refused, repeated, unaccepted
-from .state import GiB, Limits, Volume
+from .state import GiB, Limits, Snapshot, Volume
 
 ATTACHMENTS = 40
 _LARGEST = 14901 * GiB
@@ -127,17 +127,37 @@ class Outscale:
             words["Iops"] = action.iops
         self._ask("UpdateVolume", **words)
 
+    def snapshots(self, drive: str) -> list[Snapshot]:
+        found = self._pages("ReadSnapshots", "Snapshots", Tags=[f"{TAG}={drive}"])
+        return [
+            Snapshot(
+                str(told["SnapshotId"]),
+                str(told.get("VolumeId") or ""),
+                str(told.get("ClientToken") or ""),
+                str(told["State"]),
+            )
+            for told in found
+        ]
+
+    def save(self, action: TakeSnapshot) -> None:
+        words = {"VolumeId": action.volume, "ClientToken": action.token, "Description": f"drive {action.drive}"}
+        known = self._pages("ReadSnapshots", "Snapshots", ClientTokens=[action.token])
+        found = known[0] if known else self._ask("CreateSnapshot", **words)["Snapshot"]
+        self.tag(Adopt(action.drive, str(found["SnapshotId"])))
+
     def remove(self, volume: str) -> None:
         with passing(_NO_SUCH_VOLUME):
             self._ask("DeleteVolume", VolumeId=volume)
 
     def _volumes(self, **filters: Sequence[str]) -> list[dict[str, Any]]:
-        """All pages."""
+        return self._pages("ReadVolumes", "Volumes", **filters)
+
+    def _pages(self, call: str, key: str, **filters: Sequence[str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         words: dict[str, Any] = {"Filters": filters, "ResultsPerPage": _PAGE}
         while True:
-            answer = self._ask("ReadVolumes", **words)
-            found += answer.get("Volumes") or []
+            answer = self._ask(call, **words)
+            found += answer.get(key) or []
             if not answer.get("NextPageToken"):
                 return found
             words["NextPageToken"] = answer["NextPageToken"]

@@ -14,6 +14,8 @@ from .state import Cloud
 
 #: The tag that says which drive a volume belongs to. BSUd's, so that its drives are known.
 TAG = "osc.bsud.drive-name"
+#: The tag that takes the place of a client token, where a provider has none.
+TOKEN = "strata.token"
 
 
 class Create(NamedTuple):
@@ -76,6 +78,17 @@ class Resize(NamedTuple):
         return f"resize {self.volume} to {show_size(self.size)}"
 
 
+class TakeSnapshot(NamedTuple):
+    """Make a snapshot of a volume, and wait until it is complete. There is one for a token, and nothing deletes it."""
+
+    drive: str
+    volume: str
+    token: str
+
+    def __str__(self) -> str:
+        return f"make a snapshot of {self.volume}"
+
+
 class Delete(NamedTuple):
     """Delete a volume that is not attached."""
 
@@ -88,8 +101,8 @@ class Delete(NamedTuple):
 class Provider(Protocol):
     """One provider of volumes. Each wait is bounded, and ends where a volume is in error."""
 
-    def read(self, drive: str, machine: str, volume_type: str) -> Cloud:
-        """What there is of a drive: all pages, nothing cached."""
+    def read(self, drive: str, machine: str, volume_type: str, snapshots: bool = False) -> Cloud:
+        """What there is of a drive, with its snapshots if they are asked for: all pages, nothing cached."""
 
     def create(self, action: Create) -> str:
         """The id of the volume, which carries the tag of the drive, and can be attached."""
@@ -105,6 +118,9 @@ class Provider(Protocol):
 
     def resize(self, action: Resize) -> None:
         """Make the volume larger, and return once it is."""
+
+    def snapshot(self, action: TakeSnapshot) -> None:
+        """Make a snapshot with the tag of the drive, unless that token has one, and return once it is complete."""
 
     def delete(self, action: Delete) -> None:
         """Delete the volume, and return once it is gone. One that is gone already is no error."""
@@ -123,6 +139,7 @@ def hands(provider: Provider) -> Hands:
         Attach: provider.attach,
         Detach: provider.detach,
         Resize: provider.resize,
+        TakeSnapshot: provider.snapshot,
         Delete: provider.delete,
     }
     return Hands(perform, {"volume": lambda key: made[key]})

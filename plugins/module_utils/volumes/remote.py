@@ -13,8 +13,8 @@ from typing import Callable, Protocol, TypeVar
 from ..core.command import wait_until
 from ..core.errors import StorageError
 from ..document.sizes import show_size
-from .provider import Adopt, Attach, Create, Delete, Detach, Resize
-from .state import Cloud, Limits, Volume
+from .provider import Adopt, Attach, Create, Delete, Detach, Resize, TakeSnapshot
+from .state import Cloud, Limits, Snapshot, Volume
 
 ATTEMPTS = 5
 _PAUSE = 0.25
@@ -112,6 +112,12 @@ class Api(Protocol):
     def enlarge(self, action: Resize) -> None:
         """Ask for a larger size. Raises Outdated where the volume cannot be changed at the moment."""
 
+    def snapshots(self, drive: str) -> Sequence[Snapshot]:
+        """The snapshots that carry the tag of a drive."""
+
+    def save(self, action: TakeSnapshot) -> None:
+        """Ask for a snapshot with the tag of its drive, unless there is one with that token."""
+
     def remove(self, volume: str) -> None:
         """Ask for a deletion; one that is gone is no error."""
 
@@ -122,14 +128,15 @@ class Remote:
     def __init__(self, api: Api, timeout: int) -> None:
         self._api, self._timeout = api, timeout
 
-    def read(self, drive: str, machine: str, volume_type: str) -> Cloud:
+    def read(self, drive: str, machine: str, volume_type: str, snapshots: bool = False) -> Cloud:
         api = self._api
         if not machine:
             raise StorageError(
                 f"drive {drive}: machine is not given; it is the ID of the machine, such as {api.example}"
             )
         limits, zone = api.limits(volume_type), api.zone(machine)
-        return Cloud(drive, machine, zone, tuple(api.tagged(drive)), tuple(api.loose(drive)), limits)
+        kept = tuple(api.snapshots(drive)) if snapshots else ()
+        return Cloud(drive, machine, zone, tuple(api.tagged(drive)), tuple(api.loose(drive)), limits, kept)
 
     def create(self, action: Create) -> str:
         name = self._api.make(action)
@@ -180,6 +187,24 @@ class Remote:
             action.volume,
             lambda one: one is not None and one.size >= action.size and not one.resizing,
             f"resized to {show_size(action.size)}",
+        )
+
+    def snapshot(self, action: TakeSnapshot) -> None:
+        self._api.save(action)
+
+        def complete() -> bool:
+            found = next((one for one in self._api.snapshots(action.drive) if one.token == action.token), None)
+            if found is not None and found.state == "error":
+                raise StorageError(
+                    f"{found.id}, the snapshot of {action.volume}, is in state error, so nothing was removed. Look at "
+                    "it at the provider, delete it there, and run this again"
+                )
+            return found is not None and found.state == "completed"
+
+        wait_until(
+            complete,
+            self._timeout,
+            f"for the snapshot of {action.volume}, and it is not complete; the next run goes on waiting for it",
         )
 
     def delete(self, action: Delete) -> None:

@@ -36,6 +36,15 @@ class Volume(NamedTuple):
     serials: tuple[str, ...] = ()
 
 
+class Snapshot(NamedTuple):
+    """A snapshot of a volume. It is one for each ``token``; its ``state`` is completed, error, or one on the way."""
+
+    id: str
+    volume: str
+    token: str
+    state: str = "completed"
+
+
 class Usage(NamedTuple):
     """How full the filesystem of a drive is. ``inodes`` 0: the filesystem has no fixed number of them.
 
@@ -90,7 +99,8 @@ class Limits(NamedTuple):
 class Cloud(NamedTuple):
     """What a provider has of a drive. ``machine`` is the one that it is for, in ``zone``.
 
-    ``orphans`` were made for the drive and do not carry its tag: a crash came between the two.
+    ``orphans`` were made for the drive and do not carry its tag: a crash came between the two. ``snapshots`` are those
+    that were made of its volumes, as far as they were asked for.
     """
 
     drive: str
@@ -99,3 +109,4 @@ class Cloud(NamedTuple):
     volumes: tuple[Volume, ...]
     orphans: tuple[Volume, ...]
     limits: Limits
+    snapshots: tuple[Snapshot, ...] = ()

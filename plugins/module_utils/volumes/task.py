@@ -21,7 +21,7 @@ from .provider import Provider, hands
 from .remote import Api, Remote
 from .state import Cloud
 
-PROVIDERS = ("aws", "loop", "openstack", "outscale")
+PROVIDERS = ("aws", "gcp", "loop", "openstack", "outscale")
 PROVIDER: dict[str, dict[str, Any]] = {
     "provider": {
         "type": "dict",
@@ -30,6 +30,8 @@ PROVIDER: dict[str, dict[str, Any]] = {
             "name": {"type": "str", "choices": list(PROVIDERS), "required": True},
             "directory": {"type": "path"},
             "cloud": {"type": "str"},
+            "project": {"type": "str"},
+            "zone": {"type": "str"},
             "region": {"type": "str"},
             "endpoint": {"type": "str"},
             "access_key": {"type": "str", "no_log": False},
@@ -48,6 +50,7 @@ INFO: dict[str, dict[str, Any]] = {name: drive.OPTIONS[name] for name in ("name"
 _KEYS = {"region", "endpoint", "access_key", "secret_key"}
 _OWN = {
     "aws": _KEYS | {"session_token"},
+    "gcp": {"endpoint", "project", "session_token", "zone"},
     "loop": {"directory"},
     "openstack": _KEYS | {"cloud"},
     "outscale": _KEYS | {"requests_per_second"},
@@ -73,6 +76,10 @@ def _api(options: dict[str, Any]) -> Api:
         from .aws import Aws
 
         return Aws(options)
+    if options["name"] == "gcp":
+        from .gcp import Gcp
+
+        return Gcp(options)
     if options["name"] == "openstack":
         from .openstack import OpenStack
 
@@ -106,7 +113,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
     run(
         module,
         Road(
-            read=lambda: provider.read(want.drive, want.machine, want.policy.volume_type),
+            read=lambda: provider.read(want.drive, want.machine, want.policy.volume_type, want.snapshot),
             deepen=lambda cloud, _need: cloud,
             plan=planned,
             # What was decided from the usage has been done by then, and is not decided again.

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import botocore
 from moto.server import ThreadedMotoServer
 
-from tests.simulators.cloud import Answer, Cloud, Request, Seen, Weather
+from tests.simulators.cloud import Answer, Cloud, Request, Saved, Seen, Weather
 
 KEY = "ACCESSKEYOFTHETESTS0"
 ZONE = "eu-west-1a"
@@ -124,6 +124,10 @@ class Server(Cloud):
             for one in self._known()
             if one["tags"]
         ]
+
+    def snapshots(self) -> list[Saved]:
+        found = (_flat(item) for item in _items(self._moto("DescribeSnapshots"), "snapshotSet"))
+        return [Saved(one["volumeId"], one["tags"]) for one in found if one["tags"]]
 
     def add(self, size: int, tags: dict[str, str]) -> str:
         words: dict[str, Any] = {"Size": size, "VolumeType": "gp3", "AvailabilityZone": ZONE}
@@ -297,6 +301,27 @@ class Server(Cloud):
             raise Wrong("IncorrectState", f"Volume '{one['volumeId']}' is in the '{one['state']}' state.")
         self.begin(one["volumeId"], "deleting", request)
         return _said("DeleteVolume", {"return": "true"})
+
+    def CreateSnapshot(self, words: dict[str, str], request: Request) -> Answer:
+        one = self._one(words)
+        if one["state"] not in ("available", "in-use"):
+            raise Wrong("IncorrectState", f"Volume '{one['volumeId']}' is in the '{one['state']}' state.")
+        answer = self._forward(request)
+        root = ET.fromstring(answer.body)
+        self.begin(str(root.findtext(_tag("snapshotId"))), "saving")
+        _set(root, "status", "pending")
+        return Answer(200, ET.tostring(root), "text/xml")
+
+    def DescribeSnapshots(self, words: dict[str, str], request: Request) -> Answer:
+        root = ET.fromstring(self._forward(request).body)
+        items = root.find(_tag("snapshotSet"))
+        assert items is not None
+        for item in items:
+            name = str(item.findtext(_tag("snapshotId")))
+            pending = "pending" if self._what(name) == "saving" else "completed"
+            _set(item, "status", "error" if name in self.region.broken else pending)
+        self._page(root, items, words)
+        return Answer(200, ET.tostring(root), "text/xml")
 
     def DescribeInstances(self, _words: dict[str, str], request: Request) -> Answer:
         return self._forward(request)

@@ -45,6 +45,19 @@ class Volume:
 
 
 @dataclass
+class Snapshot:
+    """A snapshot of a volume, creating since it was asked for."""
+
+    id: str
+    volume: str
+    size: int
+    metadata: dict[str, str]
+    made: float
+    since: float
+    status: str = "creating"
+
+
+@dataclass
 class Project(Weather):
     """``zones`` are those of Cinder; ``most_size``: the quota of GiB; ``filters`` false: lists ignore them.
 
@@ -58,6 +71,7 @@ class Project(Weather):
     version: tuple[int, int] = (0, 0)
     servers: dict[str, str] = field(default_factory=lambda: {str(uuid.UUID(int=number)): "nova" for number in (1, 2)})
     volumes: dict[str, Volume] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Let what was asked for happen, once its time has come."""
@@ -79,6 +93,11 @@ class Project(Weather):
                 volume.status, volume.size = "in-use" if volume.server else "available", volume.then
             elif volume.status == "deleting":
                 del self.volumes[volume.id]
+        for snapshot in self.snapshots.values():
+            if snapshot.id in self.broken:
+                snapshot.status = "error"
+            elif time.monotonic() - snapshot.since >= self.delay and "saving" not in self.stuck:
+                snapshot.status = "available"
 
     def enter(self, volume: Volume, status: str) -> None:
         volume.status, volume.since = status, time.monotonic()
@@ -127,16 +146,33 @@ class Project(Weather):
         return {"volume": self.told(self.one(name))}
 
     def list_volumes(self, params: dict[str, str]) -> dict[str, Any]:
+        return self._page("volumes", params, self.volumes, self.told)
+
+    def _page(self, kind: str, params: dict[str, str], there: dict[str, Any], tell: Any) -> dict[str, Any]:
         wanted = dict(ast.literal_eval(params.get("metadata", "{}")))
         assert params.get("sort", "created_at:asc") == "created_at:asc"
-        seen = [volume for volume in self.volumes.values() if time.time() - volume.made >= self.lag]
-        found = [volume for volume in seen if not self.filters or wanted.items() <= volume.metadata.items()]
+        seen = [one for one in there.values() if time.time() - one.made >= self.lag]
+        found = [one for one in seen if not self.filters or wanted.items() <= one.metadata.items()]
         start = 0
         if "marker" in params:
-            start = 1 + [volume.id for volume in found].index(params["marker"])
+            start = 1 + [one.id for one in found].index(params["marker"])
         end = start + min(self.page, int(params.get("limit", self.page)))
-        links = {"volumes_links": [{"rel": "next", "href": "…"}]} if end < len(found) else {}
-        return {"volumes": [self.told(volume) for volume in found[start:end]], **links}
+        links = {f"{kind}_links": [{"rel": "next", "href": "…"}]} if end < len(found) else {}
+        return {kind: [tell(one) for one in found[start:end]], **links}
+
+    def create_snapshot(self, words: dict[str, Any]) -> dict[str, Any]:
+        wanted = words["snapshot"]
+        volume = self.one(wanted["volume_id"])
+        if volume.status != "available" and not (volume.status == "in-use" and wanted.get("force")):
+            raise ApiError(400, f"Invalid volume: Volume {volume.id} status must be available, not {volume.status}.")
+        made = Snapshot(
+            str(uuid.uuid4()), volume.id, volume.size, dict(wanted.get("metadata", {})), time.time(), time.monotonic()
+        )
+        self.snapshots[made.id] = made
+        return {"snapshot": _told_snapshot(made)}
+
+    def list_snapshots(self, params: dict[str, str]) -> dict[str, Any]:
+        return self._page("snapshots", params, self.snapshots, _told_snapshot)
 
     def set_metadata(self, name: str, words: dict[str, Any]) -> dict[str, Any]:
         volume = self.one(name)
@@ -227,3 +263,15 @@ class Project(Weather):
         if volume.status != "in-use":
             raise ApiError(400, "Invalid input received: Invalid volume: Volume must be attached in order to detach.")
         self.enter(volume, "detaching")
+
+
+def _told_snapshot(one: Snapshot) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": "",
+        "volume_id": one.volume,
+        "size": one.size,
+        "status": one.status,
+        "metadata": one.metadata,
+        "created_at": datetime.fromtimestamp(one.made, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+    }

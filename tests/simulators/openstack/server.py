@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
-from tests.simulators.cloud import Answer, Cloud, Request, Seen
+from tests.simulators.cloud import Answer, Cloud, Request, Saved, Seen
 
 from .model import ApiError, Project
 
@@ -45,6 +45,9 @@ _VOLUME = _object(
     volume_type=_STRING,
     metadata=_METADATA,
 )
+_SNAPSHOT = _object(
+    {"volume_id": {"type": "string", "format": "uuid"}}, name=_STRING, force={"type": "boolean"}, metadata=_METADATA
+)
 _ATTACHMENT = _object({"volumeId": {"type": "string", "format": "uuid"}}, device=_STRING)
 _EXTEND = _object({"new_size": {"type": "integer", "minimum": 1}})
 _VOLUMES, _SERVERS = rf"/volume/v3/{_PROJECT}", "/compute/v2.1/servers"
@@ -55,6 +58,8 @@ CALLS = {
     "delete-volume": Call("DELETE", f"{_VOLUMES}/volumes/{_ID}", 202),
     "set-metadata": Call("POST", f"{_VOLUMES}/volumes/{_ID}/metadata", 200, _object({"metadata": _METADATA})),
     "extend-volume": Call("POST", f"{_VOLUMES}/volumes/{_ID}/action", 202, _object({"os-extend": _EXTEND})),
+    "create-snapshot": Call("POST", f"{_VOLUMES}/snapshots", 202, _object({"snapshot": _SNAPSHOT})),
+    "list-snapshots": Call("GET", f"{_VOLUMES}/snapshots/detail", 200, query=True),
     "list-zones": Call("GET", f"{_VOLUMES}/os-availability-zone", 200),
     "list-types": Call("GET", f"{_VOLUMES}/types", 200),
     "show-server": Call("GET", f"{_SERVERS}/{_ID}", 200),
@@ -78,6 +83,9 @@ class Server(Cloud):
             Seen(one.id, one.size, one.type, 0, 0, one.metadata, one.server, one.device)
             for one in self.project.volumes.values()
         ]
+
+    def snapshots(self) -> list[Saved]:
+        return [Saved(one.volume, one.metadata) for one in self.project.snapshots.values()]
 
     def add(self, size: int, tags: dict[str, str]) -> str:
         return self.project.add(size, tags).id

@@ -10,10 +10,11 @@ import functools
 import itertools
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import osc_sdk_python
 import yaml
@@ -72,15 +73,36 @@ class Volume:
 
 
 @dataclass
+class Snapshot:
+    """A snapshot of a volume, pending since it was asked for."""
+
+    id: str
+    volume: str
+    size: int
+    token: str
+    since: float
+    state: str = "pending"
+    tags: dict[str, str] = field(default_factory=dict)
+    tagged: float = 0.0
+
+
+@dataclass
 class Region(Weather):
-    """``lag``: for how long a filter by tag does not know a new tag."""
+    """``lag``: for how long a filter by tag does not know a new tag.
+
+    ``names`` are the IDs of new volumes. ``plugged`` is told of each volume that a VM gets (attached), that becomes
+    larger there (updated), and that it loses (detached), so that there can be a real disk.
+    """
 
     most_volumes: int = 50
     most_size: int = 100000
     zone: str = "eu-west-2a"
     vms: dict[str, str] = field(default_factory=lambda: {"i-00000001": "eu-west-2a", "i-00000002": "eu-west-2a"})
     volumes: dict[str, Volume] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
+    names: Iterator[str] = field(default_factory=lambda: (f"vol-{number:08x}" for number in itertools.count(1)))
+    plugged: Callable[[str, Volume], None] = lambda _what, _volume: None
 
     def settle(self) -> None:
         """Let what was asked for happen, once its time has come."""
@@ -95,16 +117,25 @@ class Region(Weather):
                 del self.volumes[volume.id]
             if volume.task and now - volume.task[3] >= self.delay and "updating" not in self.stuck:
                 volume.size, volume.iops, volume.task = volume.task[1], volume.task[2], None
+                if volume.link:
+                    self.plugged("updated", volume)
             link = volume.link
             if link and now - link.since >= self.delay and link.state not in self.stuck:
                 if link.state == "attaching":
+                    self.plugged("attached", volume)
                     link.state = "attached"
                 elif link.state == "detaching":
+                    self.plugged("detached", volume)
                     volume.link, volume.state = None, "available"
+        for snapshot in self.snapshots.values():
+            if snapshot.id in self.broken:
+                snapshot.state = "error"
+            elif now - snapshot.since >= self.delay and "saving" not in self.stuck:
+                snapshot.state = "completed"
 
     def add(self, size: int, **more: Any) -> Volume:
         """A volume that is there already."""
-        volume = Volume(f"vol-{next(self.numbers):08x}", size, "gp2", 0, self.zone, "", time.time(), "available", 0.0)
+        volume = Volume(next(self.names), size, "gp2", 0, self.zone, "", time.time(), "available", 0.0)
         for name, value in more.items():
             setattr(volume, name, value)
         self.volumes[volume.id] = volume
@@ -133,9 +164,7 @@ class Region(Weather):
             raise ApiError(10018, "The limit of volumes is reached.")
         if size + sum(one.size for one in self.volumes.values()) > self.most_size:
             raise ApiError(10024, "The limit of size is reached.")
-        made = Volume(
-            f"vol-{next(self.numbers):08x}", size, kind, iops or 0, words["SubregionName"], token, time.time()
-        )
+        made = Volume(next(self.names), size, kind, iops or 0, words["SubregionName"], token, time.time())
         made.since = time.monotonic()
         self.volumes[made.id] = made
         return {"Volume": self.told(made)}
@@ -150,12 +179,12 @@ class Region(Weather):
 
     def CreateTags(self, words: dict[str, Any]) -> dict[str, Any]:
         for name in words["ResourceIds"]:
-            volume = self.one({"VolumeId": name})
+            one = self.snapshots.get(name) or self.one({"VolumeId": name})
             for tag in words["Tags"]:
-                if volume.tags.get(tag["Key"]) not in (None, tag["Value"]):
+                if one.tags.get(tag["Key"]) not in (None, tag["Value"]):
                     raise ApiError(9060, f"{name} has the tag {tag['Key']}")
-                volume.tags[tag["Key"]] = tag["Value"]
-            volume.tagged = time.monotonic()
+                one.tags[tag["Key"]] = tag["Value"]
+            one.tagged = time.monotonic()
         return {}
 
     def LinkVolume(self, words: dict[str, Any]) -> dict[str, Any]:
@@ -215,26 +244,53 @@ class Region(Weather):
     def ReadVolumes(self, words: dict[str, Any]) -> dict[str, Any]:
         filters = dict(words.get("Filters", {}))
         found = [volume for volume in self.volumes.values() if self.fits(volume, filters)]
+        return self.page_of(words, "Volumes", [self.told(volume) for volume in found])
+
+    def page_of(self, words: dict[str, Any], key: str, found: list[dict[str, Any]]) -> dict[str, Any]:
         start = int(base64.b64decode(words["NextPageToken"])) if "NextPageToken" in words else 0
         size = min(self.page, words.get("ResultsPerPage", self.page))
         more = {}
         if start + size < len(found):
             more = {"NextPageToken": base64.b64encode(str(start + size).encode()).decode()}
-        return {"Volumes": [self.told(volume) for volume in found[start : start + size]], **more}
+        return {key: found[start : start + size], **more}
+
+    def CreateSnapshot(self, words: dict[str, Any]) -> dict[str, Any]:
+        token = words.get("ClientToken", "")
+        known = next((one for one in self.snapshots.values() if token and one.token == token), None)
+        if known is None:
+            volume = self.one(words)
+            if volume.state not in ("available", "in-use"):
+                raise ApiError(6007, f"{volume.id} is {volume.state}")
+            known = Snapshot(f"snap-{next(self.numbers):08x}", volume.id, volume.size, token, time.monotonic())
+            self.snapshots[known.id] = known
+        return {"Snapshot": told_snapshot(known)}
+
+    def ReadSnapshots(self, words: dict[str, Any]) -> dict[str, Any]:
+        filters = words.get("Filters", {})
+        found = [
+            one
+            for one in self.snapshots.values()
+            if matches(
+                {"Tags": self.tags(one), "ClientTokens": [one.token], "SnapshotIds": [one.id]},
+                filters,
+            )
+        ]
+        return self.page_of(words, "Snapshots", [told_snapshot(one) for one in found])
+
+    def tags(self, one: Volume | Snapshot) -> list[str]:
+        """The tags that a filter knows."""
+        known = time.monotonic() - one.tagged >= self.lag
+        return [f"{key}={value}" for key, value in one.tags.items()] if known else []
 
     def fits(self, volume: Volume, filters: dict[str, Any]) -> bool:
-        known = time.monotonic() - volume.tagged >= self.lag
-        tags = [f"{key}={value}" for key, value in volume.tags.items()] if known else []
         have: dict[str, list[str]] = {
-            "Tags": tags,
+            "Tags": self.tags(volume),
             "VolumeIds": [volume.id],
             "VolumeStates": [volume.state],
             "ClientTokens": [volume.token],
             "LinkVolumeVmIds": [volume.link.vm] if volume.link else [],
         }
-        unknown = filters.keys() - have.keys()
-        assert not unknown, f"the simulator lacks the filters {unknown}"
-        return all(set(have[name]) & set(wanted) for name, wanted in filters.items())
+        return matches(have, filters)
 
     def told(self, volume: Volume) -> dict[str, Any]:
         made = datetime.fromtimestamp(volume.made, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -267,6 +323,24 @@ class Region(Weather):
         }
 
 
+def matches(have: dict[str, list[str]], filters: dict[str, Any]) -> bool:
+    unknown = filters.keys() - have.keys()
+    assert not unknown, f"the simulator lacks the filters {unknown}"
+    return all(set(have[name]) & set(wanted) for name, wanted in filters.items())
+
+
+def told_snapshot(one: Snapshot) -> dict[str, Any]:
+    return {
+        "SnapshotId": one.id,
+        "VolumeId": one.volume,
+        "VolumeSize": one.size,
+        "State": one.state,
+        "Progress": 100 if one.state == "completed" else 0,
+        "Tags": [{"Key": key, "Value": value} for key, value in one.tags.items()],
+        **({"ClientToken": one.token} if one.token else {}),
+    }
+
+
 CALLS = (
     *(
         "CreateVolume",
@@ -277,5 +351,7 @@ CALLS = (
         "DeleteVolume",
         "ReadVms",
         "ReadVolumes",
+        "CreateSnapshot",
+        "ReadSnapshots",
     ),
 )

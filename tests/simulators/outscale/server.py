@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from tests.simulators.cloud import Answer, Cloud, Request, Seen
+from tests.simulators.cloud import Answer, Cloud, Request, Saved, Seen
 
 from .model import CALLS, ApiError, Region, shipped
 
@@ -61,6 +61,9 @@ class Server(Cloud):
             )
             for one in found
         ]
+
+    def snapshots(self) -> list[Saved]:
+        return [Saved(one.volume, one.tags) for one in self.region.snapshots.values()]
 
     def add(self, size: int, tags: dict[str, str]) -> str:
         return self.region.add(size, tags=tags).id

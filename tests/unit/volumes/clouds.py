@@ -15,7 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.strata.storage.plugins.module_utils.volumes.provider import TAG
 from ansible_collections.strata.storage.plugins.modules import drive_volumes, drive_volumes_info
-from tests.simulators import aws, openstack, outscale
+from tests.simulators import aws, gcp, openstack, outscale
 from tests.simulators.cloud import Cloud, Seen
 
 GiB = 1 << 30
@@ -41,6 +41,8 @@ class Kind(NamedTuple):
     unread: str
     #: Whether a request for a volume may be sent again.
     tokens: bool = True
+    #: Whether a request for a volume whose answers are all lost is found.
+    found: bool = False
 
 
 def _keys(server: Any, key: str) -> dict[str, Any]:
@@ -67,6 +69,22 @@ KINDS = {
         link="AttachVolume",
         type="gp3",
         unread="what is no answer of EC2",
+    ),
+    "gcp": Kind(
+        "gcp",
+        gcp.Server,
+        lambda server: tuple(server.machines),  # type: ignore[attr-defined]
+        lambda server: {
+            "project": gcp.PROJECT,
+            "zone": gcp.ZONE,
+            "endpoint": server.endpoint,  # type: ignore[attr-defined]
+            "session_token": gcp.KEY,
+        },
+        create=("disks.insert",),
+        link="instances.attachDisk",
+        type="pd-balanced",
+        unread="what is no JSON",
+        found=True,
     ),
     "openstack": Kind(
         "openstack",
@@ -124,6 +142,13 @@ class Drive:
             self.run(**words)
         assert len(self.server.calls()) == before
 
+    def away(self, **words: Any) -> dict[str, Any]:
+        """The volumes deleted, by a host that knows all of them."""
+        return self.run(**self.absent(), **words)
+
+    def absent(self) -> dict[str, Any]:
+        return {"state": "absent", "allow_destroy": True, "members": [volume.id for volume in self.volumes()]}
+
     def add(self, size: int = 10, drive: str = "scratch") -> str:
         """A volume as an earlier pass, or BSUd, leaves one."""
         name: str = self.server.add(size, {TAG: drive})
@@ -141,7 +166,7 @@ class Drive:
         given = {"name": "scratch", "provider": self.provider, **words}
         with patch_module_args(given), contextlib.redirect_stdout(said), pytest.raises(SystemExit):
             main()
-        assert SECRET not in said.getvalue()
+        assert not [secret for secret in (SECRET, gcp.KEY) if secret in said.getvalue()]
         result: dict[str, Any] = json.loads(said.getvalue().splitlines()[-1])
         if result.get("failed"):
             raise Failed(result)

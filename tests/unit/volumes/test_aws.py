@@ -168,7 +168,7 @@ def test_a_token_may_have_made_volumes_that_were_deleted(drive: Drive, monkeypat
     for _life in range(3):
         drive.run()
         assert drive.sizes() == [10]
-        drive.run(state="absent", allow_destroy=True)
+        drive.away()
     monkeypatch.setattr(AWS, "_LIVES", 3)
     with pytest.raises(Failed, match="AWS answered 3 times with a volume that was deleted since"):
         drive.run()

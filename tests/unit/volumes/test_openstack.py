@@ -44,7 +44,7 @@ def test_a_cloud_may_ignore_filters(drive: Drive) -> None:
     drive.server.project.filters = False
     foreign = drive.add(10, drive="other")
     drive.run()
-    drive.run(state="absent", allow_destroy=True)
+    drive.away()
     assert [volume.id for volume in drive.volumes()] == [foreign]
 
 

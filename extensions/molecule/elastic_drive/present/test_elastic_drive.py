@@ -35,4 +35,9 @@ def test_metrics(host: Any) -> None:
     now = float(host.check_output("date +%s"))
     for name in ("last_change", "pass"):
         assert abs(now - float(values[f'strata_elastic_drive_{name}_timestamp_seconds{{drive="data"}}'])) < 600
-    assert len(values) == 8
+    # The names of the series stay the same from pass to pass.
+    decided = {name: value for name, value in values.items() if name.startswith("strata_elastic_drive_decision")}
+    labels = [f'strata_elastic_drive_decision{{drive="data",decision="{one}"}}' for one in ("grow", "shrink", "none")]
+    assert list(decided) == labels
+    assert sorted(decided.values()) == ["0", "0", "1"]
+    assert len(values) == 10

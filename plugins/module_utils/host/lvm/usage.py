@@ -22,17 +22,18 @@ _MAKES_INODES = ("xfs",)
 _POLL = 0.5
 
 
-def tell_usage(name: str, volumes: list[dict[str, Any]], timeout: int) -> dict[str, Any]:
+def tell_usage(name: str, volumes: list[dict[str, Any]], timeout: int | None) -> dict[str, Any]:
     """What a drive uses, and the path of each volume.
 
-    Raises StorageError for a volume that does not appear within ``timeout`` seconds.
+    ``timeout`` None: nobody has attached anything, so what is not there is left out. Raises StorageError for a
+    volume that does not appear within ``timeout`` seconds.
     """
-    limit = time.monotonic() + timeout
+    limit = time.monotonic() + (timeout or 0)
     while True:
-        host = read()
+        host = read(tuple(volume["device"] for volume in volumes if volume.get("device")))
         paths = look(host, lambda known: find(known, volumes))
         missing = [volume["id"] for volume in volumes if volume["id"] not in paths and not _planned(volume["id"])]
-        if not missing:
+        if not missing or timeout is None:
             break
         if time.monotonic() > limit:
             raise StorageError(
@@ -51,8 +52,10 @@ def find(host: Host, volumes: list[dict[str, Any]]) -> dict[str, str]:
     for volume in volumes:
         device = volume.get("device")
         if device:
-            if device in host.devices:
-                found[volume["id"]] = device
+            # A link is not there before its device is.
+            known = host.devices.get(host.links.get(device) or device)
+            if known:
+                found[volume["id"]] = host.stable(known.path)
             continue
         serials = volume.get("serials") or ()
         paths = [path for path, disk in host.disk_facts().items() if disk.serial and disk.serial in serials]
