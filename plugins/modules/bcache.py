@@ -148,12 +148,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import bcache
 from ..module_utils.host.bcache import plan as planner
-from ..module_utils.host.task import OPTIONS, make_so
+from ..module_utils.host.task import OPTIONS, ensure
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**bcache.OPTIONS, **OPTIONS}, supports_check_mode=True)
-    make_so(module, bcache.parse, planner.references, planner.plan, planner.facts)
+    ensure(module, bcache.parse, planner.references, planner.plan, planner.facts)
 
 
 if __name__ == "__main__":

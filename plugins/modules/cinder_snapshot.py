@@ -168,13 +168,13 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cinder.snapshot import OPTIONS
-from ..module_utils.cinder.task import make_so
+from ..module_utils.cinder.task import ensure
 from ..module_utils.cinder.words import CONNECTION
 from ..module_utils.cinder.works import snapshot
 
 
 def main() -> None:
-    make_so(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True), snapshot)
+    ensure(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True), snapshot)
 
 
 if __name__ == "__main__":

@@ -318,7 +318,7 @@ pending_reboot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.cinder.task import make_so
+from ..module_utils.cinder.task import ensure
 from ..module_utils.cinder.volume import OPTIONS, REQUIRED
 from ..module_utils.cinder.words import CONNECTION
 from ..module_utils.cinder.works import volume
@@ -326,7 +326,7 @@ from ..module_utils.cinder.works import volume
 
 def main() -> None:
     spec = {**CONNECTION, **OPTIONS}
-    make_so(AnsibleModule(argument_spec=spec, required_one_of=REQUIRED, supports_check_mode=True), volume)
+    ensure(AnsibleModule(argument_spec=spec, required_one_of=REQUIRED, supports_check_mode=True), volume)
 
 
 if __name__ == "__main__":

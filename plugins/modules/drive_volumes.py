@@ -292,11 +292,11 @@ pending_reboot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.volumes.task import OPTIONS, make_so
+from ..module_utils.volumes.task import OPTIONS, ensure
 
 
 def main() -> None:
-    make_so(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True))
+    ensure(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
 from ..module_utils.host.host import Host
-from ..module_utils.host.task import EXPECT, LOCK, WAITING, make_so
+from ..module_utils.host.task import EXPECT, LOCK, WAITING, ensure
 
 
 def _tree(host: Host) -> list[dict[str, Any]]:
@@ -234,7 +234,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True
     )
-    make_so(module, document.parse, planner.references, planner.plan, planner.facts, diff=_tree, draw=_draw, many=True)
+    ensure(module, document.parse, planner.references, planner.plan, planner.facts, diff=_tree, draw=_draw, many=True)
 
 
 if __name__ == "__main__":

@@ -301,7 +301,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import EXPECTED
-from ..module_utils.maas.task import CONNECTION, make_so
+from ..module_utils.maas.task import CONNECTION, ensure
 from ..module_utils.maas.words import OPTIONS
 
 
@@ -314,7 +314,7 @@ def main() -> None:
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
         **EXPECTED,
     }
-    make_so(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS, **own}, supports_check_mode=True))
+    ensure(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS, **own}, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -205,12 +205,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.document import raid
 from ..module_utils.host.raid import plan as planner
-from ..module_utils.host.task import OPTIONS, WAITING, make_so
+from ..module_utils.host.task import OPTIONS, WAITING, ensure
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**raid.OPTIONS, **raid.ACTS, **WAITING, **OPTIONS}, supports_check_mode=True)
-    make_so(module, raid.parse, planner.references, planner.plan, planner.facts, raid.Raid.settled)
+    ensure(module, raid.parse, planner.references, planner.plan, planner.facts, raid.Raid.settled)
 
 
 if __name__ == "__main__":

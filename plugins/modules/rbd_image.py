@@ -205,14 +205,14 @@ pending_reboot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION, OPTIONS
 from ..module_utils.rbd.works import image
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
-    make_so(module, lambda: image(module.params))
+    ensure(module, lambda: image(module.params))
 
 
 if __name__ == "__main__":

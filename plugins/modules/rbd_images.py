@@ -82,7 +82,7 @@ pending_reboot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION, OPTIONS
 from ..module_utils.rbd.works import many_images
 
@@ -90,7 +90,7 @@ from ..module_utils.rbd.works import many_images
 def main() -> None:
     images = {"type": "list", "elements": "dict", "options": OPTIONS, "required": True}
     module = AnsibleModule(argument_spec={**CONNECTION, "images": images}, supports_check_mode=True)
-    make_so(module, lambda: many_images(module.params))
+    ensure(module, lambda: many_images(module.params))
 
 
 if __name__ == "__main__":

@@ -137,14 +137,14 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.rbd.import_ import OPTIONS
-from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
 from ..module_utils.rbd.works import import_
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
-    make_so(module, lambda: import_(module.params))
+    ensure(module, lambda: import_(module.params))
 
 
 if __name__ == "__main__":

@@ -163,13 +163,13 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host.rbd_map import plan as krbd
-from ..module_utils.host.task import EXPECT, LOCK, make_so
+from ..module_utils.host.task import EXPECT, LOCK, ensure
 from ..module_utils.rbd.words import CONNECTION
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **krbd.OPTIONS, **EXPECT, **LOCK}, supports_check_mode=True)
-    make_so(module, krbd.parse, krbd.references, krbd.plan, krbd.facts)
+    ensure(module, krbd.parse, krbd.references, krbd.plan, krbd.facts)
 
 
 if __name__ == "__main__":

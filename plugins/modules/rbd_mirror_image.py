@@ -160,14 +160,14 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.rbd.mirror_image import OPTIONS
-from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
 from ..module_utils.rbd.works import mirror_image
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
-    make_so(module, lambda: mirror_image(module.params))
+    ensure(module, lambda: mirror_image(module.params))
 
 
 if __name__ == "__main__":

@@ -197,14 +197,14 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.rbd.mirror_pool import OPTIONS
-from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
 from ..module_utils.rbd.works import mirror_pool
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
-    make_so(module, lambda: mirror_pool(module.params, module.check_mode))
+    ensure(module, lambda: mirror_pool(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -87,14 +87,14 @@ pending_reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.rbd.namespace import OPTIONS
-from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
 from ..module_utils.rbd.works import namespace
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
-    make_so(module, lambda: namespace(module.params))
+    ensure(module, lambda: namespace(module.params))
 
 
 if __name__ == "__main__":

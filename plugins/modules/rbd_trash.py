@@ -134,7 +134,7 @@ pending_reboot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.rbd.task import make_so
+from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.trash import OPTIONS
 from ..module_utils.rbd.words import CONNECTION
 from ..module_utils.rbd.works import trash
@@ -142,7 +142,7 @@ from ..module_utils.rbd.works import trash
 
 def main() -> None:
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
-    make_so(module, lambda: trash(module.params))
+    ensure(module, lambda: trash(module.params))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.strata.storage.plugins.module_utils.cinder import library, snapshot, volume, works
-from ansible_collections.strata.storage.plugins.module_utils.cinder.actions import hands
+from ansible_collections.strata.storage.plugins.module_utils.cinder.actions import handlers
 from ansible_collections.strata.storage.plugins.module_utils.cinder.words import CONNECTION, parse
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.core.run import answer
@@ -42,9 +42,9 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         setattr(owner, method, dying)
-        _state, plan = answer(opened.read(), opened.deepen, getattr(works, kind)(params).plan)
+        _state, plan = answer(opened.read(), opened.read_more, getattr(works, kind)(params).plan)
         try:
-            execute(plan.steps, hands(opened))
+            execute(plan.steps, handlers(opened))
         except Exception as error:
             print(error)
 

@@ -16,13 +16,13 @@ import sys
 from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute, perform_actions
-from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDS
+from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDLERS
 from ansible_collections.strata.storage.plugins.module_utils.host.read import read
 from ansible_collections.strata.storage.plugins.module_utils.host.task import look
 
 _UTILS = "ansible_collections.strata.storage.plugins.module_utils"
 #: Where a module's words are parsed, and where they are planned.
-_WORDS = {"lvm_drive": ("drive", "drive"), "layout": ("document", "layout")}
+_WORDS = {"lvm_drive": ("drive", "lvm.plan"), "layout": ("document", "layout")}
 
 
 def marked(do: Any, path: str) -> Any:
@@ -43,8 +43,12 @@ def marked(do: Any, path: str) -> Any:
 def main() -> None:
     """Rounds as in core/run.py: what was set going may call for more steps once it has ended."""
     module, item, most, *marks = json.load(sys.stdin)
-    hands = HANDS._replace(perform={kind: marked(do, *marks) for kind, do in HANDS.perform.items()}) if marks else HANDS
-    words, plans = _WORDS.get(module, (module, module))
+    handlers = (
+        HANDLERS._replace(perform={kind: marked(do, *marks) for kind, do in HANDLERS.perform.items()})
+        if marks
+        else HANDLERS
+    )
+    words, plans = _WORDS.get(module, (module, f"{module}.plan"))
     document = importlib.import_module(f"{_UTILS}.document.{words}")
     planner = importlib.import_module(f"{_UTILS}.host.{plans}")
     want = document.parse(item)
@@ -55,10 +59,10 @@ def main() -> None:
         )
         steps = plan.steps[: most - len(done)]
         if steps:
-            execute(steps, hands)
+            execute(steps, handlers)
             done += [str(step) for step in steps]
         elif plan.waits and item.get("wait"):
-            perform_actions(plan.waits, hands)
+            perform_actions(plan.waits, handlers)
         else:
             break
     print(json.dumps(done))

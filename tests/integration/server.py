@@ -15,11 +15,11 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import runpy
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from ansible.module_utils import basic
 
@@ -45,8 +45,9 @@ def load() -> None:
     for name in sys.argv[2:]:
         importlib.import_module(name)
     for package in (core, document, host):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+        for top in map(Path, package.__path__):
+            for file in top.rglob("*.py"):
+                importlib.import_module(".".join((package.__name__, *file.relative_to(top).with_suffix("").parts)))
 
 
 def main() -> None:

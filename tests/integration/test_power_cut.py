@@ -21,8 +21,8 @@ SOME_STEPS = """
 import json, sys
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.document import {word} as word
-from ansible_collections.strata.storage.plugins.module_utils.host import {word} as planner
-from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDS
+from ansible_collections.strata.storage.plugins.module_utils.host.{layer} import plan as planner
+from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDLERS
 from ansible_collections.strata.storage.plugins.module_utils.host.read import read
 from ansible_collections.strata.storage.plugins.module_utils.host.task import look
 
@@ -31,14 +31,14 @@ want = word.parse(item)
 steps = look(read(planner.references(want)), lambda host: planner.plan(host, want, False)).steps
 sentences = [str(step) for step in steps]
 new = next((index for index, sentence in enumerate(sentences) if sentence not in done), len(steps) - 1)
-execute(steps[: new + 3], HANDS)
+execute(steps[: new + 3], HANDLERS)
 print(json.dumps(sentences[new : new + 3]))
 """
 
 
 def some_steps(node: Node, word: str, item: dict[str, Any], done: list[str]) -> list[str]:
     """The steps that were done for the first time, or what a boot undid last; none where there was nothing to do."""
-    node.guest.write("/root/some_steps.py", SOME_STEPS.format(word=word))
+    node.guest.write("/root/some_steps.py", SOME_STEPS.format(word=word, layer={"drive": "lvm"}.get(word, word)))
     command = "PYTHONPATH=/usr/local/lib/strata python3 /root/some_steps.py"
     said = node.guest.run(command, input=json.dumps([item, done])).stdout
     steps: list[str] = json.loads(said)

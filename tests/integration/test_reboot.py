@@ -13,12 +13,12 @@ from .node import PYTHON, Node
 _MOUNTED_MEANWHILE = """
 import subprocess
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
-from ansible_collections.strata.storage.plugins.module_utils.host.read import deepen, read
+from ansible_collections.strata.storage.plugins.module_utils.host.read import read, read_more
 subprocess.run(["umount", "/srv"], check=True)
 before = read()
 subprocess.run(["mount", "/srv"], check=True)
 both = Unread("directories", ("/srv", "/proc"))
-for found in (deepen(before, Unread("directories", ("/srv",))), deepen(read(), both)):
+for found in (read_more(before, Unread("directories", ("/srv",))), read_more(read(), both)):
     print(*(mount.mount_point for mount in found.mounts if mount.mount_point == "/srv"), *found.directories)
 """
 

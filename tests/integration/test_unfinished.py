@@ -21,7 +21,8 @@ _RECORD = f"""
 import json, os, sys
 from {MODULES.removesuffix(".modules")}.module_utils.core.plan import Intent
 from {MODULES.removesuffix(".modules")}.module_utils.core.record import put_on_record
-from {MODULES.removesuffix(".modules")}.module_utils.host.read import RECORDS, identity
+from {MODULES.removesuffix(".modules")}.module_utils.host.disks import identity
+from {MODULES.removesuffix(".modules")}.module_utils.host.read import RECORDS
 thing, uuid, paths = json.load(sys.stdin)
 here = tuple((path, identity(os.path.basename(os.path.realpath(path)), lasting=True)) for path in paths)
 put_on_record(RECORDS, "a step", Intent(thing.replace("IT", here[0][1]), uuid, here))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from ..core.errors import Unread
-from ..core.execute import Hands
+from ..core.execute import Handlers
 from .state import SNAPSHOT, VOLUME, Array, Pairs
 
 
@@ -175,7 +175,7 @@ class Backend(Protocol):
     def read(self) -> Array:
         """What the database has of the backend."""
 
-    def deepen(self, array: Array, need: Unread) -> Array:
+    def read_more(self, array: Array, need: Unread) -> Array:
         """The same, with what a planner asks for."""
 
     def create(self, action: Create) -> None:
@@ -221,7 +221,7 @@ class Backend(Protocol):
         """Delete a snapshot."""
 
 
-def hands(backend: Backend) -> Hands:
+def handlers(backend: Backend) -> Handlers:
     """How the executor does these. A user's text may look like a placeholder; there are none."""
     perform: dict[type, Any] = {
         Create: backend.create,
@@ -239,4 +239,4 @@ def hands(backend: Backend) -> Hands:
         ManageSnapshot: backend.manage_snapshot,
         DeleteSnapshot: backend.delete_snapshot,
     }
-    return Hands(perform, placeholders=None)
+    return Handlers(perform, placeholders=None)

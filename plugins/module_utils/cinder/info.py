@@ -41,7 +41,7 @@ def told(
     if "volumes" in gather:
         result["volumes"] = [dump(one) for one in array.volumes]
     if "manageable" in gather:
-        array = library.deepen(library.deepen(array, Unread("strangers")), Unread("snapshots"))
+        array = library.read_more(library.read_more(array, Unread("strangers")), Unread("snapshots"))
         result["manageable"] = [_dump(one) for one in array.strangers or ()] if array.lists else None
         snapshots = [{**_dump(one), "volume": one.source or None} for one in array.strange_snapshots or ()]
         result["manageable_snapshots"] = snapshots if array.lists_snapshots else None

@@ -345,7 +345,7 @@ class Library:
         pools = tuple(str(pool) for pool in self._backend.pool_names)
         return Array(self._want.name, self._host, pools, tuple(volumes), elsewhere=tuple(elsewhere))
 
-    def deepen(self, array: Array, need: Unread) -> Array:
+    def read_more(self, array: Array, need: Unread) -> Array:
         if need.what == "use":
             for name in need.names:
                 with _told(f"backend {array.name}: {name} cannot be looked at"):

@@ -18,9 +18,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..core.errors import StorageError, sentence
 from ..core.lock import HostLock
 from ..core.plan import Plan
-from ..core.run import Road, run
+from ..core.run import Pipeline, run
 from . import info
-from .actions import hands
+from .actions import handlers
 from .library import Option, check_set, load_driver, make_private, opened, supported_drivers
 from .state import Array
 from .words import Wanted, parse, strings
@@ -35,7 +35,7 @@ class Work(NamedTuple):
     diff: Callable[[Array], Any] | None = None
 
 
-def make_so(module: AnsibleModule, prepare: Callable[[Mapping[str, Any]], Work]) -> NoReturn:
+def ensure(module: AnsibleModule, prepare: Callable[[Mapping[str, Any]], Work]) -> NoReturn:
     """Bring about what the module was asked for, and exit. ``prepare`` makes sense of the options, or raises."""
     with _failing(module):
         work = prepare(module.params)
@@ -47,12 +47,12 @@ def make_so(module: AnsibleModule, prepare: Callable[[Mapping[str, Any]], Work])
                 library = stack.enter_context(opened(want, options, module.check_mode))
             run(
                 module,
-                Road(
+                Pipeline(
                     read=library.read,
-                    deepen=library.deepen,
+                    read_more=library.read_more,
                     plan=work.plan,
                     facts=work.facts,
-                    hands=lambda: hands(library),
+                    handlers=lambda: handlers(library),
                     lock=lambda: lock,
                     diff=work.diff,
                 ),

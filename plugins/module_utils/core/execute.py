@@ -33,7 +33,7 @@ _AT_ONCE = 8
 _PLACEHOLDER = re.compile(r"<([a-z-]+):([^<>\s]+)>")
 
 
-class Hands(NamedTuple):
+class Handlers(NamedTuple):
     """How a backend does its actions, by their type, and resolves the placeholders that it adds to ``Symbols``.
 
     ``placeholders`` None: its plans have none, and a user's text may look like one. ``phases`` may part a plan's steps
@@ -94,14 +94,14 @@ def check_files(steps: tuple[Step, ...]) -> None:
         check_writable(path)
 
 
-def perform_actions(actions: tuple[Any, ...], hands: Hands) -> None:
+def perform_actions(actions: tuple[Any, ...], handlers: Handlers) -> None:
     """Do actions that belong to no step, such as waiting."""
-    _do(actions, Symbols({}).resolve, hands.perform)
+    _do(actions, Symbols({}).resolve, handlers.perform)
 
 
-def execute(steps: tuple[Step, ...], hands: Hands) -> None:
+def execute(steps: tuple[Step, ...], handlers: Handlers) -> None:
     """Do the steps in order. Raises StepFailed, which names the step, its reason, and what was done before it."""
-    resolve = _as_it_is if hands.placeholders is None else Symbols(hands.placeholders).resolve
+    resolve = _as_it_is if handlers.placeholders is None else Symbols(handlers.placeholders).resolve
     done: list[Step] = []
     failed: list[StepFailed] = []
 
@@ -110,13 +110,13 @@ def execute(steps: tuple[Step, ...], hands: Hands) -> None:
             if failed:
                 return
             try:
-                _do_step(step, resolve, hands)
+                _do_step(step, resolve, handlers)
             except StepFailed as error:
                 failed.append(error)
                 return
             done.append(step)
 
-    for lanes in hands.phases(steps) if hands.phases else ((steps,),):
+    for lanes in handlers.phases(steps) if handlers.phases else ((steps,),):
         if len(lanes) == 1:
             follow(lanes[0])
         else:
@@ -130,15 +130,15 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
+def _do_step(step: Step, resolve: Resolve, handlers: Handlers) -> None:
     """Raises StepFailed, also for an error that nobody expected: it says whether the step left a trace."""
-    perform = hands.perform
+    perform = handlers.perform
     intent: Intent | None = None
     try:
         _do(step.claims, resolve, perform)
         if step.intent is not None:
             intent = resolve(step.intent)
-            put_on_record(hands.records, str(step), intent)
+            put_on_record(handlers.records, str(step), intent)
     except Exception as error:
         raise StepFailed(f"{step}: {sentence(error)}", (), False) from error
     traced = before = False
@@ -150,7 +150,7 @@ def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
             traced = True
         flush(resolve(step.flush))
         if intent is not None and intent.last:
-            take_off_record(hands.records, intent)
+            take_off_record(handlers.records, intent)
     except Exception as error:
         message, undone = f"{step}: {sentence(error)}", not (before if isinstance(error, Declined) else traced)
         try:
@@ -159,7 +159,7 @@ def _do_step(step: Step, resolve: Resolve, hands: Hands) -> None:
                 flush(resolve(step.flush))
                 undone = True
             if undone and intent is not None:
-                take_off_record(hands.records, intent)
+                take_off_record(handlers.records, intent)
         except Exception as second:
             message += f" Taking it back failed too: {sentence(second)}"
         raise StepFailed(message, (), not undone) from error

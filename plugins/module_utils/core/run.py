@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The road of every module: read, plan, and (past the one gate) apply, read and plan again."""
+"""The pipeline of every module: read, plan, and (past the one gate) apply, read and plan again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .plan import Plan, Step, digest, dump_steps
 from .text import printable
 
 if TYPE_CHECKING:
-    from .execute import Hands
+    from .execute import Handlers
 
 #: How often what was set going may call for more steps: a change of level, say, takes three rounds at most.
 _ROUNDS = 5
@@ -33,7 +33,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
 
 
 def expected(params: dict[str, Any]) -> str | None:
-    """The digest that the plan must have, as ``Road`` takes it.
+    """The digest that the plan must have, as ``Pipeline`` takes it.
 
     Raises Refused where the controller did not take ``approval`` out, so that nobody looked after it.
     """
@@ -45,12 +45,12 @@ def expected(params: dict[str, Any]) -> str | None:
     return (params["expected_plan"] or "").lower() if "expected_plan" in params else None
 
 
-class Road(NamedTuple):
+class Pipeline(NamedTuple):
     """What a backend puts under ``run``.
 
-    ``read`` gathers a state and ``deepen`` adds what a planner asked for (both change nothing), ``plan`` is pure,
+    ``read`` gathers a state and ``read_more`` adds what a planner asked for (both change nothing), ``plan`` is pure,
     ``facts`` tells a state to the user, and ``diff`` what of it a diff shows (text, or facts, or what ``draw`` makes
-    texts of, for the states before and after), ``hands`` loads what does the steps, ``lock`` keeps others out
+    texts of, for the states before and after), ``handlers`` loads what does the steps, ``lock`` keeps others out
     meanwhile, and can be left and entered again. ``replan`` plans once steps were done, where an act (a scrub) must not
     be planned again; ``wait`` is how many seconds to wait for what is in progress (None: not at all). ``expected`` is
     the digest that the plan must have (empty: any; None: nobody asks for one), and ``machine`` what tells the machine
@@ -58,10 +58,10 @@ class Road(NamedTuple):
     """
 
     read: Callable[[], Any]
-    deepen: Callable[[Any, Unread], Any]
+    read_more: Callable[[Any, Unread], Any]
     plan: Callable[[Any], Plan]
     facts: Callable[[Any], dict[str, Any]]
-    hands: Callable[[], Hands]
+    handlers: Callable[[], Handlers]
     lock: Callable[[], AbstractContextManager[None]]
     replan: Callable[[Any], Plan] | None = None
     wait: int | None = None
@@ -72,7 +72,9 @@ class Road(NamedTuple):
     machine: Callable[[Any], str] = lambda _state: ""
 
 
-def answer(state: Any, deepen: Callable[[Any, Unread], Any], question: Callable[[Any], Answer]) -> tuple[Any, Answer]:
+def answer(
+    state: Any, read_more: Callable[[Any, Unread], Any], question: Callable[[Any], Answer]
+) -> tuple[Any, Answer]:
     """The answer to a pure question about a state, and the state with all that the question needed to know.
 
     Raises StorageError where reading does not make it known.
@@ -85,21 +87,21 @@ def answer(state: Any, deepen: Callable[[Any, Unread], Any], question: Callable[
             if asked.count(str(need)) == _ASKED:
                 raise StorageError(f"{need} was read {_ASKED} times, and is asked for again") from None
             asked.append(str(need))
-            state = deepen(state, need)
+            state = read_more(state, need)
 
 
-def survey(road: Road, again: bool = False) -> tuple[Any, Plan]:
+def survey(pipeline: Pipeline, again: bool = False) -> tuple[Any, Plan]:
     """Read, and plan; where the planner needs to know more, read that too and plan again."""
-    return answer(road.read(), road.deepen, (again and road.replan) or road.plan)
+    return answer(pipeline.read(), pipeline.read_more, (again and pipeline.replan) or pipeline.plan)
 
 
-def run(module: AnsibleModule, road: Road) -> NoReturn:
+def run(module: AnsibleModule, pipeline: Pipeline) -> NoReturn:
     """Do what the module was asked, and exit."""
     result: dict[str, Any] = {"changed": False, "plan": []}
     try:
-        lock = road.lock()
+        lock = pipeline.lock()
         with lock:
-            _travel(module, road, lock, result)
+            _read_plan_apply(module, pipeline, lock, result)
     except StepFailed as error:
         result.update(
             changed=error.changed or bool(result.get("done")), done=result.get("done", []) + dump_steps(error.done)
@@ -110,33 +112,35 @@ def run(module: AnsibleModule, road: Road) -> NoReturn:
     module.exit_json(**result)
 
 
-def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None], result: dict[str, Any]) -> None:
+def _read_plan_apply(
+    module: AnsibleModule, pipeline: Pipeline, lock: AbstractContextManager[None], result: dict[str, Any]
+) -> None:
     def look(state: Any) -> tuple[Plan, dict[str, Any], tuple[Any, Any]]:
         """All that is said before anything is done. What it needs to know is read of the host as it is now."""
-        planned = road.plan(state)
-        facts = road.facts(planned.after)
-        shown = (_shown(road, state), _shown(road, planned.after, facts)) if module._diff else (None, None)
+        planned = pipeline.plan(state)
+        facts = pipeline.facts(planned.after)
+        shown = (_shown(pipeline, state), _shown(pipeline, planned.after, facts)) if module._diff else (None, None)
         return planned, facts, shown
 
-    state, (plan, after, (before, shown)) = answer(road.read(), road.deepen, look)
+    state, (plan, after, (before, shown)) = answer(pipeline.read(), pipeline.read_more, look)
     result["plan"] = dump_steps(plan.steps)
     if module._diff:
         # Also for a run that fails: what it was about to do.
-        result["diff"] = _diff(road, result, before, shown)
-    if road.expected is not None:
-        result["plan_digest"] = digest(plan.steps, road.machine(state))
+        result["diff"] = _diff(pipeline, result, before, shown)
+    if pipeline.expected is not None:
+        result["plan_digest"] = digest(plan.steps, pipeline.machine(state))
         # Where nothing is left to do, nothing has to be approved: the same job may run again.
-        if plan.steps and road.expected not in ("", result["plan_digest"]):
+        if plan.steps and pipeline.expected not in ("", result["plan_digest"]):
             raise Refused(
-                f"the plan is not the expected one: its digest is {result['plan_digest']}, not {road.expected}. "
+                f"the plan is not the expected one: its digest is {result['plan_digest']}, not {pipeline.expected}. "
                 "The host, or what is wanted, is not what it was then; nothing was done. Look at the new plan"
             )
     _check_steps(plan.steps)
     if not module.check_mode:
-        state, plan = _apply(road, lock, state, plan, result)
-        state, after = answer(state, road.deepen, road.facts)
+        state, plan = _apply(pipeline, lock, state, plan, result)
+        state, after = answer(state, pipeline.read_more, pipeline.facts)
         if module._diff:
-            _state, shown = answer(state, road.deepen, lambda known: _shown(road, known, after))
+            _state, shown = answer(state, pipeline.read_more, lambda known: _shown(pipeline, known, after))
 
     destroyed = [data for step in result["plan"] for data in step["destroys"]]
     lost = f"{'this would destroy' if module.check_mode else 'destroyed'}: {'; '.join(destroyed)}"
@@ -154,45 +158,45 @@ def _travel(module: AnsibleModule, road: Road, lock: AbstractContextManager[None
         pending_reboot=list(plan.pending_reboot),
     )
     if module._diff:
-        result["diff"] = _diff(road, result, before, shown)
+        result["diff"] = _diff(pipeline, result, before, shown)
 
 
 def _apply(
-    road: Road, lock: AbstractContextManager[None], state: Any, plan: Plan, result: dict[str, Any]
+    pipeline: Pipeline, lock: AbstractContextManager[None], state: Any, plan: Plan, result: dict[str, Any]
 ) -> tuple[Any, Plan]:
     """Do the plan, and what is to be done once that which it set going has ended, if it has by then.
 
     Others may work on the host while this waits, so all is read and planned again after a wait.
     """
     for _round in range(_ROUNDS):
-        waits = plan.waits if road.wait is not None else ()
+        waits = plan.waits if pipeline.wait is not None else ()
         if not plan.steps and not waits:
             return state, plan
         from .execute import execute, perform_actions
 
-        hands = road.hands()
+        handlers = pipeline.handlers()
         if plan.steps:
             try:
-                execute(plan.steps, hands)
+                execute(plan.steps, handlers)
             except StepFailed as error:
                 # Nobody has approved another plan.
-                if road.expected or not _outdated(error):
+                if pipeline.expected or not _outdated(error):
                     raise
-                state, plan = _anew(road, plan.steps, error, result)
+                state, plan = _anew(pipeline, plan.steps, error, result)
                 continue
             result.update(changed=True, done=result.get("done", []) + dump_steps(plan.steps))
         goes_on = bool(plan.in_progress)
-        state, plan = survey(road, again="done" in result)
-        if road.wait is not None and plan.waits:
+        state, plan = survey(pipeline, again="done" in result)
+        if pipeline.wait is not None and plan.waits:
             goes_on = True
             lock.__exit__(None, None, None)
-            perform_actions(tuple(wait._replace(timeout=road.wait) for wait in plan.waits), hands)
+            perform_actions(tuple(wait._replace(timeout=pipeline.wait) for wait in plan.waits), handlers)
             lock.__enter__()
-            perform_actions(tuple(action for wait in plan.waits for action in getattr(wait, "then", ())), hands)
-            state, plan = survey(road, again="done" in result)
+            perform_actions(tuple(action for wait in plan.waits for action in getattr(wait, "then", ())), handlers)
+            state, plan = survey(pipeline, again="done" in result)
         if plan.steps and not goes_on:
             break
-        if plan.steps and road.expected:
+        if plan.steps and pipeline.expected:
             left = "; ".join(str(step) for step in plan.steps)
             return state, plan._replace(
                 in_progress=(*plan.in_progress, f"not in the expected plan, so not done: {left}")
@@ -211,9 +215,9 @@ def _outdated(error: StepFailed) -> bool:
     return isinstance(reason, Outdated)
 
 
-def _anew(road: Road, steps: tuple[Step, ...], error: StepFailed, result: dict[str, Any]) -> tuple[Any, Plan]:
+def _anew(pipeline: Pipeline, steps: tuple[Step, ...], error: StepFailed, result: dict[str, Any]) -> tuple[Any, Plan]:
     """The plan after a step that could not be done as things are. Raises the error where it is the same plan again."""
-    state, plan = survey(road)
+    state, plan = survey(pipeline)
     if plan.steps == tuple(step for step in steps if step not in error.done):
         raise error
     if error.done:
@@ -235,25 +239,25 @@ def _check_steps(steps: tuple[Step, ...]) -> None:
         raise StorageError(f"not installed on this host, and needed for this: {', '.join(missing)}")
 
 
-def _shown(road: Road, state: Any, facts: dict[str, Any] | None = None) -> Any:
+def _shown(pipeline: Pipeline, state: Any, facts: dict[str, Any] | None = None) -> Any:
     """What a diff shows of a state. ``facts`` are those of it, where somebody asked for them already."""
-    if road.diff is not None:
-        return road.diff(state)
-    known = road.facts(state) if facts is None else facts
+    if pipeline.diff is not None:
+        return pipeline.diff(state)
+    known = pipeline.facts(state) if facts is None else facts
     # Without how it does (a resync's progress is not a difference that a task made), and what only the next task needs.
     return {key: value for key, value in known.items() if key not in ("status", "provides")}
 
 
-def _diff(road: Road, result: dict[str, Any], before: Any, after: Any) -> list[dict[str, Any]]:
+def _diff(pipeline: Pipeline, result: dict[str, Any], before: Any, after: Any) -> list[dict[str, Any]]:
     """A diff as Ansible prints it: the plan, and what there is before and after."""
-    if road.draw is not None:
-        before, after = road.draw(before, after)
+    if pipeline.draw is not None:
+        before, after = pipeline.draw(before, after)
     states = {"before": before, "after": after}
     if not result["plan"]:
         return [states]
     from .plan_text import counted, draw
 
-    if road.title:
+    if pipeline.title:
         steps = counted(len(result["plan"]), "step")
-        states.update(before_header=f"{road.title}: now", after_header=f"{road.title}: after {steps}")
-    return [{"prepared": draw(road.title or "Plan", result)}, states]
+        states.update(before_header=f"{pipeline.title}: now", after_header=f"{pipeline.title}: after {steps}")
+    return [{"prepared": draw(pipeline.title or "Plan", result)}, states]

@@ -10,7 +10,7 @@ from typing import Callable
 
 from ..core.command import read_text, run_command, wait_until
 from ..core.errors import Refused, StorageError
-from ..core.execute import PERFORM, Hands, Perform
+from ..core.execute import PERFORM, Handlers, Perform
 from ..core.plan import Write
 from ..document.sizes import Percent, whole_mib
 from .actions import (
@@ -285,4 +285,4 @@ _PERFORM: dict[type, Perform] = {
     Spans: _spans,
     ReloadMounts: _reload,
 }
-HANDS = Hands(_PERFORM, _PLACEHOLDERS, records=RECORDS)
+HANDLERS = Handlers(_PERFORM, _PLACEHOLDERS, records=RECORDS)

@@ -82,7 +82,7 @@ def read(references: Iterable[str] = ()) -> Host:
     )
 
 
-def deepen(host: Host, need: Unread) -> Host:
+def read_more(host: Host, need: Unread) -> Host:
     """The state with what a planner asked for, or with why it cannot be read."""
     if need.what in _OF_A_DEVICE:
         found, failed = each(need.what, need.names, lambda name: _OF_A_DEVICE[need.what](host, name))
@@ -133,9 +133,9 @@ def _lvm(host: Host, _need: Unread) -> Host:
 
 
 def _rbd(host: Host, need: Unread) -> Host:
-    from .rbd_map.read import deepen_rbd
+    from .rbd_map.read import read_more
 
-    return deepen_rbd(host, need)
+    return read_more(host, need)
 
 
 def _unfinished(devices: Mapping[str, Device]) -> tuple[Unfinished, ...]:

@@ -15,18 +15,18 @@ from ..core.command import read_text
 from ..core.errors import StorageError, sentence
 from ..core.lock import HostLock
 from ..core.plan import Plan
-from ..core.run import Road, answer, expected, run
+from ..core.run import Pipeline, answer, expected, run
 from ..document import permission
 from ..document.sizes import parse_bytes
 from .devices import Device
 from .findings import not_read
 from .host import Host
 from .layer import Reported
-from .read import deepen, read
+from .read import read, read_more
 from .safety import permit
 
 if TYPE_CHECKING:
-    from ..core.execute import Hands
+    from ..core.execute import Handlers
 
 LOCK: dict[str, dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 60}}
 #: Devices that a task before this one would make, or make larger: in check mode they are taken for there, and blank if
@@ -47,7 +47,7 @@ WAITING: dict[str, dict[str, Any]] = {
 }
 
 
-def make_so(
+def ensure(
     module: AnsibleModule,
     parse: Callable[[dict[str, Any]], Any],
     references: Callable[[Any], Iterable[str]],
@@ -84,9 +84,9 @@ def make_so(
 
     run(
         module,
-        Road(
+        Pipeline(
             read=lambda: _with_expected(read(names), made),
-            deepen=deepen,
+            read_more=read_more,
             plan=lambda host: _told(planned(host, want)),
             replan=lambda host: _told(planned(host, settled(want))),
             wait=module.params["wait_timeout"] if module.params.get("wait") else None,
@@ -96,7 +96,7 @@ def make_so(
             title=os.uname().nodename,
             expected=expected_plan,
             machine=lambda _host: read_text("/etc/machine-id"),
-            hands=_hands,
+            handlers=_hands,
             lock=lambda: HostLock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode
             ),
@@ -123,10 +123,10 @@ def _with_expected(host: Host, expected: list[Device]) -> Host:
     return host
 
 
-def _hands() -> Hands:
-    from .perform import HANDS
+def _hands() -> Handlers:
+    from .perform import HANDLERS
 
-    return HANDS
+    return HANDLERS
 
 
 def check_root() -> None:
@@ -150,7 +150,7 @@ def show(module: AnsibleModule, survey: Callable[[Host], dict[str, Any]]) -> NoR
     """Return what a question about the host answers, and what could not be read for it, and exit."""
     try:
         check_root()
-        host, found = answer(read(), deepen, survey)
+        host, found = answer(read(), read_more, survey)
     except Exception as error:  # as in core/run.py
         module.fail_json(msg=sentence(error), changed=False)
     module.exit_json(changed=False, **found, not_read=[part._asdict() for part in not_read(host)])
@@ -158,4 +158,4 @@ def show(module: AnsibleModule, survey: Callable[[Host], dict[str, Any]]) -> NoR
 
 def look(host: Host, survey: Callable[[Host], Any]) -> Any:
     """What a pure question about the host answers, reading what it needs."""
-    return answer(host, deepen, survey)[1]
+    return answer(host, read_more, survey)[1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..core.errors import StorageError
-from ..core.execute import Hands, Phases
+from ..core.execute import Handlers, Phases
 from ..core.plan import Step
 from .actions import AllUnchanged, Call, Only, Unchanged, in_use
 from .client import Client, NotFound, RegionFailed
@@ -20,7 +20,7 @@ _NUMBERS = (
 )
 
 
-def hands(client: Client) -> Hands:
+def handlers(client: Client) -> Handlers:
     numbers: dict[str, str] = {}
 
     def in_path(path: str) -> str:
@@ -81,7 +81,7 @@ def hands(client: Client) -> Hands:
         AllUnchanged: all_unchanged,
         Only: only,
     }
-    return Hands(does, placeholders=None, phases=_phases)
+    return Handlers(does, placeholders=None, phases=_phases)
 
 
 def _is_number(field: str) -> bool:

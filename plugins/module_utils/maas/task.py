@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..core.errors import StorageError, sentence
 from ..core.plan import Plan
-from ..core.run import Road, expected, run
+from ..core.run import Pipeline, expected, run
 from ..document import disk
 from ..document.tree import draw_alike
 from . import layout, many, script, survey
@@ -25,7 +25,7 @@ from .state import Machine
 from .words import parse
 
 if TYPE_CHECKING:
-    from ..core.execute import Hands
+    from ..core.execute import Handlers
 
 #: How a region is reached.
 CONNECTION: dict[str, dict[str, Any]] = {
@@ -66,7 +66,7 @@ def _key(params: dict[str, Any]) -> str:
     return key
 
 
-def make_so(module: AnsibleModule) -> NoReturn:
+def ensure(module: AnsibleModule) -> NoReturn:
     """Bring a machine's storage about, and exit."""
     try:
         client = connect(module.params)
@@ -86,23 +86,23 @@ def make_so(module: AnsibleModule) -> NoReturn:
         warned[machine.system_id] = tuple(dict.fromkeys(known))
         return planned._replace(warnings=warned[machine.system_id])
 
-    road = Road(
+    pipeline = Pipeline(
         read=lambda: read(client, module.params["machine"]),
-        deepen=lambda machine, _need: machine._replace(user=whoami(client)),
+        read_more=lambda machine, _need: machine._replace(user=whoami(client)),
         plan=plan,
         facts=lambda machine: {**_facts(machine), "requests": client.count},
         diff=survey.tree,
         draw=draw_alike,
         title=module.params["machine"] or "",
-        hands=lambda: _hands(client),
+        handlers=lambda: _hands(client),
         lock=nullcontext,
         expected=expected_plan,
         machine=lambda machine: f"{client.base} {machine.system_id}",
     )
     if module.params["machine"] is None:
-        road = road._replace(
+        pipeline = pipeline._replace(
             read=lambda: many.read(client, which),
-            deepen=lambda machines, _need: machines.asked_by(whoami(client)),
+            read_more=lambda machines, _need: machines.asked_by(whoami(client)),
             plan=lambda machines: many.plan(machines, plan),
             facts=lambda machines: {
                 "machines": [_named(machine, _facts(machine)) for machine in machines.machines],
@@ -112,7 +112,7 @@ def make_so(module: AnsibleModule) -> NoReturn:
             draw=_draw_each,
             machine=lambda machines: " ".join((client.base, *(one.system_id for one in machines.machines))),
         )
-    run(module, road)
+    run(module, pipeline)
 
 
 def _which(params: dict[str, Any]) -> many.Which:
@@ -136,10 +136,10 @@ def _named(machine: Machine, facts: dict[str, Any]) -> dict[str, Any]:
     return {**facts, "hostname": machine.hostname, "fqdn": machine.fqdn, "status": machine.status}
 
 
-def _hands(client: Client) -> Hands:
-    from .perform import hands
+def _hands(client: Client) -> Handlers:
+    from .perform import handlers
 
-    return hands(client)
+    return handlers(client)
 
 
 def upload(module: AnsibleModule) -> NoReturn:
@@ -156,13 +156,13 @@ def upload(module: AnsibleModule) -> NoReturn:
 
     run(
         module,
-        Road(
+        Pipeline(
             read=lambda: script.read(client, want.name),
-            deepen=lambda there, _need: there,
+            read_more=lambda there, _need: there,
             plan=plan,
             facts=script.dump,
             diff=lambda there: there.text if there else "",
-            hands=lambda: _hands(client),
+            handlers=lambda: _hands(client),
             lock=nullcontext,
         ),
     )

@@ -44,14 +44,14 @@ def run_alone(params: Mapping[str, Any], action: Any) -> None:
 def main() -> None:
     """What the process does: the action that it reads."""
     from .connection import connected
-    from .perform import hands
+    from .perform import handlers
 
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     params, action = pickle.load(sys.stdin.buffer)
     try:
         with connected(params) as opened:
-            hands(opened, lambda _said: None).perform[type(action)](action)
+            handlers(opened, lambda _said: None).perform[type(action)](action)
     except StorageError as error:
         # The module may be gone; then nobody reads this.
         sys.stdout.write(str(error))

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from ..core.command import wait_until
 from ..core.errors import StorageError
-from ..core.execute import Hands, Phases
+from ..core.execute import Handlers, Phases
 from ..core.plan import Step
 from .alone import run_alone
 from .calls import (
@@ -43,7 +43,7 @@ _READING = frozenset({"copy", "deep_copy"})
 _TENTH = 10
 
 
-def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
+def handlers(connection: Connection, log: Callable[[str], object]) -> Handlers:
     """``log`` is told every tenth of what takes long."""
 
     def value(given: Any) -> Any:
@@ -154,7 +154,7 @@ def hands(connection: Connection, log: Callable[[str], object]) -> Hands:
         Synced: synced,
         Unwatched: unwatched,
     }
-    return Hands(perform, placeholders=None, phases=_phases)
+    return Handlers(perform, placeholders=None, phases=_phases)
 
 
 def _check_settings(image: Any, action: Call) -> None:

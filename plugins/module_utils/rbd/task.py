@@ -14,12 +14,12 @@ from ansible.module_utils.common.respawn import has_respawned, probe_interpreter
 
 from ..core.errors import StorageError, sentence
 from ..core.plan import Plan
-from ..core.run import Road, run
+from ..core.run import Pipeline, run
 from . import connection
 from .connection import Connection, connected
 
 if TYPE_CHECKING:
-    from ..core.execute import Hands
+    from ..core.execute import Handlers
 
 #: The binding is part of the system's Python, whichever one Ansible was told to use.
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
@@ -39,7 +39,7 @@ class Work(NamedTuple):
     wait: int | None = None
 
 
-def make_so(module: AnsibleModule, prepare: Callable[[], Work]) -> NoReturn:
+def ensure(module: AnsibleModule, prepare: Callable[[], Work]) -> NoReturn:
     """Bring about what the module was asked for, and exit. ``prepare`` makes sense of the options, or raises."""
     _check_binding(module)
     try:
@@ -76,19 +76,19 @@ def _check_binding(module: AnsibleModule) -> None:
 
 
 def _run(module: AnsibleModule, opened: Connection, work: Work) -> NoReturn:
-    def hands() -> Hands:
-        from .perform import hands
+    def handlers() -> Handlers:
+        from .perform import handlers
 
-        return hands(opened, module.log)
+        return handlers(opened, module.log)
 
     run(
         module,
-        Road(
+        Pipeline(
             read=lambda: work.read(opened),
-            deepen=lambda state, _need: state,
+            read_more=lambda state, _need: state,
             plan=work.plan,
             facts=work.facts,
-            hands=hands,
+            handlers=handlers,
             lock=nullcontext,
             replan=work.replan,
             wait=work.wait,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Callable, NamedTuple, Protocol
 
-from ..core.execute import Hands
+from ..core.execute import Handlers
 from ..document.sizes import show_size
 from .state import Cloud
 
@@ -126,7 +126,7 @@ class Provider(Protocol):
         """Delete the volume, and return once it is gone. One that is gone already is no error."""
 
 
-def hands(provider: Provider) -> Hands:
+def handlers(provider: Provider) -> Handlers:
     """How the executor makes changes at a provider."""
     made: dict[str, str] = {}
 
@@ -142,7 +142,7 @@ def hands(provider: Provider) -> Hands:
         TakeSnapshot: provider.snapshot,
         Delete: provider.delete,
     }
-    return Hands(perform, {"volume": lambda key: made[key]})
+    return Handlers(perform, {"volume": lambda key: made[key]})
 
 
 def token_prefix(drive: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules for network volumes do around the planner: options, the provider, the lock, the road."""
+"""What the modules for network volumes do around the planner: options, the provider, the lock, the pipeline."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ..core.errors import StorageError, sentence
 from ..core.lock import HostLock
 from ..core.plan import Plan
-from ..core.run import Road, run
+from ..core.run import Pipeline, run
 from . import drive
 from .elastic import Decision, remember
-from .provider import Provider, hands
+from .provider import Provider, handlers
 from .remote import Api, Remote
 from .state import Cloud
 
@@ -89,7 +89,7 @@ def _api(options: dict[str, Any]) -> Api:
     return Outscale(options)
 
 
-def make_so(module: AnsibleModule) -> NoReturn:
+def ensure(module: AnsibleModule) -> NoReturn:
     """Bring a drive's volumes about, and exit."""
     try:
         want = drive.parse(module.params)
@@ -112,15 +112,15 @@ def make_so(module: AnsibleModule) -> NoReturn:
 
     run(
         module,
-        Road(
+        Pipeline(
             read=lambda: provider.read(want.drive, want.machine, want.policy.volume_type, want.snapshot),
-            deepen=lambda cloud, _need: cloud,
+            read_more=lambda cloud, _need: cloud,
             plan=planned,
             # What was decided from the usage has been done by then, and is not decided again.
             replan=lambda cloud: drive.plan(cloud, want, Decision((), decided[-1].reason, decided[-1].warning)),
             facts=facts,
             diff=lambda cloud: {"volumes": [drive.dump(volume) for volume in cloud.volumes]},
-            hands=lambda: hands(provider),
+            handlers=lambda: handlers(provider),
             lock=lambda: lock,
         ),
     )

@@ -164,7 +164,7 @@ with connected(params) as connection:
     plan = work.plan(work.read(connection))
     subprocess.run(["ceph", "osd", "pool", "delete", "short", "short", "--yes-i-really-really-mean-it"], check=True)
     try:
-        execute(plan.steps, hands(connection, print))
+        execute(plan.steps, handlers(connection, print))
     except StorageError as error:
         print(error)
 """
@@ -179,7 +179,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Place
 from ansible_collections.strata.storage.plugins.module_utils.rbd.connection import connected
-from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import hands
+from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.rbd.works import image
 os.environ["CEPH_CONF"] = sys.argv[1]
 params = dict(conf=sys.argv[1], namespace=sys.argv[2], pool=sys.argv[3], cluster="ceph", client="admin", keyring=None)

@@ -26,7 +26,7 @@ import importlib, json, os, signal, sys
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, words, works
-from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import hands
+from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import handlers
 def die(*_said):
     os.kill(os.getpid(), signal.SIGKILL)
 kind, count, given = sys.argv[3], int(sys.argv[4]), json.loads(sys.argv[5])
@@ -37,7 +37,7 @@ work = getattr(works, kind)(params)
 with connection.connected(params) as opened:
     plan = work.plan(work.read(opened))
     steps = plan.steps if count < 0 else plan.steps[:count]
-    execute(steps, hands(opened, die if count < 0 else print))
+    execute(steps, handlers(opened, die if count < 0 else print))
     print(len(plan.steps), flush=True)
     die()
 """

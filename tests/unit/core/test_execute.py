@@ -19,7 +19,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.command import
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StepFailed, StorageError, sentence
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import (
     PERFORM,
-    Hands,
+    Handlers,
     Phases,
     Symbols,
     execute,
@@ -56,7 +56,7 @@ class Record:
         self.notes.append(action.text)
 
     def run(self, *steps: Step, **kinds: Any) -> None:
-        execute(steps, Hands({**PERFORM, Note: self.note}, kinds))
+        execute(steps, Handlers({**PERFORM, Note: self.note}, kinds))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def step(name: str, *actions: Any, **more: Any) -> Step:
 
 
 def perform(action: Any) -> None:
-    execute((step("one", action),), Hands(PERFORM))
+    execute((step("one", action),), Handlers(PERFORM))
 
 
 # Symbols
@@ -152,7 +152,7 @@ def test_an_edit_that_fails_has_changed_nothing(tmp_path: Path) -> None:
     edit = Edit(str(tmp_path / "conf"), "what is not there", "new")
     for actions, changed in (((edit,), False), ((MakeDirectory(str(tmp_path / "made")), edit), True)):
         with pytest.raises(StepFailed, match="was changed by somebody else") as failed:
-            execute((Step("edit", "file", "conf", "", actions),), Hands(PERFORM))
+            execute((Step("edit", "file", "conf", "", actions),), Handlers(PERFORM))
         assert failed.value.changed is changed
 
 
@@ -177,7 +177,7 @@ class Lanes(Record):
             first = tuple(one for one in steps if one.name == "first")
             return (first,), tuple((one,) for one in steps if one.name != "first")
 
-        execute(steps, Hands({Note: self.note, Meet: self.meet}, placeholders=None, phases=phases))
+        execute(steps, Handlers({Note: self.note, Meet: self.meet}, placeholders=None, phases=phases))
 
     def meet(self, action: Meet) -> None:
         action.others.wait(30)

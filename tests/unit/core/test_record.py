@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core import execute as executor
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StepFailed, StorageError
-from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Hands, execute
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Handlers, execute
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit, Intent, Step, new_uuid, placeholder
 from ansible_collections.strata.storage.plugins.module_utils.core.record import (
     Record,
@@ -45,7 +45,7 @@ class Watch:
 
     def run(self, *steps: Step) -> None:
         identities = {"identity": lambda path: f"serial of {path}"}
-        execute(steps, Hands({**PERFORM, See: self.see}, identities, records=self.directory))
+        execute(steps, Handlers({**PERFORM, See: self.see}, identities, records=self.directory))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The road of every module, with a lamp for a backend."""
+"""The pipeline of every module, with a lamp for a backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Outdated, Refused, StorageError, Unread
-from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Hands
+from ansible_collections.strata.storage.plugins.module_utils.core.execute import PERFORM, Handlers
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
     Command,
     Edit,
@@ -22,7 +22,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
     digest,
     dump_steps,
 )
-from ansible_collections.strata.storage.plugins.module_utils.core.run import Road, expected, run, survey
+from ansible_collections.strata.storage.plugins.module_utils.core.run import Pipeline, expected, run, survey
 
 
 class Ended(Exception):
@@ -96,8 +96,8 @@ class Backend:
         self.events.append("read")
         return Lamp(self.lit)
 
-    def deepen(self, state: Lamp, need: Unread) -> Lamp:
-        self.events.append(f"deepen {need}")
+    def read_more(self, state: Lamp, need: Unread) -> Lamp:
+        self.events.append(f"read_more {need}")
         return state._replace(colour=self.colour)
 
     def plan(self, state: Lamp) -> Plan:
@@ -120,20 +120,20 @@ class Backend:
     def lock(self) -> Lock:
         return Lock(self.events)
 
-    def road(self) -> Road:
-        hands = Hands({**PERFORM, Switch: self.switch})
-        return Road(self.read, self.deepen, self.plan, self.facts, lambda: hands, self.lock)
+    def pipeline(self) -> Pipeline:
+        handlers = Handlers({**PERFORM, Switch: self.switch})
+        return Pipeline(self.read, self.read_more, self.plan, self.facts, lambda: handlers, self.lock)
 
     def run(self, check_mode: bool = False, **more: Any) -> Module:
         module = Module(check_mode)
         with pytest.raises(Ended):
-            run(cast(AnsibleModule, module), self.road()._replace(**more))
+            run(cast(AnsibleModule, module), self.pipeline()._replace(**more))
         return module
 
 
 STEP = Step("light", "lamp", "one", "on", (Switch(True),))
 PLAN = dump_steps((STEP,))
-LOOK = ["read", "deepen colour lamp"]
+LOOK = ["read", "read_more colour lamp"]
 
 
 def drawn(*later: str) -> str:
@@ -150,7 +150,7 @@ def test_the_plan_that_was_expected(expected: str) -> None:
 def test_a_diff_is_for_who_asks_for_one() -> None:
     backend, module = Backend(), Module(diff=False)
     with pytest.raises(Ended):
-        run(cast(AnsibleModule, module), backend.road())
+        run(cast(AnsibleModule, module), backend.pipeline())
     assert module.result["changed"]
     assert "diff" not in module.result
 
@@ -193,8 +193,8 @@ class Shy(Backend):
     def facts(self, state: Lamp) -> dict[str, Any]:
         return self._shown("facts", state)
 
-    def road(self) -> Road:
-        return super().road()._replace(diff=lambda state: self._shown("diff", state))
+    def pipeline(self) -> Pipeline:
+        return super().pipeline()._replace(diff=lambda state: self._shown("diff", state))
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -204,11 +204,11 @@ def test_what_facts_and_diff_need_is_read_as_for_a_planner(asks: str, check_mode
     module = shy.run(check_mode)
     assert not module.failed, module.result
     assert (module.result["plan"], module.result["diff"][-1]["after"]["lamp"]["colour"]) == (PLAN, "red")
-    assert shy.events.count("deepen colour lamp") == (1 if check_mode else 2)
+    assert shy.events.count("read_more colour lamp") == (1 if check_mode else 2)
 
 
 def test_what_reading_does_not_make_known_ends_in_a_sentence() -> None:
-    module = Backend().run(deepen=lambda state, need: state)
+    module = Backend().run(read_more=lambda state, need: state)
     assert module.failed
     assert module.result["msg"] == "colour lamp was read 5 times, and is asked for again"
 
@@ -253,7 +253,7 @@ def test_an_error_that_nobody_expected_within_a_step_tells_what_was_done() -> No
 
 def test_survey_reads_what_the_planner_asks_for() -> None:
     backend = Backend()
-    assert survey(backend.road()) == (Lamp(False, "red"), Plan((STEP,), Lamp(True, "red")))
+    assert survey(backend.pipeline()) == (Lamp(False, "red"), Plan((STEP,), Lamp(True, "red")))
     assert backend.events == LOOK
 
 
@@ -493,9 +493,9 @@ class Heater(Backend):
         self.waited.append(action.timeout)
         self.warm = True
 
-    def road(self) -> Road:
-        hands = Hands({Switch: self.switch, Warm: self.warm_up, Wipe: lambda action: self.events.append("wipe")})
-        return super().road()._replace(hands=lambda: hands, wait=self.wait)
+    def pipeline(self) -> Pipeline:
+        handlers = Handlers({Switch: self.switch, Warm: self.warm_up, Wipe: lambda action: self.events.append("wipe")})
+        return super().pipeline()._replace(handlers=lambda: handlers, wait=self.wait)
 
 
 POLISH = Step("polish", "lamp", "one", "bright", (Switch(True),))
@@ -578,10 +578,10 @@ def test_what_does_not_hold_after_waiting_is_a_failure() -> None:
 def test_an_act_is_planned_once() -> None:
     backend = Backend()
     settled = Plan((), Lamp(True, "red"))
-    road = backend.road()._replace(plan=lambda state: Plan((STEP,), state), replan=lambda _state: settled)
+    pipeline = backend.pipeline()._replace(plan=lambda state: Plan((STEP,), state), replan=lambda _state: settled)
     module = Module()
     with pytest.raises(Ended):
-        run(cast(AnsibleModule, module), road)
+        run(cast(AnsibleModule, module), pipeline)
     assert (module.failed, module.result["plan"]) == (False, PLAN)
 
 

@@ -54,7 +54,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
 
 
 def perform(action: object) -> None:
-    performing.HANDS.perform[type(action)](action)
+    performing.HANDLERS.perform[type(action)](action)
 
 
 def test_a_device_that_is_what_it_was(device: Device) -> None:
@@ -114,7 +114,7 @@ def test_growing(device: Device, kind: str, command: tuple[str, ...]) -> None:
 
 
 def test_a_filesystem_that_is_not_there_yet_is_known_by_what_is_on_the_device(device: Device) -> None:
-    placeholders = performing.HANDS.placeholders
+    placeholders = performing.HANDLERS.placeholders
     assert placeholders
     with pytest.raises(StorageError, match="holds no filesystem that could be mounted"):
         placeholders["filesystem-uuid"](device.path)

@@ -21,7 +21,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.host import Un
 from .hosts import a_host, disk
 
 
-def test_deepen_adds_what_was_asked_for_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_more_adds_what_was_asked_for_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_signatures", lambda path: ())
     blank = tmp_path / "blank"
     blank.write_bytes(bytes(1 << 20))
@@ -31,7 +31,7 @@ def test_deepen_adds_what_was_asked_for_and_keeps_the_rest(tmp_path: Path, monke
         Unread("filesystems", (str(blank),)),
         Unread("directories", (str(tmp_path), f"{tmp_path}/missing")),
     ):
-        host = read.deepen(host, need)
+        host = read.read_more(host, need)
     assert host.contents == {"/dev/sdb": Content(), str(blank): Content()}
     assert host.filesystems == {"/dev/x": Filesystem("xfs", "u"), str(blank): None}
     assert host.directories == {"/x": True, str(tmp_path): False, f"{tmp_path}/missing": None}

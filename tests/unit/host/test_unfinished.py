@@ -235,7 +235,7 @@ CACHE = CacheSet("c1", SDC, 512 << 10, registered=True)
 DETACHED = record("removal of the cache of bcache cached", SDC, SDB, uuid="c1")
 
 
-def let_go(*backings: Backing, **more: Any) -> Host:
+def detached(*backings: Backing, **more: Any) -> Host:
     """A bcache that let go of its cache; ``more`` is of the host."""
     known = (Backing(SDB, "b1", "cached", bcache="/dev/bcache0", registered=True), *backings)
     host = a_host(*disks("bcd"), disk("/dev/bcache0"), **{"unfinished": (DETACHED,), "cache_sets": (CACHE,), **more})
@@ -245,21 +245,21 @@ def let_go(*backings: Backing, **more: Any) -> Host:
 
 
 def test_the_cache_that_a_bcache_had_let_go_of_is_removed() -> None:
-    made = settle(bcache, let_go(), Bcache("cached", cache_device=""))
+    made = settle(bcache, detached(), Bcache("cached", cache_device=""))
     assert [step.verb for step in made.steps][-2:] == ["unregister", "wipe"]
     assert destroyed(made) == []
     assert made.after.unfinished == ()
-    gone = settle(bcache, let_go(), Bcache("cached", state="absent"))
+    gone = settle(bcache, detached(), Bcache("cached", state="absent"))
     assert [step.verb for step in gone.steps if step.verb in ("unregister", "wipe")] == ["unregister", "wipe", "wipe"]
 
 
 @pytest.mark.parametrize(
     "host",
     [
-        let_go(unfinished=()),
-        let_go(unfinished=(DETACHED._replace(uuid="c2"),)),
-        let_go(unfinished=(DETACHED._replace(devices=(SDC, SDD)),)),
-        let_go(Backing(SDD, "b2", "second", cache_set="c1", attached=True, registered=True, bcache="/dev/bcache1")),
+        detached(unfinished=()),
+        detached(unfinished=(DETACHED._replace(uuid="c2"),)),
+        detached(unfinished=(DETACHED._replace(devices=(SDC, SDD)),)),
+        detached(Backing(SDD, "b2", "second", cache_set="c1", attached=True, registered=True, bcache="/dev/bcache1")),
     ],
     ids=["no record", "another cache set", "another backing device", "another bcache uses it"],
 )
@@ -269,17 +269,17 @@ def test_no_other_cache_is_removed(host: Host) -> None:
 
 
 def test_a_cache_that_got_another_device_since_is_not_removed() -> None:
-    host = let_go()._replace(attached={SDC: (Attached("d", "other"),)})
+    host = detached()._replace(attached={SDC: (Attached("d", "other"),)})
     for want in (Bcache("cached", state="absent"), Bcache("cached", cache_device="")):
         with pytest.raises(StorageError, match='is also for "other"'):
             bcache.plan(host, want, False)
-    own = let_go()._replace(attached={SDC: (Attached("f", own_volume=True),)})
+    own = detached()._replace(attached={SDC: (Attached("f", own_volume=True),)})
     assert "wipe" not in [step.verb for step in bcache.plan(own, Bcache("cached", cache_device=""), False).steps]
 
 
 def test_a_cache_whose_backing_device_is_not_here_is_not_removed() -> None:
     """The record began before the last dirty data was written back."""
-    host = let_go()._replace(backings=(), attached={SDC: (Attached("b", "cached"),)})
+    host = detached()._replace(backings=(), attached={SDC: (Attached("b", "cached"),)})
     with pytest.raises(StorageError, match="nobody can see whether the cache set on /dev/sdc still holds dirty data"):
         bcache.plan(host, Bcache("cached", cache_device=SDC, state="absent"), False)
 

@@ -14,7 +14,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
 from ansible_collections.strata.storage.plugins.module_utils.maas.identity import is_ours
-from ansible_collections.strata.storage.plugins.module_utils.maas.perform import hands
+from ansible_collections.strata.storage.plugins.module_utils.maas.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
 from ansible_collections.strata.storage.plugins.module_utils.maas.stand_in import stand_ins
 from ansible_collections.strata.storage.plugins.module_utils.maas.state import PARTITION, Machine
@@ -110,7 +110,7 @@ def apply(region: Region, words: dict[str, Any], changes: int = -1) -> Machine |
     allow = (*names(words), *(everything(region) if words.get("mode") == "exact" else ()))
     plan = layout.plan(machine, parse(words), allow)
     try:
-        execute(plan.steps, hands(client))
+        execute(plan.steps, handlers(client))
     except StepFailed:
         if client.left:
             raise

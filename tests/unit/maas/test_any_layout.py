@@ -14,7 +14,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout, survey
 from ansible_collections.strata.storage.plugins.module_utils.maas.client import NotFound
-from ansible_collections.strata.storage.plugins.module_utils.maas.perform import hands
+from ansible_collections.strata.storage.plugins.module_utils.maas.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
 from ansible_collections.strata.storage.plugins.module_utils.maas.state import Machine
 from ansible_collections.strata.storage.plugins.module_utils.maas.words import WORDS, parse
@@ -117,7 +117,7 @@ def bring_about(region: Region, words: dict[str, Any], *allow: str) -> None:
     client: Any = Direct(region)
     want = parse({**words, "mode": "exact"})
     plan = layout.plan(read(client, "node1"), want, allow)
-    execute(plan.steps, hands(client))
+    execute(plan.steps, handlers(client))
     machine = read(client, "node1")
     again = layout.plan(machine, want, allow)
     assert [str(step) for step in again.steps] == []

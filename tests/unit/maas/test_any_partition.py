@@ -16,7 +16,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.execute import
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
 from ansible_collections.strata.storage.plugins.module_utils.maas.identity import computed
-from ansible_collections.strata.storage.plugins.module_utils.maas.perform import hands
+from ansible_collections.strata.storage.plugins.module_utils.maas.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
 from ansible_collections.strata.storage.plugins.module_utils.maas.words import parse
 from tests.simulators.maas import Region
@@ -112,7 +112,7 @@ def run(region: Region, words: dict[str, Any], allow: tuple[str, ...], changes: 
     client: Any = Fragile(region, changes)
     steps = planned(region, words, allow).steps
     try:
-        execute(steps, hands(client))
+        execute(steps, handlers(client))
     except StepFailed:
         assert client.left == 0
         return False

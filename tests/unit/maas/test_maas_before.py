@@ -17,7 +17,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.execute import
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
 from ansible_collections.strata.storage.plugins.module_utils.maas.client import Client
 from ansible_collections.strata.storage.plugins.module_utils.maas.identity import computed
-from ansible_collections.strata.storage.plugins.module_utils.maas.perform import hands
+from ansible_collections.strata.storage.plugins.module_utils.maas.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
 from ansible_collections.strata.storage.plugins.module_utils.maas.words import parse
 from tests.simulators.maas import ALLOCATED, Fault, server
@@ -335,7 +335,7 @@ def test_two_tasks_at_the_same_moment(maas: Maas, words: tuple[dict[str, Any], d
         # A group alone, without the volume that it would get.
         steps = layout.plan(read(client, "node1"), parse(task), ()).steps[:1]
         try:
-            execute(steps, hands(client))
+            execute(steps, handlers(client))
             said.append("made")
         except StepFailed:
             said.append("not made")

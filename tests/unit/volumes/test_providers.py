@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.strata.storage.plugins.module_utils.core.command import wait_until
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.volumes.drive import choose, parse, plan
-from ansible_collections.strata.storage.plugins.module_utils.volumes.provider import TAG, hands
+from ansible_collections.strata.storage.plugins.module_utils.volumes.provider import TAG, handlers
 from ansible_collections.strata.storage.plugins.module_utils.volumes.task import PROVIDER, connect
 from ansible_collections.strata.storage.plugins.modules import drive_volumes
 from tests.simulators.cloud import Fault
@@ -317,7 +317,7 @@ def test_a_run_that_is_cut_off_after_any_step_is_finished_by_the_next(drive: Dri
         cloud = provider.read("scratch", drive.machine, "", want.snapshot)
         planned = plan(cloud, want, choose(cloud, want, 0.0)).steps
         steps = len(planned)
-        execute(planned[:cut], hands(provider))
+        execute(planned[:cut], handlers(provider))
 
         drive.run(**given)
         assert drive.run(**({**given, "usage": None} if "usage" in given else given))["changed"] is False

@@ -252,7 +252,7 @@ def without_space(host: Host, group: Group, gone: tuple[PhysicalVolume, ...]) ->
     return (replace_group(host, group, smaller), smaller) if gone else (host, group)
 
 
-def let_go(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ...]) -> tuple[Steps, Host, Group]:
+def detached(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ...]) -> tuple[Steps, Host, Group]:
     """Physical volumes emptied, out of the group, and blank."""
     if gone and group.free < 0:
         raise Refused(

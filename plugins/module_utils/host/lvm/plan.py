@@ -26,12 +26,12 @@ from . import past as drive_past
 from .group import (
     Steps,
     clear_step,
+    detached,
     device_path,
     find,
     finish_removal,
     gather,
     leaving,
-    let_go,
     moved,
     physical,
     removal,
@@ -97,7 +97,7 @@ def _plan(host: Host, want: Drive, devices: list[Device], allow: bool) -> Plan:
     if group and moving:
         # LVM neither resizes nor removes what it moves.
         host, group = without_space(host, group, tuple(moving))
-        steps, host, group = let_go(host, want, group, tuple(moving))
+        steps, host, group = detached(host, want, group, tuple(moving))
     planned = _online(host, want, present, devices, allow)
     return planned._replace(steps=steps + planned.steps)
 
@@ -117,7 +117,7 @@ def _online(host: Host, want: Drive, present: tuple[Volume, ...], devices: list[
         more, host, made[volume.name] = make(host, want, group, volume, allow)
         steps += more
         group = find(host, want.name) or group
-    more, host, group = let_go(host, want, group, gone)
+    more, host, group = detached(host, want, group, gone)
     steps += more
     for volume in volumes:
         if volume not in shrinking:

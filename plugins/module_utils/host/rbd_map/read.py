@@ -21,7 +21,7 @@ _WANTS = "/etc/systemd/system/multi-user.target.wants"
 _OWN = ("name=", "secret=", "key=")
 
 
-def deepen_rbd(host: Host, need: Unread) -> Host:
+def read_more(host: Host, need: Unread) -> Host:
     """The state with what a planner asked for."""
     if need.what == "mapped":
         return host._replace(mapped=_mapped())

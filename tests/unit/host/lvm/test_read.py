@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Unread
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm import read
-from ansible_collections.strata.storage.plugins.module_utils.host.read import deepen
+from ansible_collections.strata.storage.plugins.module_utils.host.read import read_more
 
 from ..hosts import a_host
 
@@ -45,5 +45,5 @@ def test_what_a_policy_of_allocation_leaves_a_volume(policy: str, of_group: str,
 )
 def test_what_lvm_says_of_a_device(said: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read, "ask_command", lambda argv, timeout: (5, "", said))
-    host = deepen(a_host("/dev/sdb", rejections={}), Unread("rejections", ("/dev/sdb",)))
+    host = read_more(a_host("/dev/sdb", rejections={}), Unread("rejections", ("/dev/sdb",)))
     assert host.rejection("/dev/sdb") == reason
