@@ -15,14 +15,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ..core.errors import StorageError
 
 
-def run_alone(params: Mapping[str, Any], action: Any) -> None:
-    """Do an action, and wait for its end. Raises StorageError with what went wrong."""
-    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+def run_alone(params: Mapping[str, Any], action: Any, program: str) -> None:
+    """Do an action, and wait for its end. ``program`` is the module whose ``main`` does it, by ``do_alone``.
+
+    Raises StorageError with what went wrong.
+    """
+    command = [sys.executable, "-c", f"from {program} import main; main()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     pipe = subprocess.PIPE
     # AnsibleModule.run_command would end it with the module.
@@ -41,17 +44,13 @@ def run_alone(params: Mapping[str, Any], action: Any) -> None:
         raise StorageError(said.decode(errors="replace").strip() or f"{action}: the process for it did not start")
 
 
-def main() -> None:
-    """What the process does: the action that it reads."""
-    from .connection import connected
-    from .perform import handlers
-
+def do_alone(perform: Callable[[dict[str, Any], Any], None]) -> None:
+    """What the process does: the action that it reads, over the connection that it reads the parameters of."""
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     params, action = pickle.load(sys.stdin.buffer)
     try:
-        with connected(params) as opened:
-            handlers(opened, lambda _said: None).perform[type(action)](action)
+        perform(params, action)
     except StorageError as error:
         # The module may be gone; then nobody reads this.
         sys.stdout.write(str(error))

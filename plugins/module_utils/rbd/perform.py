@@ -11,7 +11,7 @@ from ..core.command import wait_until
 from ..core.errors import StorageError
 from ..core.execute import Handlers, Phases
 from ..core.plan import Step
-from .alone import run_alone
+from .alone import do_alone, run_alone
 from .calls import (
     AddPeer,
     Alone,
@@ -30,7 +30,7 @@ from .calls import (
     WriteFile,
     bits,
 )
-from .connection import Connection, rbd, told
+from .connection import Connection, connected, rbd, told
 from .luks import load
 from .omap import begin_migration, forget_migration, migration_of, settle_in_trash
 from .read import read_mirroring, watchers
@@ -81,7 +81,7 @@ def handlers(connection: Connection, log: Callable[[str], object]) -> Handlers:
                 getattr(connection.rbd, action.method)(pool, *arguments, **options)
 
     def alone(action: Alone) -> None:
-        run_alone(connection.params, action.action)
+        run_alone(connection.params, action.action, __name__)
 
     def prepare_import(action: PrepareImport) -> None:
         with told(str(action)):
@@ -209,3 +209,13 @@ def _progress(what: str, log: Callable[[str], object]) -> Callable[[int, int], i
         return 0
 
     return told_of
+
+
+def main() -> None:
+    """What a process of its own does for ``run_alone``."""
+
+    def perform(params: dict[str, Any], action: Any) -> None:
+        with connected(params) as opened:
+            handlers(opened, lambda _said: None).perform[type(action)](action)
+
+    do_alone(perform)
