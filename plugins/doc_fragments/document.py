@@ -282,7 +282,7 @@ state:
 
 _VOLUME_NAME = r"""
 volume_name:
-  description: Name of the logical volume. By default that of the drive. For several of them say O(volumes) instead.
+  description: Name of the logical volume. By default that of the drive. For several of them say C(volumes) instead.
   type: str
 """
 
@@ -436,7 +436,10 @@ class ModuleDocFragment:
             "drives",
             "Drives.",
             _DRIVE,
-            _section("volumes", "Its volumes.", _NAME, _VOLUME, _USE, _VOLUME_STATE),
+            _VOLUME_NAME,
+            _VOLUME,
+            _USE,
+            _section("volumes", "Several volumes, each with its own words.", _NAME, _VOLUME, _USE, _VOLUME_STATE),
             _DRIVE_STATE,
         )
     )

@@ -26,14 +26,14 @@ _WORDS: dict[str, dict[str, dict[str, Any]]] = {
     "partitions": partition.OPTIONS,
     "raids": raid.OPTIONS,
     "bcaches": bcache.OPTIONS,
-    "drives": drive.NESTED_OPTIONS,
+    "drives": drive.OPTIONS,
     "filesystems": filesystem.OPTIONS,
 }
 _PARSE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "partitions": partition.parse,
     "raids": raid.parse,
     "bcaches": bcache.parse,
-    "drives": drive.parse,
+    "drives": drive.parse_nested,
     "filesystems": filesystem.parse,
 }
 MODES = ("merge", "exact")

@@ -31,7 +31,7 @@ VOLUME_OPTIONS: dict[str, dict[str, Any]] = {
     **USE_OPTIONS,
 }
 
-#: The nested form, an item of the document's ``drives``.
+#: A drive with a list of volumes.
 NESTED_OPTIONS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "devices": {"type": "list", "elements": "str"},
@@ -50,8 +50,10 @@ NESTED_OPTIONS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": list(STATES), "default": "online"},
 }
 
-#: The flat form: one volume may also have its own options beside the drive's.
+#: One volume may also have its own options beside the drive's, in a document too.
 OPTIONS: dict[str, dict[str, Any]] = {**NESTED_OPTIONS, "volume_name": {"type": "str"}, **VOLUME_OPTIONS}
+#: What is said of the one volume, beside the drive's own words.
+_OF_ONE_VOLUME = ("volume_name", *VOLUME_OPTIONS)
 
 
 class Volume(NamedTuple):
@@ -86,21 +88,27 @@ class Drive(NamedTuple):
     allow_offline: bool = False
 
 
-def parse(item: Mapping[str, Any], root: bool = False, lenient: bool = False) -> Drive:
-    """A Drive from an item of the document, nested or flat; ``root``: a volume of it may be the root.
+def parse_nested(item: Mapping[str, Any]) -> Drive:
+    """A Drive from an item of a document, where a drive of which no volume is said keeps those that it has."""
+    said = any(item.get(option) is not None for option in ("volumes", *_OF_ONE_VOLUME))
+    return parse(item, keeps=not said)
+
+
+def parse(item: Mapping[str, Any], root: bool = False, lenient: bool = False, keeps: bool = False) -> Drive:
+    """A Drive from an item, nested or flat; ``root``: a volume of it may be the root. ``keeps``: no volume is said.
 
     Raises StorageError for what no drive can be (``lenient``: but names).
     """
     name = known_name(str(item["name"]), "drive", 127, lenient)
     volumes: tuple[Volume, ...] | None
     if item.get("volumes") is not None:
-        flat = [option for option in ("volume_name", *VOLUME_OPTIONS) if item.get(option) is not None]
+        flat = [option for option in _OF_ONE_VOLUME if item.get(option) is not None]
         if flat:
             raise StorageError(f"drive {name}: {', '.join(flat)} beside `volumes`; say it of one of those")
         volumes = tuple(
             _volume(volume, name, root, lenient, volume.get("state") or "present") for volume in item["volumes"]
         )
-    elif "volumes" in item and "volume_name" not in item:
+    elif keeps or ("volumes" in item and "volume_name" not in item):
         volumes = None
     else:
         volumes = (_volume({**item, "name": item.get("volume_name") or name}, name, root, lenient),)

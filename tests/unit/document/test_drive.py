@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.document.drive import OPTIONS, Drive, Volume, parse
+from ansible_collections.strata.storage.plugins.module_utils.document.drive import (
+    OPTIONS,
+    Drive,
+    Volume,
+    parse,
+    parse_nested,
+)
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
 
 WORDS = {
@@ -120,3 +126,15 @@ def test_shares_in_the_words_of_lvm() -> None:
         size("50%FREE")
     with pytest.raises(StorageError, match="'50%PVS' is not a size"):
         size("50%PVS")
+
+
+def test_a_document_says_one_volume_beside_the_drives_own_words() -> None:
+    """As the flat module does; a drive of which no volume is said keeps those that it has."""
+    given: dict[str, Any] = {**dict.fromkeys(OPTIONS), "name": "data", "devices": ["sdb"]}
+    assert parse_nested(given).volumes is None
+    assert parse_nested({**given, "mount_point": "/srv"}).volumes == (Volume("data", mount_point="/srv"),)
+    named = parse_nested({**given, "volume_name": "srv", "filesystem": "xfs"})
+    assert named.volumes == (Volume("srv", filesystem="xfs"),)
+    assert parse_nested({**given, "volumes": []}).volumes == ()
+    with pytest.raises(StorageError, match="mount_point beside `volumes`"):
+        parse_nested({**given, "volumes": [], "mount_point": "/srv"})

@@ -418,7 +418,8 @@ def test_what_lies_on_another_goes_before_it_in_whatever_layer_it_is() -> None:
 
 
 def test_what_is_in_use_or_below_the_root_never_goes() -> None:
-    words: dict[str, Any] = {"raids": [mirror("md1", "sdd", "sde")], "drives": [drive("top", "md1")]}
+    top_drive = {**drive("top", "md1"), "filesystem": "ext4"}
+    words: dict[str, Any] = {"raids": [mirror("md1", "sdd", "sde")], "drives": [top_drive]}
     host = planned(blank(), words).after
     top = host.groups().groups[0].volumes[0].device
     nothing = {"raids": [], "drives": [], "filesystems": [], "mode": "exact"}
