@@ -200,7 +200,8 @@ filesystem:
     - Omitted, a volume that exists keeps what it holds, whatever that is. It is never formatted then, also where it
       looks blank.
     - V(swap) is a swap area, in use now and after each boot.
-    - V(vfat) and V(f2fs) neither grow nor shrink, and their label changes only while they are not mounted.
+    - V(vfat) and V(f2fs) keep their size where their device grows, and do not shrink. Their label changes only while
+      they are not mounted.
   type: str
   choices: [btrfs, ext2, ext3, ext4, f2fs, swap, vfat, xfs]
 """
@@ -295,7 +296,8 @@ type:
   description:
     - What to format the device with. Needed to make one. One that is there already stays, where it is of that type.
     - V(swap) is a swap area, in use now and after each boot.
-    - V(vfat) and V(f2fs) neither grow nor shrink, and their label changes only while they are not mounted.
+    - V(vfat) and V(f2fs) keep their size where their device grows, and do not shrink. Their label changes only while
+      they are not mounted.
   type: str
   choices: [btrfs, ext2, ext3, ext4, f2fs, swap, vfat, xfs]
 """

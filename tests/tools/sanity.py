@@ -193,6 +193,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("series", nargs="*", help=f"only these: {', '.join(CORES)}")
     parser.add_argument("--pythons", action="store_true", help="only have the required Pythons here")
+    parser.add_argument("--newest", action="store_true", help="only the newest ansible-core that a Python here runs")
     parser.add_argument("--lenient", action="store_true", help="a Python that cannot be had is no error")
     given = parser.parse_args()
     if unknown := sorted(set(given.series) - CORES.keys()):
@@ -203,6 +204,9 @@ def main() -> int:
         found = have_pythons(given.lenient)
         wanted = given.series or list(CORES)
         runs = {series: next((found[one] for one in CORES[series] if one in found), None) for series in wanted}
+        if given.newest:
+            here = [series for series, python in runs.items() if python] or list(runs)
+            runs = {here[-1]: runs[here[-1]]}
         for line in not_run(found, runs):
             print(line, flush=True)
         if given.pythons:

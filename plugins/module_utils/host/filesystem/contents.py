@@ -211,7 +211,7 @@ def put_to_use(
 def is_smaller(place: Place, filesystem: Filesystem) -> bool:
     """Whether a filesystem that can grow leaves more of its device unused than its type leaves at the end."""
     kind = KNOWN.get(filesystem.type)
-    if kind and kind.grows:
+    if kind and not kind.grows:
         return False
     return place.size - filesystem.size >= max(place.slack, kind.slack if kind else 0)
 

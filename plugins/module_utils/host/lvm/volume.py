@@ -275,9 +275,6 @@ def _resize(
 def _check_growth(host: Host, name: str, logical: LogicalVolume, wanted: int) -> None:
     """Raises StorageError for a filesystem that does not take the size that its volume is to get."""
     filesystem = host.filesystem(logical.device)
-    why_not = KNOWN[filesystem.type].grows if filesystem and filesystem.type in KNOWN else ""
-    if why_not:
-        raise Refused(f"volume {name} has {show_size(logical.size)}, and {show_size(wanted)} is wanted: {why_not}")
     least = KNOWN[filesystem.type].grows_to if filesystem and filesystem.type in KNOWN else 0
     if filesystem and wanted < least:
         raise StorageError(

@@ -32,8 +32,8 @@ class FilesystemType(NamedTuple):
     ``make`` takes a device, a UUID and a label; ``grow`` a device, where it is mounted, and the number that the
     filesystem has for it; ``label`` a device, where it is mounted (empty: nowhere) and a label of at most ``longest``
     bytes, without the characters ``not_in_labels``; ``shrink`` a device, where it is mounted, a size and that number.
-    ``shrinks`` is online, offline, anew, or why it does not; ``grows`` is why it does not while it is mounted (empty:
-    it does). ``label_mounted``: its label changes while it is mounted. ``uuid`` makes of a UUID that is drawn what the
+    ``shrinks`` is online, offline, anew, or why it does not; ``grows``: it does so while it is
+    mounted. ``label_mounted``: its label changes while it is mounted. ``uuid`` makes of a UUID that is drawn what the
     type has for one.
 
     ``known_as`` are the types by which fstab may mount it, beside its own. ``fsck_pass`` is the last field of its line
@@ -51,7 +51,7 @@ class FilesystemType(NamedTuple):
     label: Callable[[str, str, str], Argv]
     shrinks: str
     grow: Callable[[str, str, int], Argv] = lambda _device, _point, _number: ()
-    grows: str = ""
+    grows: bool = True
     shrink: Callable[[str, str, int, int], Argv] = lambda _device, _point, _size, _number: ()
     size: Callable[[str, int], int] | None = None
     uuid: Callable[[str], str] = lambda drawn: drawn

@@ -52,7 +52,8 @@ F2FS = FilesystemType(
     ),
     label=lambda device, _point, label: ("f2fslabel", device, label),
     label_mounted=False,
-    grows="f2fs grows only while it is not mounted: unmount it, have resize.f2fs do it, and mount it again",
+    # resize.f2fs wants it unmounted.
+    grows=False,
     shrinks="f2fs cannot shrink; make a smaller one, and copy what this one holds",
     fsck_pass="2",
 )

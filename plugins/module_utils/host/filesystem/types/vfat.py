@@ -79,7 +79,7 @@ VFAT = FilesystemType(
     label=lambda device, _point, label: ("fatlabel", device, label) if label else ("fatlabel", "--reset", device),
     label_mounted=False,
     not_in_labels=".:+",
-    grows="vfat cannot grow; make a larger one, and copy what this one holds",
+    grows=False,
     shrinks="vfat cannot shrink; make a smaller one, and copy what this one holds",
     fsck_pass="2",
 )
