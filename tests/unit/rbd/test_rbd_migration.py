@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
-from ansible_collections.strata.storage.plugins.module_utils.rbd import migration, words
+from ansible_collections.strata.storage.plugins.module_utils.rbd import migration, perform, words
 from ansible_collections.strata.storage.plugins.module_utils.rbd.alone import run_alone
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Place
 from ansible_collections.strata.storage.plugins.module_utils.rbd.omap import migration_header
@@ -177,4 +177,4 @@ class _Deadly:
 
 def test_what_ends_the_process_ends_only_that() -> None:
     with pytest.raises(StorageError, match="ended the process with SIGKILL"):
-        run_alone({}, _Deadly())
+        run_alone({}, _Deadly(), perform.__name__)

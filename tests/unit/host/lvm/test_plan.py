@@ -779,8 +779,8 @@ def test_what_looks_blank_is_cut_off_only_with_permission() -> None:
 
 
 def test_what_no_task_mounts_again_is_not_taken_offline() -> None:
-    host = holding("vfat", mounts=(Mount(DEVICE, "/srv", "vfat", "rw"),))
-    refused(host, "vfat is mounted of it on /srv, and a task mounts only", True, Volume("data"), state="offline")
+    host = holding("ntfs", mounts=(Mount(DEVICE, "/srv", "ntfs", "rw"),))
+    refused(host, "ntfs is mounted of it on /srv, and a task mounts only", True, Volume("data"), state="offline")
 
 
 def test_what_is_seen_through_a_volume_is_of_what_holds_it() -> None:
