@@ -93,7 +93,8 @@ def _native(name: str, given: Mapping[str, Any], said: set[str], place: Place) -
         raise StorageError(f"{what}, and from another cluster also cluster, client and pool")
     # Of another cluster, nothing is that of the destination.
     origin = words.parent_of(given, Place(given["pool"]) if said & _PEER else place)
-    assert origin is not None
+    if origin is None:
+        raise StorageError(what)
     spec = {"pool_name": origin.place.pool, "image_name": origin.image, "snap_name": origin.snapshot}
     if said & _PEER:
         spec.update(cluster_name=given["cluster"], client_name=f"client.{given['client']}")
@@ -192,9 +193,16 @@ def _find_stream(connection: Connection, stream: Mapping[str, str], timeout: int
         _ask_for_a_part(connection, stream["url"], timeout, signed)
 
 
+def _parts(url: str) -> re.Match[str]:
+    """Raises StorageError for what is no address; one that stands in a spec may be somebody else's."""
+    parts = _ADDRESS.fullmatch(url)
+    if parts is None:
+        raise StorageError(f"{url}: it is no address of a server")
+    return parts
+
+
 def _connect(uri: str, timeout: int) -> None:
-    parts = _ADDRESS.fullmatch(uri)
-    assert parts
+    parts = _parts(uri)
     try:
         host, port = parts.group(3).strip("[]"), int(parts.group(4) or _NBD_PORT)
         with socket.create_connection((host, port), timeout):
@@ -209,8 +217,7 @@ def _signed(connection: Connection, stream: Mapping[str, str]) -> dict[str, str]
     from email.utils import format_datetime
 
     access, secret = (connection.config_key(stream[key][len(_KEPT) :]) for key in ("access_key", "secret_key"))
-    parts = _ADDRESS.fullmatch(stream["url"])
-    assert parts
+    parts = _parts(stream["url"])
     date = format_datetime(datetime.now(timezone.utc))
     digest = hmac.new(secret.encode(), f"GET\n\n\n{date}\n{parts.group(5) or '/'}".encode(), "sha1").digest()
     return {"Date": date, "Authorization": f"AWS {access}:{base64.b64encode(digest).decode()}"}
@@ -220,8 +227,7 @@ def _ask_for_a_part(connection: Connection, url: str, timeout: int, headers: Map
     """Raises StorageError for a server that does not answer, or not as librbd needs it."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
-    parts = _ADDRESS.fullmatch(url)
-    assert parts
+    parts = _parts(url)
     # librbd takes no proxy, and follows no redirection.
     kind = HTTPSConnection if parts.group(1) == "https" else HTTPConnection
     try:

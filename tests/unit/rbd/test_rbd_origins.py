@@ -102,3 +102,8 @@ def test_a_password_that_somebody_wrote_into_a_spec_is_not_told() -> None:
     text = json.dumps({"type": "raw", "stream": stream})
     assert origins.show(text) == "http://h/b/o"
     assert "hidden" not in json.dumps(origins.dump(text))
+
+
+def test_an_address_of_a_spec_that_is_none() -> None:
+    with pytest.raises(StorageError, match="nowhere: it is no address of a server"):
+        origins._connect("nowhere", 1)
