@@ -607,7 +607,7 @@ def calling(cluster: Cluster) -> bool:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes()
-            if b"rbd.alone import main" in line and str(cluster.home).encode() in (process / "environ").read_bytes():
+            if b"rbd.perform import main" in line and str(cluster.home).encode() in (process / "environ").read_bytes():
                 return True
         except OSError:
             continue
