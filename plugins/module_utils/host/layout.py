@@ -36,8 +36,9 @@ def references(document: Document) -> tuple[str, ...]:
     found: list[str] = []
     for node, item in nodes(document).items():
         found += [reference.text for reference in node.references]
+        layer = layer_of(node.section)
         # What is found by the device that it names may be another device's by its own name alone.
-        found += layer_of(node.section).device_paths(item).values() if not layer_of(node.section).BY_DEVICE else ()
+        found += layer.device_paths(item).values() if not layer.BY_DEVICE else ()
         if node.names:
             found.append(f"/dev/{item.name}")
     return tuple(dict.fromkeys(found))

@@ -205,11 +205,9 @@ def _relabel(action: Relabel) -> None:
     if _filesystem(action.path).label == action.label:
         return
     known = KNOWN[action.type]
-    if action.mount_point and not known.label_mounted:
-        raise StorageError(
-            f"{action.path} is mounted on {action.mount_point}, and the label of {action.type} changes only while it "
-            "is not. Unmount it first (an empty mount_point does that), or leave its label as it is"
-        )
+    kept = known.keeps_label(action.mount_point)
+    if kept:
+        raise StorageError(f"{action.path} {kept}")
     run_command(known.label(action.path, action.mount_point, action.label))
 
 

@@ -96,7 +96,7 @@ def ensure(
             title=os.uname().nodename,
             expected=expected_plan,
             machine=lambda _host: read_text("/etc/machine-id"),
-            handlers=_hands,
+            handlers=_handlers,
             lock=lambda: HostLock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode
             ),
@@ -123,7 +123,7 @@ def _with_expected(host: Host, expected: list[Device]) -> Host:
     return host
 
 
-def _hands() -> Handlers:
+def _handlers() -> Handlers:
     from .perform import HANDLERS
 
     return HANDLERS

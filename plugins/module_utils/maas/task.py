@@ -94,7 +94,7 @@ def ensure(module: AnsibleModule) -> NoReturn:
         diff=survey.tree,
         draw=draw_alike,
         title=module.params["machine"] or "",
-        handlers=lambda: _hands(client),
+        handlers=lambda: _handlers(client),
         lock=nullcontext,
         expected=expected_plan,
         machine=lambda machine: f"{client.base} {machine.system_id}",
@@ -136,7 +136,7 @@ def _named(machine: Machine, facts: dict[str, Any]) -> dict[str, Any]:
     return {**facts, "hostname": machine.hostname, "fqdn": machine.fqdn, "status": machine.status}
 
 
-def _hands(client: Client) -> Handlers:
+def _handlers(client: Client) -> Handlers:
     from .perform import handlers
 
     return handlers(client)
@@ -162,7 +162,7 @@ def upload(module: AnsibleModule) -> NoReturn:
             plan=plan,
             facts=script.dump,
             diff=lambda there: there.text if there else "",
-            handlers=lambda: _hands(client),
+            handlers=lambda: _handlers(client),
             lock=nullcontext,
         ),
     )

@@ -55,7 +55,7 @@ class Gcp:
             raise StorageError(f"provider: gcp needs {missing[0]}; give it")
         self._client = _client(options)
         weakref.finalize(self, self._client.close)
-        self._rooms: dict[str, Any] = {}
+        self._services: dict[str, Any] = {}
         self._where = {"project": options["project"], "zone": options["zone"]}
         self._machine = ""
         #: By disk: the name of its device at the machine, where that is another one, and what goes on.
@@ -181,12 +181,12 @@ class Gcp:
 
     # --- requests
 
-    def _start(self, room: str, call: str, volume: str, **words: Any) -> None:
+    def _start(self, service: str, call: str, volume: str, **words: Any) -> None:
         """Ask for a change, which goes on after the answer. Sent again, it is the same one, by the UUID."""
         name = str(uuid.uuid4())
         words = {**words, **self._where, "requestId": name}
         try:
-            operation = self._ask(room, call, **words)
+            operation = self._ask(service, call, **words)
         except ApiError:
             raise
         except StorageError:
@@ -207,17 +207,17 @@ class Gcp:
             code = str(told.get("code"))
             raise refused(f"{going.what} {volume}", code, str(told.get("message") or ""), code)
 
-    def _pages(self, room: str, call: str, **words: Any) -> Iterator[Any]:
+    def _pages(self, service: str, call: str, **words: Any) -> Iterator[Any]:
         """The items of all pages. Those of an aggregated list are pairs of a scope and what is in it."""
         while True:
-            answer = self._ask(room, call, project=self._where["project"], maxResults=_PAGE, **words)
+            answer = self._ask(service, call, project=self._where["project"], maxResults=_PAGE, **words)
             items = answer.get("items") or ()
             yield from items.items() if isinstance(items, dict) else items
             if not answer.get("nextPageToken"):
                 return
             words["pageToken"] = answer["nextPageToken"]
 
-    def _ask(self, room: str, call: str, **words: Any) -> dict[str, Any]:
+    def _ask(self, service: str, call: str, **words: Any) -> dict[str, Any]:
         """The answer to a call. Each is safe to send again: it reads, or has a UUID."""
         from google.auth.exceptions import GoogleAuthError
         from googleapiclient.errors import HttpError
@@ -226,7 +226,7 @@ class Gcp:
         about = next(
             (words[name] for name in ("disk", "resource", "instance", "operation", "diskType") if name in words), ""
         )
-        what = f"{room}.{call} {about or (words.get('body') or {}).get('name', '')}".strip()
+        what = f"{service}.{call} {about or (words.get('body') or {}).get('name', '')}".strip()
 
         def passes(error: Exception) -> bool:
             if isinstance(error, HttpError):
@@ -234,10 +234,10 @@ class Gcp:
             return isinstance(error, (OSError, HttpLib2Error))
 
         try:
-            if room not in self._rooms:
+            if service not in self._services:
                 # The library makes it anew from the description of the API, which takes longer than a request.
-                self._rooms[room] = getattr(self._client, room)()
-            request = getattr(self._rooms[room], call)(**words)
+                self._services[service] = getattr(self._client, service)()
+            request = getattr(self._services[service], call)(**words)
         except TypeError as error:
             # A name that the API's description does not permit.
             raise refused(what, "invalid", str(error), "invalid") from None

@@ -317,16 +317,14 @@ def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tup
     if host.devices[place.device].read_only or filesystem.seed:
         why = "the seed of other filesystems" if filesystem.seed else "read-only"
         raise StorageError(f"{place}: {place.path} is {why}, and its label cannot change")
-    if kind and not kind.label_mounted and host.mounted(place.device):
-        raise Refused(
-            f"{place}: it is mounted on {host.mounted(place.device)[0]}, and the label of {filesystem.type} changes "
-            "only while it is not. Unmount it first (an empty mount_point does that), or leave its label as it is"
-        )
+    point = next(iter(host.mounted(place.device)), "")
+    kept = kind.keeps_label(point) if kind else ""
+    if kept:
+        raise Refused(f"{place}: it {kept}")
     known = target(place, filesystem)
     mount.check_label(host, known, filesystem.label, want.label)
     steps, host = mount.name_by_uuid(host, known, filesystem.uuid)
-    points = host.mounted(place.device)
-    relabel = Relabel(filesystem.type, place.path, points[0] if points else "", want.label)
+    relabel = Relabel(filesystem.type, place.path, point, want.label)
     named = filesystem._replace(label=want.label)
     off, on = _out_of_use(host, place, filesystem)
     steps += (_step(place, "label", want.label or "none", *off, relabel, *on),)

@@ -17,8 +17,6 @@ from ..task import look
 from . import plan as drive
 from .state import PhysicalVolume
 
-#: Whose inodes are made when they are needed: what it says of them is no limit.
-_MAKES_INODES = ("xfs",)
 _POLL = 0.5
 
 
@@ -100,12 +98,13 @@ def _filesystem(point: str, host: Host) -> dict[str, Any]:
     block, blocks, free, available, inodes, inodes_free = map(int, told.split())
     kind = next((mount.type for mount in host.mounts if mount.mount_point == point), "")
     known = KNOWN.get(kind)
+    unlimited = known is not None and known.makes_inodes
     return {
         # As df counts: without what only root may fill, and what btrfs needs for its metadata.
         "size": block * (blocks - free + available),
         "used": block * (blocks - free),
-        "inodes": 0 if kind in _MAKES_INODES else inodes,
-        "inodes_used": 0 if kind in _MAKES_INODES else inodes - inodes_free,
+        "inodes": 0 if unlimited else inodes,
+        "inodes_used": 0 if unlimited else inodes - inodes_free,
         "total_size": block * blocks,
         "shrinks": known is None or known.can_shrink,
     }

@@ -37,7 +37,8 @@ class FilesystemType(NamedTuple):
     type has for one.
 
     ``known_as`` are the types by which fstab may mount it, beside its own. ``fsck_pass`` is the last field of its line
-    in fstab. ``takes_back``: told to, a remount takes back an option that is in effect.
+    in fstab. ``takes_back``: told to, a remount takes back an option that is in effect. ``makes_inodes``: it makes
+    inodes when they are needed, and what it says of their number is no limit.
     """
 
     name: str
@@ -60,12 +61,22 @@ class FilesystemType(NamedTuple):
     mounted: Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]] = not_mounted
     fsck_pass: str = "0"
     takes_back: bool = False
+    makes_inodes: bool = False
     grows_to: int = 0
     known_as: tuple[str, ...] = ("auto",)
 
     @property
     def can_shrink(self) -> bool:
         return self.shrinks in ("online", "offline", "anew")
+
+    def keeps_label(self, mount_point: str) -> str:
+        """Why its label cannot change as it is mounted (empty: nowhere), as a predicate; empty where it can."""
+        if self.label_mounted or not mount_point:
+            return ""
+        return (
+            f"is mounted on {mount_point}, and the label of {self.name} changes only while it is not. Unmount it first "
+            "(an empty mount_point does that), or leave its label as it is"
+        )
 
 
 def labelled(label: str) -> Argv:

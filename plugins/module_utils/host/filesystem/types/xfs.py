@@ -61,6 +61,7 @@ XFS = FilesystemType(
     floor=300 << 20,
     slack=0,
     longest=12,
+    makes_inodes=True,
     read=read,
     unused=unused,
     size=size,
