@@ -234,6 +234,120 @@ boot_required:
   type: bool
 """
 
+_LUKS = r"""
+name:
+  description:
+    - Name of the open container, C(/dev/mapper/NAME).
+    - A container is found by it while it is open, and else by the line of C(/etc/crypttab) with that name.
+  type: str
+  required: true
+device:
+  description:
+    - Device that holds the container, as a path or a kernel name. Needed to create one, and to take over one that is
+      neither open nor in C(/etc/crypttab).
+  type: str
+passphrase:
+  description:
+    - Passphrase that opens the container. Programs receive it through a pipe. It is in no plan, log or command line.
+    - The line of C(/etc/crypttab) then names no key, and the console asks for the passphrase at boot. The boot does not
+      wait for that unless C(boot_required) is true.
+  type: str
+key_file:
+  description:
+    - Path of a file on the host whose content, all of it, opens the container. C(/etc/crypttab) names it, so that the
+      container opens at boot.
+    - The file has to exist. The module does not make it.
+    - Without C(key_file) and C(passphrase), the key file of C(/etc/crypttab) is used.
+  type: path
+  aliases: [keyfile]
+new_passphrase:
+  description: Another passphrase that opens the container. It gets a keyslot if it opens none yet.
+  type: str
+new_key_file:
+  description: Another key file that opens the container, as C(new_passphrase).
+  type: path
+  aliases: [new_keyfile]
+remove_passphrase:
+  description:
+    - Passphrase that no longer opens the container. Its keyslot is erased.
+    - A key that stays is tried first, C(new_passphrase) or C(new_key_file) if given, else C(passphrase) or C(key_file).
+      The task is refused if that opens no other keyslot.
+  type: str
+remove_key_file:
+  description: Key file that no longer opens the container, as C(remove_passphrase). The file itself stays.
+  type: path
+  aliases: [remove_keyfile]
+remove_keyslot:
+  description: Number of a keyslot to erase, as C(remove_passphrase), for a key that nobody knows any more.
+  type: int
+type:
+  description: Version of the format. New containers get V(luks2). Fixed when the container is made.
+  type: str
+  choices: [luks1, luks2]
+cipher:
+  description: Cipher of the data, for example V(aes-xts-plain64). New containers get cryptsetup's default. Fixed then.
+  type: str
+key_size:
+  description: Size of the volume key in bits, for example V(512). New containers get cryptsetup's default. Fixed then.
+  type: int
+  aliases: [keysize]
+hash:
+  description: Hash of keyslots and digests, for example V(sha256). New containers get cryptsetup's default. Fixed then.
+  type: str
+sector_size:
+  description:
+    - Unit of encryption in bytes, V(512), V(1024), V(2048) or V(4096), of V(luks2). New containers get cryptsetup's
+      default. Fixed then.
+  type: int
+pbkdf:
+  description: How keys are derived that a task adds. Omitted, cryptsetup measures what this host can do.
+  type: dict
+  suboptions:
+    algorithm:
+      description: Function. V(luks1) has V(pbkdf2) only.
+      type: str
+      choices: [argon2i, argon2id, pbkdf2]
+    iteration_time:
+      description: Time that opening the container may take on this host, in seconds. Excludes C(iteration_count).
+      type: float
+    iteration_count:
+      description: Number of iterations, without a measurement.
+      type: int
+    memory:
+      description: Memory that it needs, in KiB.
+      type: int
+    parallel:
+      description: Number of threads.
+      type: int
+label:
+  description: Label in the header of a V(luks2) container. At most 47 bytes; empty for none.
+  type: str
+allow_discards:
+  description:
+    - If true, blocks that are no longer used are discarded on the device below, from the next time that the container
+      is opened. Whoever has the disk can then see which blocks are free.
+  type: bool
+open_at_boot:
+  description:
+    - If V(false), a boot does not open the container (C(noauto) in C(/etc/crypttab)).
+    - Omitted or V(true), a boot does.
+  type: bool
+boot_required:
+  description:
+    - If true, a boot waits for the container, and stops in an emergency shell without it. New lines of
+      C(/etc/crypttab) say C(nofail).
+  type: bool
+state:
+  description:
+    - V(present) opens the container, now and at boot, and creates it on a device that holds nothing.
+    - V(closed) closes it, also at boot. Its data stay.
+    - V(absent) closes it, erases all keyslots, and leaves the device blank. Nobody can read the data after that, also
+      with a passphrase. A container that is closed, or that holds anything, needs O(allow_destroy).
+  type: str
+  choices: [present, closed, absent]
+  default: present
+"""
+
 _DRIVE = r"""
 name:
   description: The drive's name, which is that of its volume group.
@@ -412,6 +526,7 @@ class ModuleDocFragment:
 
     RAID: str = _flat(_RAID)
     BCACHE: str = _flat(_BCACHE)
+    LUKS_DEVICE: str = _flat(_LUKS)
     DRIVE: str = _flat(
         _DRIVE,
         _VOLUME_NAME,
@@ -433,6 +548,7 @@ class ModuleDocFragment:
     PARTITIONS: str = _flat(_section("partitions", "Parts of devices. New ones are made in a GPT.", _PARTITION))
     RAIDS: str = _flat(_section("raids", "Arrays.", _RAID))
     BCACHES: str = _flat(_section("bcaches", "Cached devices.", _BCACHE))
+    LUKS: str = _flat(_section("luks", "Encrypted containers.", _LUKS))
     DRIVES: str = _flat(
         _section(
             "drives",

@@ -11,9 +11,9 @@ module: layout
 short_description: All of a host's storage as one document, one plan, one task
 version_added: 0.1.0
 description:
-  - Brings partitions, arrays, bcaches, drives and filesystems about together, from one document. Each is planned on
-    the state that those before it lead to, so that the whole plan is there before anything is done, also on devices
-    that do not exist yet.
+  - Brings partitions, arrays, bcaches, LUKS containers, drives and filesystems about together, from one document. Each
+    is planned on the state that those before it lead to, so that the whole plan is there before anything is done,
+    also on devices that do not exist yet.
   - Items are written in any order, and name each other; what one is made of is done before it.
   - What the document does not name stays as it is, unless O(mode) says otherwise.
 author:
@@ -56,6 +56,7 @@ extends_documentation_fragment:
   - strata.storage.document.partitions
   - strata.storage.document.raids
   - strata.storage.document.bcaches
+  - strata.storage.document.luks
   - strata.storage.document.drives
   - strata.storage.document.filesystems
   - strata.storage.host.expect
@@ -70,6 +71,7 @@ notes:
 seealso:
   - module: strata.storage.raid
   - module: strata.storage.bcache
+  - module: strata.storage.luks_device
   - module: strata.storage.lvm_drive
 """
 
@@ -102,6 +104,15 @@ EXAMPLES = r"""
     filesystems:
       - {device: md1, type: ext4, mount_point: /srv/backup}
       - {device: sdd, type: swap}
+
+- name: An encrypted mirror, opened at boot by a key file of the host
+  strata.storage.layout:
+    raids:
+      - {name: md0, level: '1', devices: [sdb, sdc]}
+    luks:
+      - {name: vault, device: md0, key_file: /etc/keys/vault}
+    drives:
+      - {name: data, devices: [vault], filesystem: xfs, mount_point: /srv}
 
 - name: What would be done
   strata.storage.layout:

@@ -82,6 +82,7 @@ layout:
         uuid: 5f0c1e2a7b3d4c5e8f90a1b2c3d4e5f6
         state: present
     bcaches: []
+    luks: []
     drives: []
     filesystems:
       - device: md0
@@ -106,7 +107,7 @@ tree:
       type: str
       returned: always
     type:
-      description: What it is (disk, part, raid5, bcache writeback, lvm).
+      description: What it is (disk, part, raid5, bcache writeback, luks2, lvm).
       type: str
       returned: always
     size:
@@ -160,6 +161,8 @@ health:
           the array), C(copy), C(former), C(write errors), C(bad blocks), C(read errors), C(mismatches), C(syncing),
           C(waits) (a resync or reshape that does not go on).
         - Of a bcache or its cache C(disabled), C(errors), C(no cache), C(dirty) (written back later).
+        - Of a LUKS container C(header) (damaged), C(no key), C(encrypt), C(reencrypt) or C(decrypt) (on its way), C(not
+          in crypttab) (open, and not opened by a boot).
         - Of a volume group C(missing) (a physical volume), C(hidden) (a device of a group that LVM does not show).
         - Of what is mounted C(read-only) (the kernel made it so), C(unreadable), C(errors), C(options) (other than in
           fstab), C(nearly full) (90 per cent).

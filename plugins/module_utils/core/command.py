@@ -10,9 +10,14 @@ import os
 import signal
 import subprocess
 import time
-from typing import Callable
+from collections.abc import Iterator, Sequence
+from typing import Callable, Union
 
 from .errors import StorageError
+from .secret import Secret
+
+#: A word of a command: a secret one is handed over by a descriptor, whose path stands in its place.
+Word = Union[str, Secret]
 
 _POLL = 0.05
 _DYING = 5
@@ -22,15 +27,20 @@ def search_path() -> str:
     return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 
 
-def run_command(argv: tuple[str, ...], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
+def run_command(argv: Sequence[Word], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
     """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
     code, output, errors = ask_command(argv, timeout, given)
     if code not in accepts:
-        raise StorageError(f"{' '.join(argv)} failed with status {code}: {errors or ' '.join(output.split())}")
+        raise StorageError(f"{spoken(argv)} failed with status {code}: {errors or ' '.join(output.split())}")
     return output
 
 
-def ask_command(argv: tuple[str, ...], timeout: int = 120, given: str = "") -> tuple[int, str, str]:
+def spoken(argv: Sequence[Word]) -> str:
+    """A command for people."""
+    return " ".join(map(str, argv))
+
+
+def ask_command(argv: Sequence[Word], timeout: int = 120, given: str = "") -> tuple[int, str, str]:
     """The exit code of a program, its standard output, and on one line its errors.
 
     Raises StorageError when it is missing or hangs.
@@ -39,19 +49,49 @@ def ask_command(argv: tuple[str, ...], timeout: int = 120, given: str = "") -> t
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     stdin = pipe if given else null
     try:
-        # AnsibleModule.run_command has no limit of time, and this room knows no AnsibleModule.
-        # pylint: disable-next=ansible-bad-function
-        process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
+        with _handed_over(argv) as (words, descriptors):
+            # AnsibleModule.run_command has no limit of time, and this room knows no AnsibleModule.
+            # pylint: disable-next=ansible-bad-function
+            process = subprocess.Popen(
+                words,
+                stdin=stdin,
+                stdout=pipe,
+                stderr=pipe,
+                env=environment,
+                start_new_session=True,
+                pass_fds=descriptors,
+            )
     except FileNotFoundError:
-        raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {' '.join(argv)}") from None
+        raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {spoken(argv)}") from None
     try:
         output, errors = process.communicate(given.encode() or None, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise StorageError(f"{' '.join(argv)} did not end within {timeout} s and was {_end(process)}") from None
+        raise StorageError(f"{spoken(argv)} did not end within {timeout} s and was {_end(process)}") from None
     except BaseException:
         _end(process)
         raise
     return process.returncode, output.decode(errors="replace"), b" ".join(errors.split()).decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _handed_over(argv: Sequence[Word]) -> Iterator[tuple[list[str], list[int]]]:
+    """The words with the paths of pipes in place of what is secret, and the pipes. They hold all of it already."""
+    descriptors: list[int] = []
+
+    def hand_over(word: Word) -> str:
+        if not isinstance(word, Secret):
+            return word
+        read_end, write_end = os.pipe()
+        descriptors.append(read_end)
+        with os.fdopen(write_end, "wb") as pipe:
+            pipe.write(word.reveal())
+        return f"/dev/fd/{read_end}"
+
+    try:
+        yield [hand_over(word) for word in argv], descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:

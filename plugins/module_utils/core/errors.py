@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .plan import Step
 from .text import printable
 
@@ -36,11 +38,11 @@ class Outdated(StorageError):
 class Unread(Exception):
     """A pure planner needs something that the state does not hold yet; the runner reads it and plans again.
 
-    ``what`` names a part of the state (``contents``, ``lvm``), ``names`` which of it (device paths).
+    ``what`` names a part of the state (``contents``, ``lvm``), ``names`` which of it (device paths, for the most part).
     """
 
-    def __init__(self, what: str, names: tuple[str, ...] = ()) -> None:
-        super().__init__(f"{what} {' '.join(names)}".strip())
+    def __init__(self, what: str, names: tuple[Any, ...] = ()) -> None:
+        super().__init__(f"{what} {' '.join(map(str, names))}".strip())
         self.what = what
         self.names = names
 

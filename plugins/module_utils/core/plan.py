@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 class Command(NamedTuple):
     """Run a program, without a shell, with ``LC_ALL=C`` and a time limit in seconds.
 
-    ``accepts`` are the exit codes that mean success; ``input`` is what it reads.
+    ``accepts`` are the exit codes that mean success; ``input`` is what it reads. A word that is a ``Secret`` is printed
+    as a placeholder, and handed over by a descriptor.
     """
 
-    argv: tuple[str, ...]
+    argv: tuple[Any, ...]
     timeout: int = 300
     accepts: tuple[int, ...] = (0,)
     input: str = ""
@@ -31,7 +32,7 @@ class Command(NamedTuple):
         return self.argv[:1]
 
     def __str__(self) -> str:
-        command = " ".join(self.argv)
+        command = " ".join(map(str, self.argv))
         return f"echo {shlex.quote(self.input.strip())} | {command}" if self.input else command
 
 

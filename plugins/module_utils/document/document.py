@@ -10,22 +10,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple, Union
 
 from ..core.errors import StorageError
-from . import bcache, disk, drive, filesystem, partition, raid
+from . import bcache, disk, drive, filesystem, luks, partition, raid
 from .bcache import Bcache
 from .disk import Disks
 from .drive import Drive
 from .filesystem import OnDevice
+from .luks import Luks
 from .partition import Partition
 from .raid import Raid
 from .references import Node, Reference
 
-Item = Union[Partition, Raid, Bcache, Drive, OnDevice]
+Item = Union[Partition, Raid, Bcache, Luks, Drive, OnDevice]
 
 _WORDS: dict[str, dict[str, dict[str, Any]]] = {
     "disks": disk.OPTIONS,
     "partitions": partition.OPTIONS,
     "raids": raid.OPTIONS,
     "bcaches": bcache.OPTIONS,
+    "luks": luks.OPTIONS,
     "drives": drive.OPTIONS,
     "filesystems": filesystem.OPTIONS,
 }
@@ -33,6 +35,7 @@ _PARSE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "partitions": partition.parse,
     "raids": raid.parse,
     "bcaches": bcache.parse,
+    "luks": luks.parse,
     "drives": drive.parse_nested,
     "filesystems": filesystem.parse,
 }
@@ -50,6 +53,7 @@ _DEVICES = {
     "partitions": ("device",),
     "raids": ("devices", "spare_devices", "write_mostly_devices", "discard_devices"),
     "bcaches": ("backing_device", "cache_device"),
+    "luks": ("device",),
     "drives": ("devices",),
     "filesystems": ("device",),
     # Sections that only a MAAS region has.

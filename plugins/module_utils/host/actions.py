@@ -252,8 +252,31 @@ class Spans(NamedTuple):
         return f"check that what is on {self.path} spans {self.most} bytes at most"
 
 
+class BackUpHeader(NamedTuple):
+    """Copy the header of a LUKS container, with its keyslots, into a file for root alone, in place of the last copy."""
+
+    device: str
+    path: str
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return ("cryptsetup",)
+
+    def __str__(self) -> str:
+        return f"cryptsetup luksHeaderBackup {self.device} --header-backup-file {self.path}"
+
+
+class DropBackup(NamedTuple):
+    """Remove the copy of a LUKS container's header."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"remove {self.path}"
+
+
 class ReloadMounts(NamedTuple):
-    """Tell systemd, where it runs, that fstab changed."""
+    """Tell systemd, where it runs, that fstab or crypttab changed."""
 
     def __str__(self) -> str:
         return "systemctl daemon-reload"

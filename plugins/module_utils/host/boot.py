@@ -22,6 +22,8 @@ _REBUILD = {
 #: What a line of external metadata says beside its UUID, which no superblock of md's has.
 _EXTERNAL = ("metadata=ddf", "metadata=imsm", "container=")
 _MDADM_CONFS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
+#: Where systemd has its generators; one in the first place takes the place of those after it.
+_GENERATORS = tuple(f"{place}/systemd/system-generators" for place in ("/etc", "/usr/lib", "/lib"))
 _NUMBERED = re.compile(r"md\d+")
 #: How much is left of a name that several arrays have, before a part of the UUID.
 _MOST_SHARED = 23
@@ -39,19 +41,28 @@ def mdadm_conf() -> str:
 
 def read_boot() -> Boot:
     """Which tool keeps the initramfs, and how old its oldest image is, beside mdadm.conf."""
+    conf = mdadm_conf()
+    boot = Boot(conf=conf, hostname=os.uname().nodename, opens_containers=_opens_containers())
     versions = names_in("/lib/modules")
     if os.path.exists("/usr/sbin/update-initramfs"):
         tool, images = "update-initramfs", [f"/boot/initrd.img-{version}" for version in versions]
     elif os.path.exists("/usr/bin/dracut") or os.path.exists("/usr/sbin/dracut"):
         tool, images = "dracut", [f"/boot/initramfs-{version}.img" for version in versions]
     else:
-        return Boot(conf=mdadm_conf(), hostname=os.uname().nodename)
+        return boot
     times = [os.stat(image).st_mtime for image in images if os.path.exists(image)]
-    conf = mdadm_conf()
     if not times:
-        return Boot(conf=conf, hostname=os.uname().nodename)
+        return boot
     changed = os.stat(conf).st_mtime if os.path.exists(conf) else 0.0
-    return Boot(tool, min(times), changed, conf, os.uname().nodename)
+    return boot._replace(tool=tool, built=min(times), changed=changed)
+
+
+def _opens_containers() -> bool:
+    """Whether anything at boot reads crypttab: systemd's generator, which is a package of its own in Debian 13."""
+    if not os.path.isdir("/run/systemd/system"):
+        return os.path.exists("/etc/init.d/cryptdisks")
+    found = (f"{directory}/systemd-cryptsetup-generator" for directory in _GENERATORS)
+    return os.path.isfile(next((path for path in found if os.path.exists(path)), ""))
 
 
 def array_path(name: str) -> str:
@@ -222,20 +233,23 @@ def persist(
         steps += (Step("persist", "raid", name, detail, (Edit(conf, before, after),)),)
         host = host.with_file(conf, after)
     if host.boot.tool and (steps or host.boot.changed > host.boot.built):
-        # The tools rename the new image into place without flushing it: a power cut would leave an empty one. And boot
-        # loaders do not replay a journal, so what is in it only has to reach its place: hence the device.
-        steps += (
-            Step(
-                "rebuild",
-                "initramfs",
-                host.boot.tool,
-                f"so that the next boot knows {name} as {conf} does",
-                (Command(_REBUILD[host.boot.tool], timeout=900), Command(("sync", "--file-system", "/boot"))),
-                flush=_boot_device(host),
-            ),
-        )
+        steps += (rebuild(host, f"so that the next boot knows {name} as {conf} does"),)
         host = host._replace(boot=host.boot._replace(changed=0.0))
     return steps, host
+
+
+def rebuild(host: Host, why: str) -> Step:
+    """The step that makes the initramfs anew, on a host that has a tool for that."""
+    # The tools rename the new image into place without flushing it: a power cut would leave an empty one. And boot
+    # loaders do not replay a journal, so what is in it only has to reach its place: hence the device.
+    return Step(
+        "rebuild",
+        "initramfs",
+        host.boot.tool,
+        why,
+        (Command(_REBUILD[host.boot.tool], timeout=900), Command(("sync", "--file-system", "/boot"))),
+        flush=_boot_device(host),
+    )
 
 
 def _boot_device(host: Host) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .bcache import nodes as bcache
 from .host import Host
+from .luks import nodes as luks
 from .lvm import nodes as lvm
 from .node import Node
 from .partition import nodes as partition
@@ -27,7 +28,7 @@ def graph(host: Host) -> Graph:
     """What the layers make, and what else holds devices."""
     nodes: dict[str, Node] = {}
     above: dict[str, list[str]] = {}
-    made = (*partition.nodes(host), *raid.nodes(host), *bcache.nodes(host), *lvm.nodes(host))
+    made = (*partition.nodes(host), *raid.nodes(host), *bcache.nodes(host), *luks.nodes(host), *lvm.nodes(host))
     known = {node.path for node in made}
     held = [
         Node(holder, (device.path,))

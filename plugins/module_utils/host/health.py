@@ -11,6 +11,7 @@ from .bcache import health as bcache
 from .filesystem import health as filesystem
 from .findings import CRITICAL, NOTICE, WARNING, Finding, of_devices
 from .host import Host
+from .luks import health as luks
 from .lvm import health as lvm
 from .raid import health as raid
 
@@ -20,7 +21,7 @@ _SEVERITIES = (CRITICAL, WARNING, NOTICE)
 def health(host: Host, names: Mapping[str, str]) -> list[Finding]:
     """All that is wrong, what is worst first. ``names`` are what the document calls devices."""
     found = [*of_devices(host, *host.devices), *_paths(host)]
-    for layer in (raid, bcache, lvm, filesystem):
+    for layer in (raid, bcache, luks, lvm, filesystem):
         found += layer.health(host)
     found = [finding._replace(name=names.get(finding.name, finding.name)) for finding in found]
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))

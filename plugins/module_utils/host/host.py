@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import NoDevice, StorageError, Unread
+from ..document.luks import Key
 from .bcache.state import Attached, Backing, CacheSet
 from .devices import BLANK, Content, Device, DiskFacts, Signature
 from .filesystem.state import Filesystem
+from .luks.state import Container, Header
 from .lvm.state import Lvm
 from .mount.state import Mount
 from .partition.state import Table
@@ -42,7 +44,7 @@ class Boot(NamedTuple):
 
     ``tool`` is update-initramfs, dracut or empty; ``built`` is when the oldest image that it keeps was made
     (seconds since the epoch); ``changed`` is when mdadm.conf was, and ``conf`` where that is. ``hostname`` is the
-    host's name, by which mdadm knows its arrays.
+    host's name, by which mdadm knows its arrays. ``opens_containers``: something at boot reads crypttab.
     """
 
     tool: str = ""
@@ -50,6 +52,7 @@ class Boot(NamedTuple):
     changed: float = 0.0
     conf: str = "/etc/mdadm/mdadm.conf"
     hostname: str = ""
+    opens_containers: bool = True
 
 
 class Host(NamedTuple):
@@ -67,7 +70,8 @@ class Host(NamedTuple):
     that they are. ``users`` are what keeps mounts busy, by mount point. ``refusals`` are what the kernel has against a
     mount option of a filesystem. ``rejections`` are what LVM has against a device, ``compared`` the filesystems that
     were read to be compared with another one, ``attached`` what cache sets cache by their journals (see
-    bcache_journal.py): no diff shows these.
+    bcache/journal.py), ``keyslots`` which keyslot of a container a key opens, ``backups`` the headers in backups of
+    them, by path: no diff shows these.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -81,6 +85,7 @@ class Host(NamedTuple):
     arrays: tuple[Array, ...] = ()
     backings: tuple[Backing, ...] = ()
     cache_sets: tuple[CacheSet, ...] = ()
+    containers: tuple[Container, ...] = ()
     files: Mapping[str, str | None] = {}
     boot: Boot = Boot()
     modules: tuple[str, ...] = ()
@@ -107,6 +112,9 @@ class Host(NamedTuple):
     rejections: Mapping[str, str] = {}
     compared: Mapping[str, Filesystem | None] = {}
     attached: Mapping[str, tuple[Attached, ...] | None] = {}
+    keyslots: Mapping[tuple[str, Key], int | None] = {}
+    backups: Mapping[str, Header | None] = {}
+    key_files: Mapping[str, str] = {}
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:
@@ -224,6 +232,24 @@ class Host(NamedTuple):
         if path not in self.attached and ("attached", path) not in self.unreadable:
             raise Unread("attached", (path,))
         return self.attached.get(path)
+
+    def keyslot(self, path: str, key: Key) -> int | None:
+        """The keyslot of the container on a device that a key opens; None where it opens none."""
+        if (path, key) not in self.keyslots:
+            raise Unread("keyslots", (path, key))
+        return self.keyslots[path, key]
+
+    def key_file(self, path: str) -> str:
+        """What is wrong with a file that is to be a key; empty where nothing is."""
+        if path not in self.key_files:
+            raise Unread("key_files", (path,))
+        return self.key_files[path]
+
+    def backup(self, path: str) -> Header | None:
+        """The header in a backup of one."""
+        if path not in self.backups:
+            raise Unread("backups", (path,))
+        return self.backups[path]
 
     def rejection(self, path: str) -> str:
         """Why LVM does not use a device, in its words; empty where it would, or where the device is only planned."""

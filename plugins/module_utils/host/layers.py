@@ -25,6 +25,10 @@ def layer_of(section: str) -> Layer[Any]:
         from .bcache import plan as bcache
 
         return bcache
+    if section == "luks":
+        from .luks import plan as luks
+
+        return luks
     if section == "drives":
         from .lvm import plan as lvm
 

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Callable
 
 from ..core.command import read_text, run_command, wait_until
 from ..core.errors import Refused, StorageError
-from ..core.execute import PERFORM, Handlers, Perform
+from ..core.execute import PERFORM, Handlers, Perform, flush
+from ..core.files import make_directory, sync_directory
 from ..core.plan import Write
 from ..document.sizes import Percent, whole_mib
 from .actions import (
+    BackUpHeader,
     Claim,
+    DropBackup,
     DropStripes,
     DropVolume,
     EraseTables,
@@ -218,6 +222,26 @@ def _spans(action: Spans) -> None:
         raise StorageError(f"{action.path} holds {size}, and was to be cut off at {action.most} bytes; it was not")
 
 
+def _back_up_header(action: BackUpHeader) -> None:
+    directory = os.path.dirname(action.path)
+    make_directory(directory)
+    os.chmod(directory, 0o700)
+    fresh = f"{action.path}.new"
+    # cryptsetup writes over no file.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(fresh)
+    run_command(("cryptsetup", "luksHeaderBackup", action.device, "--header-backup-file", fresh))
+    flush((fresh,))
+    os.replace(fresh, action.path)
+    sync_directory(directory)
+
+
+def _drop_backup(action: DropBackup) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(action.path)
+    sync_directory(os.path.dirname(action.path))
+
+
 def _reload(_action: ReloadMounts) -> None:
     if os.path.isdir("/run/systemd/system"):
         run_command(("systemctl", "daemon-reload"))
@@ -281,6 +305,8 @@ _PERFORM: dict[type, Perform] = {
     Grow: _grow,
     Relabel: _relabel,
     Spans: _spans,
+    BackUpHeader: _back_up_header,
+    DropBackup: _drop_backup,
     ReloadMounts: _reload,
 }
 HANDLERS = Handlers(_PERFORM, _PLACEHOLDERS, records=RECORDS)

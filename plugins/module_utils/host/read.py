@@ -23,6 +23,8 @@ from .devices import Device
 from .disks import identity, once, other_paths, read_devices, read_disks, resolve
 from .filesystem.read import read_filesystem_of
 from .host import Host, Unfinished
+from .luks.crypttab import CRYPTTAB
+from .luks.read import by_crypttab, read_backup, read_containers, read_keyslot, wrong_with_key_file
 from .lvm.read import read_lvm, rejection
 from .mount import fstab
 from .mount.fstab import FSTAB
@@ -52,7 +54,7 @@ def read(references: Iterable[str] = ()) -> Host:
         mounts, virtual, swaps = read_mounts(devices, by_kernel)
     superblocks, unreadable = read_superblocks(devices)
     backings = read_backings(superblocks, by_kernel)
-    files = {path: read_file(path) for path in (mdadm_conf(), FSTAB, *glob.glob(f"{UDEV_RULES}*"))}
+    files = {path: read_file(path) for path in (mdadm_conf(), FSTAB, CRYPTTAB, *glob.glob(f"{UDEV_RULES}*"))}
     host = Host(
         devices=devices,
         links={},
@@ -61,6 +63,7 @@ def read(references: Iterable[str] = ()) -> Host:
         arrays=read_arrays(superblocks, by_kernel),
         backings=backings,
         cache_sets=read_cache_sets(superblocks),
+        containers=read_containers(superblocks, by_kernel, by_crypttab(files[CRYPTTAB], devices, superblocks)),
         files=files,
         boot=read_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
@@ -138,6 +141,11 @@ def _rbd(host: Host, need: Unread) -> Host:
     return read_more(host, need)
 
 
+def _keyslots(host: Host, need: Unread) -> Host:
+    device, key = need.names
+    return host._replace(keyslots={**host.keyslots, need.names: read_keyslot(device, key)})
+
+
 def _unfinished(devices: Mapping[str, Device]) -> tuple[Unfinished, ...]:
     """What is on record, with the devices that it is about as they are called now."""
     records = read_records(RECORDS)
@@ -175,6 +183,8 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "tables": lambda _host, path: read_table(path),
     "rejections": lambda _host, path: rejection(path),
     "attached": lambda _host, path: attached_to(path),
+    "backups": lambda _host, path: read_backup(path),
+    "key_files": lambda _host, path: wrong_with_key_file(path),
 }
 #: What else is read, by what a planner calls it.
 _OF_THE_HOST: dict[str, Callable[[Host, Unread], Host]] = {
@@ -184,6 +194,7 @@ _OF_THE_HOST: dict[str, Callable[[Host, Unread], Host]] = {
     "spaces": _spaces,
     "disks": lambda host, _need: host._replace(disks=read_disks(host)),
     "file": _files,
+    "keyslots": _keyslots,
     "lvm": _lvm,
     "mapped": _rbd,
     "image": _rbd,

@@ -1,23 +1,27 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which devices carry a superblock of md or bcache: read at every run, without a subprocess."""
+"""Which devices carry a superblock of md or bcache, or a header of LUKS: read at every run, without a subprocess."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Union
 
 from ..core.command import read_text
 from ..core.errors import StorageError
 from .bcache.superblock import BcacheSuperblock, bcache_superblock
 from .blocks import open_device, read_aligned
 from .devices import Device
+from .luks.header import read_header
+from .luks.state import Header
 from .probe import each
 from .raid import roles as raid_roles
 from .raid.superblock import MdSuperblock, offset_1_0, superblock_0_90, superblock_1
 from .sysfs import SYS, names_in
+
+Superblock = Union[MdSuperblock, BcacheSuperblock, Header]
 
 
 def made_of(kernel: str) -> str:
@@ -35,10 +39,10 @@ def made_of(kernel: str) -> str:
 
 def read_superblocks(
     devices: Mapping[str, Device],
-) -> tuple[dict[str, MdSuperblock | BcacheSuperblock], dict[tuple[str, str], str]]:
+) -> tuple[dict[str, Superblock], dict[tuple[str, str], str]]:
     """The superblocks of devices, by path, and of which and why they cannot be read."""
 
-    def read_one(path: str) -> MdSuperblock | BcacheSuperblock | None:
+    def read_one(path: str) -> Superblock | None:
         if devices[path].silent:
             raise StorageError(devices[path].silent)
         return read_superblock(path, devices[path].size)
@@ -48,7 +52,7 @@ def read_superblocks(
     return {path: block for path, block in blocks.items() if not _is_of_an_upper(devices[path], block, blocks)}, failed
 
 
-def read_superblock(path: str, size: int) -> MdSuperblock | BcacheSuperblock | None:
+def read_superblock(path: str, size: int) -> Superblock | None:
     """Raises OSError where the device cannot be read."""
     if size < 65536:
         return None
@@ -71,11 +75,11 @@ def _is_of_an_upper(device: Device, block: Any, found: Mapping[str, Any]) -> boo
             isinstance(upper, MdSuperblock) and upper.uuid == block.uuid and raid_roles.same(upper, block)
             for upper in uppers
         )
-    return any(isinstance(upper, BcacheSuperblock) and upper.uuid == block.uuid for upper in uppers)
+    return any(upper is not None and type(upper) is type(block) and upper.uuid == block.uuid for upper in uppers)
 
 
-def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock | None:
-    """The md or bcache superblock of a device of that size, if it has one."""
+def read_members(descriptor: int, size: int) -> Superblock | None:
+    """The superblock of a device of that size, or its header, if it has one."""
     head = read_aligned(descriptor, 8192, 0)
     return (
         superblock_1(head[4096:], "1.2", 4096)
@@ -84,4 +88,5 @@ def read_members(descriptor: int, size: int) -> MdSuperblock | BcacheSuperblock 
         or superblock_0_90(read_aligned(descriptor, 4096, (size & ~0xFFFF) - 0x10000) if size >= 0x10000 else b"")
         # Beside a superblock at the end it is that of what lies on the array.
         or bcache_superblock(head[4096:])
+        or read_header(head[:4096], lambda length, offset: read_aligned(descriptor, length, offset))
     )

@@ -47,7 +47,7 @@ def _summary(
     """A line for somebody who looks at many hosts."""
     disks = len({facts.wwn or path for path, facts in host.disk_facts().items()})
     parts = [f"{counted(disks, 'disk')}, {counted(len(free), 'device')} unused"]
-    for section in ("raids", "bcaches", "drives"):
+    for section in ("raids", "bcaches", "luks", "drives"):
         names = [item["name"] for item in layout[section]]
         parts += [f"{section} {', '.join(names)}"] if names else []
     wrong = [found for found in findings if found.severity != "notice"]

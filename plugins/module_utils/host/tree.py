@@ -91,7 +91,7 @@ def _holds(host: Host, device: Device) -> str:
         used = f", {show_size(space[0][0] - space[0][1])} used" if space else ""
         return f"{found.type}{label}{used}"
     content = host.contents.get(device.path)
-    told = {"linux_raid_member", "LVM2_member", "bcache", "gpt", "dos", "unseen"}
+    told = {"linux_raid_member", "LVM2_member", "bcache", "crypto_LUKS", "gpt", "dos", "unseen"}
     if device.path in host.filesystems:
         told |= {*KNOWN}
     return " and ".join(

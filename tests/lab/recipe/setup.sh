@@ -38,11 +38,11 @@ chroot "$root" systemctl --quiet mask \
   systemd-journal-flush.service dev-mqueue.mount modprobe@dm_mod.service modprobe@loop.service systemd-modules-load.service
 # Started when somebody asks for it.
 rm -f "$root/usr/lib/systemd/system/multi-user.target.wants/dbus.service"
-# Each daemon-reload runs all generators, of which the guest needs the one that reads fstab.
+# Each daemon-reload runs all generators, of which the guest needs those that read fstab and crypttab.
 mkdir -p "$root/etc/systemd/system-generators"
 for generator in "$root"/usr/lib/systemd/system-generators/systemd-*; do
   case $generator in
-    */systemd-fstab-generator) ;;
+    */systemd-fstab-generator | */systemd-cryptsetup-generator) ;;
     *) ln -s /dev/null "$root/etc/systemd/system-generators/${generator##*/}" ;;
   esac
 done

@@ -27,7 +27,13 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder import (
     volume as cinder_volume,
     words as cinder_words,
 )
-from ansible_collections.strata.storage.plugins.module_utils.document import bcache, document as words, drive, raid
+from ansible_collections.strata.storage.plugins.module_utils.document import (
+    bcache,
+    document as words,
+    drive,
+    luks,
+    raid,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host import task
 from ansible_collections.strata.storage.plugins.module_utils.host.rbd_map import plan as krbd
 from ansible_collections.strata.storage.plugins.module_utils.rbd import (
@@ -63,6 +69,7 @@ Parse = Callable[[dict[str, Any]], Any]
 ITEMS: dict[str, tuple[Spec, Parse]] = {
     "raid": (raid.OPTIONS, raid.parse),
     "bcache": (bcache.OPTIONS, bcache.parse),
+    "luks_device": (luks.OPTIONS, luks.parse),
     "lvm_drive": (drive.OPTIONS, drive.parse),
 }
 RBD: dict[str, Spec] = {

@@ -26,7 +26,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.lvm.label impo
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import StrayVolume
 from ansible_collections.strata.storage.plugins.module_utils.host.partition.table import is_empty_table
 from ansible_collections.strata.storage.plugins.module_utils.host.raid.superblock import MdSuperblock, uuid_0_90
-from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import read_members
+from ansible_collections.strata.storage.plugins.module_utils.host.superblocks import Superblock, read_members
 
 MiB = 1 << 20
 SIZE = 16 * MiB + 4096
@@ -46,7 +46,7 @@ class Image:
             file.seek(offset)
             file.write(data)
 
-    def members(self) -> MdSuperblock | BcacheSuperblock | None:
+    def members(self) -> Superblock | None:
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             return read_members(descriptor, self.size)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from ...core.command import read_text
 from ...document.bcache import CACHE_TUNABLES, TUNABLES
 from ..devices import Device
-from ..raid.superblock import MdSuperblock
 from ..sysfs import SYS, digits
 from .state import Backing, CacheSet
 from .superblock import BcacheSuperblock
@@ -19,9 +18,7 @@ from .superblock import BcacheSuperblock
 _TIMES = ("total", "day", "hour", "five_minute")
 
 
-def read_backings(
-    superblocks: Mapping[str, MdSuperblock | BcacheSuperblock], by_kernel: Mapping[str, Device]
-) -> tuple[Backing, ...]:
+def read_backings(superblocks: Mapping[str, object], by_kernel: Mapping[str, Device]) -> tuple[Backing, ...]:
     found = []
     for device in by_kernel.values():
         base = f"{SYS}/{device.kernel}/bcache"
@@ -65,7 +62,7 @@ def _chosen(text: str) -> str:
     return text[text.find("[") + 1 : text.find("]")] if "[" in text else text
 
 
-def read_cache_sets(superblocks: Mapping[str, MdSuperblock | BcacheSuperblock]) -> tuple[CacheSet, ...]:
+def read_cache_sets(superblocks: Mapping[str, object]) -> tuple[CacheSet, ...]:
     return tuple(
         CacheSet(
             uuid=block.set_uuid,

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Mapping
 
 from ...core.command import read_text
-from ..bcache.superblock import BcacheSuperblock
 from ..devices import Device
 from ..superblocks import read_superblock
 from ..sysfs import SYS, digits, names_in
@@ -23,9 +22,7 @@ from .superblock import MdSuperblock, layout_word, uuid_0_90
 _ROLES = ("faulty", "journal", "replacement", "in_sync", "spare", "write_mostly", "")
 
 
-def read_arrays(
-    superblocks: Mapping[str, MdSuperblock | BcacheSuperblock], by_kernel: Mapping[str, Device]
-) -> tuple[Array, ...]:
+def read_arrays(superblocks: Mapping[str, object], by_kernel: Mapping[str, Device]) -> tuple[Array, ...]:
     members = {path: block for path, block in superblocks.items() if isinstance(block, MdSuperblock)}
     # An md device in state clear is none: one comes to be when somebody opens the node of an array that was stopped.
     assembled = [

@@ -1,0 +1,111 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The headers of LUKS containers ("LUKS On-Disk Format Specification", versions 1.2.3 and 2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from typing import Any, Callable
+
+from .state import Header
+
+_MAGIC = b"LUKS\xba\xbe"
+_SECOND_MAGIC = b"SKUL\xba\xbe"
+_LENGTH_1 = 592
+_SLOTS_1 = 8
+_ENABLED_1 = 0x00AC71F3
+_BINARY = 4096
+_MOST = 4 << 20
+_CHECKSUM = slice(448, 512)
+
+#: Gives so many bytes from that place on.
+Read = Callable[[int, int], bytes]
+
+
+def read_header(head: bytes, read: Read) -> Header | None:
+    """The header of a container whose first 4 KiB are ``head``; None where there is none.
+
+    What of it is longer is read. Raises OSError.
+    """
+    if head[:6] != _MAGIC:
+        return None
+    (version,) = struct.unpack_from(">H", head, 6)
+    if version == 1:
+        return _header_1(head[:_LENGTH_1])
+    (size,) = struct.unpack_from(">Q", head, 8)
+    if version != 2 or not _BINARY < size <= _MOST:
+        return Header(version, _text(head[168:208]), damaged=f"nothing is known of a header of version {version}")
+    first = read(size, 0)
+    if _is_whole(first):
+        return _header_2(first)
+    # cryptsetup takes the copy then, and mends the first one with it.
+    second = read(size, size)
+    if second[:6] == _SECOND_MAGIC and _is_whole(second):
+        return _header_2(second)._replace(damaged="its first header is damaged, and the second one is whole")
+    return Header(2, _text(head[168:208]), damaged="both copies of its header are damaged")
+
+
+def _header_1(head: bytes) -> Header:
+    offset, key_bytes = struct.unpack_from(">II", head, 104)
+    slots = [struct.unpack_from(">I", head, 208 + 48 * slot)[0] for slot in range(_SLOTS_1)]
+    return Header(
+        version=1,
+        uuid=_text(head[168:208]),
+        cipher=f"{_text(head[8:40])}-{_text(head[40:72])}",
+        key_size=key_bytes * 8,
+        hash=_text(head[72:104]),
+        offset=offset << 9,
+        keyslots=tuple(slot for slot, state in enumerate(slots) if state == _ENABLED_1),
+        digest=hashlib.sha256(head).hexdigest(),
+    )
+
+
+def _is_whole(header: bytes) -> bool:
+    """By its checksum, which is of the header with zeros in its own place."""
+    algorithm = _text(header[72:104])
+    if algorithm not in hashlib.algorithms_available:
+        return False
+    blanked = header[: _CHECKSUM.start] + bytes(64) + header[_CHECKSUM.stop :]
+    found = hashlib.new(algorithm, blanked).digest()
+    return header[_CHECKSUM][: len(found)] == found
+
+
+def _header_2(header: bytes) -> Header:
+    uuid, label = _text(header[168:208]), _text(header[24:72])
+    digest = hashlib.sha256(header[6:]).hexdigest()
+    try:
+        metadata = json.loads(header[_BINARY:].split(b"\0", 1)[0])
+        return _of_metadata(Header(2, uuid, label, digest=digest), metadata)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Header(2, uuid, label, damaged=f"its metadata cannot be understood ({type(error).__name__}: {error})")
+
+
+def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
+    keyslots = metadata["keyslots"]
+    keys = {int(slot): words for slot, words in keyslots.items() if words["type"] == "luks2"}
+    segments = [words for _number, words in sorted(metadata["segments"].items(), key=lambda one: int(one[0]))]
+    encrypted = [words for words in segments if words["type"] == "crypt"]
+    # While it is encrypted, or decrypted, what it will be or was is a backup among the segments.
+    segment = next(iter([*encrypted, *segments]), {"offset": "0"})
+    moving = next((words for words in keyslots.values() if words["type"] == "reencrypt"), None)
+    requirements = metadata["config"].get("requirements", {}).get("mandatory", [])
+    under_way = any(word.startswith(("online-reencrypt", "offline-reencrypt")) for word in requirements)
+    digests = metadata.get("digests", {})
+    return header._replace(
+        cipher=segment.get("encryption", ""),
+        key_size=max((words["key_size"] * 8 for words in keys.values()), default=0),
+        hash=next((words["af"]["hash"] for words in keys.values() if "af" in words), "")
+        or next((words.get("hash", "") for words in digests.values()), ""),
+        sector_size=int(segment.get("sector_size", 512)),
+        offset=int(segment["offset"]),
+        keyslots=tuple(sorted(keys)),
+        tokens={int(number): words["type"] for number, words in metadata.get("tokens", {}).items()},
+        reencryption=(moving or {}).get("mode", "reencrypt") if under_way else "",
+    )
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0", 1)[0].decode(errors="replace")

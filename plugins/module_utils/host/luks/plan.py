@@ -1,0 +1,462 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""LUKS: what an encrypted container needs to be as it is wanted.
+
+A container is known by its name (what it is open as, else what crypttab calls it), or by its device.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ...core.errors import Refused, StorageError
+from ...core.plan import Command, Edit, Plan, Wait, new_uuid
+from ...document.luks import Luks
+from ...document.names import check_name
+from ..actions import Claim, DropBackup, ReloadMounts
+from ..boot import rebuild
+from ..devices import UNSEEN, Device, Signature
+from ..findings import of_devices, told
+from ..graph import below
+from ..host import Host, replace_item
+from ..layer import Found, Reported
+from ..safety import blank, check_boot, check_unused, describe_content, is_own, take, wipe_steps
+from ..unfinished import begun, forget, intent, same_uuid
+from . import keys
+from .crypttab import CRYPTTAB, Line, line_of, lines, of_container, replaced, with_option
+from .health import of_container as findings_of
+from .read import backup_path
+from .state import Container, Header, mapper_path
+from .steps import Steps, replace_container, step
+
+#: Where cryptsetup 2 puts the data of a new container: behind two copies of the metadata and the keyslots.
+_OFFSETS = {"luks1": 2 << 20, "luks2": 16 << 20}
+#: Argon2 may be told to take long, and a host that has little memory swaps meanwhile.
+_TIMEOUT = 600
+
+BY_DEVICE = False
+
+
+def references(want: Luks) -> tuple[str, ...]:
+    """What has to be resolved to plan this container."""
+    return (*((want.device,) if want.device else ()), mapper_path(want.name))
+
+
+def plan(host: Host, want: Luks, allow: bool) -> Plan:
+    """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
+    container = _find(host, want)
+    if want.state == "absent":
+        return _absent(host, want, container, allow)
+    new = container is None or _is_half_made(host, want, container.device)
+    steps: Steps = ()
+    if container is None or new:
+        steps, host, container = _create(host, want, allow)
+    else:
+        _check_fixed(want, container)
+        steps, host, container = _label(host, want, container)
+    for part in (keys.add, _keep(new), keys.remove, keys.back_up):
+        more, host, container = part(host, want, container)
+        steps += more
+    pending: tuple[str, ...] = ()
+    if want.state == "closed":
+        more, host, container = _close(host, want, container, f"luks {want.name} cannot be closed")
+    else:
+        more, host, container = _open(host, want, container)
+        steps += more
+        more, host, pending = _grow(host, want, container)
+    return Plan(steps + more, host, pending_reboot=pending, warnings=_warnings(host, want, container))
+
+
+def _find(host: Host, want: Luks) -> Container | None:
+    """The container that is meant: by its name, or (while nothing else has that) by its device."""
+    named = [container for container in host.containers if container.name == want.name]
+    if len(named) > 1:
+        paths = " and ".join(container.device for container in named)
+        raise Refused(
+            f"luks {want.name}: {paths} hold copies of one container (UUID {named[0].uuid}), and nothing says which is "
+            "newer; one was to be here. Find out which is wanted, and disconnect the other"
+        )
+    device = host.find(want.device) if want.device else None
+    if want.device and device is None and want.state != "absent":
+        raise StorageError(f"luks {want.name}: there is no block device {want.device} on this host")
+    there = next((one for one in host.containers if device and one.device == device.path), None)
+    found = named[0] if named else None
+    if found and device and found is not there:
+        raise Refused(
+            f"luks {want.name}: it is on {found.device}, not on {device.path} as wanted; a container cannot move to "
+            "another device"
+        )
+    other = host.find(mapper_path(want.name))
+    if other and not found:
+        raise Refused(f"luks {want.name}: {mapper_path(want.name)} is there, and is no LUKS container; choose another")
+    if there and not found and there.mapped:
+        raise Refused(
+            f"luks {want.name}: the container on {there.device} is open as {there.name}. Name that, or close it first"
+        )
+    return found or (there._replace(name=want.name) if there and _adopts(host, want, there) else None)
+
+
+def _adopts(host: Host, want: Luks, there: Container) -> bool:
+    """A closed container is called as the document says. Raises Refused where crypttab has another name for it."""
+    known = [line.name for line in lines(host.files.get(CRYPTTAB)) if line.name == there.name]
+    if known:
+        raise Refused(f"luks {want.name}: {CRYPTTAB} calls the container on {there.device} {there.name}. Name that")
+    return True
+
+
+def _check_fixed(want: Luks, container: Container) -> None:
+    """Raises Refused for what is fixed when a container is made, StorageError for a header that is damaged."""
+    header = container.header
+    if header.damaged and not header.keyslots:
+        raise StorageError(
+            f"luks {want.name}: {container.device}: {header.damaged}, and nothing was done with it. A backup of the "
+            "header brings it back; leave the container open if it is"
+        )
+    found = {"type": container.type, "cipher": header.cipher, "key_size": header.key_size, "hash": header.hash}
+    for option, value in {**found, "sector_size": header.sector_size}.items():
+        wanted = getattr(want, option)
+        if wanted is not None and value and wanted != value and not header.reencryption:
+            raise Refused(
+                f"luks {want.name}: {option} of the container on {container.device} is {value}, and {wanted} is "
+                "wanted; it is fixed when the container is made"
+            )
+
+
+def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container]:
+    if want.state == "closed":
+        raise StorageError(f"luks {want.name} does not exist, and state closed makes none; say state present")
+    device_name, key = want.device, want.key
+    if device_name is None or key is None:
+        missing = [word for word, value in (("device", device_name), ("key_file or passphrase", key)) if value is None]
+        raise StorageError(f"luks {want.name} does not exist, and to create it, say also: {', '.join(missing)}")
+    check_name(want.name, "luks", 127)
+    keys.check_file(host, want, key)
+    device = host.device(device_name, f"luks {want.name}")
+    kind = want.type or "luks2"
+    if device.size and device.size <= _OFFSETS[kind]:
+        raise StorageError(f"luks {want.name}: {device.path} is too small for the header of a container")
+    thing = _creation(want.name)
+    taken = (
+        wipe_steps([(device, host.content(device.path)[device.path])], lost=False)
+        if _is_half_made(host, want, device.path)
+        else take(host, device, f"luks {want.name}", "device", allow)
+    )
+    uuid = new_uuid(f"luks-{want.name}")
+    options = [("--type", kind), ("--uuid", uuid)]
+    words = (
+        ("cipher", want.cipher),
+        ("key-size", want.key_size),
+        ("hash", want.hash),
+        ("sector-size", want.sector_size),
+    )
+    options += [(f"--{word}", str(value)) for word, value in (*words, ("label", want.label or None)) if value]
+    argv = ("cryptsetup", "luksFormat", "--batch-mode", *(part for option in options for part in option))
+    made = step(
+        "format",
+        want.name,
+        f"{device.path} as a {kind} container",
+        Command((*argv, *keys.stretching(want.pbkdf), "--key-file", key.word, device.path), timeout=_TIMEOUT),
+        claims=(blank(device),),
+        flush=(device.path,),
+        intent=intent(thing, uuid, device.path),
+    )
+    header = Header(
+        version=int(kind[-1]),
+        uuid=uuid,
+        label=want.label or "",
+        cipher=want.cipher or "",
+        key_size=want.key_size or 0,
+        hash=want.hash or "",
+        sector_size=want.sector_size or device.sector,
+        offset=_OFFSETS[kind],
+        keyslots=(0,),
+        digest="new",
+    )
+    container = Container(device.path, header, want.name)
+    host = host.with_content(device.path, Signature("crypto_LUKS", uuid, want.label or ""))
+    host = host._replace(
+        containers=(*(one for one in host.containers if one.device != device.path), container),
+        keyslots={**host.keyslots, (device.path, key): 0},
+        unfinished=tuple(record for record in host.unfinished if record.thing != thing),
+    )
+    kept, host, container = keys.back_up(host, want, container, always=True)
+    return (*taken, made, *kept), host, container
+
+
+def _creation(name: str) -> str:
+    return f"luks {name}"
+
+
+def _is_half_made(host: Host, want: Luks, path: str) -> bool:
+    """Whether all that a device holds is what a crash left of a container that had no key yet: nobody wrote to it."""
+    record = begun(host, _creation(want.name))
+    container = next((one for one in host.containers if one.device == path), None)
+    if record is None or (container and (container.mapped or container.header.keyslots)):
+        return False
+    signatures = host.content(path)[path].signatures
+    return [one.type for one in signatures] == ["crypto_LUKS"] and same_uuid(record.uuid, signatures[0].uuid)
+
+
+def _label(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
+    if want.label is None or want.label == container.header.label:
+        return (), host, container
+    if container.header.version == 1:
+        raise Refused(f"luks {want.name}: label, and the container on {container.device} is luks1, which has none")
+    before, host, container = keys.back_up(host, want, container, always=True)
+    argv = ("cryptsetup", "config", "--batch-mode", "--label", want.label, container.device)
+    set_label = step(
+        "label",
+        want.name,
+        f'"{want.label}"',
+        Command(argv),
+        claims=keys.claims(host, container),
+        flush=(container.device,),
+    )
+    header = container.header._replace(label=want.label, digest="labelled")
+    host, container = replace_container(host, container, container._replace(header=header))
+    after, host, container = keys.back_up(host, want, container, always=True)
+    return (*before, set_label, *after), host, container
+
+
+def _keep(new: bool) -> Callable[[Host, Luks, Container], tuple[Steps, Host, Container]]:
+    """crypttab opens it at boot, or does not. What is not to be opened by a boot, and is there, needs no line."""
+
+    def keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
+        found = line_of(host, want.name)
+        if found and found.uuid not in ("", container.uuid.lower()):
+            raise Refused(
+                f"luks {want.name}: {CRYPTTAB} has {want.name} for {found.device}, and {container.device} holds the "
+                f"container {container.uuid}. Take that line out, or choose another name"
+            )
+        opened = want.state == "present" and want.open_at_boot is not False
+        if found is None and not opened and not new:
+            return (), host, container
+        line = found or of_container(want.name, container.uuid)
+        if want.key and want.key.file and want.key.file != line.key_file:
+            keys.check_file(host, want, want.key)
+            keys.check_unlocks(host, want, container, want.key)
+            line = line._replace(key=want.key.file)
+        options = with_option(line.options, "noauto", not opened)
+        options = with_option(options, "nofail", None if want.boot_required is None else not want.boot_required)
+        options = with_option(options, "discard", want.allow_discards)
+        steps, host = _write(host, want.name, line._replace(options=options), container)
+        return steps, host, container
+
+    return keep
+
+
+def _write(host: Host, name: str, line: Line | None, container: Container | None = None) -> tuple[Steps, Host]:
+    """crypttab with that line. An initramfs has a copy of what the root needs."""
+    before = host.files.get(CRYPTTAB)
+    after = replaced(before, name, line)
+    if after == (before or ""):
+        return (), host
+    detail = f"in {CRYPTTAB}" if line else f"out of {CRYPTTAB}"
+    steps: Steps = (step("persist", name, detail, Edit(CRYPTTAB, before, after), ReloadMounts()),)
+    if container and container.mapped and host.boot.tool:
+        roots = [mount.device for mount in host.mounts if mount.mount_point in ("/", "/usr")]
+        if container.mapped in below(host, *roots):
+            steps += (rebuild(host, f"so that the next boot opens {name} as {CRYPTTAB} says"),)
+    return steps, host.with_file(CRYPTTAB, after)
+
+
+def _open(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
+    if container.mapped:
+        return (), host, container
+    key = keys.key_of(host, want)
+    if key is None:
+        raise StorageError(f"luks {want.name}: it is closed, and to open it, say also: key_file or passphrase")
+    device = host.devices[container.device]
+    if device.kernel:
+        is_own(host, device, f"luks {want.name}", allow=False)
+    keys.check_unlocks(host, want, container, key)
+    line = line_of(host, want.name)
+    discards = ("--allow-discards",) if line and "discard" in line.options else ()
+    path = mapper_path(want.name)
+    argv = ("cryptsetup", "open", "--batch-mode", *discards, "--key-file", key.word, container.device, want.name)
+    opened = step(
+        "open",
+        want.name,
+        f"{container.device} as {path}",
+        Command(argv, timeout=_TIMEOUT),
+        Wait(path),
+        claims=(Claim(device.path, device.identity, None),),
+    )
+    is_new = container.uuid.startswith("<")
+    size = max(device.size - container.header.offset, 0)
+    sector = max(device.sector, container.header.sector_size)
+    inside = Device(path, size=size, link=path, sector=sector, physical=max(device.physical, sector))
+    host = host.with_device(inside, path) if is_new else host.with_device(inside, path, content=UNSEEN)
+    held = host.devices[device.path]._replace(holders=(path,))
+    host = host._replace(devices={**host.devices, device.path: held})
+    host, container = replace_container(host, container, container._replace(mapped=path))
+    return (opened,), host, container
+
+
+def _close(host: Host, want: Luks, container: Container, what: str) -> tuple[Steps, Host, Container]:
+    if not container.mapped:
+        return (), host, container
+    check_unused(host, host.devices[container.mapped], what, "Take away what uses it first.")
+    closed = step("close", want.name, host.stable(container.mapped), Command(("cryptsetup", "close", want.name)))
+    below = host.devices[container.device]._replace(holders=())
+    host = host.without_device(container.mapped)
+    host = host._replace(devices={**host.devices, below.path: below})
+    host, container = replace_container(host, container, container._replace(mapped=""))
+    return (closed,), host, container
+
+
+def _grow(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, tuple[str, ...]]:
+    """A container spans its device; a mapping that is open has the size of when it was opened."""
+    device, inside = host.devices[container.device], host.devices[container.mapped]
+    sector = container.header.sector_size
+    size = (device.size - container.header.offset) // sector * sector
+    if not inside.kernel or container.header.reencryption or size <= inside.size:
+        return (), host, ()
+    key = keys.key_of(host, want)
+    if key is None:
+        waits = f"luks {want.name}: {device.path} grew, which {want.name} has once it is opened anew, or with its key"
+        return (), host, (waits,)
+    argv = ("cryptsetup", "resize", "--batch-mode", "--key-file", key.word, want.name)
+    grown = step("grow", want.name, f"to the end of {device.path}", Command(argv, timeout=_TIMEOUT))
+    return (grown,), host.with_size(inside.path, size), ()
+
+
+def _warnings(host: Host, want: Luks, container: Container) -> tuple[str, ...]:
+    wrong = [*of_devices(host, container.device), *findings_of(host, container)]
+    return told(f"luks {want.name}", *wrong)
+
+
+def _absent(host: Host, want: Luks, container: Container | None, allow: bool) -> Plan:
+    """Closed, its keys erased, the header wiped, and forgotten by crypttab, in this order."""
+    steps: Steps = ()
+    line = line_of(host, want.name)
+    uuids = [line.uuid] if line and line.uuid else []
+    if container:
+        what = f"luks {want.name} cannot be removed"
+        device = host.devices[container.device]
+        if not container.mapped:
+            is_own(host, device, what, allow=False)
+        more, host = _empty(host, container, what, allow, _is_half_made(host, want, container.device))
+        steps += more
+        seen = bool(container.mapped)
+        more, host, container = _close(host, want, container, what)
+        steps += more
+        if container.header.keyslots:
+            erase = Command(("cryptsetup", "erase", "--batch-mode", device.path))
+            unseen = () if seen else (f"{device.path}: all that luks {want.name} holds, unseen",)
+            claim = Claim(device.path, device.identity, None)
+            steps += (
+                step("erase", want.name, "its keyslots", erase, claims=(claim,), flush=(device.path,), destroys=unseen),
+            )
+        claim = Claim(device.path, device.identity, None)
+        wipe = Command(("wipefs", "--all", device.path))
+        steps += (step("wipe", want.name, f"its header on {device.path}", wipe, claims=(claim,), flush=(device.path,)),)
+        host = host.with_content(device.path)
+        host = host._replace(containers=replace_item(host.containers, container))
+        uuids.append(container.uuid)
+    more, host = _write(host, want.name, None) if line else ((), host)
+    steps += more
+    for uuid in dict.fromkeys(uuids):
+        path = backup_path(uuid)
+        if host.backup(path):
+            steps += (step("remove", want.name, f"the backup of its header {path}", DropBackup(path)),)
+            host = host._replace(backups={**host.backups, path: None})
+    more, host = forget(host, _creation(want.name), (container.mapped,) if container else ())
+    return Plan(steps + more, host)
+
+
+def _empty(host: Host, container: Container, what: str, allow: bool, half_made: bool) -> tuple[Steps, Host]:
+    """The steps after which nothing is in it. Raises Refused where it may hold data, and ``allow`` is not given."""
+    if not container.mapped:
+        if not half_made and not host.may_lose(container.device, allow):
+            raise Refused(
+                f"{what}: it is closed, so nobody can see what it holds. Open it (state: present) first, or set "
+                "allow_destroy to destroy whatever it holds."
+            )
+        return (), host
+    device = host.devices[container.mapped]
+    check_unused(host, device, what, "Take away what uses it first.")
+    content = host.content(device.path)[device.path]
+    if not content.signatures:
+        return (), host
+    if not host.may_lose(device.path, allow):
+        raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+    check_boot(host, device.path, content, what)
+    return wipe_steps([(device, content)]), host.with_content(device.path)
+
+
+def dump(host: Host, container: Container) -> dict[str, Any]:
+    """A container as an item of the document. No key is in it but the path of the file that crypttab names."""
+    header, line = container.header, line_of(host, container.name)
+    item = {
+        "name": container.name,
+        "device": host.stable(container.device),
+        "type": container.type,
+        "cipher": header.cipher or None,
+        "key_size": header.key_size or None,
+        "hash": header.hash or None,
+        "sector_size": header.sector_size,
+        "label": header.label or None,
+        "key_file": (line.key_file or None) if line else None,
+        "allow_discards": "discard" in line.options if line else None,
+        "open_at_boot": bool(line and line.is_opened) if container.mapped else None,
+        "boot_required": line.is_required if line and line.is_opened else None,
+        "state": "present" if container.mapped else "closed",
+    }
+    if container.header.version == 1:
+        item["sector_size"] = None
+    return {word: value for word, value in item.items() if value is not None}
+
+
+def status(host: Host, container: Container) -> dict[str, Any]:
+    """How a container does, beyond what a document says."""
+    inside = host.devices.get(container.mapped)
+    header = container.header
+    return {
+        "device": container.mapped,
+        "size": inside.size if inside else 0,
+        "uuid": container.uuid,
+        "keyslots": list(header.keyslots),
+        "tokens": [header.tokens[number] for number in sorted(header.tokens)],
+        "reencryption": header.reencryption,
+    }
+
+
+def device_paths(want: Luks) -> dict[str, str]:
+    """The device that it is, by the name that the document has for it."""
+    return {want.name: mapper_path(want.name)}
+
+
+def called(host: Host, want: Luks) -> str:
+    """The name of what is on its device, else its own."""
+    device = host.find(want.device) if want.device else None
+    return next((one.name for one in host.containers if device and one.device == device.path), want.name)
+
+
+def made_of(host: Host, want: Luks, _role: str) -> tuple[str, ...]:
+    """The device that it is on already."""
+    return tuple(container.device for container in host.containers if container.name == want.name)
+
+
+def facts(host: Host, want: Luks) -> dict[str, Any]:
+    """What the module returns of the wanted container."""
+    found = next((one for one in host.containers if one.name == want.name), None)
+    return {"luks": dump(host, found) if found else None, "status": status(host, found) if found else None}
+
+
+def survey(host: Host) -> list[Reported]:
+    """All that there are, each as an item of the document and how it does."""
+    return [Reported(dump(host, container), status(host, container)) for container in host.containers]
+
+
+def present(host: Host) -> list[Found]:
+    """All that there are, and the word that takes each away."""
+    return [
+        Found(
+            container.name,
+            Luks(container.name, device=container.device, state="absent"),
+            (container.mapped or container.device,),
+        )
+        for container in host.containers
+    ]

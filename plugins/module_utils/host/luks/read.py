@@ -1,0 +1,108 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads LUKS containers: from their headers, and from the device mapper what is open."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from ...core.command import ask_command, read_text
+from ...core.errors import StorageError
+from ...document.luks import Key
+from ..devices import Device
+from ..sysfs import SYS
+from .crypttab import Line, lines
+from .header import read_header
+from .state import Container, Header
+
+#: Where headers are backed up. A directory for root alone: who has a backup and a passphrase has the data.
+BACKUPS = "/var/lib/strata-storage/luks"
+_UNLOCKED = re.compile(r"Key slot (\d+) unlocked")
+#: What cryptsetup ends with where no keyslot takes a key.
+_NO_SLOT = 2
+#: Seconds. Argon2 takes as long as the machine on which the key was set was faster than this one.
+PATIENCE = 600
+
+
+def by_crypttab(text: str | None, devices: Mapping[str, Device], superblocks: Mapping[str, object]) -> dict[str, Line]:
+    """What crypttab says, by the path of the device that it means, or by the UUID of the container."""
+    named: dict[str, Line] = {}
+    for line in lines(text):
+        tags = {tag: path for path, device in devices.items() for tag in device.part_tags}
+        labels = {f"LABEL={header.label}": path for path, header in superblocks.items() if isinstance(header, Header)}
+        path = os.path.realpath(line.device) if line.device.startswith("/") else {**labels, **tags}.get(line.device, "")
+        named.setdefault(line.uuid or path, line)
+    return named
+
+
+def read_containers(
+    superblocks: Mapping[str, object], by_kernel: Mapping[str, Device], named: Mapping[str, Line]
+) -> tuple[Container, ...]:
+    """``named``: what crypttab says, by the path of the device that it means, or by the container's UUID."""
+    opened = {
+        lower: device for device in by_kernel.values() for lower in _opened_by(device, by_kernel) if device.kernel
+    }
+    found = []
+    for path, header in superblocks.items():
+        if isinstance(header, Header):
+            device = opened.get(path)
+            line = named.get(path) or named.get(header.uuid.lower())
+            name = read_text(f"{SYS}/{device.kernel}/dm/name") if device else line.name if line else ""
+            mapped = device.path if device else ""
+            found.append(Container(path, header, name or f"luks-{header.uuid}", mapped))
+    return tuple(found)
+
+
+def _opened_by(device: Device, by_kernel: Mapping[str, Device]) -> list[str]:
+    """The devices that an open container is on."""
+    base = f"{SYS}/{device.kernel}"
+    if not device.kernel.startswith("dm-") or not read_text(f"{base}/dm/uuid").startswith("CRYPT-LUKS"):
+        return []
+    return [by_kernel[lower].path for lower in os.listdir(f"{base}/slaves") if lower in by_kernel]
+
+
+def backup_path(uuid: str) -> str:
+    return f"{BACKUPS}/{uuid}.header"
+
+
+def read_backup(path: str) -> Header | None:
+    """The header in a backup; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+
+            def read(length: int, offset: int) -> bytes:
+                file.seek(offset)
+                return file.read(length)
+
+            return read_header(read(4096, 0), read)
+    except FileNotFoundError:
+        return None
+
+
+def wrong_with_key_file(path: str) -> str:
+    """Why a file cannot be a key; empty where it can."""
+    if not os.path.exists(path):
+        return (
+            f"there is no key file {path} on this host (in check mode: a task before this one may be about to put it)"
+        )
+    if not os.path.isfile(path):
+        return f"{path} is no file that reads the same each time, and was to be a key file"
+    return "" if os.path.getsize(path) else f"the key file {path} is empty"
+
+
+def read_keyslot(device: str, key: Key) -> int | None:
+    """The keyslot that a key unlocks. Raises StorageError where that cannot be told."""
+    problem = wrong_with_key_file(key.file) if key.file else ""
+    if problem:
+        raise StorageError(f"{device}: {problem}")
+    argv = ("cryptsetup", "open", "--test-passphrase", "--verbose", "--batch-mode", "--key-file", key.word, device)
+    code, output, errors = ask_command(argv, PATIENCE)
+    found = _UNLOCKED.search(output)
+    if found:
+        return int(found.group(1))
+    if code == _NO_SLOT:
+        return None
+    raise StorageError(f"{device}: {key} cannot be tried: {errors or ' '.join(output.split())}")

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""LUKS containers as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+MAPPER = "/dev/mapper"
+
+
+class Header(NamedTuple):
+    """The header of a container, as it is written on its device.
+
+    ``version`` is 1 or 2, ``offset`` where the data begins (bytes), ``key_size`` in bits, ``sector_size`` in bytes.
+    ``keyslots`` are those with a key, ``tokens`` the types of its tokens by number. ``reencryption`` is encrypt,
+    reencrypt or decrypt while that is on its way (empty: it is not). ``digest`` is the same for the same bytes.
+    ``damaged``: why the header cannot be trusted.
+    """
+
+    version: int
+    uuid: str
+    label: str = ""
+    cipher: str = ""
+    key_size: int = 0
+    hash: str = ""
+    sector_size: int = 512
+    offset: int = 0
+    keyslots: tuple[int, ...] = ()
+    tokens: Mapping[int, str] = {}
+    reencryption: str = ""
+    digest: str = ""
+    damaged: str = ""
+
+
+class Container(NamedTuple):
+    """A device with a LUKS header. ``mapped`` is the path of the open device (empty: it is closed).
+
+    ``name`` is what it is open as, else what crypttab calls it, else ``luks-UUID``.
+    """
+
+    device: str
+    header: Header
+    name: str
+    mapped: str = ""
+
+    @property
+    def uuid(self) -> str:
+        return self.header.uuid
+
+    @property
+    def type(self) -> str:
+        return f"luks{self.header.version}"
+
+
+def mapper_path(name: str) -> str:
+    return f"{MAPPER}/{name}"
