@@ -35,8 +35,6 @@ notes:
 seealso:
   - module: strata.storage.luks_device_info
   - module: strata.storage.layout
-  - module: community.crypto.luks_device
-    description: Containers without a document, check of the device, or crypttab.
 """
 
 EXAMPLES = r"""

@@ -207,7 +207,7 @@ def test_examples_are_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_samples_of_facts_can_be_given_back(name: str) -> None:
-    sample = yaml.safe_load(module(name).RETURN)[name.removeprefix("lvm_")]["sample"]
+    sample = yaml.safe_load(module(name).RETURN)[name.removeprefix("lvm_").removesuffix("_device")]["sample"]
     spec = words.OPTIONS["drives"]["options"] if name == "lvm_drive" else ITEMS[name][0]
     result = ArgumentSpecValidator(spec).validate(sample)
     assert result.error_messages == []

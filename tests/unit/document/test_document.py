@@ -53,7 +53,8 @@ def test_all_sections_through_the_argument_spec() -> None:
 def test_a_section_that_is_left_out_is_not_an_empty_one() -> None:
     assert parse({"raids": [], "drives": None}).sections == {"raids": ()}
     with pytest.raises(
-        StorageError, match="the document is empty; say at least one of partitions, raids, bcaches, drives, filesystems"
+        StorageError,
+        match="the document is empty; say at least one of partitions, raids, bcaches, luks, drives, filesystems",
     ):
         parse({"disks": [{"name": "slow", "model": "M"}]})
 

@@ -1,0 +1,65 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of LUKS containers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.document.luks import Key, Pbkdf, parse
+
+
+def test_a_container() -> None:
+    want = parse({"name": "vault", "device": "md0", "key_file": "/etc/keys/vault", "pbkdf": {"iteration_time": 0.5}})
+    assert (want.name, want.device, want.key, want.state) == ("vault", "md0", Key("/etc/keys/vault"), "present")
+    assert want.pbkdf == Pbkdf(iteration_time=0.5)
+
+
+def test_a_passphrase_is_printed_nowhere() -> None:
+    want = parse({"name": "vault", "passphrase": "correct horse", "new_passphrase": "battery"})
+    assert want.key is not None
+    assert want.key.secret is not None
+    assert want.key.secret.reveal() == b"correct horse"
+    assert "horse" not in f"{want} {want!r} {want.key} {want.key.secret}"
+    assert str(want.key.secret) == "<secret:luks-vault-passphrase>"
+    assert want.key != want.new_key
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"name": "a b"}, "a name holds letters"),
+        ({"name": "control"}, "the device mapper has /dev/mapper/control for itself"),
+        ({"device": ""}, "device is empty"),
+        ({"passphrase": "x", "key_file": "/k"}, "passphrase and key_file are both given"),
+        ({"passphrase": ""}, "passphrase is empty"),
+        ({"passphrase": "x" * 4097}, "passphrase has more than 4096 bytes"),
+        ({"key_file": "keys/vault"}, "key_file 'keys/vault' is no absolute path"),
+        ({"key_file": "/etc/my keys"}, "no absolute path without white space"),
+        ({"key_file": "/k", "remove_key_file": "/k"}, "the key file /k is to unlock it, and to be removed"),
+        ({"passphrase": "x", "remove_passphrase": "x"}, "the passphrase is to unlock it, and to be removed"),
+        ({"new_key_file": "/k", "remove_key_file": "/k"}, "is to be added, and to be removed"),
+        ({"remove_key_file": "/k", "remove_keyslot": 1}, "say remove_keyslot or the key to remove, not both"),
+        ({"sector_size": 500}, "sector_size 500 is not one of 512, 1024, 2048, 4096"),
+        ({"key_size": 100}, "key_size 100 is no number of bits"),
+        ({"key_size": -8}, "key_size -8 is no number of bits"),
+        ({"label": "x" * 48}, "has more than 47 bytes"),
+        ({"label": "a\nb"}, "or what cannot be printed"),
+        ({"type": "luks1", "label": "x"}, "label is of luks2 only"),
+        ({"type": "luks1", "sector_size": 4096}, "sector_size is of luks2 only"),
+        ({"type": "luks1", "pbkdf": {"algorithm": "argon2id"}}, "luks1 has pbkdf2 only"),
+        ({"pbkdf": {"iteration_count": 0}}, "pbkdf.iteration_count 0 is not above 0"),
+        ({"pbkdf": {"iteration_count": 4, "iteration_time": 1}}, "exclude each other"),
+        ({"pbkdf": {"algorithm": "pbkdf2", "memory": 32}}, "pbkdf2 takes no pbkdf.memory"),
+        ({"open_at_boot": False, "boot_required": True}, "boot_required, and open_at_boot is false"),
+        ({"state": "closed", "new_key_file": "/k"}, "new_key beside state closed"),
+        ({"state": "absent", "remove_keyslot": 0}, "remove_keyslot beside state absent"),
+    ],
+)
+def test_what_cannot_be(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(StorageError, match=message):
+        parse({"name": "vault", **words})
