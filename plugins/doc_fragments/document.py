@@ -200,10 +200,12 @@ filesystem:
     - Omitted, a volume that exists keeps what it holds, whatever that is. It is never formatted then, also where it
       looks blank.
     - V(swap) is a swap area, in use now and after each boot.
+    - V(none) leaves the volume to something else, for example a LUKS container. The drive neither formats it nor mounts
+      it.
     - V(vfat) and V(f2fs) keep their size where their device grows, and do not shrink. Their label changes only while
       they are not mounted.
   type: str
-  choices: [btrfs, ext2, ext3, ext4, f2fs, swap, vfat, xfs]
+  choices: [btrfs, ext2, ext3, ext4, f2fs, swap, vfat, xfs, none]
 """
 
 _USE = r"""

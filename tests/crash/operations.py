@@ -27,6 +27,7 @@ cd /root/tree && md5sum a some/* > /root/sums && cd / && umount /root/tree && sy
 CHECK = "mkdir -p /root/tree && mount {device} /root/tree && cd /root/tree && md5sum --quiet --check /root/sums"
 DONE = "cd / && umount /root/tree"
 MD, BCACHE, LV = "/dev/md0", "/dev/bcache/by-label/cached", "/dev/data/data"
+VAULT = "/dev/mapper/vault"
 
 
 class Operation(NamedTuple):
@@ -61,6 +62,12 @@ def drive(**words: Any) -> Task:
     return "lvm_drive", {"name": "data", **words}
 
 
+def luks(**words: Any) -> Task:
+    # Measuring how long a key takes would take longer than all else.
+    quick = {"algorithm": "pbkdf2", "iteration_count": 1000}
+    return "luks_device", {"name": "vault", "device": "{HDD1}", "passphrase": "first", "pbkdf": quick, **words}
+
+
 def layout(**sections: Any) -> Task:
     return "layout", sections
 
@@ -79,6 +86,11 @@ def on_bcache(name: str, task: Task, *before: Task, prepare: str = "", **more: A
     # Behind the filesystem is room for what is written to have dirty data.
     fill = f"mkfs.ext4 -q {BCACHE} 90M" + FILL.format(device=BCACHE)
     return Operation(name, task, before, fill + prepare, data=BCACHE, **more)
+
+
+def on_luks(name: str, task: Task, *then: Task, **more: Any) -> Operation:
+    fill = f"mkfs.ext4 -q {VAULT}" + FILL.format(device=VAULT)
+    return Operation(name, task, (luks(),), fill, data=VAULT, then=then, reopen=luks(), **more)
 
 
 def on_drive(name: str, task: Task, *before: Task, prepare: str = "", **more: Any) -> Operation:
@@ -182,6 +194,12 @@ OPERATIONS = (
         f"mkfs.ext4 -q {BCACHE}",
         modes=("volatile",),
     ),
+    Operation("luks: create", luks(), modes=("volatile",)),
+    on_luks("luks: a key added", luks(new_passphrase="second")),
+    on_luks("luks: a key removed", luks(remove_passphrase="second"), luks(new_passphrase="second")),
+    on_luks("luks: close", luks(state="closed")),
+    on_luks("luks: open", luks(), luks(state="closed")),
+    Operation("luks: remove", luks(state="absent", allow_destroy=True), (luks(),), f"mkfs.ext4 -q {VAULT}"),
     Operation("drive: create", DRIVE, modes=("volatile",)),
     Operation("drive: create xfs", drive(devices=["{HDD1}"], mount_point="/srv", filesystem="xfs")),
     on_drive("drive: a device more", drive(devices=["{HDD1}", "{HDD2}"], size="100%", mount_point="/srv"), DRIVE),

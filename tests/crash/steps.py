@@ -22,7 +22,11 @@ from ansible_collections.strata.storage.plugins.module_utils.host.task import lo
 
 _UTILS = "ansible_collections.strata.storage.plugins.module_utils"
 #: Where a module's words are parsed, and where they are planned.
-_WORDS = {"lvm_drive": ("drive", "lvm.plan"), "layout": ("document", "layout")}
+_WORDS = {
+    "lvm_drive": ("drive", "lvm.plan"),
+    "luks_device": ("luks", "luks.plan"),
+    "layout": ("document", "layout"),
+}
 
 
 def marked(do: Any, path: str) -> Any:

@@ -100,7 +100,8 @@ class Node(Modules):
         self._traced.add(kind)
         strace = f"strace --follow-forks --seccomp-bpf --quiet=all -s 4096 -e trace={purity.TRACED} -o {_TRACE}"
         result = self.module(module, prefix=strace, check=True, **arguments)
-        assert purity.impurities(self.guest.read(_TRACE)) == []
+        found = purity.impurities(self.guest.read(_TRACE))
+        assert not found, "\n".join(found)
         return result
 
     def reread(self, disk: str) -> None:

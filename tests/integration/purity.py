@@ -17,11 +17,14 @@ TRACED = (
     "symlinkat,mknod,mknodat,chmod,fchmodat,chown,mount,umount2,swapon,swapoff,init_module,finit_module,execve,ioctl"
 )
 
-#: LVM takes its own locks, and asks device-mapper, which answers on a file opened for both.
-_OPENED = re.compile(r"^(/dev/null|/dev/tty|/dev/mapper/control|/run/lock/lvm(/.*)?|/run/lvm(/.*)?|/proc/self/.*)$")
+#: LVM and cryptsetup take their own locks, and ask device-mapper, which answers on a file opened for both.
+_OPENED = re.compile(
+    r"^(/dev/null|/dev/tty|/dev(/mapper(/control)?)?|/run/lock/lvm(/.*)?|/run/lvm(/.*)?|/run/cryptsetup(/.*)?|L_[0-9:]+|"
+    r"/proc/self/.*)$"
+)
 _COMMANDS = re.compile(
     r'\["wipefs", "--json", "--no-act", "[^"]+"\]|\["sfdisk", "--json", "[^"]+"\]|\["lvm", "(fullreport|pvs)", .*\]|'
-    r'\["rbd", "info", .*\]'
+    r'\["rbd", "info", .*\]|\["cryptsetup", "open", "--test-passphrase", .*\]'
 )
 _PYTHON = re.compile(r'^"[^"]*/(python3[^"]*|env|runuser)", ')
 _IOCTLS = re.compile(

@@ -25,9 +25,12 @@ _RESERVED_STARTS = ("pvmove", "snapshot")
 #: Characters of a name that the device mapper takes (dashes count twice there), and of group and volume together.
 _LONGEST_MAPPED, _LONGEST_BOTH = 127, 124
 
+#: A volume for something else than a filesystem, such as a LUKS container.
+NONE = "none"
+
 VOLUME_OPTIONS: dict[str, dict[str, Any]] = {
     "size": {"type": "str"},
-    "filesystem": {"type": "str", "choices": list(TYPES)},
+    "filesystem": {"type": "str", "choices": [*TYPES, NONE]},
     **USE_OPTIONS,
 }
 
@@ -70,7 +73,18 @@ class Volume(NamedTuple):
 
     @property
     def use(self) -> Use:
-        return Use(self.filesystem, self.label, self.mount_point, self.mount_options, self.boot_required)
+        return Use(
+            None if self.is_bare else self.filesystem,
+            self.label,
+            self.mount_point,
+            self.mount_options,
+            self.boot_required,
+        )
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the drive puts nothing on it, and leaves to others what is on it."""
+        return self.filesystem == NONE
 
 
 class Drive(NamedTuple):
@@ -136,8 +150,12 @@ def _volume(item: Mapping[str, Any], drive: str, root: bool, lenient: bool, stat
     name = str(item["name"])
     if not lenient:
         check_volume_name(name, drive)
-    use = parse_use(item, item.get("filesystem"), f"drive {drive}: volume {name}", root)
-    size = None if item.get("size") is None else parse_size(_share(str(item["size"]), f"drive {drive}: volume {name}"))
+    what, kind = f"drive {drive}: volume {name}", item.get("filesystem")
+    use = parse_use(item, kind, what, root)
+    told = [word for word in USE_OPTIONS if kind == NONE and item.get(word) is not None]
+    if told:
+        raise StorageError(f"{what}: {told[0]} beside filesystem {NONE}; say it of what is to be on the volume")
+    size = None if item.get("size") is None else parse_size(_share(str(item["size"]), what))
     return Volume(name, size, *use, state=state)
 
 

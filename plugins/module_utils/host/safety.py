@@ -14,6 +14,7 @@ from ..document.names import plain_wwn
 from .actions import Claim, EraseTables
 from .devices import Content, Device, Signature
 from .host import Host
+from .luks import crypttab
 from .mount.fstab import FSTAB, lines
 from .raid.state import OUTSIDE, SUPERBLOCK_FIRST, Array
 from .raid.versions import describe as describe_member
@@ -159,7 +160,7 @@ def twins(host: Host, path: str, tag: str) -> list[str]:
         return [device.path for device in host.devices.values() if tag in device.part_tags and device.path != path]
     if "<" in tag or not tag:
         return []
-    layers = {known for known, content in host.contents.items() if any(map(_is_below, content.signatures))}
+    layers = {known for known, content in host.contents.items() if any(map(is_below, content.signatures))}
     others = host.compared_filesystems(
         *(
             device.path
@@ -233,14 +234,15 @@ def _is_own(host: Host, device: Device, path: str, what: str, allow: bool) -> bo
     return array is None
 
 
-def _is_below(signature: Signature) -> bool:
+def is_below(signature: Signature) -> bool:
+    """Whether it is of what lies below filesystems."""
     return signature.type in _BELOW or signature.type.endswith("_member")
 
 
 def check_single(host: Host, path: str, what: str) -> None:
     """Raises Refused where a device with a filesystem also carries the signature of what lies below filesystems."""
     for signature in host.content(path)[path].signatures:
-        if _is_below(signature):
+        if is_below(signature):
             raise Refused(
                 f"{what}: {path} holds {describe(signature)} beside what is wanted, and nobody can tell which of them "
                 f"is in use; it was to hold one thing. Nothing was changed: see what each leads to before one is "
@@ -424,6 +426,13 @@ def check_boot(host: Host, path: str, content: Content, refused: str, remade: bo
             raise Refused(
                 f"{refused}: {path} is what {FSTAB} mounts on {line.mount_point} as {line.spec}, and the next boot "
                 "would wait for that in vain; take that line out first, or add nofail to its options"
+            )
+    for opened in crypttab.lines(host.files.get(crypttab.CRYPTTAB)):
+        by_tag = bool(opened.uuid) and f"UUID={opened.uuid}" in names
+        if opened.is_required and (by_tag or host.links.get(opened.device) == path):
+            raise Refused(
+                f"{refused}: {path} is what {crypttab.CRYPTTAB} opens as {opened.name}, and the next boot would wait "
+                "for that in vain; take that line out first, or add nofail to its options"
             )
 
 

@@ -56,9 +56,18 @@ def check_file(host: Host, want: Luks, key: Key | None) -> None:
         raise StorageError(f"luks {want.name}: {problem}")
 
 
+def slot_of(host: Host, container: Container, key: Key) -> int | None:
+    """The keyslot that a key opens; of a container that is only planned, as far as the plan has it."""
+    if not container.header.keyslots:
+        return None
+    if container.uuid.startswith("<"):
+        return host.keyslots.get((container.device, key))
+    return host.keyslot(container.device, key)
+
+
 def check_unlocks(host: Host, want: Luks, container: Container, key: Key) -> int:
     """The keyslot that a key opens. Raises StorageError where it opens none."""
-    slot = host.keyslot(container.device, key)
+    slot = slot_of(host, container, key)
     if slot is None:
         raise StorageError(f"luks {want.name}: {key} unlocks no keyslot of the container on {container.device}")
     return slot
@@ -68,7 +77,7 @@ def add(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Cont
     """A new key opens the container."""
     new, key = want.new_key, key_of(host, want)
     check_file(host, want, new)
-    if new is None or host.keyslot(container.device, new) is not None:
+    if new is None or slot_of(host, container, new) is not None:
         return (), host, container
     if key is None:
         raise StorageError(f"luks {want.name}: to add a key, say also one that it has: key_file or passphrase")
@@ -110,7 +119,7 @@ def remove(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
             "Nothing was changed. Name a key that stays"
         )
     line = line_of(host, want.name)
-    if line and line.key_file and host.keyslot(container.device, Key(file=line.key_file)) == slot:
+    if line and line.key_file and slot_of(host, container, Key(file=line.key_file)) == slot:
         raise Refused(
             f"luks {want.name}: {CRYPTTAB} opens it at boot by {line.key_file}, which is what keyslot {slot} holds. "
             "Nothing was changed. Say as key_file by which it is to be opened instead"
@@ -142,7 +151,7 @@ def _removal(container: Container) -> str:
 def _slot_to_remove(host: Host, want: Luks, container: Container) -> int | None:
     if want.remove_keyslot is not None:
         return want.remove_keyslot if want.remove_keyslot in container.header.keyslots else None
-    return host.keyslot(container.device, want.remove_key) if want.remove_key else None
+    return slot_of(host, container, want.remove_key) if want.remove_key else None
 
 
 def back_up(host: Host, want: Luks, container: Container, always: bool = False) -> tuple[Steps, Host, Container]:

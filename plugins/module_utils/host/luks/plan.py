@@ -16,7 +16,7 @@ from ...document.luks import Luks
 from ...document.names import check_name
 from ..actions import Claim, DropBackup, ReloadMounts
 from ..boot import rebuild
-from ..devices import UNSEEN, Device, Signature
+from ..devices import UNSEEN, Content, Device, Signature
 from ..findings import of_devices, told
 from ..graph import below
 from ..host import Host, replace_item
@@ -337,6 +337,7 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         device = host.devices[container.device]
         if not container.mapped:
             is_own(host, device, what, allow=False)
+        check_boot(host, device.path, Content((Signature("crypto_LUKS", container.uuid),)), what)
         more, host = _empty(host, container, what, allow, _is_half_made(host, want, container.device))
         steps += more
         seen = bool(container.mapped)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.errors import Refused, StorageError
 from ...core.plan import Command, Plan
-from ...document.drive import Drive, Volume
+from ...document.drive import NONE, Drive, Volume
 from ...document.filesystem import TYPES
 from ...document.sizes import Percent
 from ..actions import InGroup, Inspect
@@ -20,7 +20,7 @@ from ..host import Host
 from ..layer import Found, Reported
 from ..mount import plan as mount
 from ..mount.fstab import FSTAB
-from ..safety import check_once, describe_content, usage
+from ..safety import check_once, describe_content, is_below, usage
 from ..unfinished import begun, forget, half_made
 from . import past as drive_past
 from .group import (
@@ -347,6 +347,9 @@ def dump(host: Host, group: Group) -> dict[str, Any]:
 
 def _dump_volume(host: Host, group: Group, logical: LogicalVolume) -> dict[str, Any]:
     use = dump_use(host, place_of(group, logical), host.filesystems.get(logical.device))
+    held = host.contents.get(logical.device)
+    if not use and held and any(map(is_below, held.signatures)):
+        use = {"filesystem": NONE}
     return {"name": logical.name, "size": logical.size, **use}
 
 

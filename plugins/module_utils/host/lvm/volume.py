@@ -54,7 +54,7 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         before = logical.size
         record = begun(host, f"volume {name}")
         if record and logical.device:
-            steps, host = look(host, record, "volume", name, logical.device, allow, last=False)
+            steps, host = look(host, record, "volume", name, logical.device, allow, last=volume.is_bare)
             fresh = bool(steps)
             host = with_filesystem(host, logical.device, None) if fresh else host
         _check_writable(host, name, volume, logical)
@@ -72,7 +72,8 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         filesystem = Filesystem(placeholder("filesystem-type", path), placeholder("filesystem-uuid", path), size=before)
         host = with_filesystem(host, logical.device, filesystem)
     else:
-        use = volume.use._replace(filesystem=volume.filesystem or DEFAULT) if fresh else volume.use
+        formats = fresh and not volume.is_bare
+        use = volume.use._replace(filesystem=volume.filesystem or DEFAULT) if formats else volume.use
         replaces = f"volume {name}" if fresh else ""
         more, host, filesystem = make_filesystem(host, place_of(group, logical), use, allow, replaces)
         steps += more
@@ -109,7 +110,7 @@ def _create_volume(
     else:
         raise StorageError(f"volume {name}: volume group {group.name} has no space left for it")
     kind = volume.filesystem or DEFAULT
-    least = KNOWN[kind].least
+    least = 0 if volume.is_bare else KNOWN[kind].least
     if wanted < least:
         raise StorageError(
             f"volume {name}: {show_size(wanted)} is too small for {kind}, which needs {show_size(least)}"
@@ -129,7 +130,7 @@ def _create_volume(
         flush=(*physical(group), path),
         claims=(NoVolume(path),),
         undo=(DropVolume(path),),
-        intent=intent(f"volume {name}", "", *physical(group), last=False),
+        intent=intent(f"volume {name}", "", *physical(group), last=volume.is_bare),
     )
     host = anew(host, f"volume {name}")
     logical = LogicalVolume(volume.name, wanted, active=True, device=path)

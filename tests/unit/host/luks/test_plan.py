@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.document.luks import Key, Luks, parse
+from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
 from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Signature
 from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Boot, Host, Unfinished
@@ -19,6 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab 
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.read import backup_path, by_crypttab
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Container, Header
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.raid import plan as raid
 
 from ..hosts import EXT4, GiB, MiB, a_host, commands, destroyed, disk, disks, outline, settle
 
@@ -370,6 +372,16 @@ def test_what_is_closed_is_removed_with_permission() -> None:
         luks.plan(a_container(opened=False), want(state="absent"), False)
     plan = settle(luks, a_container(opened=False), want(state="absent"), allow=True)
     assert destroyed(plan) == ["/dev/sdb: all that luks vault holds, unseen"]
+
+
+def test_what_a_boot_waits_for_is_not_removed() -> None:
+    host = a_container(crypttab=LINE.replace(",nofail", ""))
+    message = "/dev/sdb is what /etc/crypttab opens as vault, and the next boot would wait for that in vain"
+    with pytest.raises(Refused, match=message):
+        luks.plan(host, want(state="absent"), True)
+    closed = a_container(opened=False, crypttab=LINE.replace(",nofail", ""))
+    with pytest.raises(Refused, match=message):
+        raid.plan(closed, Raid("md0", "1", ("sdb", "sdc")), True)
 
 
 def test_erased_keyslots_are_no_permission() -> None:

@@ -1,0 +1,225 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Encrypted containers on a real kernel, with the system's own cryptsetup and systemd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .node import Node
+
+KEY = "/etc/keys/vault"
+PASSPHRASE = "correct 'horse' $battery \\n"
+BACKUPS = "/var/lib/strata-storage/luks"
+#: cryptsetup measures for many seconds else, and takes as long to open it.
+QUICK = {"algorithm": "pbkdf2", "iteration_count": 1000}
+
+
+def with_keys(node: Node) -> None:
+    node.run("mkdir -m 0700 -p /etc/keys")
+    for name in ("vault", "other"):
+        node.run(f"umask 077; head -c 64 /dev/urandom > /etc/keys/{name}")
+
+
+def vault(node: Node, **more: Any) -> dict[str, Any]:
+    return {"name": "vault", "device": node.disk("HDD1"), "key_file": KEY, "pbkdf": QUICK, **more}
+
+
+def opens(node: Node, key: str, device: str) -> bool:
+    """Whether cryptsetup itself takes a key."""
+    code = node.guest.run(f"cryptsetup open --test-passphrase --batch-mode --key-file {key} {device}", check=False)
+    return code.returncode == 0
+
+
+def test_the_life_of_a_container(node: Node) -> None:
+    with_keys(node)
+    made = node.converge("luks_device", **vault(node, label="data"))
+    assert made["luks"]["label"] == "data"
+    uuid = made["status"]["uuid"]
+    assert node.run("cat /etc/crypttab") == f"vault UUID={uuid} {KEY} luks,nofail"
+    assert node.run(f"stat --format '%a %U' {BACKUPS} {BACKUPS}/{uuid}.header") == "700 root\n400 root"
+    node.run("mkfs.ext4 -q /dev/mapper/vault && mount /dev/mapper/vault /mnt && echo kept > /mnt/file")
+
+    node.lab.reboot()
+    node.run("mount /dev/mapper/vault /mnt")
+    node.unchanged("luks_device", **vault(node))
+    (item,) = node.module("luks_device_info")["luks"]
+    node.unchanged("luks_device", **item)
+    assert "cannot be closed" in node.refusal("luks_device", name="vault", state="closed")
+    node.run("umount /mnt")
+    node.converge("luks_device", name="vault", state="closed")
+    assert node.run("ls /dev/mapper") == "control"
+
+    node.lab.reboot()
+    assert node.run("ls /dev/mapper || true") in ("", "control")
+    assert "so nobody can see what it holds" in node.refusal("luks_device", name="vault", state="absent")
+    node.converge("luks_device", name="vault")
+    assert node.run("mount /dev/mapper/vault /mnt && cat /mnt/file && umount /mnt") == "kept"
+    assert "holds an ext4 filesystem" in node.refusal("luks_device", name="vault", state="absent")
+    gone = node.converge("luks_device", name="vault", state="absent", allow_destroy=["/dev/mapper/vault"])
+    assert [step["action"] for step in gone["plan"]] == ["wipe", "close", "erase", "wipe", "persist", "remove"]
+    assert node.signatures(node.disk("HDD1")) == [""]
+    assert node.run(f"cat /etc/crypttab; ls {BACKUPS}") == ""
+
+
+def test_keys_come_and_go(node: Node) -> None:
+    with_keys(node)
+    device = node.disk("HDD1")
+    node.module("luks_device", **vault(node))
+    node.run(f"printf %s '{PASSPHRASE.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' > /run/passphrase")
+
+    added = node.converge("luks_device", name="vault", new_passphrase=PASSPHRASE, pbkdf=QUICK)
+    assert added["status"]["keyslots"] == [0, 1]
+    assert "horse" not in str(added)
+    assert opens(node, "/run/passphrase", device)
+    assert "names no key" not in node.run("cat /etc/crypttab")
+
+    # By the passphrase, the key of the boot is replaced, and then the passphrase leaves.
+    replaced = {"name": "vault", "passphrase": PASSPHRASE, "pbkdf": QUICK}
+    node.converge("luks_device", **replaced, new_key_file="/etc/keys/other")
+    assert "opens it at boot by /etc/keys/vault" in node.refusal("luks_device", **replaced, remove_key_file=KEY)
+    node.converge("luks_device", name="vault", key_file="/etc/keys/other", remove_key_file=KEY)
+    assert not opens(node, KEY, device)
+    last = node.converge("luks_device", name="vault", remove_passphrase=PASSPHRASE)
+    assert last["status"]["keyslots"] == [2]
+    assert "names a key that stays".lower() not in str(last)
+    refused = node.refusal("luks_device", name="vault", remove_keyslot=2)
+    assert "which was to be removed. Nothing was changed. Name a key that stays" in refused
+
+    # What was removed does not live on in the backup of the header.
+    (backup,) = node.run(f"ls {BACKUPS}/*").split()
+    assert [opens(node, key, backup) for key in ("/etc/keys/other", KEY, "/run/passphrase")] == [True, False, False]
+
+
+def test_no_secret_is_seen(node: Node) -> None:
+    """By what the kernel is asked to execute, the journal, and what the module says."""
+    with_keys(node)
+    words = vault(node, key_file=None, passphrase="correct-horse", new_passphrase="battery-staple")
+    strace = (
+        "strace --follow-forks --seccomp-bpf --quiet=all -s 4096 -e trace=execve,open,openat,unlink -v -o /run/trace"
+    )
+    made = node.module("luks_device", prefix=strace, **words)
+    trace = node.guest.read("/run/trace")
+    assert "luksFormat" in trace
+    assert "luksAddKey" in trace
+    told = f"{made} {trace} {node.run('journalctl --boot --no-pager; cat /etc/crypttab')}"
+    assert "correct-horse" not in told
+    assert "battery-staple" not in told
+    assert "<secret:luks-vault-new_passphrase>" in str(made["plan"])
+    assert node.run("grep -rl correct-horse /run /var/lib/strata-storage /tmp --exclude=trace || true") == ""
+
+
+def test_it_grows_with_its_disk(node: Node) -> None:
+    with_keys(node)
+    before = node.module("luks_device", **vault(node))["status"]["size"]
+    node.run("mkfs.ext4 -q /dev/mapper/vault")
+    node.lab.grow_disk("HDD1", 700)
+    grown = node.converge("luks_device", **vault(node))
+    assert grown["status"]["size"] == before + (188 << 20)
+    node.run("fsck.ext4 -fn /dev/mapper/vault")
+
+
+def test_layers_above_and_below_in_one_document(node: Node) -> None:
+    """A mirror under it and a drive on it; another one on a volume, below swap; taken away again as a whole."""
+    with_keys(node)
+    document: dict[str, Any] = {
+        "raids": [{"name": "md0", "level": "1", "devices": node.disks("HDD1", "HDD2")}],
+        "luks": [
+            {"name": "vault", "device": "md0", "key_file": KEY, "pbkdf": QUICK},
+            {"name": "inner", "device": "data/swap", "passphrase": PASSPHRASE, "pbkdf": QUICK, "open_at_boot": False},
+        ],
+        "drives": [
+            {
+                "name": "data",
+                "devices": ["vault"],
+                "volumes": [
+                    {"name": "srv", "size": "200M", "filesystem": "ext4", "mount_point": "/srv"},
+                    {"name": "swap", "size": "100M", "filesystem": "none"},
+                ],
+            }
+        ],
+        "filesystems": [{"device": "inner", "type": "swap"}],
+    }
+    node.converge("layout", **document)
+    assert node.run("findmnt --noheadings --output FSTYPE /srv") == "ext4"
+    assert "/dev/dm-" in node.run("swapon --noheadings --show=NAME")
+    found = node.module("layout_info")
+    assert [finding["problem"] for finding in found["health"] if finding["problem"] != "syncing"] == []
+    node.unchanged("layout", **{section: items for section, items in found["layout"].items() if items})
+
+    items = [{"device": "inner", "state": "absent"}]
+    absent = {
+        "raids": [{"name": "md0", "state": "absent"}],
+        "luks": [{"name": name, "state": "absent"} for name in ("vault", "inner")],
+        "drives": [{"name": "data", "state": "absent"}],
+        "filesystems": items,
+    }
+    node.converge("layout", **absent, allow_destroy=["inner", "vault", "data", "md0"])
+    assert node.signatures(*node.disks("HDD1", "HDD2")) == ["", ""]
+    assert node.run("cat /etc/crypttab; grep -c /srv /etc/fstab || true") == "0"
+
+
+@pytest.mark.further
+def test_what_others_made(node: Node) -> None:
+    """Opened by a desktop under its UUID, without crypttab; its header damaged; its keyslots erased."""
+    with_keys(node)
+    device = node.disk("HDD1")
+    quick = "--batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000"
+    node.run(f"cryptsetup luksFormat {quick} --key-file {KEY} {device}")
+    uuid = node.run(f"cryptsetup luksUUID {device}")
+    node.run(f"cryptsetup open --key-file {KEY} {device} luks-{uuid} && mkfs.ext4 -q /dev/mapper/luks-{uuid}")
+    assert f"is open as luks-{uuid}" in node.refusal("luks_device", **vault(node))
+    document = node.module("layout_info")["layout"]
+    node.unchanged("layout", **{section: items for section, items in document.items() if items})
+
+    node.run(f"cryptsetup close luks-{uuid}")
+    assert "holds a LUKS container" in node.refusal("raid", name="md0", level="1", devices=node.disks("HDD1", "HDD2"))
+    node.converge("luks_device", **vault(node))
+    assert node.signatures("/dev/mapper/vault") == ["ext4"]
+
+    # The first copy of the header, with the container open: cryptsetup itself takes the second one.
+    node.run(f"dd if=/dev/urandom of={device} bs=1 seek=5000 count=100 conv=notrunc status=none; sync")
+    (finding,) = node.module("layout_info")["health"]
+    assert (finding["problem"], finding["severity"]) == ("header", "warning")
+    node.unchanged("luks_device", name="vault")
+    node.run("cryptsetup close vault")
+    assert node.module("luks_device", name="vault")["luks"]["state"] == "present"
+
+    node.run(f"cryptsetup erase --batch-mode {device}")
+    (finding,) = node.module("layout_info")["health"]
+    assert (finding["problem"], finding["severity"]) == ("no key", "critical")
+    node.run("cryptsetup close vault")
+    assert "unlocks no keyslot" in node.refusal("luks_device", **vault(node))
+    assert "holds a LUKS container" in node.refusal("raid", name="md0", level="1", devices=node.disks("HDD1", "HDD2"))
+    assert "so nobody can see what it holds" in node.refusal("luks_device", **vault(node, state="absent"))
+
+
+@pytest.mark.further
+def test_luks1_and_words_for_a_new_one(node: Node) -> None:
+    with_keys(node)
+    words = vault(node, type="luks1", cipher="aes-cbc-essiv:sha256", key_size=256, hash="sha512", open_at_boot=False)
+    made = node.converge("luks_device", **words)
+    found = {word: made["luks"][word] for word in ("type", "cipher", "key_size", "hash", "open_at_boot")}
+    assert found == {word: words[word] for word in found}
+    node.converge("luks_device", **words, new_passphrase=PASSPHRASE)
+    node.lab.reboot()
+    assert node.run("ls /dev/mapper || true") in ("", "control")
+    node.converge("luks_device", name="vault", open_at_boot=False)
+    node.module("luks_device", name="vault", state="absent", allow_destroy=True)
+
+    second = node.converge("luks_device", **vault(node, device=node.disk("HDD2"), sector_size=4096))
+    assert node.run(f"blockdev --getss {second['status']['device']}") == "4096"
+
+
+@pytest.mark.further
+def test_a_boot_asks_for_a_passphrase_and_does_not_wait(node: Node) -> None:
+    node.converge("luks_device", **vault(node, key_file=None, passphrase=PASSPHRASE))
+    node.lab.reboot()
+    assert node.run("ls /dev/mapper || true") in ("", "control")
+    assert "to open it, say also: key_file or passphrase" in node.refusal("luks_device", name="vault")
+    assert "unlocks no keyslot" in node.refusal("luks_device", name="vault", passphrase=f"{PASSPHRASE} ")
+    node.converge("luks_device", name="vault", passphrase=PASSPHRASE)
