@@ -83,7 +83,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def everything_is_put_away(self) -> None:
-        self.world.do("shell", command="umount /srv /m1; vgchange -an; mdadm --stop --scan; udevadm settle")
+        self.world.do(
+            "shell",
+            command="umount /srv /m1; vgchange -an; cryptsetup close vault; mdadm --stop --scan; udevadm settle",
+        )
 
     @rule(device=DISKS)
     def half_alone(self, device: str) -> None:
@@ -105,6 +108,10 @@ class Machine(RuleBasedStateMachine):
     @rule(device=DEVICES)
     def group_by_hand(self, device: str) -> None:
         self.world.do("shell", command=group(device))
+
+    @rule(device=DEVICES, opened=st.booleans())
+    def container_by_hand(self, device: str, opened: bool) -> None:
+        self.world.do("shell", command=container(device, opened))
 
     @rule(kind=st.sampled_from(["-s -n snap -L 20M byhand/lv", "--thinpool pool -L 32M byhand"]))
     def of_others(self, kind: str) -> None:
@@ -186,6 +193,20 @@ class Machine(RuleBasedStateMachine):
     def drive(self, **words: Any) -> None:
         self.world.do("task", module="lvm_drive", arguments=asked("online", words))
 
+    @rule(
+        device=st.one_of(DEVICES, st.none()),
+        passphrase=st.sampled_from(["first", "first", "second", None]),
+        new_passphrase=st.sampled_from([None, None, "second"]),
+        remove_passphrase=st.sampled_from([None, None, "second", "first"]),
+        open_at_boot=st.sampled_from([None, None, False]),
+        allow_destroy=ALLOW,
+        state=st.sampled_from(["present", "present", "present", "closed", "absent"]),
+    )
+    def luks(self, **words: Any) -> None:
+        """A container in which nothing is written: what is in a closed one, nobody finds on the disks."""
+        arguments = {"name": "vault", "pbkdf": QUICK, **asked("present", words)}
+        self.world.do("task", module="luks_device", arguments=arguments)
+
     @rule(pair=PAIRS, kind=KINDS, label=st.one_of(st.none(), LABELS), allow=st.sampled_from([None, None, ["md0"]]))
     def layout_on_a_mirror(self, pair: list[str], kind: str, label: str | None, allow: list[str] | None) -> None:
         volume = present(name="srv", filesystem=kind, label=label, mount_point="/srv")
@@ -230,6 +251,7 @@ def asked(made: str, words: dict[str, Any]) -> dict[str, Any]:
     return said if words["state"] == made else {key: said[key] for key in said.keys() & _ABSENT}
 
 
+QUICK = {"algorithm": "pbkdf2", "iteration_count": 1000}
 _ABSENT = {"name", "state", "allow_destroy"}
 
 
@@ -240,6 +262,12 @@ def mirror(pair: list[str], bitmap: str, metadata: str) -> str:
         f"--bitmap={bitmap} --metadata={metadata} {'' if metadata == '0.90' else '--name=md0'} {pair[0]} {pair[1]}; "
         "udevadm settle"
     )
+
+
+def container(device: str, opened: bool) -> str:
+    quick = "--batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000"
+    opening = f"; echo -n first | cryptsetup open --key-file - {device} vault" if opened else ""
+    return f"wipefs {device} | grep -q . || {{ echo -n first | cryptsetup luksFormat {quick} {device} -{opening}; }}"
 
 
 def table(disk: str) -> str:

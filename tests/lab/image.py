@@ -131,9 +131,10 @@ def recipe_key(suite: str, recipe: Path = RECIPE) -> str:
     return digest.hexdigest()[:16]
 
 
-def guest_packages(recipe: Path = RECIPE) -> list[str]:
-    """Return the packages of the guest."""
-    lines = (recipe / "packages.txt").read_text().splitlines()
+def guest_packages(suite: str, recipe: Path = RECIPE) -> list[str]:
+    """Return the packages of the guest: those of all suites, and those of this one."""
+    lists = [recipe / "packages.txt", recipe / f"packages-{suite}.txt"]
+    lines = [line for path in lists if path.exists() for line in path.read_text().splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -143,7 +144,7 @@ def mmdebstrap_command(suite: str, target: Path, recipe: Path = RECIPE, mirror: 
         "mmdebstrap",
         *MMDEBSTRAP_OPTIONS,
         f"--architectures={ARCHITECTURE}",
-        "--include=" + ",".join(guest_packages(recipe)),
+        "--include=" + ",".join(guest_packages(suite, recipe)),
         # Before the kernel is installed, so that its initramfs is made once and as configured.
         f'--essential-hook=cp -rT --preserve=mode {recipe / "root"} "$1"',
         f'--customize-hook={recipe / "setup.sh"} "$1"',

@@ -72,6 +72,8 @@ class Host(NamedTuple):
     were read to be compared with another one, ``attached`` what cache sets cache by their journals (see
     bcache/journal.py), ``keyslots`` which keyslot of a container a key opens, ``backups`` the headers in backups of
     them, by path: no diff shows these.
+    ``key_files`` are what is wrong with files that are to be keys (empty: nothing). ``check_mode``: a task before this
+    one may be about to make what is not there, such as a key file.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -115,6 +117,7 @@ class Host(NamedTuple):
     keyslots: Mapping[tuple[str, Key], int | None] = {}
     backups: Mapping[str, Header | None] = {}
     key_files: Mapping[str, str] = {}
+    check_mode: bool = False
     unreadable: Mapping[tuple[str, str], str] = {}
 
     def find(self, reference: str) -> Device | None:

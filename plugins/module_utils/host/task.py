@@ -85,7 +85,7 @@ def ensure(
     run(
         module,
         Pipeline(
-            read=lambda: _with_expected(read(names), made),
+            read=lambda: _with_expected(read(names), made)._replace(check_mode=module.check_mode),
             read_more=read_more,
             plan=lambda host: _told(planned(host, want)),
             replan=lambda host: _told(planned(host, settled(want))),

@@ -49,7 +49,8 @@ def test_mirror_only_if_given() -> None:
 
 
 def test_packages_are_names_alone() -> None:
-    packages = image.guest_packages()
+    packages = image.guest_packages("trixie")
+    assert set(packages) - set(image.guest_packages("bookworm")) == {"systemd-cryptsetup"}
     assert {"mdadm", "lvm2", "bcache-tools"} <= set(packages)
     assert not [package for package in packages if package != package.strip() or "#" in package]
 

@@ -16,7 +16,7 @@ from ..actions import BackUpHeader, Claim
 from ..host import Host
 from ..unfinished import begun, forget, intent
 from .crypttab import CRYPTTAB, line_of
-from .read import backup_path
+from .read import NO_FILE, backup_path
 from .state import Container
 from .steps import Steps, replace_container, step
 
@@ -52,16 +52,21 @@ def key_of(host: Host, want: Luks) -> Key | None:
 def check_file(host: Host, want: Luks, key: Key | None) -> None:
     """Raises StorageError for a key file that is none."""
     problem = host.key_file(key.file) if key and key.file else ""
-    if problem:
+    if problem and not is_to_come(host, key):
         raise StorageError(f"luks {want.name}: {problem}")
+
+
+def is_to_come(host: Host, key: Key | None) -> bool:
+    """Whether a task before this one may be about to put a key file there."""
+    return host.check_mode and key is not None and bool(key.file) and host.key_file(key.file).startswith(NO_FILE)
 
 
 def slot_of(host: Host, container: Container, key: Key) -> int | None:
     """The keyslot that a key opens; of a container that is only planned, as far as the plan has it."""
-    if not container.header.keyslots:
-        return None
     if container.uuid.startswith("<"):
         return host.keyslots.get((container.device, key))
+    if not container.header.keyslots:
+        return None
     return host.keyslot(container.device, key)
 
 
@@ -77,7 +82,7 @@ def add(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Cont
     """A new key opens the container."""
     new, key = want.new_key, key_of(host, want)
     check_file(host, want, new)
-    if new is None or slot_of(host, container, new) is not None:
+    if new is None or (not is_to_come(host, new) and slot_of(host, container, new) is not None):
         return (), host, container
     if key is None:
         raise StorageError(f"luks {want.name}: to add a key, say also one that it has: key_file or passphrase")

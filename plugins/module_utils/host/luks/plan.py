@@ -323,8 +323,13 @@ def _grow(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, tu
 
 
 def _warnings(host: Host, want: Luks, container: Container) -> tuple[str, ...]:
+    to_come = tuple(
+        f"luks {want.name}: {host.key_file(key.file)}, and this task would fail unless one before it puts it there"
+        for key in (want.key, want.new_key)
+        if key and keys.is_to_come(host, key)
+    )
     wrong = [*of_devices(host, container.device), *findings_of(host, container)]
-    return told(f"luks {want.name}", *wrong)
+    return (*to_come, *told(f"luks {want.name}", *wrong))
 
 
 def _absent(host: Host, want: Luks, container: Container | None, allow: bool) -> Plan:

@@ -20,6 +20,7 @@ from .state import Container, Header
 
 #: Where headers are backed up. A directory for root alone: who has a backup and a passphrase has the data.
 BACKUPS = "/var/lib/strata-storage/luks"
+NO_FILE = "there is no key file"
 _UNLOCKED = re.compile(r"Key slot (\d+) unlocked")
 #: What cryptsetup ends with where no keyslot takes a key.
 _NO_SLOT = 2
@@ -85,9 +86,7 @@ def read_backup(path: str) -> Header | None:
 def wrong_with_key_file(path: str) -> str:
     """Why a file cannot be a key; empty where it can."""
     if not os.path.exists(path):
-        return (
-            f"there is no key file {path} on this host (in check mode: a task before this one may be about to put it)"
-        )
+        return f"{NO_FILE} {path} on this host"
     if not os.path.isfile(path):
         return f"{path} is no file that reads the same each time, and was to be a key file"
     return "" if os.path.getsize(path) else f"the key file {path} is empty"

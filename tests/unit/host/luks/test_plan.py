@@ -90,6 +90,19 @@ def test_a_new_one_by_a_passphrase() -> None:
     assert plan.after.devices[VAULT].size == 10 * GiB - 2 * MiB
 
 
+def test_in_check_mode_a_key_file_may_be_about_to_come() -> None:
+    missing = "there is no key file /etc/keys/vault on this host"
+    host = BLANK._replace(key_files={FILE.file: missing}, check_mode=True)
+    plan = settle(luks, host, want(device="sdb", key_file=FILE.file))
+    assert plan.steps == settle(luks, BLANK, want(device="sdb", key_file=FILE.file)).steps
+    assert plan.warnings == (f"luks vault: {missing}, and this task would fail unless one before it puts it there",)
+    coming = a_container(key_files={"/k2": missing}, check_mode=True)
+    assert "add luks vault" in outline(luks.plan(coming, want(new_key_file="/k2"), False))
+    empty = BLANK._replace(key_files={FILE.file: "the key file /etc/keys/vault is empty"}, check_mode=True)
+    with pytest.raises(StorageError, match="is empty"):
+        luks.plan(empty, want(device="sdb", key_file=FILE.file), False)
+
+
 def test_a_new_one_that_no_boot_opens() -> None:
     plan = settle(luks, BLANK, want(device="sdb", key_file=FILE.file, open_at_boot=False))
     assert plan.after.files[CRYPTTAB] == "vault UUID=<uuid:luks-vault> /etc/keys/vault luks,nofail,noauto\n"
