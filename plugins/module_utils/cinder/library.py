@@ -255,15 +255,27 @@ def _url(want: Wanted, scratch: str | None) -> str:
     if scratch is not None:
         if not os.path.exists(path):
             return "sqlite://"
-        copy = os.path.join(scratch, "cinder.sqlite")
-        source, target = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(copy)
-        with contextlib.closing(source), contextlib.closing(target):
-            source.backup(target)
-        return f"sqlite:///{copy}"
+        return f"sqlite:///{_copy(path, os.path.join(scratch, 'cinder.sqlite'))}"
     make_private(os.path.dirname(path))
     # What a connection carries may be a secret.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     return f"sqlite:///{path}"
+
+
+def _copy(path: str, copy: str) -> str:
+    """A copy of a database of sqlite, made without a change to it."""
+    source, target = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(copy)
+    with contextlib.closing(source), contextlib.closing(target):
+        try:
+            source.backup(target)
+            return copy
+        except sqlite3.OperationalError as error:
+            if "readonly" not in str(error):
+                raise
+    # A task that was killed while it wrote left a journal: what it began is taken back in the copy.
+    for name in ("", "-journal"):
+        shutil.copyfile(f"{path}{name}", f"{copy}{name}")
+    return copy
 
 
 def _is_current(url: str) -> bool:

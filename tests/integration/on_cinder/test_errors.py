@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -125,6 +126,32 @@ def test_a_database_that_is_locked_or_broken(backend: Backend) -> None:
     path.write_text("not a database")
     for check in (True, False):
         assert "file is not a database" in failure(backend, "cinder_volume", name="db", check=check)["msg"]
+
+
+#: Is killed while it writes to a database, and leaves a journal that is to be taken back.
+_HALF = """
+import os, signal, sqlite3, sys
+with sqlite3.connect(sys.argv[2], isolation_level=None) as database:
+    for statement in (
+        "PRAGMA cache_size = 1", "BEGIN", "UPDATE volumes SET display_name = 'half', size = 7", "CREATE TABLE more (x)",
+        "INSERT INTO more VALUES (randomblob(1000000))",
+    ):
+        database.execute(statement)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.further
+def test_a_database_that_a_task_was_writing_to_when_it_was_killed(backend: Backend) -> None:
+    """What it began is taken back: for those who only look, in a copy."""
+    made = backend.module("cinder_volume", name="db", size="1G")["volume"]
+    backend.python(_HALF, str(backend.state / "cinder.sqlite"), expect=-signal.SIGKILL)
+    before = backend.files()
+    assert backend.module("cinder_backend_info")["volumes"] == [made]
+    assert backend.check("cinder_volume", name="db", size="2G")["changed"]
+    assert backend.files() == before
+    assert "cinder.sqlite-journal" in str(sorted(before))
+    backend.volume("db", size="2G")
 
 
 @pytest.mark.further
