@@ -95,6 +95,13 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         raise StorageError("connect_timeout is a number of seconds, at least 1")
     persistence = params["persistence"] or {}
     state_path = params["state_path"]
+    for word, path in (
+        ("state_path", state_path),
+        ("file_locks_path", params["file_locks_path"]),
+        ("persistence: path", persistence.get("path")),
+    ):
+        if path and not os.path.isabs(path):
+            raise StorageError(f"{word}: {path} has no / at its start, so it would be another one for each task")
     url = persistence.get("url")
     if url is not None and "://" not in url:
         raise StorageError("persistence: url is no URL; expected one such as postgresql://USER:PASSWORD@HOST/DATABASE")

@@ -439,6 +439,9 @@ def test_the_words_of_a_backend() -> None:
         ({"backend": {"name": "a", "driver": "rdb", "options": {}}}, "rdb is neither the path of a class"),
         ({"connect_timeout": 0}, "at least 1"),
         ({"persistence": {"url": "/var/db"}}, "url is no URL"),
+        ({"persistence": {"path": "db.sqlite"}}, "persistence: path: db.sqlite has no / at its start"),
+        ({"state_path": "cinder"}, "state_path: cinder has no /"),
+        ({"file_locks_path": "locks"}, "file_locks_path: locks has no /"),
     ):
         with pytest.raises(StorageError, match=said):
             parse(words(**wrong))
