@@ -94,6 +94,23 @@ def test_copying(backend: Backend, when: str) -> None:
 
 
 @pytest.mark.further
+@pytest.mark.parametrize("words", [["create"], ["create", "protect"]])
+def test_copying_with_a_snapshot_and_no_copy_yet(backend: Backend, words: list[str]) -> None:
+    """The driver makes the one, protects it, and then makes the other."""
+    image = f"volume-{backend.module('cinder_volume', name='db', size='1G')['volume']['id']}"
+    killed(backend, "create_cloned_volume", "before", "volume", name="copy", source_volume="db")
+    volumes = backend.module("cinder_backend_info")["volumes"]
+    copy = next(f"volume-{one['id']}" for one in volumes if one["status"] == "creating")
+    for word in words:
+        backend.cluster.run("rbd", "snap", word, f"{backend.pool}/{image}@{copy}.clone_snap")
+    backend.volume("copy", source_volume="db")
+    gone: dict[str, Any] = {"state": "absent", "allow_destroy": True}
+    backend.volume("copy", **gone)
+    backend.volume("db", **gone)
+    assert backend.images() == []
+
+
+@pytest.mark.further
 @pytest.mark.parametrize("when", ["after", "before", "failing"])
 def test_adopting(backend: Backend, when: str) -> None:
     backend.cluster.run("rbd", "create", f"{backend.pool}/by-hand", "--size", "1G")
