@@ -103,7 +103,7 @@ manageable:
   returned: if O(gather) has V(manageable)
   type: list
   elements: dict
-  contains:
+  contains: &stranger
     reference:
       description: How the driver finds it, such as C(source-name) and its name.
       type: dict
@@ -122,18 +122,7 @@ manageable_snapshots:
   type: list
   elements: dict
   contains:
-    reference:
-      description: How the driver finds it, such as C(source-name) and its name.
-      type: dict
-      returned: always
-    size:
-      description: Its size in bytes, rounded up to GiB.
-      type: int
-      returned: always
-    obstacle:
-      description: Why it cannot be adopted, or null.
-      type: str
-      returned: always
+    <<: *stranger
     volume:
       description: What its volume is called on the backend, or null.
       type: str

@@ -19,12 +19,12 @@ REQUIREMENTS = ROOT / "requirements-cinder.txt"
 #: Runs a task that is killed.
 KILLED = Path(__file__).with_name("killed.py")
 #: The one that Debian's bindings of Ceph are made for.
-SYSTEM = "/usr/bin/python3"
+SYSTEM = Path("/usr/bin/python3")
 
 
-def environment() -> Path:
+def environment(python: Path = SYSTEM) -> Path:
     """The directory of that environment. Whoever finds none makes it, while others wait."""
-    version = subprocess.run([SYSTEM, "--version"], capture_output=True, check=True).stdout
+    version = subprocess.run([python, "--version"], capture_output=True, check=True).stdout
     key = hashlib.sha256(version + REQUIREMENTS.read_bytes()).hexdigest()[:16]
     cache = cache_directory("cinder")
     made = cache / key
@@ -36,7 +36,7 @@ def environment() -> Path:
                 file=sys.stderr,
             )
             shutil.rmtree(made, ignore_errors=True)
-            subprocess.run([SYSTEM, "-m", "venv", "--system-site-packages", str(made)], check=True)
+            subprocess.run([python, "-m", "venv", "--system-site-packages", str(made)], check=True)
             pip = [str(made / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, "--require-hashes", "-r", str(REQUIREMENTS)], check=True)
             (made / "complete").touch()

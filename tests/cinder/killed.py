@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a task that is killed before or after something that it calls, or where that fails. Run where the modules are.
 
-Arguments: the backend, as a task names it; ``driver``, or a class of cinderlib; its method; ``before``, ``after`` or
-``failing``; ``volume`` or ``snapshot``; the task's own options.
+Arguments: the backend, as a task names it; ``driver``, or a class of cinderlib; its method; ``before``, ``after``,
+``failing``, or ``overtaken`` (as ``before``, once another host has ended what the plan takes for cut off);
+``volume`` or ``snapshot``; the task's own options.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ def main() -> None:
 
         setattr(owner, method, dying)
         _state, plan = answer(opened.read(), opened.read_more, getattr(works, kind)(params).plan)
+        if when == "overtaken":
+            for row in (*opened._rows.get_volumes(), *opened._rows.get_snapshots()):
+                row._ovo.status = "available"
+                row.save()
         try:
             execute(plan.steps, handlers(opened))
         except Exception as error:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
-from tests.cinder import KILLED, environment
+from tests.cinder import KILLED, SYSTEM, environment
 from tests.lab import Lab
 
 from .modules import Modules, result_of
@@ -28,21 +29,25 @@ ISCSI = "systemctl start iscsid; modprobe -a iscsi_tcp iscsi_target_mod target_c
 class Attacher(Modules):
     """Runs the module in the guest, with the Python that has cinderlib, which this machine has."""
 
-    def __init__(self, node: Node, lab: Lab, backend: dict[str, Any]) -> None:
+    def __init__(self, node: Node, lab: Lab, backend: dict[str, Any], python: Path = SYSTEM) -> None:
         self.node = node
         self.backend = backend
         self._lab = lab
+        made = environment(python)
+        self._python = f"env PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1 {made}/bin/python"
+        # A Python that is not the guest's own is mounted, too.
+        self._places = {"cinder": made, **({} if python == SYSTEM else {"python": python.resolve().parents[1]})}
         self.mount()
 
     def mount(self) -> None:
         """Where its programs say that it is."""
-        place, made = self._lab.directory / "cinder", environment()
-        place.unlink(missing_ok=True)
-        place.symlink_to(made)
-        self._python = f"env PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1 {made}/bin/python"
-        mount = f"mount -t hostfs -o {{}} none {made}"
-        first, second = mount.format("hostfs=cinder"), mount.format("cinder")
-        self.node.run(f"mkdir -p {made}; {first} 2> /dev/null || {second}")
+        for name, made in self._places.items():
+            place = self._lab.directory / name
+            place.unlink(missing_ok=True)
+            place.symlink_to(made)
+            mount = f"mount -t hostfs -o {{}} none {made}"
+            first, second = mount.format(f"hostfs={name}"), mount.format(name)
+            self.node.run(f"mkdir -p {made}; {first} 2> /dev/null || {second}")
 
     def module(self, module: str, /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
         # A busy machine takes longer to import a driver than a user's does.
@@ -68,8 +73,8 @@ class Attacher(Modules):
         assert done.returncode in (-9, 137), done.stdout + done.stderr
 
 
-def has_target(node: Node, lab: Lab) -> Attacher:
+def has_target(node: Node, lab: Lab, python: Path = SYSTEM) -> Attacher:
     """A group of volumes, and what Debian's packages of target and initiator set up."""
     node.run(f"mkdir /etc/target; {ISCSI}")
     node.run(f"vgcreate -q cinder-volumes {' '.join(node.disks(*(f'HDD{number}' for number in range(1, 7))))}")
-    return Attacher(node, lab, LVM)
+    return Attacher(node, lab, LVM, python)

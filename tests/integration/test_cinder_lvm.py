@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.lab import Lab
+from tests.tools.sanity import have_pythons
 
 from .cinder_guest import ISCSI, Attacher, has_target
 from .modules import ModuleFailed
@@ -155,38 +156,75 @@ def test_what_is_killed_while_it_attaches(target: Attacher) -> None:
     assert "volume-" not in target.node.run("lvs --noheadings cinder-volumes")
 
 
-def test_what_is_killed_otherwise(target: Attacher) -> None:
-    """A creation, an extension, a snapshot, and a deletion."""
+DETACHING = (
+    ("Connection", "detach", "after"),
+    ("driver", "terminate_connection", "after"),
+    ("driver", "remove_export", "before"),
+    ("driver", "remove_export", "after"),
+)
+
+
+def test_what_is_killed_while_it_detaches(target: Attacher) -> None:
+    """Where the opposite is asked for then, the volume is attached, whole; and the same task goes on."""
+    written(target)
+    words: dict[str, Any] = {"name": "db", "state": "detached"}
+    for point in DETACHING:
+        attached(target)
+        target.killed(*point, **words)
+        attached(target)
+        target.killed(*point, **words)
+        # After the last one, there is nothing to do but to say what the database does not.
+        assert target.module("cinder_volume", **words)["changed"] == (point != DETACHING[-1])
+        nothing_left(target)
+
+
+def test_a_power_cut_while_it_attaches(target: Attacher, lab: Lab) -> None:
+    written(target)
+    for point, state in ((ATTACHING[0], "attached"), (ATTACHING[3], "attached"), (ATTACHING[4], "detached")):
+        target.killed(*point, name="db", state="attached")
+        target.node.run("sync")
+        lab.power_cut()
+        target.mount()
+        target.node.run(ISCSI)
+        if state == "attached":
+            attached(target)
+        target.module("cinder_volume", name="db", state="detached")
+        nothing_left(target)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_killed_otherwise(target: Attacher, when: str) -> None:
+    """A creation, an extension, a snapshot, and a deletion, each before or after the driver's call."""
     node = target.node
 
     def volumes() -> list[str]:
         return [name for name in node.run("lvs --noheadings -o lv_name cinder-volumes").split() if "pool" not in name]
 
-    target.killed("driver", "create_volume", "before", name="db", size="1G")
+    target.killed("driver", "create_volume", when, name="db", size="1G")
     made = target.module("cinder_volume", name="db", size="1G")
     assert [step["action"] for step in made["plan"]] == ["remove", "create"]
     assert volumes() == [f"volume-{made['volume']['id']}"]
     written(target)
-    target.killed("driver", "extend_volume", "before", name="db", size="2G")
+    target.killed("driver", "extend_volume", when, name="db", size="2G")
     grown = target.converge("cinder_volume", name="db", size="2G")
-    assert [step["action"] for step in grown["plan"]] == ["extend"]
+    assert [step["action"] for step in grown["plan"]] == ["record" if when == "after" else "extend"]
     device = attached(target)
     assert node.run(f"blockdev --getsize64 {device}") == str(2 * GIB)
-    target.killed("Connection", "extend", "before", name="db", size="3G", state="attached")
+    target.killed("Connection", "extend", when, name="db", size="3G", state="attached")
     again = target.module("cinder_volume", name="db", size="3G", state="attached")
-    assert [step["action"] for step in again["plan"]] == ["rescan"]
+    assert [step["action"] for step in again["plan"]] == (["rescan"] if when == "before" else [])
     assert node.run(f"blockdev --getsize64 {device}") == str(3 * GIB)
     attached(target, size="3G")
     target.module("cinder_volume", name="db", state="detached")
     words: dict[str, Any] = {"volume": "db", "name": "nightly"}
-    target.killed("driver", "create_snapshot", "before", "snapshot", **words)
+    target.killed("driver", "create_snapshot", when, "snapshot", **words)
     taken = target.module("cinder_snapshot", **words)["snapshot"]
     assert volumes() == [f"_snapshot-{taken['id']}", f"volume-{made['volume']['id']}"]
-    target.killed("driver", "delete_snapshot", "before", "snapshot", **words, state="absent", allow_destroy=True)
+    target.killed("driver", "delete_snapshot", when, "snapshot", **words, state="absent", allow_destroy=True)
     target.module("cinder_snapshot", **words, state="absent", allow_destroy=True)
     attached(target)
     target.module("cinder_volume", name="db", state="detached")
-    target.killed("driver", "delete_volume", "before", **GONE)
+    target.killed("driver", "delete_volume", when, **GONE)
     target.converge("cinder_volume", **GONE)
     assert volumes() == []
 
@@ -224,3 +262,17 @@ def test_what_was_made_by_hand_and_a_database_that_was_lost(target: Attacher) ->
     copy = target.module("cinder_volume", name="copy", source_volume="db", source_snapshot="nightly")
     assert copy["volume"]["source"] == snapshot["id"]
     attached(target)
+
+
+def test_python_3_12(node: Node, lab: Lab) -> None:
+    """The other Python that the packages are pinned for, from nothing to nothing."""
+    target = has_target(node, lab, have_pythons(lenient=False)["3.12"])
+    written(target)
+    target.module("cinder_snapshot", volume="db", name="nightly")
+    attached(target, size="2G")
+    target.module("cinder_volume", name="db", state="detached")
+    target.module("cinder_volume", name="copy", source_volume="db", source_snapshot="nightly")
+    target.module("cinder_volume", **{**GONE, "name": "copy"})
+    target.module("cinder_snapshot", volume="db", name="nightly", state="absent", allow_destroy=True)
+    target.converge("cinder_volume", **GONE)
+    assert "volume-" not in node.run("lvs --noheadings cinder-volumes")

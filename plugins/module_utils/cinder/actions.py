@@ -98,9 +98,10 @@ class Describe(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Delete a volume, on the backend and in the database."""
+    """Delete a volume, on the backend and in the database. ``cut_off``: only while its creation has not ended."""
 
     id: str
+    cut_off: bool = False
 
     def __str__(self) -> str:
         return f"delete {VOLUME}{self.id}"
@@ -161,9 +162,10 @@ class ManageSnapshot(NamedTuple):
 
 
 class DeleteSnapshot(NamedTuple):
-    """Delete a snapshot, on the backend and in the database."""
+    """Delete a snapshot, on the backend and in the database. ``cut_off`` as that of a volume."""
 
     id: str
+    cut_off: bool = False
 
     def __str__(self) -> str:
         return f"delete {SNAPSHOT}{self.id}"

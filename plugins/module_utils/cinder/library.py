@@ -80,6 +80,12 @@ _COMMAND = re.compile(
     r"\s*Stdout: (?P<out>'.*?'|\".*?\"|None)\s*Stderr: (?P<err>'.*'|\".*\"|None)",
     re.DOTALL,
 )
+#: What a database's library adds to the reason: the statement, whose values may be secrets, and advice for its caller.
+_STATEMENT = re.compile(
+    r"\(raised as a result of Query-invoked autoflush[^)]*\)|(?:DETAIL:\s+Failing row|\[SQL: |\(Background on).*",
+    re.DOTALL,
+)
+_MEANWHILE = "another host has made it meanwhile. Nothing was done; run the task again"
 
 
 def faults(version_of: Callable[[str], str]) -> list[str]:
@@ -249,15 +255,27 @@ def _url(want: Wanted, scratch: str | None) -> str:
     if scratch is not None:
         if not os.path.exists(path):
             return "sqlite://"
-        copy = os.path.join(scratch, "cinder.sqlite")
-        source, target = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(copy)
-        with contextlib.closing(source), contextlib.closing(target):
-            source.backup(target)
-        return f"sqlite:///{copy}"
+        return f"sqlite:///{_copy(path, os.path.join(scratch, 'cinder.sqlite'))}"
     make_private(os.path.dirname(path))
     # What a connection carries may be a secret.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     return f"sqlite:///{path}"
+
+
+def _copy(path: str, copy: str) -> str:
+    """A copy of a database of sqlite, made without a change to it."""
+    source, target = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(copy)
+    with contextlib.closing(source), contextlib.closing(target):
+        try:
+            source.backup(target)
+            return copy
+        except sqlite3.OperationalError as error:
+            if "readonly" not in str(error):
+                raise
+    # A task that was killed while it wrote left a journal: what it began is taken back in the copy.
+    for name in ("", "-journal"):
+        shutil.copyfile(f"{path}{name}", f"{copy}{name}")
+    return copy
 
 
 def _is_current(url: str) -> bool:
@@ -318,6 +336,8 @@ class Library:
         self._objects = import_module("cinderlib.objects")
         self._rows = backend.persistence
         self._rows.set_volume = _keeping_specs(self._rows.set_volume, self._rows.db, self._objects.CONTEXT)
+        for create in ("volume_create", "snapshot_create"):
+            setattr(self._rows.db, create, _once(getattr(self._rows.db, create)))
         self._host = socket.gethostname()
         self._known = known(want.driver, backend.driver)
 
@@ -466,6 +486,7 @@ class Library:
     def delete(self, action: Delete) -> None:
         with _told(str(action)):
             volume = self._row(action.id)
+            self._claim(volume, action.cut_off)
             # A task that was cut off while it attached may have left it exported, and not have written that down.
             self._known.withdraw(volume._ovo)
             self._backend.driver.remove_export(self._objects.CONTEXT, volume._ovo)
@@ -473,7 +494,9 @@ class Library:
 
     def delete_snapshot(self, action: DeleteSnapshot) -> None:
         with _told(str(action)):
-            self._remove(self._snapshot_row(action.id))
+            snapshot = self._snapshot_row(action.id)
+            self._claim(snapshot, action.cut_off)
+            self._remove(snapshot)
 
     def attach(self, action: Attach) -> None:
         from cinder.volume import volume_utils
@@ -579,6 +602,12 @@ class Library:
         row._ovo.status = "available"
         row.save()
 
+    @staticmethod
+    def _claim(row: Any, cut_off: bool) -> None:
+        """Have a creation that was cut off not be ended any more, by another host that was only slow."""
+        if cut_off and not row._ovo.conditional_update({"status": _DELETING}, {"status": _CREATING}):
+            raise StorageError(_MEANWHILE)
+
     def _remove(self, row: Any) -> None:
         from cinder import exception
 
@@ -671,6 +700,19 @@ def _keeping_specs(save: Callable[[Any], object], database: Any, context: Any) -
     return save_volume
 
 
+def _once(create: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Make a row that is not there. cinderlib would write over the one of another host that was faster."""
+    from oslo_db.exception import DBDuplicateEntry
+
+    def create_row(context: Any, values: Any) -> Any:
+        try:
+            return create(context, values)
+        except DBDuplicateEntry:
+            raise StorageError(_MEANWHILE) from None
+
+    return create_row
+
+
 def _adopt(row: Any, reference: Pairs, driver: Callable[[Any, dict[str, str]], Any]) -> None:
     """Have a driver give a volume or snapshot its name, unless a task that was cut off did so, and keep its row."""
     if not Stranger(reference, 0).named(row._ovo.name):
@@ -703,7 +745,7 @@ def _backend(row: Any) -> str:
 
 def _volume(row: Any, snapshots: Iterable[Snapshot], connections: Iterable[Connection]) -> Volume:
     kind = row.volume_type if row._ovo.volume_type_id == row.id else None
-    return Volume(
+    found = Volume(
         str(row.id),
         str(row.name or ""),
         int(row.size) * GIB,
@@ -715,8 +757,8 @@ def _volume(row: Any, snapshots: Iterable[Snapshot], connections: Iterable[Conne
         str(row.snapshot_id or row.source_volid or ""),
         row.status == "error" and bool(row.previous_status),
         tuple(sorted(snapshots, key=lambda one: (one.name, one.id))),
-        tuple(sorted(connections, key=lambda one: one.id)),
     )
+    return found.with_connections(tuple(sorted(connections, key=lambda one: one.id)))
 
 
 def _snapshot(row: Any) -> Snapshot:
@@ -790,7 +832,7 @@ def _reason(error: BaseException) -> str:
     program = _missing_program(error)
     if program:
         return f"the program {program} is not there, or what it runs with is not"
-    said = " ".join(_COMMAND.sub(_failed, str(error)).split()) or type(error).__name__
+    said = " ".join(_STATEMENT.sub("", _COMMAND.sub(_failed, str(error))).split()) or type(error).__name__
     # A program that could not connect may have said so for minutes.
     said = said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} … {said[-_LONGEST // 2 :]}"
     below = error.__cause__ or hidden

@@ -13,8 +13,8 @@ from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from . import volume as volumes
 from .actions import DeleteSnapshot, Describe, ManageSnapshot, TakeSnapshot
-from .state import SNAPSHOT, VOLUME, Array, Snapshot, Stranger, Volume
-from .words import check_label, snapshot_id
+from .state import SNAPSHOT, VOLUME, WHOLE, Array, Snapshot, Stranger, Volume
+from .words import check_label, check_text, snapshot_id
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "volume": {"type": "str", "required": True},
@@ -45,7 +45,7 @@ def parse(params: Mapping[str, Any]) -> Wanted:
     return Wanted(
         check_label(params["volume"], "volume"),
         check_label(params["name"], "snapshot"),
-        params["description"],
+        check_text(params["description"], f"snapshot {params['name']}: description"),
         params["manage"],
         params["allow_destroy"],
         params["state"],
@@ -112,8 +112,9 @@ def _present(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> 
                 f"{want}: its status is {found.status}, so nothing can be restored from it; state absent ends it"
             )
         # Nothing of its name was there before.
-        steps, new = (_step("remove", want, "its creation was cut off", DeleteSnapshot(found.id)),), found.id
-    if of.status not in ("available", "in-use"):
+        clean = DeleteSnapshot(found.id, cut_off=True)
+        steps, new = (_step("remove", want, "its creation was cut off", clean),), found.id
+    if of.status not in WHOLE:
         raise StorageError(f"{want}: its volume is in status {of.status}, and only a whole one has snapshots taken")
     if found is None:
         checked = _check_not_there(array, want, new)
@@ -163,4 +164,5 @@ def _absent(array: Array, want: Wanted, of: Volume, found: Snapshot | None) -> P
         raise Refused(f"{want}: refused to delete: what only it has would be lost; set allow_destroy")
     destroys = () if cut_off else (f"{want}: how volume {of.name} was when it was taken",)
     detail = "its creation was cut off" if cut_off else show_size(found.size)
-    return Plan((_step("delete", want, detail, DeleteSnapshot(found.id), destroys),), _with(array, of, found, None))
+    action = DeleteSnapshot(found.id, cut_off)
+    return Plan((_step("delete", want, detail, action, destroys),), _with(array, of, found, None))

@@ -12,6 +12,8 @@ from ..core.errors import Unread
 GIB = 1 << 30
 #: How Cinder names on a backend what has an id.
 VOLUME, SNAPSHOT = "volume-", "snapshot-"
+#: The status of a volume that is whole, without connections and with some.
+WHOLE = ("available", "in-use")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -73,6 +75,11 @@ class Volume(NamedTuple):
     def here(self) -> Connection | None:
         """The connection of this host."""
         return next((one for one in self.connections if one.here), None)
+
+    def with_connections(self, connections: tuple[Connection, ...]) -> Volume:
+        """With these, and the status that follows. A task that was cut off may have written only one of both."""
+        status = WHOLE[bool(connections)] if self.status in WHOLE else self.status
+        return self._replace(status=status, connections=connections)
 
 
 class Stranger(NamedTuple):

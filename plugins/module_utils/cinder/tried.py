@@ -14,7 +14,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Callable
 
-from .state import GIB, SNAPSHOT
+from .state import GIB, SNAPSHOT, VOLUME
 
 #: Where the kernel shows what it offers over iSCSI.
 _TARGETS = "/sys/kernel/config/target/iscsi"
@@ -81,6 +81,9 @@ class Rbd(Untried):
         def delete_volume(volume: Any) -> None:
             parent = snapshot = None
             gone = suppress(driver.rbd.ImageNotFound)
+            if volume.source_volid and volume.name not in (self.names() or ()):
+                with gone:
+                    self._remove_snapshot(f"{VOLUME}{volume.source_volid}", f"{volume.name}.clone_snap")
             with gone, rbd.RBDVolumeProxy(driver, volume.name, read_only=True) as image:
                 # One that was copied itself is kept by the driver, and so is what it depends on.
                 if driver._find_clone_snap(image) is None:
@@ -91,6 +94,14 @@ class Rbd(Untried):
                     driver._delete_clone_parent_refs(client, parent, snapshot)
 
         return delete_volume
+
+    def _remove_snapshot(self, name: str, snapshot: str) -> None:
+        """Remove the snapshot that a copy was to be made by, where a task was cut off before or after there was one."""
+        with self._rbd.RBDVolumeProxy(self.driver, name) as image:
+            if snapshot in (one["name"] for one in image.list_snaps()):
+                if image.is_protected_snap(snapshot):
+                    image.unprotect_snap(snapshot)
+                image.remove_snap(snapshot)
 
 
 class Lvm(Untried):

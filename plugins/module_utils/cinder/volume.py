@@ -12,8 +12,8 @@ from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
 from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Record, Recover, Release, Rescan
-from .state import GIB, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Use, Volume
-from .words import check_label, parse_gib, parse_id, parse_pairs, volume_id
+from .state import GIB, VOLUME, WHOLE, Array, Connection, Pairs, Snapshot, Stranger, Use, Volume
+from .words import check_label, check_text, parse_gib, parse_id, parse_pairs, volume_id
 
 ATTACHED, DETACHED = "attached", "detached"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -32,7 +32,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent", ATTACHED, DETACHED], "default": "present"},
 }
 REQUIRED = (("name", "id"),)
-_WHOLE = ("available", "in-use")
 _DETACH = "detach it there first, or where that host is down for good, with host from here"
 _CREATING, _DELETING = "creating", ("deleting", "error_deleting")
 
@@ -70,7 +69,7 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         "" if params["id"] is None else parse_id(params["id"]),
         None if params["size"] is None else parse_gib(params["size"]),
         params["pool"] or "",
-        params["description"],
+        check_text(params["description"], f"volume {name}: description"),
         parse_pairs(params["extra_specs"]),
         parse_pairs(params["qos_specs"]),
         params["source_volume"] or "",
@@ -123,12 +122,12 @@ def _present(array: Array, want: Wanted, found: Volume | None) -> Plan:
         )
     if found.status == _CREATING:
         # Nothing of its name was there before, and nobody was told that it is there.
-        clean = _step("remove", want, "its creation was cut off", Delete(found.id))
+        clean = _step("remove", want, "its creation was cut off", Delete(found.id, cut_off=True))
         again = _created(array.without_volume(found), want._replace(id=found.id), checked=True)
         return Plan((clean, *again.steps), again.after)
     if found.status == "error" and not found.recoverable:
         return _failed(array, want, found)
-    if found.status not in (*_WHOLE, "error"):
+    if found.status not in (*WHOLE, "error"):
         raise Refused(f"{want}: its status is {found.status}, and none of the database's users should leave that")
     if want.state != DETACHED:
         check_there(array, str(want), found)
@@ -136,7 +135,7 @@ def _present(array: Array, want: Wanted, found: Volume | None) -> Plan:
     steps: tuple[Step, ...] = ()
     if found.recoverable:
         steps += (_step("recover", want, "an extension of it failed, and it is whole", Recover(found.id)),)
-        found = found._replace(status="in-use" if found.connections else "available", recoverable=False)
+        found = found._replace(status="available", recoverable=False).with_connections(found.connections)
     warnings: tuple[str, ...] = ()
     known = found.size
     if want.size is not None and want.size > found.size:
@@ -299,7 +298,7 @@ def _source(array: Array, want: Wanted) -> tuple[Volume | None, Snapshot | None]
 
 
 def _whole(want: Wanted, parent: Volume | None) -> Volume | None:
-    if parent is not None and parent.status not in _WHOLE:
+    if parent is not None and parent.status not in WHOLE:
         raise StorageError(f"{want}: its source {parent.name} is in status {parent.status}")
     return parent
 
@@ -415,7 +414,8 @@ def _absent(array: Array, want: Wanted, found: Volume) -> Plan:
         destroys = (_lost(want, found),) if found.there else (f"{want}: what the database knows of it",)
         detail = detail if found.there else "the backend does not have it"
         _check_users(array, want, found, "delete")
-    return Plan((_step("delete", want, detail, Delete(found.id), destroys),), array.without_volume(found))
+    action = Delete(found.id, cut_off=found.status == _CREATING)
+    return Plan((_step("delete", want, detail, action, destroys),), array.without_volume(found))
 
 
 def _attached(array: Array, want: Wanted, found: Volume) -> Plan:
@@ -429,7 +429,7 @@ def _attached(array: Array, want: Wanted, found: Volume) -> Plan:
         _check_users(array, want, found, "attach")
     detail = f"to {array.host}" if here is None else f"to {array.host} again, where its device is gone"
     made = Connection(here.id if here else "", found.id, array.host, here=True, there=True, seen=found.size)
-    after = array.with_volume(found._replace(status="in-use", connections=(made,)))
+    after = array.with_volume(found.with_connections((made,)))
     return Plan((_step("attach", want, detail, Attach(found.id)),), after)
 
 
@@ -449,7 +449,7 @@ def _detached(array: Array, want: Wanted, found: Volume) -> Plan:
             "of use first"
         )
     left = tuple(one for one in found.connections if one != here)
-    after = array.with_volume(found._replace(status="in-use" if left else "available", connections=left))
+    after = array.with_volume(found.with_connections(left))
     return Plan((_step("detach", want, f"from {array.host}", Detach(found.id)),), after)
 
 
@@ -471,7 +471,7 @@ def _released(array: Array, want: Wanted, found: Volume) -> Plan:
             "allow_destroy"
         )
     left = tuple(one for one in found.connections if one != theirs)
-    after = array.with_volume(found._replace(status="in-use" if left else "available", connections=left))
+    after = array.with_volume(found.with_connections(left))
     destroys = (f"{want}: what {want.host} has not written to it yet",)
     detail = f"from {want.host}, which is not asked"
     return Plan((_step("detach", want, detail, Release(found.id, theirs.id), destroys),), after)

@@ -35,6 +35,8 @@ DATABASE: dict[str, dict[str, Any]] = {
     "lock_timeout": {"type": "int", "default": 60},
 }
 CONNECTION: dict[str, dict[str, Any]] = {"backend": {**BACKEND, "required": True}, **DATABASE}
+#: How many characters Cinder's tables have for a name or another text.
+_LONGEST = 255
 #: What ids are made from, so that a name has the same one each time.
 _SPACE = uuid.UUID("0c3f6d3e-6f0f-5a57-9a6e-0a5b7f3c8d21")
 
@@ -93,6 +95,13 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         raise StorageError("connect_timeout is a number of seconds, at least 1")
     persistence = params["persistence"] or {}
     state_path = params["state_path"]
+    for word, path in (
+        ("state_path", state_path),
+        ("file_locks_path", params["file_locks_path"]),
+        ("persistence: path", persistence.get("path")),
+    ):
+        if path and not os.path.isabs(path):
+            raise StorageError(f"{word}: {path} has no / at its start, so it would be another one for each task")
     url = persistence.get("url")
     if url is not None and "://" not in url:
         raise StorageError("persistence: url is no URL; expected one such as postgresql://USER:PASSWORD@HOST/DATABASE")
@@ -151,11 +160,22 @@ def parse_gib(given: str) -> int:
 
 def parse_pairs(given: Mapping[str, Any] | None) -> Pairs | None:
     """Specs as Cinder keeps them: texts, by their names."""
-    return None if given is None else tuple(sorted((str(key), str(value)) for key, value in given.items()))
+    if given is None:
+        return None
+    for key, value in given.items():
+        check_text(str(value), f"spec {check_label(str(key), 'spec')}")
+    return tuple(sorted((str(key), str(value)) for key, value in given.items()))
 
 
 def check_label(name: str, what: str) -> str:
     """The name itself, if Cinder can keep it."""
-    if not name or len(name) > 255 or not name.isprintable():
-        raise StorageError(f"{what} {name!r}: a name has 1 to 255 printable characters")
+    if not name or len(name) > _LONGEST or not name.isprintable():
+        raise StorageError(f"{what} {name!r}: a name has 1 to {_LONGEST} printable characters")
     return name
+
+
+def check_text(text: str | None, what: str) -> str | None:
+    """The text itself, if each database can keep it: that of sqlite keeps longer ones than others do."""
+    if text is not None and len(text) > _LONGEST:
+        raise StorageError(f"{what}: it has {len(text)} characters, and may have {_LONGEST}")
+    return text

@@ -38,8 +38,7 @@ class HostLock:
         try:
             self._acquire(descriptor)
             if not self._read_only:
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{self._holder}, process {os.getpid()}".encode(), 0)
+                self._sign(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
@@ -55,6 +54,14 @@ class HostLock:
         if not self._read_only:
             os.ftruncate(descriptor, 0)
         os.close(descriptor)
+
+    def _sign(self, descriptor: int) -> None:
+        os.ftruncate(descriptor, 0)
+        try:
+            os.pwrite(descriptor, f"{self._holder}, process {os.getpid()}".encode(), 0)
+        except OSError as error:
+            # A full disk: whose file it was about tells which one.
+            raise OSError(error.errno, error.strerror, self._path) from None
 
     def _acquire(self, descriptor: int) -> None:
         limit = time.monotonic() + self._timeout

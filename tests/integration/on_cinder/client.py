@@ -21,6 +21,17 @@ from tests.integration.on_ceph.client import CHECKOUT, Server
 
 #: What a module run has loaded already: importing it takes seconds.
 PACKAGES = "cinderlib cinderlib.persistence.dbms cinder.volume.drivers.rbd cinder.volume.volume_utils tooz.drivers.file"
+#: Connects host web9 to a volume, by its id, as a task of that host does.
+CONNECT = """
+import json, sys
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.strata.storage.plugins.module_utils.cinder import library
+from ansible_collections.strata.storage.plugins.module_utils.cinder.words import CONNECTION, parse
+want = parse(ArgumentSpecValidator(CONNECTION).validate(json.loads(sys.argv[1])).validated_parameters)
+library.check_set()
+with library.opened(want, library.load_driver(want), read_only=False) as opened:
+    opened._objects.Volume.get_by_id(sys.argv[2]).connect({"host": "web9", "initiator": "iqn.2026-11.example:web9"})
+"""
 
 
 def libraries(directory: Path) -> dict[str, str]:

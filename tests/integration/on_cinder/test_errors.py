@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -124,6 +126,101 @@ def test_a_database_that_is_locked_or_broken(backend: Backend) -> None:
     path.write_text("not a database")
     for check in (True, False):
         assert "file is not a database" in failure(backend, "cinder_volume", name="db", check=check)["msg"]
+
+
+#: Is killed while it writes to a database, and leaves a journal that is to be taken back.
+_HALF = """
+import os, signal, sqlite3, sys
+with sqlite3.connect(sys.argv[2], isolation_level=None) as database:
+    for statement in (
+        "PRAGMA cache_size = 1", "BEGIN", "UPDATE volumes SET display_name = 'half', size = 7", "CREATE TABLE more (x)",
+        "INSERT INTO more VALUES (randomblob(1000000))",
+    ):
+        database.execute(statement)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.further
+def test_a_database_that_a_task_was_writing_to_when_it_was_killed(backend: Backend) -> None:
+    """What it began is taken back: for those who only look, in a copy."""
+    made = backend.module("cinder_volume", name="db", size="1G")["volume"]
+    backend.python(_HALF, str(backend.state / "cinder.sqlite"), expect=-signal.SIGKILL)
+    before = backend.files()
+    assert backend.module("cinder_backend_info")["volumes"] == [made]
+    assert backend.check("cinder_volume", name="db", size="2G")["changed"]
+    assert backend.files() == before
+    assert "cinder.sqlite-journal" in str(sorted(before))
+    backend.volume("db", size="2G")
+
+
+@pytest.mark.further
+def test_a_database_that_takes_no_connection(backend: Backend) -> None:
+    """What a connection carries is in no error, nothing is connected then, and the same task goes on later."""
+    backend.module("cinder_volume", name="db", size="1G")
+    with sqlite3.connect(backend.state / "cinder.sqlite") as other:
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON volume_attachment BEGIN SELECT RAISE(ABORT, 'no room left'); END"
+        )
+    said = failure(backend, "cinder_volume", name="db", state="attached")["msg"]
+    assert said.endswith(": (sqlite3.IntegrityError) no room left")
+    (volume,) = backend.module("cinder_backend_info")["volumes"]
+    assert (volume["status"], volume["connections"]) == ("available", [])
+
+
+@pytest.fixture
+def disk(backend: Backend, tmp_path: Path) -> Iterator[Path]:
+    """A small disk, where the database is."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(place)], check=True)
+    backend.state = place / "state"
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.mark.further
+@pytest.mark.parametrize("room", [0, 8192, 24576])
+def test_a_disk_that_is_full(backend: Backend, disk: Path, room: int) -> None:
+    """Each task is refused, and done once there is room again. Nothing is left on the backend."""
+    image = f"volume-{backend.module('cinder_volume', name='db', size='1G')['volume']['id']}"
+    fill = disk / "fill"
+
+    def full(module: str, **words: Any) -> None:
+        with fill.open("wb", buffering=0) as filling, contextlib.suppress(OSError):
+            while filling.write(bytes(4096)):
+                pass
+        os.truncate(fill, fill.stat().st_size - room)
+        said = failure(backend, module, **words)["msg"]
+        fill.unlink()
+        if room:
+            assert said.endswith("(sqlite3.OperationalError) database or disk is full")
+        else:
+            assert said == f"{backend.state}/locks/ceph.strata.lock: No space left on device"
+
+    full("cinder_volume", name="new", size="1G")
+    full("cinder_snapshot", volume="db", name="nightly")
+    assert backend.images() == [image]
+    backend.volume("new", size="1G")
+    backend.converge("cinder_snapshot", volume="db", name="nightly")
+    gone: dict[str, Any] = {"name": "new", "state": "absent", "allow_destroy": True}
+    full("cinder_volume", **gone)
+    backend.converge("cinder_volume", **gone)
+    assert backend.images() == [image]
+
+
+@pytest.mark.further
+def test_a_database_that_cannot_be_written(backend: Backend, disk: Path) -> None:
+    """Looking at it works on."""
+    backend.module("cinder_volume", name="db", size="1G")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    for words in ({"size": "2G"}, {"state": "absent", "allow_destroy": True}):
+        said = failure(backend, "cinder_volume", name="db", **words)["msg"]
+        assert said == f"{backend.state}/locks: nothing can be written in this directory"
+    assert backend.module("cinder_volume", name="db", size="2G", check=True)["changed"]
+    assert len(backend.module("cinder_backend_info")["volumes"]) == 1
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    backend.volume("db", size="2G")
 
 
 @pytest.mark.further

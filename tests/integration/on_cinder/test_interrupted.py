@@ -20,7 +20,7 @@ GIB = 1 << 30
 
 
 def killed(backend: Backend, method: str, when: str, kind: str, **words: Any) -> str:
-    expect = 0 if when == "failing" else -signal.SIGKILL
+    expect = 0 if when in ("failing", "overtaken") else -signal.SIGKILL
     return backend.python(KILLED.read_text(), "driver", method, when, kind, json.dumps(words), expect=expect)
 
 
@@ -94,6 +94,23 @@ def test_copying(backend: Backend, when: str) -> None:
 
 
 @pytest.mark.further
+@pytest.mark.parametrize("words", [["create"], ["create", "protect"]])
+def test_copying_with_a_snapshot_and_no_copy_yet(backend: Backend, words: list[str]) -> None:
+    """The driver makes the one, protects it, and then makes the other."""
+    image = f"volume-{backend.module('cinder_volume', name='db', size='1G')['volume']['id']}"
+    killed(backend, "create_cloned_volume", "before", "volume", name="copy", source_volume="db")
+    volumes = backend.module("cinder_backend_info")["volumes"]
+    copy = next(f"volume-{one['id']}" for one in volumes if one["status"] == "creating")
+    for word in words:
+        backend.cluster.run("rbd", "snap", word, f"{backend.pool}/{image}@{copy}.clone_snap")
+    backend.volume("copy", source_volume="db")
+    gone: dict[str, Any] = {"state": "absent", "allow_destroy": True}
+    backend.volume("copy", **gone)
+    backend.volume("db", **gone)
+    assert backend.images() == []
+
+
+@pytest.mark.further
 @pytest.mark.parametrize("when", ["after", "before", "failing"])
 def test_adopting(backend: Backend, when: str) -> None:
     backend.cluster.run("rbd", "create", f"{backend.pool}/by-hand", "--size", "1G")
@@ -111,3 +128,23 @@ def test_one_that_is_in_use_is_not_deleted(backend: Backend) -> None:
     assert "no room left" in said
     backend.module("cinder_volume", name="db", state="absent", allow_destroy=True)
     assert volume["id"] not in str(backend.images())
+
+
+@pytest.mark.further
+def test_a_creation_that_another_host_ends_meanwhile(backend: Backend) -> None:
+    """It was not cut off, but slow, and somebody may have written to it since then."""
+    words: dict[str, Any] = {"name": "db", "size": "1G"}
+    killed(backend, "create_volume", "after", "volume", **words)
+    (image,) = backend.images()
+    number = backend.rbd("info", image)["id"]
+    said = killed(backend, "delete_volume", "overtaken", "volume", **words)
+    assert "another host has made it meanwhile" in said
+    backend.unchanged("cinder_volume", **words)
+    assert backend.rbd("info", image)["id"] == number
+    words = {"volume": "db", "name": "nightly"}
+    killed(backend, "create_snapshot", "after", "snapshot", **words)
+    before = backend.rbd("snap", "ls", image)
+    said = killed(backend, "delete_snapshot", "overtaken", "snapshot", **words)
+    assert "another host has made it meanwhile" in said
+    backend.unchanged("cinder_snapshot", **words)
+    assert backend.rbd("snap", "ls", image) == before

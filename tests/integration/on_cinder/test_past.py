@@ -17,22 +17,11 @@ import pytest
 from tests.integration.modules import ModuleFailed
 from tests.integration.on_ceph.client import PYTHON
 
-from .client import Backend
+from .client import CONNECT, Backend
 
 pytestmark = pytest.mark.further
 GIB = 1 << 30
 GONE: dict[str, Any] = {"name": "db", "state": "absent", "allow_destroy": True}
-#: Connects a host to a volume, as a task of that host does.
-_CONNECT = """
-import json, sys
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.strata.storage.plugins.module_utils.cinder import library
-from ansible_collections.strata.storage.plugins.module_utils.cinder.words import CONNECTION, parse
-want = parse(ArgumentSpecValidator(CONNECTION).validate(json.loads(sys.argv[1])).validated_parameters)
-library.check_set()
-with library.opened(want, library.load_driver(want), read_only=False) as opened:
-    opened._objects.Volume.get_by_id(sys.argv[2]).connect({"host": "web9", "initiator": "iqn.2026-11.example:web9"})
-"""
 #: Uses an image, as a host does that has mapped it.
 _USE = """
 import rados, rbd, sys
@@ -153,7 +142,7 @@ def test_a_volume_that_is_in_use_and_nobody_wrote_it_down(backend: Backend) -> N
 def test_a_host_that_died_with_a_volume(backend: Backend) -> None:
     """Its connection is ended from another one, once nobody uses the volume any more."""
     image = made(backend)
-    backend.python(_CONNECT, image.partition("-")[2])
+    backend.python(CONNECT, image.partition("-")[2])
     words: dict[str, Any] = {"name": "db", "state": "detached", "host": "web9"}
     with used(backend, image):
         assert "it is attached to web9; detach it there first" in backend.refusal(

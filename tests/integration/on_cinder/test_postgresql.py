@@ -12,14 +12,19 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .client import Backend
+from tests.integration.modules import ModuleFailed
+from tests.integration.on_ceph.client import Server
+
+from .client import PACKAGES, Backend, python
 
 PASSWORD = "corr3ct-h0rse"
 
@@ -82,3 +87,53 @@ def test_a_database_of_postgresql(backend: Backend, url: str) -> None:
     assert backend.images() == []
     assert not (backend.state / "cinder.sqlite").exists()
     assert PASSWORD not in json.dumps([made, ended])
+
+
+@pytest.mark.further
+def test_two_hosts_with_one_database(backend: Backend, url: str, known: dict[str, str], tmp_path: Path) -> None:
+    """Both want the same at once. One gets it, and the other gets it or one clear sentence; there is one of each."""
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f'#!/bin/sh\nexec unshare --uts sh -c \'hostname web9; exec "$@"\' sh {python()} "$@"\n')
+    wrapper.chmod(0o755)
+    backend.defaults["persistence"] = {"url": url}
+    backend.module("cinder_volume", name="db", size="1G")
+    with Server(tmp_path, str(wrapper), known, PACKAGES) as server:
+        other = replace(backend, server=server, state=tmp_path / "other")
+
+        def both(module: str, **words: Any) -> None:
+            told: list[str] = []
+
+            def task(host: Backend) -> None:
+                try:
+                    host.module(module, **words)
+                except ModuleFailed as failed:
+                    told.append(failed.result["msg"])
+
+            threads = [threading.Thread(target=task, args=(host,)) for host in (backend, other)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            said = (
+                "another host has made it meanwhile",
+                "and the database does not",
+                "could not be found",
+                "image not found",
+            )
+            assert len(told) < 2
+            assert all(any(one in text for one in said) for text in told), told
+            for host in (backend, other):
+                host.unchanged(module, **words)
+
+        both("cinder_volume", name="new", size="1G")
+        both("cinder_volume", name="new", size="2G")
+        both("cinder_snapshot", volume="db", name="nightly")
+        both("cinder_volume", name="copy", source_volume="db")
+        assert len(backend.images()) == 3
+        gone: dict[str, Any] = {"state": "absent", "allow_destroy": True}
+        both("cinder_snapshot", volume="db", name="nightly", **gone)
+        both("cinder_volume", name="copy", **gone)
+        both("cinder_volume", name="new", **gone)
+        assert len(backend.images()) == 1
+        backend.module("cinder_volume", name="db", state="present")
+        assert backend.module("cinder_backend_info", gather=["manageable"])["manageable"] == []

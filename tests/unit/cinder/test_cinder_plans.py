@@ -181,8 +181,9 @@ def test_deleting() -> None:
 
 def test_what_a_crash_left() -> None:
     begun = DB._replace(status="creating")
-    assert planned(array(begun), Wanted(size=2 * GIB)) == [Delete(ID), Create(ID, "db", 2, checked=True)]
-    assert planned(array(begun), Wanted(state="absent")) == [Delete(ID)]
+    cut_off = Delete(ID, cut_off=True)
+    assert planned(array(begun), Wanted(size=2 * GIB)) == [cut_off, Create(ID, "db", 2, checked=True)]
+    assert planned(array(begun), Wanted(state="absent")) == [cut_off]
     # It could not be extended: it is whole.
     half = DB._replace(status="error", recoverable=True)
     assert planned(array(half), Wanted(size=4 * GIB)) == [Recover(ID), Extend(ID, 4)]
@@ -361,6 +362,35 @@ def test_errors_of_programs_are_told_without_what_they_were_given() -> None:
     assert _reason(missing) == "the program lsscsi is not there, or what it runs with is not"
 
 
+def test_errors_of_databases_are_told_without_their_statements() -> None:
+    """The values may be what a connection carries."""
+    said = "(sqlite3.OperationalError) database or disk is full"
+    hint = "(Background on this error at: https://example.com/e3q8)"
+    flush = "(raised as a result of Query-invoked autoflush; consider using a block if this flush is premature)"
+    statement = f"[SQL: INSERT INTO t VALUES (?)]\n[parameters: ('s3cret',)]\n{hint}"
+    for more in (f"{flush} {said}\n{statement}", f"{said}\n{hint}", f"{said} DETAIL:  Failing row contains (s3cret)."):
+        assert _reason(RuntimeError(more)) == said
+
+
+def test_connections_say_whether_a_volume_is_in_use() -> None:
+    """A task that was cut off may have written the one, and not the other."""
+    stale = DB._replace(status="in-use")
+    assert stale.with_connections(()) == DB
+    assert DB.with_connections((HERE,)).status == "in-use"
+    assert DB._replace(status="deleting").with_connections((HERE,)).status == "deleting"
+
+
+def test_texts_that_not_each_database_keeps() -> None:
+    long = "x" * 256
+    given = dict.fromkeys(volume.OPTIONS) | {"name": "db", "state": "present"}
+    for words in ({"description": long}, {"extra_specs": {"tier": long}}, {"qos_specs": {long: "1"}}):
+        with pytest.raises(StorageError, match="255"):
+            volume.parse({**given, **words})
+    assert volume.parse({**given, "description": long[1:]}).description == long[1:]
+    with pytest.raises(StorageError, match="snapshot nightly: description: it has 256 characters, and may have 255"):
+        snapshot.parse({"volume": "db", "name": "nightly", "description": long})
+
+
 def test_snapshots() -> None:
     new, want = snapshot_id(ID, "nightly"), snapshot.Wanted("db", "nightly")
     assert planned(array(DB), want) == [TakeSnapshot(new, ID, "nightly", checked=True)]
@@ -372,8 +402,9 @@ def test_snapshots() -> None:
     assert planned(taken, gone) == [DeleteSnapshot(NIGHTLY.id)]
     assert planned(array(DB), gone) == planned(array(), gone) == []
     begun = array(DB._replace(snapshots=(NIGHTLY._replace(status="creating"),)))
-    assert planned(begun, want) == [DeleteSnapshot(new), TakeSnapshot(new, ID, "nightly", checked=True)]
-    assert planned(begun, want._replace(state="absent")) == [DeleteSnapshot(new)]
+    cut_off = DeleteSnapshot(new, cut_off=True)
+    assert planned(begun, want) == [cut_off, TakeSnapshot(new, ID, "nightly", checked=True)]
+    assert planned(begun, want._replace(state="absent")) == [cut_off]
     with pytest.raises(Unread, match="snapshots"):
         snapshot.plan(array(DB, strange_snapshots=None), want)
     strange = Stranger((("source-name", f"snapshot-{new}"),), GIB)
@@ -408,6 +439,9 @@ def test_the_words_of_a_backend() -> None:
         ({"backend": {"name": "a", "driver": "rdb", "options": {}}}, "rdb is neither the path of a class"),
         ({"connect_timeout": 0}, "at least 1"),
         ({"persistence": {"url": "/var/db"}}, "url is no URL"),
+        ({"persistence": {"path": "db.sqlite"}}, "persistence: path: db.sqlite has no / at its start"),
+        ({"state_path": "cinder"}, "state_path: cinder has no /"),
+        ({"file_locks_path": "locks"}, "file_locks_path: locks has no /"),
     ):
         with pytest.raises(StorageError, match=said):
             parse(words(**wrong))
