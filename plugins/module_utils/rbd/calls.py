@@ -118,6 +118,17 @@ class RemoveCommitted(NamedTuple):
         return f"trash_remove {self.place} {self.id} True"
 
 
+class SayOrigin(NamedTuple):
+    """Have an image say what it was migrated, or imported, from."""
+
+    place: Place
+    image: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"mark {self.place}/{self.image} as {self.origin}"
+
+
 class WriteFile(NamedTuple):
     """Write what a snapshot has, since ``start`` if that is not empty, to a file.
 

@@ -376,7 +376,8 @@ class MigrationState(NamedTuple):
     ``state``: librbd's word for how far it is; empty: none is under way. ``source``: what is moved (None: it is not
     known, or an import), whose image, in the trash or not, the pool has in ``parents``; ``listed``: there is one of
     its name. ``clones`` are those of the source. ``spec``: what is imported. ``blank``: the image of the destination's
-    name holds nothing. ``unreadable``: why what is to be imported cannot be read here.
+    name holds nothing. ``origin_said``: what that image says that it came from; empty: it does not say. ``unreadable``:
+    why what is to be imported cannot be read here.
     """
 
     pool: Pool
@@ -387,6 +388,7 @@ class MigrationState(NamedTuple):
     clones: tuple[str, ...] = ()
     spec: str = ""
     blank: bool = False
+    origin_said: str = ""
     unreadable: str = ""
 
     @property
