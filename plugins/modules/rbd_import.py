@@ -35,7 +35,9 @@ options:
         it itself.
     type: str
   features:
-    description: Features of a new image. What the cluster's configuration says, if they are not said.
+    description:
+      - Features of a new image. What the cluster's configuration says, if they are not said. An image that there is,
+        and has others, or another layout than the options below say, is refused.
     type: list
     elements: str
     choices: [layering, exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
@@ -62,6 +64,7 @@ options:
     default: false
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd

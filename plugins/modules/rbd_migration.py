@@ -92,7 +92,9 @@ options:
         description: Snapshot of it, for V(native). It is imported with those before it.
         type: str
   features:
-    description: Features of the destination. Those of the source, or of new images, if they are not said.
+    description:
+      - Features of the destination. Those of the source, or of new images, if they are not said. A destination that
+        there is, and has others, or another layout than the options below say, is refused.
     type: list
     elements: str
     choices: [layering, exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
@@ -132,11 +134,12 @@ options:
     required: true
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd
 notes:
-  - A migration in its place is seen as done by the object size, striping and data pool of the image.
+  - A migration in its place is seen as done by the features, object size, striping and data pool of the image.
 seealso:
   - module: strata.storage.rbd_image
   - module: strata.storage.rbd_trash

@@ -15,6 +15,7 @@ from . import words
 from .calls import Call, FillImage, Place
 from .create import lay_out
 from .exports import check_path
+from .image import check_layout
 from .removal import gone
 from .safety import check_changeable, check_room, check_settled, check_unused
 from .state import Image, ImportState, Snapshot
@@ -92,6 +93,15 @@ def _is_of(image: Image, state: ImportState) -> bool:
     return written(image.metadata.get(MARK, ""), state.identity) >= 0
 
 
+def _fits(partial: Image, state: ImportState, want: Wanted) -> bool:
+    """Whether what an import left is laid out as the image is to be."""
+    try:
+        check_layout(state.pool, want.image, partial)
+    except Refused:
+        return False
+    return True
+
+
 def _marked(state: ImportState, want: Wanted, image: str) -> Step:
     call = Call("metadata_set", state.pool.place, (MARK, mark(state.identity, 0)), image=image)
     return _step(want, "mark", f"as of {want.path}", call)
@@ -106,6 +116,7 @@ def _full(state: ImportState, want: Wanted) -> Plan:
                 f"image {want.name}: {place} has one already, and that is not this import: it has no snapshot "
                 f"{want.snapshot}"
             )
+        check_layout(state.pool, want.image, there)
         return Plan((), state)
     if state.size == 0:
         raise StorageError(f"{want.path}: it is empty, and no image")
@@ -116,7 +127,7 @@ def _full(state: ImportState, want: Wanted) -> Plan:
     steps: tuple[Step, ...] = ()
     if partial:
         check_unused(partial, f"image {want.name}: {want.partial}, what is left of an import, cannot be gone on with")
-    if partial is None or partial.remains or not _is_of(partial, state):
+    if partial is None or partial.remains or not _is_of(partial, state) or not _fits(partial, state, want):
         if partial:
             removal = words.Wanted(want.partial, purge_snapshots=True, state="absent")
             detail = f"{want.partial}, what is left of another import"
@@ -150,6 +161,7 @@ def _difference(state: ImportState, want: Wanted) -> Plan:
         raise StorageError(f"{what}: it ends at snapshot {state.end}, and {want.snapshot} is wanted")
     if there is None or there.remains:
         raise StorageError(f"{what}: there is none of this name, to which it is a difference; import a full one first")
+    check_layout(state.pool, want.image, there)
     unmark = _step(want, "unmark", "now that it is whole", Call("metadata_remove", place, (MARK,), image=want.name))
     unmarked = {key: value for key, value in there.metadata.items() if key != MARK}
     if there.snapshot(state.end):

@@ -17,7 +17,8 @@ from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
 from . import origins, words
 from .calls import Alone, Call, Place, PrepareImport, Relink, RemoveCommitted, SayOrigin
-from .create import lay_out
+from .create import lay_out, wanted_features
+from .image import check_layout
 from .safety import CRASHED, check_unmirrored, check_unused
 from .state import Image, Left, MigrationState, Parent
 
@@ -232,11 +233,14 @@ def _not_begun(state: MigrationState, want: Wanted, there: Image | None) -> Plan
 
 
 def _advanced(state: MigrationState, want: Wanted) -> Plan:
+    there, place = _there(state, want), state.pool.place
+    if state.state and there and not there.remains:
+        check_layout(state.pool, want.image, there)
     planned = Plan((), state) if state.state else _prepared(state, want)
     state = planned.after
     if not state.state or want.state == "prepared":
         return planned
-    there, place = _there(state, want), state.pool.place
+    there = _there(state, want)
     if there and there.remains:
         raise StorageError(
             f"image {want.name}: it cannot be opened here, where what it is imported from has to be read: "
@@ -271,6 +275,7 @@ def _prepared(state: MigrationState, want: Wanted) -> Plan:
             raise Refused(f"image {want.name}: a removal of it was cut off; finish that by state absent (rbd_image)")
         done = _done(state, want)
         if done:
+            check_layout(state.pool, want.image, there)
             return done
         what = f"image {want.name}: it holds nothing, as where an import was cut off, and it cannot be made anew"
         check_unmirrored(there, what)
@@ -320,7 +325,8 @@ def _is_as_wanted(place: Place, there: Image, want: Wanted) -> bool:
     """Where an image is to stay in its place, all that there is to migrate is its layout."""
     fixed = ("object_size", "stripe_unit", "stripe_count", "data_pool")
     layout = there._replace(data_pool=there.data_pool or place.pool)
-    return all(getattr(want.image, word) in (None, getattr(layout, word)) for word in fixed)
+    same = all(getattr(want.image, word) in (None, getattr(layout, word)) for word in fixed)
+    return same and wanted_features(want.image, there.features) == there.features
 
 
 def _import(state: MigrationState, want: Wanted) -> Plan:

@@ -13,17 +13,18 @@ from ..document.sizes import parse_bytes
 from .calls import Place, Secret, Unlock
 from .state import Parent
 
-#: How a cluster, and a place in it, is reached.
-CONNECTION: dict[str, dict[str, Any]] = {
+#: How a cluster, and a pool of it, is reached.
+OF_POOL: dict[str, dict[str, Any]] = {
     "conf": {"type": "path"},
     "cluster": {"type": "str", "default": "ceph"},
     "client": {"type": "str", "default": "admin"},
     "keyring": {"type": "path"},
     "pool": {"type": "str", "default": "rbd"},
-    "namespace": {"type": "str", "default": ""},
     "connect_timeout": {"type": "int", "default": 10},
     "operation_timeout": {"type": "int", "default": 60},
 }
+#: The same, and a namespace in that pool.
+CONNECTION: dict[str, dict[str, Any]] = {**OF_POOL, "namespace": {"type": "str", "default": ""}}
 FEATURES = ("layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten", "journaling")
 #: What a feature cannot be without.
 NEEDS = (
@@ -195,6 +196,12 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
     )
     if (wanted.stripe_unit is None) != (wanted.stripe_count is None):
         raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
+    for option, given, other, goes in (
+        ("delay", wanted.delay, "state trashed", wanted.state == "trashed"),
+        ("clone_format", item.get("clone_format"), "parent", wanted.parent),
+    ):
+        if given and not goes:
+            raise StorageError(f"image {name}: {option} goes with {other}")
     if wanted.parent and wanted.copy_of:
         raise StorageError(f"image {name}: parent and copy_of are two ways to make it; say one of them")
     if wanted.encryption and wanted.copy_of:

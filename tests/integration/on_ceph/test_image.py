@@ -230,7 +230,7 @@ def test_what_no_image_can_be(ceph: Client) -> None:
         ({"name": "a", "size": "8M", "stripe_count": 2, "stripe_unit": "3M"}, "has to divide the object size"),
         ({"name": "a", "size": "8M", "features": ["object-map"]}, "needs exclusive-lock"),
         ({"name": "a", "size": "8M", "features": [], "journaling": True}, "journaling needs feature exclusive-lock"),
-        ({"name": "a", "size": "8M", "delay": -1}, "delay is -1; expected a number from 0 to"),
+        ({"name": "a", "state": "trashed", "delay": -1}, "delay is -1; expected a number from 0 to"),
         ({"name": "a", "size": "8M", "metadata": {"conf_rbd_cache": "true"}}, "say it in config"),
         ({"name": "a", "size": "8M", "config": {"rbd_nonsense": 1}}, "no such setting"),
         ({"name": "a", "size": "8M", "data_pool": "nowhere"}, "no pool nowhere"),

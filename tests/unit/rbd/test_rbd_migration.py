@@ -161,9 +161,9 @@ def test_where_nothing_tells_and_the_source_is_gone_that_is_said() -> None:
 
 def test_what_was_committed_is_not_aborted() -> None:
     moved = found(THERE, origin_said=MOVED)
-    for words_ in ({}, {"source": None}):
+    for words_ in (wanted("aborted"), wanted("aborted", source=None)):
         with pytest.raises(Refused, match="cannot be aborted any longer"):
-            migration.plan(moved, wanted("aborted", **words_))
+            migration.plan(moved, words_)
     imported = found(THERE, source=None, origin_said=IMPORTED)
     with pytest.raises(Refused, match="cannot be aborted any longer"):
         migration.plan(imported, wanted("aborted", source=None, spec=SPEC))
