@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from .calls import Place
+from .exports import Whole
 
 #: Why the source of a migration is in the trash.
 MIGRATION = "MIGRATION"
@@ -416,9 +417,10 @@ class ExportState(NamedTuple):
 class ImportState(NamedTuple):
     """What a task looks at of an import: the file by the snapshots that it is between, and the size of its image.
 
-    ``full``: it is no difference. ``identity`` tells it from other files. ``changed``: the image is no longer what it
-    was at ``start``. ``data`` is how many bytes of the file are not in the image yet, and ``room`` how many
-    ``data_pool`` takes; None: nobody knows.
+    ``full``: it is no difference; ``whole`` is what it says where it is of format 2. ``identity`` tells it from other
+    files. ``changed``: the image is no longer what it was at ``start``. ``data`` is how many bytes of the file are not
+    in the image yet, and ``room`` how many ``data_pool`` takes; None: nobody knows. ``origin_said``: what the image
+    says that it came from; empty: it does not say.
     """
 
     pool: Pool
@@ -431,3 +433,5 @@ class ImportState(NamedTuple):
     data: int = 0
     data_pool: str = ""
     room: int | None = None
+    whole: Whole | None = None
+    origin_said: str = ""

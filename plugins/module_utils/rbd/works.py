@@ -303,6 +303,7 @@ def export(params: Mapping[str, Any]) -> Work:
                 "snapshot": want.snapshot,
                 "from_snapshot": want.start or None,
                 "path": want.path,
+                "format": want.format,
             }
             if state.done
             else None
