@@ -105,9 +105,9 @@ def digests(ceph: Client, image: str, tmp_path: Path, snapshots: tuple[str, ...]
 
 def with_a_past(ceph: Client) -> None:
     """An image with snapshots, of which one is protected, and with a layout, metadata and settings of its own."""
-    layout = {"object_size": "1M", "stripe_unit": "64K", "stripe_count": 2}
+    layout: dict[str, Any] = {"object_size": "1M", "stripe_unit": "64K", "stripe_count": 2}
     features = ["layering", "exclusive-lock", "deep-flatten"]
-    own = {"metadata": {"owner": "me", "ümlaut": "ß"}, "config": {"rbd_qos_iops_limit": 700}}
+    own: dict[str, Any] = {"metadata": {"owner": "me", "ümlaut": "ß"}, "config": {"rbd_qos_iops_limit": 700}}
     ceph.module("rbd_image", name="src", size="32M", features=features, **layout, **own)
     ceph.python(_WRITE, "src")
     ceph.module("rbd_snapshot", image="src", name="one", protected=True)
