@@ -241,7 +241,8 @@ def test_many_in_a_hurry(ceph: Client) -> None:
     # One of them that is wrong has none of the others made.
     assert ceph.rbd("ls") == ["vm1"]
     ceph.unchanged("rbd_images", images=[])
-    sizes = [{"name": f"of {size}", "size": size} for size in (" 8M ", "8 MiB", "8m", "8388608")]
+    spoken = enumerate((" 8M ", "8 MiB", "8m", "8388608"))
+    sizes: list[dict[str, Any]] = [{"name": f"vm{number}", "size": size} for number, size in spoken]
     ceph.converge("rbd_images", images=[{**one, "data_pool": "", "metadata": {"n": 1, "b": True}} for one in sizes])
 
 
