@@ -573,7 +573,7 @@ def test_a_destination_that_somebody_took_for_an_image(ceph: Client) -> None:
     ceph.write("dst", "mine")
     assert "somebody wrote to it since" in ceph.refusal("rbd_migration", **words)
     done = ceph.converge("rbd_migration", allow_destroy=True, **words)
-    assert steps(done) == ["remove", "abort", "prepare"]
+    assert steps(done) == ["remove", "abort", "prepare", "mark"]
     assert done["plan"][0]["destroys"] == ["dst: 16 MiB, written since then"]
     assert data(ceph, "dst") == "now"
 
