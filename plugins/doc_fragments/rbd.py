@@ -217,10 +217,6 @@ options:
     description: The pool.
     type: str
     default: rbd
-  namespace:
-    description: The namespace in the pool. The one without a name, if it is not said.
-    type: str
-    default: ''
   connect_timeout:
     description: For how many seconds to wait for the cluster's monitors.
     type: int
@@ -229,6 +225,14 @@ options:
     description: For how many seconds to wait for an answer of the cluster's OSDs, each time.
     type: int
     default: 60
+"""
+
+    NAMESPACE = r"""
+options:
+  namespace:
+    description: The namespace in the pool. The one without a name, if it is not said.
+    type: str
+    default: ''
 """
 
     BINDING = r"""

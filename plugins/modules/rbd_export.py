@@ -11,9 +11,10 @@ module: rbd_export
 short_description: Export of an RBD image to a file
 version_added: 0.1.0
 description:
-  - Writes what a snapshot has, or what changed since an older one, to a file of the host that the module runs on.
-  - The file is as C(rbd export) (format 1) and C(rbd export-diff) write it, so that C(rbd import) and
-    C(rbd import-diff) read it, as M(strata.storage.rbd_import) does. A full one is sparse.
+  - Writes what a snapshot has, or what changed since an older one, to a file of the host that the module runs on; or
+    an image with all its snapshots, up to one.
+  - The file is as C(rbd export) and C(rbd export-diff) write it, so that C(rbd import) and C(rbd import-diff) read it,
+    as M(strata.storage.rbd_import) does. A full one of format 1 is sparse.
   - Several ranges are read at once. A run that was cut off is continued by the next.
 author:
   - the strata.storage authors (@strata-storage)
@@ -36,12 +37,21 @@ options:
         any other file.
     type: path
     required: true
+  format:
+    description:
+      - Format of a full export, V(1) if it is not said.
+      - V(2) has all snapshots until O(snapshot), and which of them are protected, the image's features, object size and
+        striping, its metadata and its settings. A file is no longer this export once one of these is changed. It is
+        read by C(rbd import --export-format 2).
+    type: int
+    choices: [1, 2]
   allow_destroy:
     description: If true, a file that is there, and is not known to be this export, is replaced.
     type: bool
     default: false
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd
@@ -65,6 +75,14 @@ EXAMPLES = r"""
     from_snapshot: monday
     snapshot: tuesday
     path: /srv/backup/web1-data.monday-tuesday
+
+- name: All of it with its snapshots, metadata and layout, in one file
+  strata.storage.rbd_export:
+    pool: vms
+    image: web1-data
+    snapshot: tuesday
+    path: /srv/backup/web1-data.all
+    format: 2
 """
 
 RETURN = r"""

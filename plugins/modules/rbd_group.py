@@ -72,6 +72,7 @@ attributes:
       - O(rolled_back_to) is done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd

@@ -23,6 +23,7 @@ attributes:
       - O(sparsify) is done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.rbd.image
   - strata.storage.attributes

@@ -22,6 +22,7 @@ attributes:
       - C(sparsify) is done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.rbd.images
   - strata.storage.attributes

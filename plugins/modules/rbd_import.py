@@ -12,16 +12,18 @@ short_description: Import of a file into an RBD image
 version_added: 0.1.0
 description:
   - Makes an image of a full export, or brings one from one snapshot to a later one by a differential export.
-  - It reads what M(strata.storage.rbd_export), C(rbd export) (format 1) and C(rbd export-diff) write, and any raw disk
-    image, on the host that the module runs on.
+  - It reads what M(strata.storage.rbd_export), C(rbd export) (formats 1 and 2) and C(rbd export-diff) write, and any
+    raw disk image, on the host that the module runs on. A file is read to its end before anything is made.
   - Several ranges are written at once. A run that was cut off is continued by the next.
 author:
   - the strata.storage authors (@strata-storage)
 options:
   image:
     description:
-      - Name of the image. Where there is one already, a full export changes nothing, and a differential one brings it
-        to the snapshot that it ends at, if the image does not have that.
+      - Name of the image. A differential export brings it to the snapshot that it ends at, if the image does not have
+        that.
+      - A full export makes a new one, which then says which file it came from, by that file's size and time. It is left
+        alone afterwards. Any other image of this name is refused.
       - A new one has another name, which ends in C(.strata-importing), until it is whole.
     type: str
     required: true
@@ -32,10 +34,13 @@ options:
   snapshot:
     description:
       - Name of the snapshot that a new image gets, so that a differential export can follow. A differential one says
-        it itself.
+        it itself, and one of format 2 has its own.
     type: str
   features:
-    description: Features of a new image. What the cluster's configuration says, if they are not said.
+    description:
+      - Features of a new image. What a file of format 2 says, or else the cluster's configuration, if they are not
+        said. So it is with the layout, which the options below say.
+      - An image that there is, and has others, or another layout, is refused.
     type: list
     elements: str
     choices: [layering, exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
@@ -62,6 +67,7 @@ options:
     default: false
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd
@@ -83,6 +89,12 @@ EXAMPLES = r"""
     pool: vms
     image: web1-restored
     path: /srv/backup/web1-data.monday-tuesday
+
+- name: All of it, from one file
+  strata.storage.rbd_import:
+    pool: vms
+    image: web1-restored-with-snapshots
+    path: /srv/backup/web1-data.all
 """
 
 RETURN = r"""

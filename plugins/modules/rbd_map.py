@@ -46,6 +46,7 @@ options:
     default: present
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.host.expect
   - strata.storage.host.lock
   - strata.storage.attributes

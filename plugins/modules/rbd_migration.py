@@ -92,7 +92,9 @@ options:
         description: Snapshot of it, for V(native). It is imported with those before it.
         type: str
   features:
-    description: Features of the destination. Those of the source, or of new images, if they are not said.
+    description:
+      - Features of the destination. Those of the source, or of new images, if they are not said. A destination that
+        there is, and has others, or another layout than the options below say, is refused.
     type: list
     elements: str
     choices: [layering, exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
@@ -117,22 +119,27 @@ options:
     default: false
   state:
     description:
-      - How far the migration is to be. A migration that was committed already is left alone, whichever it is.
+      - How far the migration is to be.
+      - An image whose migration was committed says so (C(origin) under C(status)), and is left alone. One of the
+        destination's name that does not say so, or came from elsewhere, is refused. Where O(source) is not there any
+        more, whoever removed it, it is left alone with a warning.
       - V(prepared) makes the destination, which can be used from then on.
       - V(executed) also copies all data. A run that was cut off is continued by the next.
       - V(committed) also removes the source, which needs O(allow_destroy), but not what is imported.
-      - V(aborted) removes the destination, and has the source back where it was. That needs O(allow_destroy).
+      - V(aborted) removes the destination, and has the source back where it was. That needs O(allow_destroy), and is
+        refused once the migration is committed.
       - Each of them first finishes, or undoes, a preparation, commit or abort that was cut off.
     type: str
     choices: [prepared, executed, committed, aborted]
     required: true
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd
 notes:
-  - A migration in its place is seen as done by the object size, striping and data pool of the image.
+  - A migration in its place is seen as done by the features, object size, striping and data pool of the image.
 seealso:
   - module: strata.storage.rbd_image
   - module: strata.storage.rbd_trash
@@ -185,6 +192,10 @@ status:
   contains:
     phase:
       description: How far it is, in librbd's word, for example V(executing); null where none is under way.
+      type: str
+      returned: always
+    origin:
+      description: What the destination says that it was migrated, or imported, from; null where it does not say.
       type: str
       returned: always
 plan:

@@ -81,6 +81,7 @@ attributes:
       - O(snapshot) and O(resynced) are done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd

@@ -95,6 +95,7 @@ options:
     default: false
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd

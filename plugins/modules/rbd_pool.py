@@ -48,7 +48,8 @@ extends_documentation_fragment:
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd
 notes:
-  - O(namespace) is not used here.
+  - It is about a whole pool, so it does not take C(namespace). Where C(module_defaults) of the group
+    C(strata.storage.rbd) say one, they fail this module.
 seealso:
   - module: strata.storage.rbd_namespace
   - module: strata.storage.rbd_image
@@ -131,12 +132,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.rbd.pool import OPTIONS
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import CONNECTION
+from ..module_utils.rbd.words import OF_POOL
 from ..module_utils.rbd.works import pool
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**OF_POOL, **OPTIONS}, supports_check_mode=True)
     ensure(module, lambda: pool(module.params))
 
 

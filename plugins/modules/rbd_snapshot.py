@@ -48,6 +48,7 @@ attributes:
       - V(rolled_back_to) is done each time.
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd

@@ -54,6 +54,7 @@ attributes:
       - V(purged) with O(threshold) removes the next as long as the pool is counted as too full.
 extends_documentation_fragment:
   - strata.storage.rbd
+  - strata.storage.rbd.namespace
   - strata.storage.rbd.binding
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_rbd

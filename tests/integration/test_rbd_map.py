@@ -127,6 +127,16 @@ def test_what_cannot_be_mapped(mapper: Node, cluster: Cluster) -> None:
         ({"image": "a", "options": ["ro"]}, "is said by read_only"),
         ({"image": "a", "options": ["x y"]}, "is not one option"),
         ({"image": "a", "snapshot": "s", "read_only": False}, "can only be mapped read-only"),
+        ({"image": "a\n"}, "it holds control characters"),
+        ({"image": "a\0"}, "it holds control characters"),
+        ({"image": "plain", "pool": "", "namespace": "rbd"}, "pool is empty"),
+        ({"image": "a", "client": ""}, "client is empty"),
+        ({"image": "a", "client": "client.admin"}, "is said without client."),
+        ({"image": "a", "cluster": ""}, "cluster is empty"),
+        ({"image": "a", "connect_timeout": 0}, "connect_timeout is a number of seconds, at least 1"),
+        ({"image": "a", "operation_timeout": -1}, "operation_timeout is a number of seconds, at least 1"),
+        ({"image": "a", "options": [""]}, "is not one option"),
+        ({"image": "a", "options": ["ms_mode=crc", "ms_mode=secure"]}, "ms_mode is said more than once"),
     ):
         assert said in mapper.refusal("rbd_map", **words), words
     # What the kernel refuses only when it is asked is not left for each boot to fail at.

@@ -44,6 +44,8 @@ def parse_size(text: str | int, option: str = "size") -> Size:
         return Percent(number)
     letter, suffix = match.group(2), match.group(3)
     base = 1000 if suffix and suffix.upper() == "B" else 1024
+    if not letter and not match.group(1).isdigit():
+        raise StorageError(f"{option}: {text} is no whole number of bytes; say the unit, such as {match.group(1)}G")
     factor: int = base ** (_LETTERS.index(letter.upper()) + 1) if letter else 1
     # An integer stays exact: floats lose bytes beyond 2^53.
     size = int(match.group(1)) * factor if match.group(1).isdigit() else int(number * factor)

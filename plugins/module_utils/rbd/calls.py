@@ -118,10 +118,21 @@ class RemoveCommitted(NamedTuple):
         return f"trash_remove {self.place} {self.id} True"
 
 
-class WriteFile(NamedTuple):
-    """Write what a snapshot has, since ``start`` if that is not empty, to a file.
+class SayOrigin(NamedTuple):
+    """Have an image say what it was migrated, or imported, from."""
 
-    ``identity`` tells the two snapshots from all others. ``replaces``: a file that is there may be lost.
+    place: Place
+    image: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"mark {self.place}/{self.image} as {self.origin}"
+
+
+class WriteFile(NamedTuple):
+    """Write what a snapshot has, since ``start`` if that is not empty, to a file; in format 2, with those before it.
+
+    ``identity`` tells the snapshots from all others. ``replaces``: a file that is there may be lost.
     """
 
     place: Place
@@ -131,22 +142,29 @@ class WriteFile(NamedTuple):
     path: str
     identity: str
     replaces: bool = False
+    format: int = 1
 
     def __str__(self) -> str:
-        since = f"{self.start}.." if self.start else ""
+        since = f"{self.start}.." if self.start else ".." if self.format == 2 else ""
         return f"write {self.place}/{self.image}@{since}{self.snapshot} to {self.path}"
 
 
 class FillImage(NamedTuple):
-    """Write what a file has to an image. ``identity`` tells the file from others, for a run that goes on."""
+    """Write what a file has to an image. ``identity`` tells the file from others, for a run that goes on.
+
+    ``part`` is the number of one of its differences, and ``until`` the snapshot that it ends at (empty: at none).
+    """
 
     place: Place
     image: str
     path: str
     identity: str
+    part: int = 0
+    until: str = ""
 
     def __str__(self) -> str:
-        return f"write {self.path} to {self.place}/{self.image}"
+        until = f" until snapshot {self.until}" if self.until else ""
+        return f"write {self.path}{until} to {self.place}/{self.image}"
 
 
 class Ask(NamedTuple):

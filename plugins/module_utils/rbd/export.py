@@ -21,18 +21,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "snapshot": {"type": "str", "required": True},
     "from_snapshot": {"type": "str"},
     "path": {"type": "path", "required": True},
+    "format": {"type": "int", "choices": [1, 2]},
     "allow_destroy": {"type": "bool", "default": False},
 }
 
 
 class Wanted(NamedTuple):
-    """A wanted export: of a snapshot, of what changed since ``start`` if that is not empty."""
+    """A wanted export: of a snapshot, of what changed since ``start`` if that is not empty.
+
+    In ``format`` 2, with all snapshots before it, and what the image is like.
+    """
 
     image: str
     snapshot: str
     start: str
     path: str
     allow_destroy: bool = False
+    format: int = 1
 
     @property
     def name(self) -> str:
@@ -40,13 +45,16 @@ class Wanted(NamedTuple):
 
 
 def parse(params: Mapping[str, Any]) -> Wanted:
-    """From the module's options."""
+    """From the module's options. Raises StorageError for what makes no sense together."""
+    if params["format"] == 2 and params["from_snapshot"]:
+        raise StorageError("format 2 has all snapshots that are older; leave from_snapshot out")
     return Wanted(
         check_name("image", params["image"]),
         check_name("snapshot", params["snapshot"]),
         params["from_snapshot"] or "",
         check_path(params["path"]),
         params["allow_destroy"],
+        params["format"] or 1,
     )
 
 
@@ -79,9 +87,18 @@ def plan(state: ExportState, want: Wanted) -> Plan:
             f"{want.path}: there is room for {show_size(state.room)}, and the export takes {show_size(left)} more"
         )
     since = f", what changed since {want.start}" if want.start else ""
+    if want.format == 2:
+        since = f", with {known.index(want.snapshot)} older snapshots"
     going_on = f", {show_size(state.written)} of it are there" if state.written else ""
     action = WriteFile(
-        state.place, want.image, want.snapshot, want.start, want.path, state.identity, replaces=want.allow_destroy
+        state.place,
+        want.image,
+        want.snapshot,
+        want.start,
+        want.path,
+        state.identity,
+        replaces=want.allow_destroy,
+        format=want.format,
     )
     lost = (f"{want.path}: the file that is there",) if state.taken else ()
     detail = f"to {want.path}{since}, {show_size(state.stored)}{going_on}"

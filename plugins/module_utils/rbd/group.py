@@ -63,6 +63,8 @@ def parse(params: Mapping[str, Any], place: Place) -> Wanted:
         members = tuple(_member(name, text, place) for text in params["images"])
         if len(set(members)) < len(members):
             raise StorageError(f"group {name}: an image is listed twice")
+    if params["rolled_back_to"] and params["state"] == "absent":
+        raise StorageError(f"group {name}: rolled_back_to goes with present")
     return Wanted(
         name,
         members,

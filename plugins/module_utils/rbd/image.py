@@ -16,13 +16,15 @@ from .luks import FORMATS, HEADERS
 from .removal import gone
 from .safety import check_changeable, check_room, check_settled, check_unused
 from .state import Image, Luks, Pool
-from .words import Wanted
+from .words import FEATURES, Wanted
 
 Steps = tuple[Step, ...]
 #: How many objects librbd's object map has room for.
 _MAPPED = 256_000_000
 #: What librbd can turn on and off in an image that there is; deep-flatten only off.
 _CHANGING = frozenset({"exclusive-lock", "object-map", "fast-diff", "journaling", "deep-flatten"})
+#: Those that a task names.
+_CHOSEN = frozenset(FEATURES)
 
 
 def plan_all(pool: Pool, wanted: Iterable[Wanted]) -> Plan:
@@ -114,6 +116,17 @@ def _changed(pool: Pool, want: Wanted, there: Image) -> Plan:
             "name features without object-map and fast-diff, or make it with larger objects"
         )
     return Plan(steps, pool.with_image(want.name, there))
+
+
+def check_layout(pool: Pool, want: Wanted, there: Image) -> None:
+    """Raises Refused where an image is laid out otherwise than a task says that makes one, and changes none."""
+    _check_fixed(pool, want, there)
+    found, wanted = (sorted(some & _CHOSEN) for some in (there.features, wanted_features(want, there.features)))
+    if found != wanted:
+        raise Refused(
+            f"image {want.name}: its features are {' '.join(found)}, and {' '.join(wanted)} are wanted; change them by "
+            "rbd_image"
+        )
 
 
 def _check_fixed(pool: Pool, want: Wanted, there: Image) -> None:

@@ -12,9 +12,10 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from . import words
-from .calls import Call, FillImage, Place
+from .calls import Call, FillImage, Place, SayOrigin, names
 from .create import lay_out
-from .exports import check_path
+from .exports import Difference, Whole, check_path
+from .image import check_layout
 from .removal import gone
 from .safety import check_changeable, check_room, check_settled, check_unused
 from .state import Image, ImportState, Snapshot
@@ -92,6 +93,15 @@ def _is_of(image: Image, state: ImportState) -> bool:
     return written(image.metadata.get(MARK, ""), state.identity) >= 0
 
 
+def _fits(partial: Image, state: ImportState, want: Wanted) -> bool:
+    """Whether what an import left is laid out as the image is to be."""
+    try:
+        check_layout(state.pool, want.image, partial)
+    except Refused:
+        return False
+    return True
+
+
 def _marked(state: ImportState, want: Wanted, image: str) -> Step:
     call = Call("metadata_set", state.pool.place, (MARK, mark(state.identity, 0)), image=image)
     return _step(want, "mark", f"as of {want.path}", call)
@@ -101,44 +111,105 @@ def _full(state: ImportState, want: Wanted) -> Plan:
     """Under another name until it is whole: one that is cut off is not taken for an image."""
     place, there, partial = state.pool.place, state.pool.images.get(want.name), state.pool.images.get(want.partial)
     if there:
+        if state.origin_said != _origin(state):
+            said = f"it was {state.origin_said}" if state.origin_said else "it does not say what it came from"
+            raise Refused(
+                f"image {want.name}: {place} has one already, and that is not known to be this import: {said}, and not "
+                f"{_origin(state)}; import under another name"
+            )
         if want.snapshot and not there.snapshot(want.snapshot):
             raise Refused(
                 f"image {want.name}: {place} has one already, and that is not this import: it has no snapshot "
                 f"{want.snapshot}"
             )
+        check_layout(state.pool, want.image, there)
         return Plan((), state)
-    if state.size == 0:
+    if state.whole and want.snapshot:
+        raise StorageError(f"{want.path}: it is of format 2, and has its own snapshots; leave snapshot out")
+    if state.size == 0 and not state.whole:
         raise StorageError(f"{want.path}: it is empty, and no image")
     if state.pool.trashed(want.name):
         raise Refused(f"image {want.name}: one of this name is in the trash; restore it or remove it there (rbd_trash)")
-    image, options = lay_out(state.pool, want.image, None)
-    image = image._replace(name=want.partial, size=state.size, metadata={MARK: mark(state.identity, 0)})
+    image, options = lay_out(state.pool, _as_told(want.image, state.whole), None)
+    # What the file has, one after the other: until each of its snapshots, and what came after them.
+    parts = state.whole.differences if state.whole else (Difference("", want.snapshot, state.size),)
+    image = image._replace(name=want.partial, size=parts[0].size, metadata={MARK: mark(state.identity, 0)})
     steps: tuple[Step, ...] = ()
     if partial:
         check_unused(partial, f"image {want.name}: {want.partial}, what is left of an import, cannot be gone on with")
-    if partial is None or partial.remains or not _is_of(partial, state):
+    if partial is None or partial.remains or not _is_of(partial, state) or not _fits(partial, state, want):
         if partial:
             removal = words.Wanted(want.partial, purge_snapshots=True, state="absent")
             detail = f"{want.partial}, what is left of another import"
             going = gone(state.pool, removal, partial).steps
             steps = tuple(one._replace(kind="image", name=want.name, detail=detail) for one in going)
-        make = Call("create", place, (want.partial, state.size), (("old_format", False), *options))
-        steps += (_step(want, "create", show_size(state.size), make), _marked(state, want, want.partial))
+        make = Call("create", place, (want.partial, image.size), (("old_format", False), *options))
+        steps += (_step(want, "create", show_size(image.size), make), _marked(state, want, want.partial))
     else:
         image = partial
-    steps += (_step(want, "import", f"from {want.path}", FillImage(place, want.partial, want.path, state.identity)),)
-    if want.snapshot and not image.snapshot(want.snapshot):
-        call = Call("create_snap", place, (want.snapshot,), image=want.partial)
-        steps += (_step(want, "snapshot", f"as {want.snapshot}", call),)
-        image = image.with_snapshot(want.snapshot, Snapshot(want.snapshot, state.size))
+    for number, part in enumerate(parts):
+        more, image = _filled(state, want, image, number, part)
+        steps += more
+    metadata = dict(state.whole.metadata) if state.whole else {}
+    for key, value in metadata.items():
+        if image.metadata.get(key) != value:
+            call = Call("metadata_set", place, (key, value), image=want.partial)
+            steps += (_step(want, "set", f"metadata {key} {value}".strip(), call),)
     unmark = Call("metadata_remove", place, (MARK,), image=want.partial)
     named = Call("rename", place, (want.partial, want.name))
+    origin = _origin(state)
     steps += (
+        _step(want, "mark", f"as {origin}", SayOrigin(place, want.partial, origin)),
         _step(want, "unmark", "now that it is whole", unmark),
         _step(want, "rename", "now that it is whole", named),
     )
-    after = _with(_with(state, want.partial, None), want.name, image._replace(name=want.name, metadata={}))
-    return Plan(steps, after)
+    own = {key: value for key, value in metadata.items() if not key.startswith(words.SETTING)}
+    config = {key[len(words.SETTING) :]: value for key, value in metadata.items() if key.startswith(words.SETTING)}
+    image = image._replace(name=want.name, metadata=own, config=config)
+    return Plan(steps, _with(_with(state, want.partial, None), want.name, image)._replace(origin_said=origin))
+
+
+def _origin(state: ImportState) -> str:
+    """What an image is to say that it came from."""
+    return f"imported from a file ({state.identity})"
+
+
+def _as_told(want: words.Wanted, whole: Whole | None) -> words.Wanted:
+    """What is wanted of a new image, and for what the task does not say, what a file of format 2 does."""
+    if whole is None:
+        return want
+    striped = want.stripe_unit is None and want.object_size is None and whole.stripe_count > 1
+    return want._replace(
+        features=names(whole.features) & {*words.FEATURES} if want.features is None else want.features,
+        object_size=want.object_size or 1 << whole.order,
+        stripe_unit=whole.stripe_unit if striped else want.stripe_unit,
+        stripe_count=whole.stripe_count if striped else want.stripe_count,
+    )
+
+
+def _filled(
+    state: ImportState, want: Wanted, image: Image, number: int, part: Difference
+) -> tuple[tuple[Step, ...], Image]:
+    """What is under way, as it is once it has a part of the file, and the snapshot that this ends at."""
+    place = state.pool.place
+    steps: tuple[Step, ...] = ()
+    there = image.snapshot(part.end) if part.end else None
+    if there is None:
+        if image.size != part.size:
+            call = Call("resize", place, (part.size,), (("allow_shrink", True),), image=want.partial)
+            steps += (_step(want, "resize", f"{show_size(image.size)} to {show_size(part.size)}", call),)
+            image = image._replace(size=part.size)
+        fill = FillImage(place, want.partial, want.path, state.identity, number, part.end if state.whole else "")
+        steps += (_step(want, "import", f"from {want.path}", fill),)
+    if part.end and there is None:
+        call = Call("create_snap", place, (part.end,), image=want.partial)
+        steps += (_step(want, "snapshot", f"as {part.end}", call),)
+        there = Snapshot(part.end, part.size)
+    if there and part.protected and not there.protected:
+        call = Call("protect_snap", place, (part.end,), image=want.partial)
+        steps += (_step(want, "protect", f"snapshot {part.end}", call),)
+        there = there._replace(protected=True)
+    return steps, image.with_snapshot(part.end, there) if there else image
 
 
 def _difference(state: ImportState, want: Wanted) -> Plan:
@@ -150,6 +221,7 @@ def _difference(state: ImportState, want: Wanted) -> Plan:
         raise StorageError(f"{what}: it ends at snapshot {state.end}, and {want.snapshot} is wanted")
     if there is None or there.remains:
         raise StorageError(f"{what}: there is none of this name, to which it is a difference; import a full one first")
+    check_layout(state.pool, want.image, there)
     unmark = _step(want, "unmark", "now that it is whole", Call("metadata_remove", place, (MARK,), image=want.name))
     unmarked = {key: value for key, value in there.metadata.items() if key != MARK}
     if there.snapshot(state.end):

@@ -16,16 +16,15 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
 from . import origins, words
-from .calls import Alone, Call, Place, PrepareImport, Relink, RemoveCommitted
-from .create import lay_out
+from .calls import Alone, Call, Place, PrepareImport, Relink, RemoveCommitted, SayOrigin
+from .create import lay_out, wanted_features
+from .image import check_layout
 from .safety import CRASHED, check_unmirrored, check_unused
 from .state import Image, Left, MigrationState, Parent
 
 #: librbd's words for how far a migration is.
 _PREPARED, _EXECUTING, _EXECUTED = "prepared", "executing", "executed"
 _LASTING = (_PREPARED, _EXECUTING, _EXECUTED)
-#: Metadata of an image that was imported: one that holds nothing may also be what an import left that was cut off.
-IMPORTED = "strata.imported"
 OPTIONS: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "required": True},
     "source": {
@@ -102,6 +101,22 @@ def _step(want: Wanted, verb: str, detail: str, action: Any, destroys: tuple[str
     return Step(verb, "image", want.name, detail, (action,), destroys=destroys)
 
 
+def _origin(source: Parent | None, spec: str) -> str:
+    """What an image is to say that it came from, without a password that somebody else wrote into the spec."""
+    if spec:
+        return f"imported from {origins.show(spec)}"
+    return f"migrated from {source}" if source else ""
+
+
+def _said(state: MigrationState, want: Wanted) -> Plan:
+    """Have the destination say what it comes from, if it does not, as where somebody else prepared it."""
+    origin = _origin(state.source, state.spec)
+    if state.origin_said == origin:
+        return Plan((), state)
+    step = _step(want, "mark", f"as {origin}", SayOrigin(state.pool.place, want.name, origin))
+    return Plan((step,), state._replace(origin_said=origin))
+
+
 def _there(state: MigrationState, want: Wanted) -> Image | None:
     return state.pool.images.get(want.name)
 
@@ -109,7 +124,8 @@ def _there(state: MigrationState, want: Wanted) -> Image | None:
 def _back(state: MigrationState, want: Wanted) -> MigrationState:
     """No migration and no destination, and the source where it was."""
     pool = state.pool.with_image(want.name, state.origin if _in_place(state, want) else None)
-    return state._replace(pool=pool, state="", listed=state.source is not None, left=None, spec="", blank=False)
+    listed = state.source is not None
+    return state._replace(pool=pool, state="", listed=listed, left=None, spec="", blank=False, origin_said="")
 
 
 def _in_place(state: MigrationState, want: Wanted) -> bool:
@@ -149,9 +165,11 @@ def _commit_finished(state: MigrationState, want: Wanted, left: Left, source: Pa
     if not left.committed and not want.allow_destroy:
         raise Refused(f"{what} being committed; to finish that removes it, so set allow_destroy")
     lost = () if left.committed else (f"{source}: the source, of which {want.name} has all",)
+    # Where the removal has begun, nothing tells any longer which image has the data.
+    said = Plan((), state) if left.committed else _said(state, want)
     action = Alone(RemoveCommitted(source.place, left.id))
     step = _step(want, "commit", f"the migration of {source}, which was cut off", action, lost)
-    return Plan((step,), state._replace(left=None, listed=False))
+    return both(said, Plan((step,), said.after._replace(left=None, listed=False)))
 
 
 def _preparation_undone(state: MigrationState, want: Wanted, left: Left, source: Parent) -> Plan:
@@ -181,14 +199,15 @@ def _preparation_undone(state: MigrationState, want: Wanted, left: Left, source:
             "somebody wrote to it since. To go on removes it, so set allow_destroy"
         )
     lost = () if there.remains or state.blank else (f"{want.name}: {show_size(there.size)}, written since then",)
-    remove = _step(want, "remove", "what never got its data", Call("remove", state.pool.place, (want.name,)), lost)
+    call = Call("remove", state.pool.place, (want.name,))
+    remove = _step(want, "remove", "what never got its data", call, lost)
     return Plan((remove, back), _back(state, want))
 
 
 def _aborted(state: MigrationState, want: Wanted) -> Plan:
-    if not state.state:
-        return Plan((), state)
     there = _there(state, want)
+    if not state.state:
+        return _not_begun(state, want, there)
     what = f"image {want.name}: to abort its migration removes it"
     if not want.allow_destroy:
         lost = "with all of it that is not in what it is imported from" if state.spec else "and has its source again"
@@ -200,12 +219,28 @@ def _aborted(state: MigrationState, want: Wanted) -> Plan:
     return Plan((_step(want, "abort", detail, call, (f"{want.name}: the destination",)),), _back(state, want))
 
 
+def _not_begun(state: MigrationState, want: Wanted, there: Image | None) -> Plan:
+    """Nothing to abort, where none is under way: unless there is one no longer, and the source is not back."""
+    origin = _origin(want.source, want.spec)
+    if state.listed or _in_place(state, want):
+        return Plan((), state)
+    if there and state.origin_said and origin in ("", state.origin_said):
+        raise Refused(
+            f"image {want.name}: it was {state.origin_said}, which is committed, and cannot be aborted any longer"
+        )
+    missing = f"image {want.name}: no migration to it is under way, and there is no image {want.source} either"
+    return Plan((), state, warnings=(missing,) if want.source else ())
+
+
 def _advanced(state: MigrationState, want: Wanted) -> Plan:
+    there, place = _there(state, want), state.pool.place
+    if state.state and there and not there.remains:
+        check_layout(state.pool, want.image, there)
     planned = Plan((), state) if state.state else _prepared(state, want)
     state = planned.after
     if not state.state or want.state == "prepared":
         return planned
-    there, place = _there(state, want), state.pool.place
+    there = _there(state, want)
     if there and there.remains:
         raise StorageError(
             f"image {want.name}: it cannot be opened here, where what it is imported from has to be read: "
@@ -226,8 +261,9 @@ def _committed(state: MigrationState, want: Wanted) -> Plan:
     whole = there and there._replace(features=there.features - {"migrating"})
     call = Alone(Call("migration_commit", state.pool.place, (want.name,)))
     step = _step(want, "commit", "it stands on its own", call, lost)
-    after = state._replace(pool=state.pool.with_image(want.name, whole), state="", listed=False, left=None, spec="")
-    return Plan((step,), after)
+    said = _said(state, want)
+    pool = state.pool.with_image(want.name, whole)
+    return both(said, Plan((step,), said.after._replace(pool=pool, state="", listed=False, left=None, spec="")))
 
 
 def _prepared(state: MigrationState, want: Wanted) -> Plan:
@@ -237,10 +273,10 @@ def _prepared(state: MigrationState, want: Wanted) -> Plan:
     if there and not _in_place(state, want):
         if there.remains:
             raise Refused(f"image {want.name}: a removal of it was cut off; finish that by state absent (rbd_image)")
-        if state.listed:
-            raise Refused(f"image {want.name}: {state.pool.place} has one of this name already, beside {source}")
-        if not want.spec or not state.blank or IMPORTED in there.metadata:
-            return Plan((), state)
+        done = _done(state, want)
+        if done:
+            check_layout(state.pool, want.image, there)
+            return done
         what = f"image {want.name}: it holds nothing, as where an import was cut off, and it cannot be made anew"
         check_unmirrored(there, what)
         check_unused(there, what)
@@ -261,11 +297,36 @@ def _prepared(state: MigrationState, want: Wanted) -> Plan:
     return prepared._replace(steps=(*steps, *prepared.steps))
 
 
+def _done(state: MigrationState, want: Wanted) -> Plan | None:
+    """Nothing to do, where the image of that name is what was wanted; None: it is what an import left.
+
+    librbd keeps nothing of a migration that was committed. So an image that does not say what it came from may have
+    been migrated by others, and may be any other one.
+    """
+    what = f"image {want.name}: {state.pool.place} has one of this name already"
+    origin, said = _origin(want.source, want.spec), state.origin_said
+    if state.listed:
+        raise Refused(f"{what}, beside {state.source}" + (f", and that one was {said}" if said else ""))
+    if said and origin not in ("", said):
+        raise Refused(f"{what}, which was {said}, and not {origin}")
+    if said:
+        return Plan((), state)
+    if want.spec:
+        if state.blank:
+            return None
+        raise Refused(f"{what}, and it is not known to be {origin}; give the import another name")
+    if want.source is None:
+        raise Refused(f"{what}, and nothing tells whether it was migrated, or imported; say source or import")
+    unknown = f"{what}, and there is no image {want.source} any more; whether it was {origin} is not known"
+    return Plan((), state, warnings=(f"{unknown}, so compare it with what you expect before you rely on it",))
+
+
 def _is_as_wanted(place: Place, there: Image, want: Wanted) -> bool:
     """Where an image is to stay in its place, all that there is to migrate is its layout."""
     fixed = ("object_size", "stripe_unit", "stripe_count", "data_pool")
     layout = there._replace(data_pool=there.data_pool or place.pool)
-    return all(getattr(want.image, word) in (None, getattr(layout, word)) for word in fixed)
+    same = all(getattr(want.image, word) in (None, getattr(layout, word)) for word in fixed)
+    return same and wanted_features(want.image, there.features) == there.features
 
 
 def _import(state: MigrationState, want: Wanted) -> Plan:
@@ -274,15 +335,15 @@ def _import(state: MigrationState, want: Wanted) -> Plan:
     image, options = lay_out(state.pool, want.image, None)
     _check_layering(image, want)
     place = state.pool.place
-    prepare = _step(
-        want, "prepare", "from what it is imported from", Alone(PrepareImport(place, want.name, want.spec, options))
-    )
-    mark = _step(
-        want, "mark", "as one that was imported", Call("metadata_set", place, (IMPORTED, want.spec), image=want.name)
-    )
-    image = image._replace(metadata={IMPORTED: want.spec})
-    after = state._replace(pool=state.pool.with_image(want.name, image), state=_PREPARED, spec=want.spec, blank=False)
-    return Plan((prepare, mark), after)
+    call = Alone(PrepareImport(place, want.name, want.spec, options))
+    return _begun(state, want, image, call, "from what it is imported from", spec=want.spec, blank=False)
+
+
+def _begun(state: MigrationState, want: Wanted, image: Image, call: Alone, detail: str, **more: Any) -> Plan:
+    """A migration that is prepared by that call, whose destination says what it comes from."""
+    pool = state.pool.with_image(want.name, image)
+    after = state._replace(pool=pool, state=_PREPARED, listed=False, left=None, origin_said="", **more)
+    return both(Plan((_step(want, "prepare", detail, call),), after), _said(after, want))
 
 
 def _move(state: MigrationState, want: Wanted, source: Parent) -> Plan:
@@ -299,10 +360,8 @@ def _move(state: MigrationState, want: Wanted, source: Parent) -> Plan:
     image, options = lay_out(state.pool, want.image, source)
     _check_layering(image, want)
     call = Call("migration_prepare", source.place, (source.image, state.pool.place, want.name), options)
-    step = _step(want, "prepare", f"from {source}, which it takes the place of", Alone(call))
     image = image._replace(size=origin.size, features=image.features | {"migrating"})
-    after = state._replace(pool=state.pool.with_image(want.name, image), state=_PREPARED, listed=False, left=None)
-    return Plan((step,), after)
+    return _begun(state, want, image, Alone(call), f"from {source}, which it takes the place of")
 
 
 def _check_layering(image: Image, want: Wanted) -> None:

@@ -27,6 +27,8 @@ _STATES = ("error", "preparing", "prepared", "executing", "executed", "aborting"
 _NORMAL, _MOVING = 0, 1
 #: What marks a source whose migration was committed, until it is removed.
 _COMMITTED = "strata.committed"
+#: What an image says that it came from. Unlike metadata, that goes to none of its clones and copies.
+_ORIGIN = "strata.origin"
 
 
 class SnapshotImage(NamedTuple):
@@ -92,10 +94,24 @@ def has_header(opened: Any, image_id: str) -> bool:
 
 def committed(opened: Any, image_id: str) -> bool:
     """Whether ``forget_migration`` came by a source."""
+    return bool(_attribute(opened, image_id, _COMMITTED))
+
+
+def origin_of(opened: Any, image_id: str) -> str:
+    """What ``say_origin`` left with an image; nothing, where that never came by."""
+    return _attribute(opened, image_id, _ORIGIN).decode(errors="replace")
+
+
+def say_origin(opened: Any, image_id: str, origin: str) -> None:
+    """Keep with an image what it came from, of which librbd keeps nothing once a migration is committed."""
+    opened.set_xattr(_IMAGE + image_id, _ORIGIN, origin.encode())
+
+
+def _attribute(opened: Any, image_id: str, name: str) -> bytes:
     try:
-        return bool(opened.get_xattr(_IMAGE + image_id, _COMMITTED))
+        return bytes(opened.get_xattr(_IMAGE + image_id, name))
     except (rados.ObjectNotFound, rados.NoData):
-        return False
+        return b""
 
 
 def forget_migration(opened: Any, image_id: str) -> None:

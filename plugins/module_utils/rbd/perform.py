@@ -24,6 +24,7 @@ from .calls import (
     Promote,
     Relink,
     RemoveCommitted,
+    SayOrigin,
     Secret,
     Synced,
     Unwatched,
@@ -32,7 +33,7 @@ from .calls import (
 )
 from .connection import Connection, connected, rbd, told
 from .luks import load
-from .omap import begin_migration, forget_migration, migration_of, settle_in_trash
+from .omap import begin_migration, forget_migration, id_of, migration_of, say_origin, settle_in_trash
 from .read import read_mirroring, watchers
 from .transfer import fill_image, write_file
 
@@ -103,6 +104,11 @@ def handlers(connection: Connection, log: Callable[[str], object]) -> Handlers:
                 forget_migration(opened, action.id)
             connection.rbd.trash_remove(opened, action.id, True)
 
+    def say(action: SayOrigin) -> None:
+        with told(str(action)):
+            opened = connection.pool(action.place)
+            say_origin(opened, id_of(opened, action.image), action.origin)
+
     def ask(action: Ask) -> None:
         connection.ask_manager(action.prefix, **dict(action.words))
 
@@ -146,6 +152,7 @@ def handlers(connection: Connection, log: Callable[[str], object]) -> Handlers:
         PrepareImport: prepare_import,
         Relink: relink,
         RemoveCommitted: remove_committed,
+        SayOrigin: say,
         Ask: ask,
         WriteFile: lambda action: write_file(connection, action),
         FillImage: lambda action: fill_image(connection, action),

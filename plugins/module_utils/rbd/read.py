@@ -15,7 +15,16 @@ from . import schedules
 from .calls import Place, names
 from .connection import Connection, Denied, Gone, rbd, told
 from .luks import header_of, is_layered, load
-from .omap import Header, committed, group_snapshot_images, has_header, id_of, migration_of, trash_ids
+from .omap import (
+    Header,
+    committed,
+    group_snapshot_images,
+    has_header,
+    id_of,
+    migration_of,
+    origin_of,
+    trash_ids,
+)
 from .state import (
     MIGRATION,
     Direction,
@@ -524,12 +533,15 @@ def read_migration(
     pool = read_pool(connection, place, [name], [wanted] if wanted else [])
     there = pool.images[name]
     with told(f"reading the migration of image {name}"):
-        header = migration_of(connection.pool(place), there.id) if there else None
+        opened = connection.pool(place)
+        header = migration_of(opened, there.id) if there else None
+        said = origin_of(opened, there.id) if there else ""
         if header and not header.source:
             source = None if header.spec or header.pool < 0 else _other_side(connection, header)
-            state = MigrationState(pool, header.state, source, spec=header.spec)
+            state = MigrationState(pool, header.state, source, spec=header.spec, origin_said=said)
             return state if source is None else _with_origin(connection, state, source)
-    state = MigrationState(pool, blank=imports and there is not None and _is_blank(connection, place, there))
+    blank = imports and there is not None and _is_blank(connection, place, there)
+    state = MigrationState(pool, blank=blank, origin_said=said)
     return _with_origin(connection, state, wanted) if wanted else state
 
 

@@ -50,8 +50,8 @@ class Wanted(NamedTuple):
 
 
 def parse(params: Mapping[str, Any]) -> Wanted:
-    """From the module's options. Raises StorageError for what no snapshot can be."""
-    return Wanted(
+    """From the module's options. Raises StorageError for what no snapshot can be, or makes no sense together."""
+    want = Wanted(
         check_name("image", params["image"]),
         check_name("snapshot", params["name"]),
         params["protected"],
@@ -59,6 +59,9 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         params["allow_destroy"],
         params["state"],
     )
+    if want.state == ROLLED_BACK and (want.renamed_from or want.protected is not None):
+        raise StorageError(f"snapshot {want.full_name}: protected and renamed_from go with present")
+    return want
 
 
 def plan(pool: Pool, want: Wanted) -> Plan:

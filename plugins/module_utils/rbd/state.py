@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from .calls import Place
+from .exports import Whole
 
 #: Why the source of a migration is in the trash.
 MIGRATION = "MIGRATION"
@@ -376,7 +377,8 @@ class MigrationState(NamedTuple):
     ``state``: librbd's word for how far it is; empty: none is under way. ``source``: what is moved (None: it is not
     known, or an import), whose image, in the trash or not, the pool has in ``parents``; ``listed``: there is one of
     its name. ``clones`` are those of the source. ``spec``: what is imported. ``blank``: the image of the destination's
-    name holds nothing. ``unreadable``: why what is to be imported cannot be read here.
+    name holds nothing. ``origin_said``: what that image says that it came from; empty: it does not say. ``unreadable``:
+    why what is to be imported cannot be read here.
     """
 
     pool: Pool
@@ -387,6 +389,7 @@ class MigrationState(NamedTuple):
     clones: tuple[str, ...] = ()
     spec: str = ""
     blank: bool = False
+    origin_said: str = ""
     unreadable: str = ""
 
     @property
@@ -414,9 +417,10 @@ class ExportState(NamedTuple):
 class ImportState(NamedTuple):
     """What a task looks at of an import: the file by the snapshots that it is between, and the size of its image.
 
-    ``full``: it is no difference. ``identity`` tells it from other files. ``changed``: the image is no longer what it
-    was at ``start``. ``data`` is how many bytes of the file are not in the image yet, and ``room`` how many
-    ``data_pool`` takes; None: nobody knows.
+    ``full``: it is no difference; ``whole`` is what it says where it is of format 2. ``identity`` tells it from other
+    files. ``changed``: the image is no longer what it was at ``start``. ``data`` is how many bytes of the file are not
+    in the image yet, and ``room`` how many ``data_pool`` takes; None: nobody knows. ``origin_said``: what the image
+    says that it came from; empty: it does not say.
     """
 
     pool: Pool
@@ -429,3 +433,5 @@ class ImportState(NamedTuple):
     data: int = 0
     data_pool: str = ""
     room: int | None = None
+    whole: Whole | None = None
+    origin_said: str = ""

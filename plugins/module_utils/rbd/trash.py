@@ -65,6 +65,8 @@ def parse(params: Mapping[str, Any]) -> Wanted:
         raise StorageError("expired_before and threshold go with purged")
     if want.restore_as and want.state != "restored":
         raise StorageError("restore_as goes with restored")
+    if want.force and want.state != "absent":
+        raise StorageError("force goes with absent")
     if want.restore_as:
         check_name("image", want.restore_as)
     return want

@@ -13,17 +13,18 @@ from ..document.sizes import parse_bytes
 from .calls import Place, Secret, Unlock
 from .state import Parent
 
-#: How a cluster, and a place in it, is reached.
-CONNECTION: dict[str, dict[str, Any]] = {
+#: How a cluster, and a pool of it, is reached.
+OF_POOL: dict[str, dict[str, Any]] = {
     "conf": {"type": "path"},
     "cluster": {"type": "str", "default": "ceph"},
     "client": {"type": "str", "default": "admin"},
     "keyring": {"type": "path"},
     "pool": {"type": "str", "default": "rbd"},
-    "namespace": {"type": "str", "default": ""},
     "connect_timeout": {"type": "int", "default": 10},
     "operation_timeout": {"type": "int", "default": 60},
 }
+#: The same, and a namespace in that pool.
+CONNECTION: dict[str, dict[str, Any]] = {**OF_POOL, "namespace": {"type": "str", "default": ""}}
 FEATURES = ("layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten", "journaling")
 #: What a feature cannot be without.
 NEEDS = (
@@ -167,21 +168,21 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
             raise StorageError(f"image {name}: feature {feature} needs {needed}")
     wanted = Wanted(
         name=name,
-        size=_bytes(item, "size"),
+        size=_bytes(item, "size", name),
         features=features,
         journaling=item.get("journaling"),
         object_size=_object_size(item, name),
-        stripe_unit=_bytes(item, "stripe_unit"),
+        stripe_unit=_bytes(item, "stripe_unit", name),
         stripe_count=item.get("stripe_count"),
-        data_pool=item.get("data_pool"),
+        data_pool=item.get("data_pool") or None,
         metadata=texts(item.get("metadata")),
         config=texts(item.get("config")),
         parent=parent_of(item.get("parent"), place),
         clone_format=item.get("clone_format") or 2,
         copy_of=parent_of(item.get("copy_of"), place),
         with_snapshots=bool((item.get("copy_of") or {}).get("with_snapshots")),
-        encryption=_encryption(item.get("encryption")),
-        sparsify=_bytes(item, "sparsify"),
+        encryption=_encryption(item.get("encryption"), name),
+        sparsify=_bytes(item, "sparsify", name),
         flatten=bool(item.get("flatten")),
         snapshot_limit=item.get("snapshot_limit"),
         renamed_from=item.get("renamed_from") or "",
@@ -195,6 +196,12 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
     )
     if (wanted.stripe_unit is None) != (wanted.stripe_count is None):
         raise StorageError(f"image {name}: stripe_unit and stripe_count belong together")
+    for option, given, other, goes in (
+        ("delay", wanted.delay, "state trashed", wanted.state == "trashed"),
+        ("clone_format", item.get("clone_format"), "parent", wanted.parent),
+    ):
+        if given and not goes:
+            raise StorageError(f"image {name}: {option} goes with {other}")
     if wanted.parent and wanted.copy_of:
         raise StorageError(f"image {name}: parent and copy_of are two ways to make it; say one of them")
     if wanted.encryption and wanted.copy_of:
@@ -215,9 +222,12 @@ def parse(item: Mapping[str, Any], place: Place) -> Wanted:
 
 
 def check_name(kind: str, name: Any) -> str:
-    """A name that librbd and the ``rbd`` command both can say. Raises StorageError for others."""
-    if not name or any(character in str(name) for character in "/@"):
+    """A name that librbd and the ``rbd`` command both can say, and people can read. Raises StorageError for others."""
+    text = str(name or "")
+    if not text or any(character in text for character in "/@"):
         raise StorageError(f"{kind} {name!r}: a name is not empty and holds no / or @")
+    if text != text.strip() or not text.isprintable():
+        raise StorageError(f"{kind} {name!r}: a name has no blanks around it, and no control characters")
     longest, length = _LONGEST.get(kind), len(str(name).encode())
     if longest and length > longest:
         raise StorageError(f"{kind} {str(name)[:20]}…: a name has at most {longest} bytes, and this has {length}")
@@ -230,25 +240,29 @@ def texts(given: Mapping[str, Any] | None) -> dict[str, str] | None:
         return None
     if "" in given:
         raise StorageError("metadata, or config, has an empty key, which librbd does not keep")
-    return {str(key): _text(value) for key, value in given.items()}
+    return {str(key): _text(str(key), value) for key, value in given.items()}
 
 
-def _text(value: Any) -> str:
+def _text(key: str, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, (dict, list)):
+        raise StorageError(
+            f"metadata, or config: {key} is a list or a dictionary; expected a text, a number or a boolean"
+        )
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _bytes(item: Mapping[str, Any], option: str) -> int | None:
-    return None if item.get(option) is None else parse_bytes(item[option], option)
+def _bytes(item: Mapping[str, Any], option: str, name: str) -> int | None:
+    return None if item.get(option) is None else parse_bytes(item[option], f"image {name}: {option}")
 
 
-def _encryption(given: Mapping[str, Any] | None) -> Encryption | None:
+def _encryption(given: Mapping[str, Any] | None, name: str) -> Encryption | None:
     if not given:
         return None
     parents = given.get("parent_passphrases") or ()
     if not all((given["passphrase"], *parents)):
-        raise StorageError("encryption: the passphrase is empty")
+        raise StorageError(f"image {name}: encryption: the passphrase is empty")
     return Encryption(
         given["format"],
         Secret(given["passphrase"]),
@@ -258,7 +272,7 @@ def _encryption(given: Mapping[str, Any] | None) -> Encryption | None:
 
 
 def _object_size(item: Mapping[str, Any], name: str) -> int | None:
-    size, order = _bytes(item, "object_size"), item.get("order")
+    size, order = _bytes(item, "object_size", name), item.get("order")
     if size is not None and order is not None:
         raise StorageError(f"image {name}: object_size and order say the same; say one of them")
     if order is not None:

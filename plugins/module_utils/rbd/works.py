@@ -286,7 +286,7 @@ def migration(params: Mapping[str, Any]) -> Work:
         plan=lambda state: migrations.plan(state, want),
         facts=lambda state: {
             "migration": migrations.dump(state, want.name),
-            "status": {"phase": state.state or None},
+            "status": {"phase": state.state or None, "origin": state.origin_said or None},
         },
     )
 
@@ -303,6 +303,7 @@ def export(params: Mapping[str, Any]) -> Work:
                 "snapshot": want.snapshot,
                 "from_snapshot": want.start or None,
                 "path": want.path,
+                "format": want.format,
             }
             if state.done
             else None

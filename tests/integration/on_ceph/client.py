@@ -83,9 +83,10 @@ class Client(Modules):
     namespace: str
 
     def module(self, module: str, /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+        place = {} if module in ("rbd_pool", "rbd_namespace") else {"namespace": self.namespace}
         given = {
             "conf": str(self.cluster.conf),
-            "namespace": self.namespace,
+            **place,
             **arguments,
             "_ansible_check_mode": check,
             "_ansible_diff": True,

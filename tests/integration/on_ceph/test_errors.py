@@ -64,6 +64,41 @@ def test_what_the_options_say_is_wrong(ceph: Client, tmp_path: Path) -> None:
     assert failure(ceph, "rbd_image", name="one", size="8M", conf=str(bad))
 
 
+@pytest.mark.further
+def test_words_that_could_not_be_obeyed(ceph: Client, tmp_path: Path) -> None:
+    file = tmp_path / "raw"
+    file.write_bytes(b"x" * (1 << 20))
+    imported: dict[str, Any] = {"image": "one", "path": str(file)}
+    ceph.module("rbd_import", **imported)
+    migrated: dict[str, Any] = {"image": "two", "source": {"image": "one"}, "state": "prepared"}
+    ceph.module("rbd_migration", object_size="8M", **migrated)
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
+        ("rbd_pool", {"namespace": "tenant"}, "Unsupported parameters"),
+        ("rbd_namespace", {"name": "new", "namespace": "tenant"}, "Unsupported parameters"),
+        ("rbd_image", {"name": "two", "state": "absent", "delay": 60}, "delay goes with state trashed"),
+        ("rbd_image", {"name": "three", "size": "8M", "clone_format": 1}, "clone_format goes with parent"),
+        (
+            "rbd_snapshot",
+            {"image": "two", "name": "s", "state": "rolled_back_to", "protected": True},
+            "go with present",
+        ),
+        ("rbd_group", {"name": "g", "state": "absent", "rolled_back_to": "s"}, "goes with present"),
+        ("rbd_trash", {"name": "x", "state": "restored", "force": True}, "force goes with absent"),
+        ("rbd_migration", {**migrated, "object_size": "16M"}, "that is fixed when an image is made"),
+        ("rbd_migration", {**migrated, "features": ["layering"]}, "change them by rbd_image"),
+    )
+    for module, words, said in cases:
+        assert said in ceph.refusal(module, **words), words
+    ceph.module("rbd_migration", **{**migrated, "state": "committed", "allow_destroy": True})
+    assert "is fixed when" in ceph.refusal("rbd_migration", **migrated, object_size="16M")
+    ceph.module("rbd_import", **imported, object_size="8M")
+    assert "is fixed when" in ceph.refusal("rbd_import", **imported, object_size="16M")
+    assert "change them by rbd_image" in ceph.refusal("rbd_import", **imported, features=["layering"])
+    in_place: dict[str, Any] = {"image": "one", "source": {"image": "one"}, "features": ["layering"]}
+    ceph.converge("rbd_migration", **in_place, state="committed", allow_destroy=True)
+    assert ceph.rbd("info", "rbd/one")["features"] == ["layering"]
+
+
 def test_no_permission_to_change(ceph: Client) -> None:
     ceph.module("rbd_image", name="one", size="8M")
     said = failure(ceph, "rbd_image", name="one", size="16M", client="reader")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -86,13 +87,91 @@ def test_what_the_command_exports_is_imported(ceph: Client, tmp_path: Path) -> N
     command(ceph, "export-diff", "--from-snap", "one", "rbd/src@two", str(later))
     words: dict[str, Any] = {"image": "dst", "path": str(full), "snapshot": "one", "object_size": "1M"}
     done = ceph.converge("rbd_import", **words)
-    assert [step["action"] for step in done["plan"]] == ["create", "mark", "import", "snapshot", "unmark", "rename"]
+    actions = [step["action"] for step in done["plan"]]
+    assert actions == ["create", "mark", "import", "snapshot", "mark", "unmark", "rename"]
     assert done["image"]["object_size"] == MIB
     done = ceph.converge("rbd_import", image="dst", path=str(later))
     assert done["image"]["metadata"] == {}
     assert content(ceph, "dst@two", tmp_path) == content(ceph, "src@two", tmp_path)
     assert content(ceph, "dst", tmp_path) == content(ceph, "src@two", tmp_path)
     ceph.unchanged("rbd_import", **words)
+
+
+def digests(ceph: Client, image: str, tmp_path: Path, snapshots: tuple[str, ...]) -> list[str]:
+    """What the ``rbd`` command says that there is at each snapshot, and in the image now."""
+    names = [f"{image}@{snapshot}" if snapshot else image for snapshot in snapshots]
+    return [hashlib.sha256(content(ceph, name, tmp_path)).hexdigest() for name in names]
+
+
+def with_a_past(ceph: Client) -> None:
+    """An image with snapshots, of which one is protected, and with a layout, metadata and settings of its own."""
+    layout: dict[str, Any] = {"object_size": "1M", "stripe_unit": "64K", "stripe_count": 2}
+    features = ["layering", "exclusive-lock", "deep-flatten"]
+    own: dict[str, Any] = {"metadata": {"owner": "me", "ümlaut": "ß"}, "config": {"rbd_qos_iops_limit": 700}}
+    ceph.module("rbd_image", name="src", size="32M", features=features, **layout, **own)
+    ceph.python(_WRITE, "src")
+    ceph.module("rbd_snapshot", image="src", name="one", protected=True)
+
+
+def told(ceph: Client, name: str) -> dict[str, Any]:
+    """All that there is to know of an image, without its name, and its snapshots."""
+    found = ceph.module("rbd_info", images=[name])
+    return {**found["images"][0], "name": "", "snapshots": found["status"][name]["snapshots"]}
+
+
+@pytest.mark.further
+def test_all_of_an_image_in_one_file(ceph: Client, tmp_path: Path) -> None:
+    """As the command writes and reads it in its format 2: with layout, metadata and all snapshots."""
+    with_a_past(ceph)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    exported(ceph, ours, "two", format=2)
+    command(ceph, "import", "--export-format", "2", str(ours), "rbd/read")
+    command(ceph, "export", "--export-format", "2", "rbd/src", str(theirs))
+    words: dict[str, Any] = {"image": "dst", "path": str(theirs)}
+    done = ceph.converge("rbd_import", **words)
+    assert "protect" in [step["action"] for step in done["plan"]]
+    assert digests(ceph, "dst", tmp_path, ("one", "two", "")) == digests(ceph, "src", tmp_path, ("one", "two", ""))
+    # What was written since the snapshot is not in the file, since it would change meanwhile.
+    snapshots = digests(ceph, "src", tmp_path, ("one", "two", "two"))
+    assert digests(ceph, "read", tmp_path, ("one", "two", "")) == snapshots
+    assert told(ceph, "dst") == told(ceph, "src")
+    assert told(ceph, "read") == told(ceph, "src")
+    # Ours reads its own, and what a task says goes before what a file says.
+    ceph.converge("rbd_import", image="other", path=str(ours), object_size="4M", features=["layering"])
+    assert digests(ceph, "other", tmp_path, ("one", "two", "")) == snapshots
+    assert told(ceph, "other")["object_size"] == 4 * MIB
+    assert told(ceph, "other")["features"] == ["layering"]
+    # An image of that name is not taken for this one.
+    assert "not known to be this import" in ceph.refusal("rbd_import", **{**words, "image": "src"})
+    assert "not known to be this import" in ceph.refusal("rbd_import", **{**words, "path": str(ours)})
+    assert "leave snapshot out" in ceph.refusal("rbd_import", **{**words, "image": "new", "snapshot": "one"})
+    both: dict[str, Any] = {"snapshot": "two", "from_snapshot": "one", "path": str(ours), "format": 2}
+    assert "leave from_snapshot out" in ceph.refusal("rbd_export", image="src", **both)
+    # What is said of the image is part of the export.
+    ceph.module("rbd_image", name="src", metadata={"owner": "you"})
+    assert "not known to be this export" in ceph.refusal("rbd_export", image="src", **{**both, "from_snapshot": None})
+
+
+@pytest.mark.further
+def test_a_file_of_all_that_is_cut_or_wrong_makes_nothing(ceph: Client, tmp_path: Path) -> None:
+    with_a_past(ceph)
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    command(ceph, "export", "--export-format", "2", "rbd/src", str(good))
+    whole = good.read_bytes()
+    second = whole.index(b"rbd diff v2", whole.index(b"rbd diff v2") + 1)
+    for content_ in (
+        whole[:-1],
+        whole[: len(whole) // 2],
+        whole[:second],
+        whole[:50],
+        whole + b"e",
+        whole[:second] + b"X" + whole[second + 1 :],
+        # Another start than where the one before ends.
+        whole[:second] + whole[second:].replace(b"\x03\0\0\0one", b"\x03\0\0\0eno", 1),
+    ):
+        bad.write_bytes(content_)
+        assert "cut off, or damaged" in ceph.refusal("rbd_import", image="dst", path=str(bad))
+    assert ceph.rbd("ls") == ["src"]
 
 
 @pytest.mark.further
@@ -187,14 +266,16 @@ def test_what_is_not_imported(ceph: Client, tmp_path: Path) -> None:
     assert "it begins at snapshot one, which the image does not have" in ceph.refusal("rbd_import", **words)
     assert "it has no snapshot one" in ceph.refusal("rbd_import", image="dst", path=str(full), snapshot="one")
     ceph.module("rbd_snapshot", image="dst", name="one")
-    cut, other, empty = tmp_path / "cut", tmp_path / "other", tmp_path / "empty"
+    cut, other, new, empty = (tmp_path / name for name in ("cut", "other", "new", "empty"))
     cut.write_bytes(later.read_bytes()[:-1])
     other.write_bytes(b"rbd image v2\n" + bytes(100))
+    new.write_bytes(b"rbd image v3\n" + bytes(100))
     empty.touch()
     os.mkfifo(tmp_path / "pipe")
     for path, said in (
         (cut, "it is cut off, or damaged"),
-        (other, "of a format that is not read here"),
+        (other, "it is cut off, or damaged"),
+        (new, "of a format that is not read here"),
         (tmp_path / "none", "No such file"),
         (tmp_path / "pipe", "it is no file"),
         ("-", "names no file"),
@@ -212,32 +293,43 @@ def test_what_is_not_imported(ceph: Client, tmp_path: Path) -> None:
     assert content(ceph, "dst", tmp_path) == content(ceph, "src@two", tmp_path)
 
 
+#: Fills an image, with a snapshot when a third of that is written, and one at the end.
+_FILL = f"""{OPEN}
+with rbd.Image(pool, "src") as image:
+    for number in range(192):
+        if number == 64:
+            image.create_snap("third")
+        image.write(bytes([number + 1]) * (4 << 20), number << 22)
+    image.create_snap("one")
+"""
+
+
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("module", ["rbd_export", "rbd_import"])
 @pytest.mark.further
-def test_one_that_was_cut_off_goes_on(ceph: Client, tmp_path: Path, module: str) -> None:
-    """Killed once part of it is on record."""
+def test_one_that_was_cut_off_goes_on(ceph: Client, tmp_path: Path, module: str, version: int) -> None:
+    """Killed once part of it is on record: of format 2, in the midst of what comes after the first snapshot."""
     ceph.module("rbd_image", name="src", size="1G")
-    ceph.python(
-        f"{OPEN}\nwith rbd.Image(pool, 'src') as image:\n"
-        "    for n in range(192): image.write(bytes([n + 1]) * (4 << 20), n << 22)\n    image.create_snap('one')"
-    )
+    ceph.python(_FILL)
     path = tmp_path / "full"
-    words: dict[str, Any] = {"image": "src", "snapshot": "one", "path": str(path)}
+    words: dict[str, Any] = {"image": "src", "snapshot": "one", "path": str(path), "format": version}
+    least = version
     if module == "rbd_import":
         ceph.module("rbd_export", **words)
-        words["image"] = "dst"
+        words = {"image": "dst", "path": str(path), "snapshot": "one" if version == 1 else None}
     given = {"conf": str(ceph.cluster.conf), "namespace": ceph.namespace, **words}
     runner = str(CHECKOUT / "tests/integration/on_ceph/one_module.py")
-    command = [PYTHON, runner, module, json.dumps(given)]
+    spoken = [PYTHON, runner, module, json.dumps(given)]
     record = tmp_path / "full.strata.json"
 
     def begun() -> bool:
         if module == "rbd_export":
-            return record.exists()
+            return record.exists() and json.loads(record.read_text())["batches"] >= least
         found = ceph.module("rbd_info", images=["dst.strata-importing"])["images"]
-        return bool(found) and found[0]["metadata"].get("strata.importing", "0").rpartition(" ")[2] != "0"
+        said = found[0]["metadata"].get("strata.importing", "0") if found else "0"
+        return int(said.rpartition(" ")[2]) >= least
 
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, start_new_session=True) as process:
+    with subprocess.Popen(spoken, env=ENVIRONMENT, stdout=subprocess.PIPE, start_new_session=True) as process:
         limit = time.monotonic() + 60
         while not begun():
             assert time.monotonic() < limit
@@ -253,9 +345,18 @@ def test_one_that_was_cut_off_goes_on(ceph: Client, tmp_path: Path, module: str)
         done = ceph.converge(module, **words)
         assert "create" not in [step["action"] for step in done["plan"]]
         assert ceph.rbd("ls") == ["dst", "src"]
-    name = "src@one" if module == "rbd_export" else "dst@one"
+    if version == 2 and module == "rbd_export":
+        command(ceph, "import", "--export-format", "2", str(path), "rbd/dst")
+    name = "src@one" if (version, module) == (1, "rbd_export") else "dst@one"
     said = ceph.cluster.output("rbd", "--namespace", ceph.namespace, "--no-progress", "export", f"rbd/{name}", "-")
-    assert said == path.read_bytes()
+    if version == 1:
+        assert said == path.read_bytes()
+    else:
+        assert digests(ceph, "dst", tmp_path, ("third", "one")) == digests(ceph, "src", tmp_path, ("third", "one"))
+    # All of these together would fill the cluster.
+    for image in ceph.rbd("ls"):
+        command(ceph, "snap", "purge", f"rbd/{image}")
+        command(ceph, "remove", f"rbd/{image}")
 
 
 @pytest.mark.further

@@ -215,6 +215,37 @@ def test_many(ceph: Client) -> None:
     assert actions(cloned) == ["protect", *["clone"] * 4]
 
 
+@pytest.mark.further
+def test_many_in_a_hurry(ceph: Client) -> None:
+    ceph.module("rbd_image", name="vm1", size="8M")
+    ceph.module("rbd_image", name="gone", size="8M")
+    ceph.module("rbd_image", name="gone", state="trashed")
+    good = {"name": "good", "size": "8M"}
+    for words, said in (
+        ({"name": " ", "size": "8M"}, "no blanks around it"),
+        ({"name": "a\n", "size": "8M"}, "no control characters"),
+        ({"name": "a\0b", "size": "8M"}, "no control characters"),
+        ({"name": "a", "size": "8.5"}, "image a: size: 8.5 is no whole number of bytes; say the unit, such as 8.5G"),
+        ({"name": "a", "size": "8 X"}, "image a: size: '8 X' is not a size"),
+        ({"name": "a", "size": ""}, "image a: size: '' is not a size"),
+        ({"name": "a", "size": "8M", "metadata": {"k": [1, 2]}}, "k is a list or a dictionary"),
+        ({"name": "a", "size": "8M", "encryption": {"format": "luks2", "passphrase": ""}}, "image a: encryption: the"),
+        ({"name": "a", "parent": {"image": "vm1", "snapshot": ""}}, "there is no snapshot"),
+        ({"name": "a", "size": "8M", "features": "layering, exclusive-lock"}, "Got no match for:  exclusive-lock"),
+        ({"name": "a", "parent": "vm1@s"}, "dictionary requested"),
+        ({"name": "gone", "size": "8M"}, "is in the trash"),
+        ({"name": "good", "state": "absent"}, "the task names it twice"),
+        ({"name": "vm1", "status": "absent"}, "Unsupported parameters"),
+    ):
+        assert said in ceph.refusal("rbd_images", images=[good, words]), words
+    # One of them that is wrong has none of the others made.
+    assert ceph.rbd("ls") == ["vm1"]
+    ceph.unchanged("rbd_images", images=[])
+    spoken = enumerate((" 8M ", "8 MiB", "8m", "8388608"))
+    sizes: list[dict[str, Any]] = [{"name": f"vm{number}", "size": size} for number, size in spoken]
+    ceph.converge("rbd_images", images=[{**one, "data_pool": "", "metadata": {"n": 1, "b": True}} for one in sizes])
+
+
 def test_what_no_image_can_be(ceph: Client) -> None:
     for words, said in (
         ({"name": "a/b"}, "holds no / or @"),
@@ -230,7 +261,7 @@ def test_what_no_image_can_be(ceph: Client) -> None:
         ({"name": "a", "size": "8M", "stripe_count": 2, "stripe_unit": "3M"}, "has to divide the object size"),
         ({"name": "a", "size": "8M", "features": ["object-map"]}, "needs exclusive-lock"),
         ({"name": "a", "size": "8M", "features": [], "journaling": True}, "journaling needs feature exclusive-lock"),
-        ({"name": "a", "size": "8M", "delay": -1}, "delay is -1; expected a number from 0 to"),
+        ({"name": "a", "state": "trashed", "delay": -1}, "delay is -1; expected a number from 0 to"),
         ({"name": "a", "size": "8M", "metadata": {"conf_rbd_cache": "true"}}, "say it in config"),
         ({"name": "a", "size": "8M", "config": {"rbd_nonsense": 1}}, "no such setting"),
         ({"name": "a", "size": "8M", "data_pool": "nowhere"}, "no pool nowhere"),

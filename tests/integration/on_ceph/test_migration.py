@@ -116,8 +116,10 @@ def test_an_image_moves(ceph: Client) -> None:
     assert [one["name"] for one in found["status"]["dst"]["snapshots"]] == ["s"]
     assert (found["trash"], found["migrations"]) == ([], [])
     assert (data(ceph, "dst"), ceph.data("dst", 3, 8 << 20)) == ("now", "new")
-    for state in ("prepared", "executed", "aborted"):
+    assert done["status"]["origin"] == f"migrated from rbd/{ceph.namespace}/src"
+    for state in ("prepared", "executed"):
         ceph.unchanged("rbd_migration", state=state, **words)
+    assert "cannot be aborted any longer" in ceph.refusal("rbd_migration", state="aborted", **words)
 
 
 @pytest.mark.further
@@ -126,7 +128,7 @@ def test_to_another_pool_in_one_run_and_in_its_place(ceph: Client) -> None:
     words: dict[str, Any] = {"pool": "moved", "namespace": "", "image": "src", "state": "committed"}
     words["source"] = {"pool": "rbd", "namespace": ceph.namespace, **source(ceph)}
     done = ceph.converge("rbd_migration", allow_destroy=True, data_pool="rbd", **words)
-    assert steps(done) == ["prepare", "execute", "commit"]
+    assert steps(done) == ["prepare", "mark", "execute", "commit"]
     assert ceph.rbd("ls") == []
     own: dict[str, Any] = {**words, "source": {"image": "src"}, "stripe_unit": "64K", "stripe_count": 4}
     done = ceph.converge("rbd_migration", allow_destroy=True, **own)
@@ -450,8 +452,44 @@ def test_an_import_that_was_cut_off(ceph: Client, tmp_path: Path) -> None:
     ceph.module("rbd_image", name="dst", state="absent")
     ceph.module("rbd_image", name="dst", size="1M")
     ceph.write("dst", "mine")
-    ceph.unchanged("rbd_migration", **words)
+    assert "not known to be imported from" in ceph.refusal("rbd_migration", **words)
     assert ceph.data("dst", 4) == "mine"
+
+
+@pytest.mark.further
+def test_another_image_is_not_taken_for_the_migrated_one(ceph: Client) -> None:
+    """Who is told that it is there may delete the source."""
+    words: dict[str, Any] = {"image": "dst", "source": source(ceph), "state": "committed", "allow_destroy": True}
+    ceph.module("rbd_image", name="dst", size="16M")
+    assert "beside rbd/" in ceph.refusal("rbd_migration", **words)
+    assert "nothing tells whether it was migrated" in ceph.refusal("rbd_migration", **{**words, "source": None})
+    # A word that is misspelt, while the source is where it was.
+    told = ceph.unchanged("rbd_migration", **{**words, "source": {"image": "scr"}})
+    assert "whether it was migrated from" in str(told["warnings"])
+    native = {**words, "source": None, "import": {"format": "native", "image": "src", "snapshot": "s"}}
+    ceph.write("dst", "mine")
+    assert "not known to be imported from" in ceph.refusal("rbd_migration", **native)
+    ceph.module("rbd_image", name="dst", state="absent", allow_destroy=True)
+    ceph.converge("rbd_migration", **native)
+    assert "which was imported from" in ceph.refusal("rbd_migration", **{**words, "source": {"image": "scr"}})
+    ceph.module("rbd_image", name="dst", state="absent", allow_destroy=True, purge_snapshots=True)
+    # The rbd command leaves nothing to know it by, unless it is to commit what was prepared here.
+    place = f"rbd/{ceph.namespace}"
+    ceph.cluster.run("rbd", "migration", "prepare", f"{place}/src", f"{place}/dst")
+    prepared = ceph.module("rbd_info")["migrations"][0]
+    ceph.unchanged("rbd_migration", **prepared)
+    assert steps(ceph.converge("rbd_migration", **words)) == ["execute", "mark", "commit"]
+    # What is made of it is another image.
+    ceph.module("rbd_image", name="clone", parent={"image": "dst", "snapshot": "s"})
+    ceph.module("rbd_image", name="copy", copy_of={"image": "dst"})
+    for name in ("clone", "copy"):
+        told = ceph.unchanged("rbd_migration", **{**words, "image": name})
+        assert "is not known" in str(told["warnings"])
+        assert told["status"]["origin"] is None
+    ceph.module("rbd_image", name="renamed", renamed_from="dst")
+    assert not ceph.unchanged("rbd_migration", **{**words, "image": "renamed"}).get("warnings")
+    ceph.module("rbd_image", name="src", size="1M")
+    assert "and that one was migrated from" in ceph.refusal("rbd_migration", **{**words, "image": "renamed"})
 
 
 @pytest.mark.further
@@ -535,7 +573,7 @@ def test_a_destination_that_somebody_took_for_an_image(ceph: Client) -> None:
     ceph.write("dst", "mine")
     assert "somebody wrote to it since" in ceph.refusal("rbd_migration", **words)
     done = ceph.converge("rbd_migration", allow_destroy=True, **words)
-    assert steps(done) == ["remove", "abort", "prepare"]
+    assert steps(done) == ["remove", "abort", "prepare", "mark"]
     assert done["plan"][0]["destroys"] == ["dst: 16 MiB, written since then"]
     assert data(ceph, "dst") == "now"
 

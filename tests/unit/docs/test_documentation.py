@@ -104,7 +104,10 @@ SPECS: dict[str, Spec] = {
     **{name: {**spec, **task.OPTIONS} for name, (spec, _parse) in ITEMS.items()},
     "raid": {**raid.OPTIONS, **raid.ACTS, **task.WAITING, **task.OPTIONS},
     **{f"{name}_info": {"name": {"type": "str"}} for name in ITEMS},
-    **{name: {**image.CONNECTION, **spec} for name, spec in RBD.items()},
+    **{
+        name: {**(image.OF_POOL if name in ("rbd_pool", "rbd_namespace") else image.CONNECTION), **spec}
+        for name, spec in RBD.items()
+    },
     **VOLUMES,
     **CINDER,
     "drive_usage_info": USAGE,

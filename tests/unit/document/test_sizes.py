@@ -46,7 +46,7 @@ def test_what_sizes_mean(text: str | int, size: object) -> None:
 
 NO_SIZES = (
     *("", "G", "ten", "-1", "-1G", "0", "0G", "0.1", "1,5G", "10 G B", "10Gi", "10iB", "1e3", "1_000", "0x10", "0%"),
-    *("101%", "-5%", "%", "10G%", "1..5G", "10X", "None", "inf"),
+    *("101%", "-5%", "%", "10G%", "1..5G", "10X", "None", "inf", "8.5", "8.0 B"),
     *(pytest.param("9" * 5000, id="huge"), pytest.param("9" * 400 + ".5G", id="huge-fraction")),
 )
 

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.rbd import export, exports, import_, words
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Place
-from ansible_collections.strata.storage.plugins.module_utils.rbd.exports import Difference, Piece
+from ansible_collections.strata.storage.plugins.module_utils.rbd.exports import Difference, Piece, Whole
 from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
     ExportState,
     Image,
@@ -31,7 +33,7 @@ IMAGE = Image(
 
 def file_of(difference: Difference, start: int) -> bytes:
     """A file as it is written: each record where it was laid out."""
-    content = bytearray(exports.length_of(difference))
+    content = bytearray(exports.end_of(difference))
     content[:start] = exports.head(difference)
     for piece in difference.pieces:
         begun = exports.record(piece)
@@ -67,6 +69,120 @@ def test_what_is_laid_out_is_read(
             exports.read_file(str(path))
 
 
+@st.composite
+def wholes(draw: st.DrawFn) -> Whole:
+    """A file of format 2 as it is laid out, for an image with some snapshots."""
+    metadata = draw(st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), max_size=2))
+    names = [f"s{number}" for number in range(draw(st.integers(0, 2)))]
+    whole = Whole(22, 61, 4 * MIB, 1, metadata)
+    found: list[Difference] = []
+    for start, end in zip(["", *names], [*names, ""]):
+        whole = whole._replace(differences=(*found, Difference(start, end, 64 * MIB, version=2)))
+        found.append(whole.differences[-1]._replace(protected=bool(end) and draw(st.booleans())))
+    at = len(exports.preamble(whole))
+    for index, one in enumerate(found):
+        ranges, offset = [], 0
+        for gap, length, exists in draw(extents):
+            ranges.append((offset + gap, length, exists))
+            offset += gap + length
+        begin = at + len(exports.head(one))
+        found[index] = one._replace(at=at, pieces=exports.lay_out(ranges, begin, 2))
+        at = exports.end_of(found[index])
+    return whole._replace(differences=tuple(found))
+
+
+def file_of_all(whole: Whole) -> bytes:
+    content = bytearray(exports.preamble(whole))
+    for difference in whole.differences:
+        content += exports.head(difference)
+        for piece in difference.pieces:
+            content += exports.record(piece, 2) + (b"" if piece.zero else b"x" * piece.length)
+        content += exports.end()
+    return bytes(content)
+
+
+@given(wholes(), st.integers(1, 99))
+def test_what_is_laid_out_with_all_snapshots_is_read(
+    tmp_path_factory: pytest.TempPathFactory, whole: Whole, cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("export") / "file"
+    content = file_of_all(whole)
+    path.write_bytes(content)
+    assert exports.read_file(str(path)) == whole
+    path.write_bytes(content[:-cut])
+    with pytest.raises(StorageError, match="cut off, or damaged"):
+        exports.read_file(str(path))
+    path.write_bytes(content + b"e")
+    with pytest.raises(StorageError, match="cut off, or damaged"):
+        exports.read_file(str(path))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"differences": ()},
+        {"differences": (Difference("a", "", MIB, version=2),)},
+        {"differences": (Difference("", "a", MIB, version=2),)},
+        {"differences": (Difference("", "", MIB, version=2), Difference("", "", MIB, version=2))},
+        {"differences": (Difference("", "a", MIB, version=2), Difference("b", "", MIB, version=2))},
+        {"differences": (Difference("", "", MIB),)},
+        {"order": 63},
+    ],
+)
+def test_differences_that_do_not_follow_each_other_are_no_image(tmp_path: Path, damaged: dict[str, Any]) -> None:
+    path = tmp_path / "file"
+    good = Whole(22, 61, 4 * MIB, 1, {}, (Difference("", "", MIB, version=2),))
+    path.write_bytes(file_of_all(good))
+    found = exports.read_file(str(path))
+    assert isinstance(found, Whole)
+    assert found.size == MIB
+    path.write_bytes(file_of_all(good._replace(**damaged)))
+    with pytest.raises(StorageError, match="cut off, or damaged"):
+        exports.read_file(str(path))
+
+
+def test_what_a_later_version_says_more_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    good = Whole(22, 61, 4 * MIB, 1, {"a": "1"}, (Difference("", "", MIB, version=2),))
+    more = b"?" + (3).to_bytes(8, "little") + b"new"
+    content = file_of_all(good)
+    path.write_bytes(content[: len(exports.WHOLE)] + more + content[len(exports.WHOLE) : -1] + more + content[-1:])
+    found = exports.read_file(str(path))
+    assert isinstance(found, Whole)
+    assert (found.metadata, found.size) == ({"a": "1"}, MIB)
+
+
+def test_an_import_goes_on_at_the_snapshot_where_it_stopped() -> None:
+    """Wherever that was: what is planned once some steps were done are the others."""
+    differences = (
+        Difference("", "a", 8 * MIB, version=2, protected=True),
+        Difference("a", "b", 4 * MIB, version=2),
+        Difference("b", "", 8 * MIB, version=2),
+    )
+    whole = Whole(22, 61, 4 * MIB, 1, {"key": "value", "conf_rbd_cache": "false"}, differences)
+    want = import_.Wanted(words.Wanted("one"), "/f")
+    none = Pool(PLACE, {"one": None, "one.strata-importing": None}, features=IMAGE.features)
+    state = ImportState(none, "id", True, 8 * MIB, whole=whole)
+    full = import_.plan(state, want)
+    verbs = [step.verb for step in full.steps]
+    assert " ".join(verbs) == (
+        "create mark import snapshot protect resize import snapshot resize import set set mark unmark rename"
+    )
+    made = full.after.pool.images["one"]
+    assert (made.metadata, made.config, made.size) == ({"key": "value"}, {"rbd_cache": "false"}, 8 * MIB)
+    assert import_.plan(full.after, want) == Plan((), full.after)
+    begun = IMAGE._replace(size=8 * MIB, snapshots=(), metadata={import_.MARK: "id 1"})
+    for found, first in (
+        (begun, "import"),
+        (begun._replace(snapshots=(Snapshot("a", 8 * MIB),)), "protect"),
+        (begun._replace(snapshots=(Snapshot("a", 8 * MIB, protected=True),)), "resize"),
+    ):
+        going_on = import_.plan(state._replace(pool=none.with_image("one.strata-importing", found)), want)
+        assert [step.verb for step in going_on.steps] == verbs[verbs.index(first) :]
+    with pytest.raises(StorageError, match="has its own snapshots"):
+        import_.plan(state, want._replace(snapshot="a"))
+
+
 def test_full_ones_have_holes() -> None:
     pieces = exports.lay_out([(0, 5 * MIB, True), (8 * MIB, MIB, False)], None)
     assert pieces == (Piece(0, 0, 4 * MIB), Piece(4 * MIB, 4 * MIB, MIB))
@@ -76,8 +192,11 @@ def test_full_ones_have_holes() -> None:
 def test_what_is_no_export(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for content, said in (
-        (b"rbd image v2\n", "of a format that is not read here"),
-        (exports.MAGIC + b"e", "does not say the size"),
+        (b"rbd image v3\n", "of a format that is not read here"),
+        (b"rbd diff v2\n", "of a format that is not read here"),
+        (b"rbd image v2\n", "cut off, or damaged"),
+        (exports.MAGIC + b"s" + bytes(8) + b"z" + bytes(8) + b"\x01" + bytes(7) + b"e", "cut off, or damaged"),
+        (exports.MAGIC + b"e", "cut off, or damaged"),
         (exports.MAGIC + b"?", "cut off, or damaged"),
         (exports.MAGIC + b"s" + bytes(8) + b"ee", "cut off, or damaged"),
     ):

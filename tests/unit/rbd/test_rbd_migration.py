@@ -102,7 +102,7 @@ def test_the_source_stays_until_the_commit(state: MigrationState) -> None:
 
 def test_all_the_way() -> None:
     planned = migration.plan(found(listed=True), wanted("committed"))
-    assert calls(planned) == ["migration_prepare", "migration_execute", "migration_commit"]
+    assert calls(planned) == ["migration_prepare", "mark", "migration_execute", "migration_commit"]
     assert [step.destroys for step in planned.steps][-1] == ("rbd/src: the source, of which dst has all",)
     with pytest.raises(Refused, match="set allow_destroy"):
         migration.plan(found(listed=True), wanted("committed", False))
@@ -122,6 +122,64 @@ def test_an_empty_image_of_somebody_is_not_made_anew() -> None:
         assert calls(migration.plan(theirs, wanted("prepared", source=None, spec=SPEC)))[0] == "remove"
 
 
+MOVED, IMPORTED = "migrated from rbd/src", "imported from /i"
+
+
+@pytest.mark.parametrize(
+    ("said", "listed", "words_", "expected"),
+    [
+        (MOVED, False, {}, ""),
+        (MOVED, False, {"source": None}, ""),
+        (IMPORTED, False, {"source": None, "spec": SPEC}, ""),
+        (MOVED, True, {}, "beside rbd/src, and that one was migrated from rbd/src"),
+        ("", True, {}, "beside rbd/src$"),
+        ("migrated from rbd/other", False, {}, "which was migrated from rbd/other, and not migrated from rbd/src"),
+        (MOVED, False, {"source": None, "spec": SPEC}, "which was migrated from rbd/src, and not imported from /i"),
+        ("", False, {"source": None, "spec": SPEC}, "it is not known to be imported from /i"),
+        ("", False, {"source": None}, "nothing tells whether it was migrated"),
+    ],
+)
+@pytest.mark.parametrize("goal", ["prepared", "executed", "committed"])
+def test_an_image_of_that_name_is_not_taken_for_the_migrated_one(
+    goal: str, said: str, listed: bool, words_: dict[str, Any], expected: str
+) -> None:
+    state = found(THERE, listed=listed, origin_said=said, **({"source": None} if "source" in words_ else {}))
+    want = wanted(goal, **words_)
+    if expected:
+        with pytest.raises(Refused, match=expected):
+            migration.plan(state, want)
+    else:
+        assert migration.plan(state, want) == Plan((), state)
+
+
+def test_where_nothing_tells_and_the_source_is_gone_that_is_said() -> None:
+    for goal in ("prepared", "executed", "committed"):
+        planned = migration.plan(found(THERE), wanted(goal))
+        assert not planned.steps
+        assert ["whether it was migrated from rbd/src is not known" in one for one in planned.warnings] == [True]
+
+
+def test_what_was_committed_is_not_aborted() -> None:
+    moved = found(THERE, origin_said=MOVED)
+    for words_ in (wanted("aborted"), wanted("aborted", source=None)):
+        with pytest.raises(Refused, match="cannot be aborted any longer"):
+            migration.plan(moved, words_)
+    imported = found(THERE, source=None, origin_said=IMPORTED)
+    with pytest.raises(Refused, match="cannot be aborted any longer"):
+        migration.plan(imported, wanted("aborted", source=None, spec=SPEC))
+    for state in (found(), found(THERE), found(THERE, origin_said="migrated from rbd/other")):
+        planned = migration.plan(state, wanted("aborted"))
+        assert not planned.steps
+        assert "there is no image rbd/src either" in planned.warnings[0]
+    assert migration.plan(found(listed=True), wanted("aborted")).warnings == ()
+
+
+def test_an_origin_is_kept_without_a_password() -> None:
+    spec = '{"stream": {"type": "http", "url": "http://me:word@there/i"}, "type": "raw"}'
+    planned = migration.plan(found(THERE, source=None, state="executed", spec=spec), wanted("committed", source=None))
+    assert str(planned.steps[0].actions[0]) == "mark rbd/dst as imported from http://there/i"
+
+
 def test_what_is_left_says_which_image_is_the_good_one() -> None:
     """A preparation that was cut off has its data in the source, a commit in the destination."""
     prepared = found(THERE, left=Left("10", "preparing", "20"), blank=True)
@@ -129,9 +187,10 @@ def test_what_is_left_says_which_image_is_the_good_one() -> None:
         "remove",
         "migration_abort",
         "migration_prepare",
+        "mark",
     ]
     executed = found(THERE, left=Left("10", "executed", "20"))
-    assert calls(migration.plan(executed, wanted("committed"))) == ["trash_remove"]
+    assert calls(migration.plan(executed, wanted("committed"))) == ["mark", "trash_remove"]
     with pytest.raises(Refused, match="cannot be aborted any longer"):
         migration.plan(executed, wanted("aborted"))
     with pytest.raises(Refused, match="another one than rbd/dst"):

@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "persistent": {"type": "bool", "default": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+_CLIENT = "client."
 _PARAMETER = re.compile(r"([\w-]+)(?:=('[^']*'|[^,]*))?(?:,|$)")
 
 
@@ -89,15 +90,28 @@ def parse(params: Mapping[str, Any]) -> Wanted:
     ):
         if any(character in name for character in "/@ \t,'#"):
             raise StorageError(f"{what} {name!r}: rbdmap cannot tell a name with /, @, a comma, a quote or space")
-    if not image:
-        raise StorageError("image is empty")
+        if not name.isprintable():
+            raise StorageError(f"{what} {name!r}: it holds control characters")
+    # Without a pool, the namespace would be taken for one.
+    for what in ("image", "pool", "client", "cluster"):
+        if not params[what]:
+            raise StorageError(f"{what} is empty")
+    if params["client"].startswith(_CLIENT):
+        raise StorageError(f"client {params['client']}: it is said without {_CLIENT}")
+    for what in ("connect_timeout", "operation_timeout"):
+        if params[what] < 1:
+            raise StorageError(f"{what} is a number of seconds, at least 1")
     spec = "/".join(part for part in (params["pool"], params["namespace"], image) if part)
     options = None if params["options"] is None else tuple(params["options"])
     for option in options or ():
         if option in ("ro", "rw"):
             raise StorageError(f"options: {option} is said by read_only")
-        if any(character in option for character in ",' \t"):
+        if not option or any(character in option for character in ",' \t"):
             raise StorageError(f"options: {option!r} is not one option")
+    named = [option.partition("=")[0] for option in options or ()]
+    for name in named:
+        if named.count(name) > 1:
+            raise StorageError(f"options: {name} is said more than once")
     if snapshot and params["read_only"] is False:
         raise StorageError(f"{spec}@{snapshot}: a snapshot can only be mapped read-only")
     who = [("id", params["client"]), ("keyring", params["keyring"]), ("conf", params["conf"])]
