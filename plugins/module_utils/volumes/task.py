@@ -21,7 +21,7 @@ from .provider import Provider, handlers
 from .remote import Api, Remote
 from .state import Cloud
 
-PROVIDERS = ("aws", "gcp", "loop", "openstack", "outscale")
+PROVIDERS = ("aws", "gcp", "loop", "openstack", "outscale", "rbd")
 PROVIDER: dict[str, dict[str, Any]] = {
     "provider": {
         "type": "dict",
@@ -32,6 +32,12 @@ PROVIDER: dict[str, dict[str, Any]] = {
             "cloud": {"type": "str"},
             "project": {"type": "str"},
             "zone": {"type": "str"},
+            "pool": {"type": "str"},
+            "namespace": {"type": "str"},
+            "client": {"type": "str"},
+            "keyring": {"type": "path", "no_log": False},
+            "conf": {"type": "path"},
+            "map_options": {"type": "list", "elements": "str"},
             "region": {"type": "str"},
             "endpoint": {"type": "str"},
             "access_key": {"type": "str", "no_log": False},
@@ -54,6 +60,7 @@ _OWN = {
     "loop": {"directory"},
     "openstack": _KEYS | {"cloud"},
     "outscale": _KEYS | {"requests_per_second"},
+    "rbd": {"client", "conf", "keyring", "map_options", "namespace", "pool"},
 }
 _COMMON = {"name", "request_timeout", "wait_timeout"}
 
@@ -84,6 +91,10 @@ def _api(options: dict[str, Any]) -> Api:
         from .openstack import OpenStack
 
         return OpenStack(options)
+    if options["name"] == "rbd":
+        from .rbd import Rbd
+
+        return Rbd(options)
     from .outscale import Outscale
 
     return Outscale(options)
