@@ -154,8 +154,10 @@ class Rbd:
                 raise
             return None
         device = mapped.get(volume, "")
-        machine, link = _holder(device, [str(watcher["address"]) for watcher in watchers])
-        seen = int(read_text(f"/sys/class/block/{os.path.basename(device)}/size") or 0) * _SECTOR if device else 0
+        number = device[len("/dev/rbd") :]
+        own = read_text(f"/sys/bus/rbd/devices/{number}/client_addr")
+        machine, link = holder(device, own, [str(watcher["address"]) for watcher in watchers])
+        seen = int(read_text(f"/sys/class/block/rbd{number}/size") or 0) * _SECTOR
         return Volume(
             volume,
             int(told["size"]),
@@ -219,11 +221,12 @@ def _time(text: str) -> float:
     return time.mktime(moment) if moment else 0.0
 
 
-def _holder(device: str, watchers: list[str]) -> tuple[str, str]:
-    """The machine that has an image, and how far: this host, or else the address of a client."""
+def holder(device: str, own: str, watchers: list[str]) -> tuple[str, str]:
+    """The machine that has an image, and how far: this host, or else the address of a client.
+
+    ``own`` is the address that this kernel's client has for the image, if it is mapped as ``device``.
+    """
     here = socket.gethostname()
-    number = os.path.basename(device)[len("rbd") :]
-    own = read_text(f"/sys/bus/rbd/devices/{number}/client_addr") if device else ""
     others = [address for address in watchers if address != own]
     foreign = next((address for address in others if not _is_of_this_host(address)), "")
     if foreign:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import Any, NoReturn
 
@@ -62,6 +63,7 @@ _OWN = {
     "outscale": _KEYS | {"requests_per_second"},
     "rbd": {"client", "conf", "keyring", "map_options", "namespace", "pool"},
 }
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _COMMON = {"name", "request_timeout", "wait_timeout"}
 
 
@@ -71,6 +73,11 @@ def connect(options: dict[str, Any]) -> Provider:
     foreign = sorted(option for option in options if options[option] is not None and option not in _OWN[name] | _COMMON)
     if foreign:
         raise StorageError(f"provider: {name} has no option {foreign[0]}; leave it out")
+    for option in ("request_timeout", "wait_timeout", "requests_per_second"):
+        if options[option] is not None and options[option] < 1:
+            raise StorageError(f"provider: {option} is {options[option]}, and must be at least 1")
+    if options["endpoint"] and not _URL.fullmatch(options["endpoint"]):
+        raise StorageError(f"provider: endpoint: {options['endpoint']} is no URL, such as https://api.example.com/")
     if name == "loop":
         from .loop import DIRECTORY, Loop
 
