@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from tests.simulators.loopback import Handler, Loopback
 
-
 _STATUS = {"unavailable": 503, "error": 500}
 
 
@@ -25,7 +24,8 @@ class Fault:
     """What goes wrong with the next ``times`` requests of a call.
 
     ``what``: cut-before and cut-after (no answer comes, and the cloud acted or did not), throttled (as it says so),
-    unavailable (503), error (500), expired (the credentials are no longer valid), page (HTML with 200), slow (``value`` seconds).
+    unavailable (503), error (500), expired (the credentials are no longer valid), page (HTML with 200), slow (``value``
+    seconds).
     """
 
     what: str
