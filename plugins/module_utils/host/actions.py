@@ -252,6 +252,26 @@ class Spans(NamedTuple):
         return f"check that what is on {self.path} spans {self.most} bytes at most"
 
 
+class MountOn(NamedTuple):
+    """Mount a device, unless it is mounted there: systemd may be faster, once a device of fstab appears."""
+
+    kind: str
+    options: str
+    source: str
+    point: str
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return ("mount", "--types", self.kind, "--options", self.options, self.source, self.point)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return self.argv[:1]
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
 class ReloadMounts(NamedTuple):
     """Tell systemd, where it runs, that fstab changed."""
 

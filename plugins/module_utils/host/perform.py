@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Callable
 
-from ..core.command import read_text, run_command, wait_until
+from ..core.command import ask_command, read_text, run_command, wait_until
 from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Handlers, Perform
 from ..core.plan import Write
@@ -22,6 +22,7 @@ from .actions import (
     Idle,
     InGroup,
     Inspect,
+    MountOn,
     MoveAway,
     NoVolume,
     Rebuilt,
@@ -112,6 +113,15 @@ def _move_away(action: MoveAway) -> None:
     used = ("lvm", "pvs", "--noheadings", "--units", "b", "--nosuffix", "--options", "pv_used", action.path)
     if int(run_command(used).strip()):
         run_command(action.argv, action.timeout)
+
+
+def _mount_on(action: MountOn) -> None:
+    try:
+        run_command(action.argv)
+    except StorageError:
+        there = ("findmnt", "--noheadings", "--source", action.source, "--mountpoint", action.point)
+        if ask_command(there)[0]:
+            raise
 
 
 def _erase_tables(action: EraseTables) -> None:
@@ -271,6 +281,7 @@ _PERFORM: dict[type, Perform] = {
     DropVolume: _drop_volume,
     Unlabel: _unlabel,
     InGroup: _in_group,
+    MountOn: _mount_on,
     MoveAway: _move_away,
     Vacate: _vacate,
     Release: _release,
