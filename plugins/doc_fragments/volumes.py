@@ -15,8 +15,8 @@ options:
     required: true
   machine:
     description:
-      - ID of the machine that the volumes are attached to, as the provider has it. Needed by all providers but V(loop).
-        Volumes that are attached to another machine are refused.
+      - ID of the machine that the volumes are attached to, as the provider has it. Needed by all providers but V(loop)
+        and V(rbd), which attach to the host that they run on. Volumes that are attached to another machine are refused.
     type: str
     default: ""
   policy:
@@ -196,9 +196,10 @@ options:
         description:
           - Name of the provider. V(aws) has EBS volumes. V(gcp) has persistent disks of Google Cloud. V(loop) has
             files of the host. V(openstack) has volumes of
-            Cinder, which Nova attaches. V(outscale) has volumes of Outscale's Block Storage Unit.
+            Cinder, which Nova attaches. V(outscale) has volumes of Outscale's Block Storage Unit. V(rbd) has images of
+            a Ceph pool, which the kernel of the host maps.
         type: str
-        choices: [aws, gcp, loop, openstack, outscale]
+        choices: [aws, gcp, loop, openstack, outscale, rbd]
         required: true
       directory:
         description: Directory of the files of V(loop). V(/var/lib/strata-storage/volumes) by default.
@@ -214,6 +215,27 @@ options:
       zone:
         description: Zone of the machine and the disks of V(gcp).
         type: str
+      pool:
+        description: Pool of the images of V(rbd).
+        type: str
+      namespace:
+        description: Namespace of the images of V(rbd). The one without a name by default.
+        type: str
+      client:
+        description: Ceph user of V(rbd), without C(client.). V(admin) by default.
+        type: str
+      keyring:
+        description: File on the host with the key of that user. Where Ceph's configuration says by default.
+        type: path
+      conf:
+        description: Ceph's configuration file on the host. V(/etc/ceph/ceph.conf) by default.
+        type: path
+      map_options:
+        description:
+          - Options of the kernel's client that images of V(rbd) are mapped with, such as V(ms_mode=prefer-crc). An
+            image that is mapped already keeps its own.
+        type: list
+        elements: str
       region:
         description:
           - Region of V(outscale), else C(OSC_REGION) of the environment. Region of V(aws) and V(openstack),

@@ -15,7 +15,7 @@ description:
     deletes them.
   - If O(usage) is given, decides by O(policy) whether the drive grows or shrinks. Each decision comes with its reason.
   - Runs where the provider's API is reached, for instance on the controller. The credentials stay there.
-    With provider V(loop) it runs on the host itself, as root.
+    With providers V(loop) and V(rbd) it runs on the host itself, as root.
   - Never removes a volume that holds data of a drive. A volume that is to go is returned in RV(leaving). Once
     M(strata.storage.lvm_drive) has emptied it on the host, name it in O(emptied) of another task.
 author:
@@ -31,6 +31,7 @@ requirements:
   - For provider V(openstack), the Python package C(openstacksdk) (4.22 was tested) and Python 3.11 or newer.
   - For provider V(outscale), the Python package C(osc-sdk-python) (0.42 was tested) and Python 3.10 or newer.
   - For provider V(loop), C(losetup) of util-linux.
+  - For provider V(rbd), the C(rbd) command (Debian's ceph-common), and a kernel with the module C(rbd).
 notes:
   - A volume belongs to a drive by its tag C(osc.bsud.drive-name), which is that of BSUd. A drive that BSUd made is
     known as it stands. With V(loop), a volume belongs to the drive whose directory it is in.
@@ -54,6 +55,12 @@ notes:
     published of the APIs. They were not run against the real ones. With V(outscale), growth of a volume that is in use
     (C(UpdateVolume)) is part of that. If your account does not permit it, set C(grow_in_place) of O(policy) to
     V(false).
+  - With V(rbd), the tag is in an image's metadata, and each run asks each image of the pool for it. So give drives a
+    namespace or a pool of their own. An image that is open elsewhere is refused with the address of that client. The
+    key of C(profile rbd) that M(strata.storage.rbd_map) needs on the host is enough.
+  - With V(rbd), a snapshot is one of the image. An image that has snapshots cannot be removed, so it goes to the trash
+    of the pool instead, with all of its data, until M(strata.storage.rbd_trash) restores or removes it. So it does if
+    somebody else made the snapshots. A machine that restarts has no images mapped until the next run maps them.
   - Provider V(loop) keeps no tags, and a machine that restarts has no loop devices until the next run attaches them.
 seealso:
   - module: strata.storage.drive_volumes_info
@@ -103,6 +110,12 @@ EXAMPLES = r"""
     policy: {initial_size: 50G}
   delegate_to: localhost
 
+- name: Images of a Ceph pool, on the host itself
+  strata.storage.drive_volumes:
+    name: scratch
+    provider: {name: rbd, pool: vms, namespace: web1, client: web1, map_options: [ms_mode=prefer-crc]}
+    policy: {initial_size: 50G}
+
 - name: A volume that the host has emptied, deleted
   strata.storage.drive_volumes:
     name: scratch
@@ -137,7 +150,8 @@ volumes:
   elements: dict
   contains:
     id:
-      description: The provider's ID of the volume. With V(loop), the path of the file.
+      description: The provider's ID of the volume. With V(loop), the path of the file, with V(rbd), the image
+        as C(POOL/NAMESPACE/IMAGE).
       type: str
       returned: always
     size:
@@ -192,7 +206,8 @@ snapshots:
   elements: dict
   contains:
     id:
-      description: The provider's ID of the snapshot. With V(loop), the path of the copy.
+      description: The provider's ID of the snapshot. With V(loop), the path of the copy, with V(rbd), the
+        image and the snapshot of it.
       type: str
       returned: always
     volume:

@@ -25,7 +25,8 @@ options:
     type: str
     required: true
   machine:
-    description: ID of the machine that the drive is for. Needed by all providers but V(loop).
+    description: ID of the machine that the drive is for. Needed by all providers but V(loop) and
+      V(rbd).
     type: str
     default: ""
 requirements:
@@ -33,6 +34,7 @@ requirements:
   - For provider V(gcp), the Python package C(google-api-python-client).
   - For provider V(openstack), the Python package C(openstacksdk).
   - For provider V(outscale), the Python package C(osc-sdk-python) and Python 3.10 or newer.
+  - For provider V(rbd), the C(rbd) command (Debian's ceph-common).
 seealso:
   - module: strata.storage.drive_volumes
 """

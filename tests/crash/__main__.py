@@ -35,7 +35,7 @@ _ORDER = [operation.name for operation in OPERATIONS]
 
 def places(steps: list[str]) -> list[str]:
     """What each number of steps is called in the table: without what differs from run to run."""
-    plain = [re.sub(r"/dev/(sd|dm-)[a-z0-9]+", "a device", step) for step in steps]
+    plain = [re.sub(r"/dev/(sd|dm-|loop)[a-z0-9]+", "a device", step) for step in steps]
     plain = [re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "UUID", step) for step in plain]
     return [f"{number}. {step}" for number, step in enumerate(plain, 1)]
 

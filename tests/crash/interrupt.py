@@ -20,6 +20,11 @@ _MODULE = f"{PYTHON} -m {MODULES}"
 _ALL = 1000
 #: Bytes per second, at which writing back the dirty data takes some ten seconds.
 _DETACH_SPEED = 10 << 20
+#: The loop devices of the guest, the smallest first.
+_VOLUMES = (
+    "for loop in $(losetup --noheadings --output NAME); do echo $(blockdev --getsz $loop) $loop; done"
+    " | sort -n | cut -d' ' -f2"
+)
 _SERIALS = (*(f"HDD{number}" for number in range(1, 7)), "SSD1", "SSD2")
 #: What makes it take long enough to be interrupted, and what tells that it is under way.
 _MIDDLES = {
@@ -45,7 +50,12 @@ class Crash:
     def __init__(self, node: Node, operation: Operation) -> None:
         self.node = node
         self.operation = operation
-        self.module, self.item = self._resolved(operation.task)
+        self.module = operation.task[0]
+
+    @property
+    def item(self) -> dict[str, Any]:
+        """The words of the operation. Some devices have another name after a boot."""
+        return self._resolved(self.operation.task)[1]
 
     def prepare(self) -> None:
         """Bring about what there is before the operation, and remember it."""
@@ -60,6 +70,7 @@ class Crash:
             self._do(task)
         node.run("sync")
         node.lab.save("before-operation")
+        self._boot()
 
     def steps(self) -> list[str]:
         """All the steps of the operation, in the order in which they are done."""
@@ -69,7 +80,7 @@ class Crash:
 
     def after(self, step: int, mode: str) -> None:
         """Interrupted after so many steps: the power goes (`ordered`, `volatile`), or the process ends (`killed`)."""
-        self.node.lab.reset("before-operation")
+        self._reset()
         self._interrupted_after(step)
         if mode != "killed":
             self.node.lab.power_cut(mode)
@@ -78,7 +89,7 @@ class Crash:
     def within(self, mode: str) -> None:
         """The power goes in the midst of what takes long."""
         node = self.node
-        node.lab.reset("before-operation")
+        self._reset()
         slow, underway, fast = _MIDDLES[self.operation.middle]
         node.run(slow, timeout=300)
         if self.operation.middle == "detach":
@@ -95,7 +106,7 @@ class Crash:
     def two(self) -> None:
         """Two tasks at the same moment: one waits for the other, or says who is at it."""
         node = self.node
-        node.lab.reset("before-operation")
+        self._reset()
         node.guest.write("/root/given", json.dumps({"ANSIBLE_MODULE_ARGS": {**self.item, "lock_timeout": 120}}))
         one = f"{_MODULE}.{self.module} < /root/given"
         node.run(f"({one} > /root/one) & ({one} > /root/two) & wait", timeout=600)
@@ -111,6 +122,7 @@ class Crash:
     def go_on(self, unchanged_first: bool = False) -> None:
         """The same task again comes to its end, and once more changes nothing; and no file has changed."""
         node, operation = self.node, self.operation
+        self._boot()
         if not unchanged_first:
             node.module(self.module, **self.item)
         node.unchanged(self.module, **self.item)
@@ -122,13 +134,25 @@ class Crash:
             node.run(CHECK.format(device=operation.data))
             node.run(DONE)
 
+    def _reset(self) -> None:
+        self.node.lab.reset("before-operation")
+        self._boot()
+
+    def _boot(self) -> None:
+        for task in self.operation.boot:
+            self._do(task)
+
     def _do(self, task: Task) -> None:
         module, item = self._resolved(task)
         self.node.module(module, **item)
 
     def _text(self, text: str) -> str:
         for serial in _SERIALS:
-            text = text.replace(f"{{{serial}}}", self.node.disk(serial))
+            if f"{{{serial}}}" in text:
+                text = text.replace(f"{{{serial}}}", self.node.disk(serial))
+        for which, last in (("smallest", "head"), ("largest", "tail")):
+            if f"{{{which}}}" in text:
+                text = text.replace(f"{{{which}}}", self.node.run(f"{_VOLUMES} | {last} -1"))
         return text
 
     def _resolved(self, task: Task) -> Task:

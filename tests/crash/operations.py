@@ -4,7 +4,8 @@
 
 """The operations that are interrupted, each with what there is before it.
 
-In device names, `{HDD1}` is the disk of that serial.
+In device names, `{HDD1}` is the disk of that serial, and `{smallest}` and `{largest}` are such network volumes of the
+drive.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Operation(NamedTuple):
 
     ``data`` is the device with the filesystem whose files have to survive (empty: there is nothing to lose),
     ``mounted`` where a module mounts it, ``reopen`` what makes them readable again. ``then`` follows ``prepare``.
+    ``boot`` brings back devices that a boot does not have.
     ``modes`` are those beside *ordered* and *killed*; ``middle`` is what the power also goes in the midst of.
     """
 
@@ -48,6 +50,7 @@ class Operation(NamedTuple):
     reopen: Task | None = None
     modes: tuple[str, ...] = ()
     middle: str = ""
+    boot: tuple[Task, ...] = ()
 
 
 def raid(**words: Any) -> Task:
@@ -100,6 +103,20 @@ mkdir /srv/some; for name in a some/b some/c; do head -c 8M /dev/urandom > /srv/
 cd /srv && md5sum a some/* > /root/sums && cd / && sync
 """
     return Operation(name, task, before, fill + prepare, data=LV, mounted="/srv", **more)
+
+
+def volumes(initial: str, used: int | None = None, **policy: Any) -> Task:
+    """The network volumes of a drive, which are files of the host, by the usage of 300 MiB."""
+    usage = None if used is None else {"size": 300 << 20, "used": used << 20}
+    words = {"initial_size": initial, "cooldown": "0", **policy}
+    return "drive_volumes", {"name": "data", "provider": {"name": "loop"}, "policy": words, "usage": usage}
+
+
+def elastic(name: str, changed: Task, task: Task, *, initial: str = "320M", **more: Any) -> Operation:
+    """The host's part of a pass over an elastic drive, once the provider has done ``changed``."""
+    made = drive(devices=["{largest}"], mount_point="/srv", size="100%")
+    begin = (volumes(initial), made)
+    return on_drive(name, task, *begin, then=(changed,), boot=(volumes(initial),), **more)
 
 
 # With larger chunks such small members have no room to grow over more devices.
@@ -228,5 +245,22 @@ OPERATIONS = (
         ),
     ),
     Operation("drive: remove", drive(state="absent", allow_destroy=True), (DRIVE,), modes=("volatile",)),
+    elastic(
+        "elastic: a volume that grew",
+        volumes("320M", 290),
+        drive(devices=["{largest}"], mount_point="/srv", size="100%"),
+    ),
+    elastic(
+        "elastic: a volume more",
+        volumes("320M", 290, grow_in_place=False),
+        drive(devices=["{smallest}", "{largest}"], mount_point="/srv", size="100%"),
+    ),
+    elastic(
+        "elastic: replaced by a smaller volume",
+        volumes("320M", 60),
+        drive(devices=["{smallest}"], mount_point="/srv", size="100%", allow_shrink=True),
+        initial="640M",
+        middle="pvmove",
+    ),
     Operation("layout: a whole stack", STACK),
 )

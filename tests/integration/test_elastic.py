@@ -155,7 +155,7 @@ def steps(said: str) -> list[str]:
     """The plan that a pass says, without the names of what check mode does not have yet."""
     told = re.findall(r'"msg": \[(.*?)\]', said.partition("The plan")[2], re.DOTALL)[0]
     plan = [line.strip().strip(",").strip('"') for line in told.strip().splitlines()]
-    return [re.sub(r"\S*(strata-|/dev/(loop|disk|sd))\S*|<\S+>", "…", line) for line in plan]
+    return [re.sub(r"\S*(strata-|/dev/(loop|disk|rbd|sd))\S*|<\S+>", "…", line) for line in plan]
 
 
 def settle(lab: Lab, **words: Any) -> list[str]:

@@ -31,6 +31,7 @@ def crash(node: Node, name: str) -> Crash:
         ("drive: ext4 shrinks", 3, "ordered"),
         ("layout: a whole stack", 9, "ordered"),
         ("layout: a whole stack", 30, "ordered"),
+        ("elastic: replaced by a smaller volume", 4, "ordered"),
     ],
 )
 @pytest.mark.first_case

@@ -248,7 +248,7 @@ def test_a_mount_that_fails_leaves_no_line(node: Node) -> None:
     """An option that only the mount itself can judge."""
     wanted = drive(node, boot_required=True)
     before = fstab(node)
-    with pytest.raises(Exception, match="mount volume data/srv: /srv"):
+    with pytest.raises(Exception, match=r"mount volume data/srv: /srv"):
         node.module("lvm_drive", **wanted, mount_options="journal_dev=0x999")
     assert fstab(node) == before
     node.converge("lvm_drive", **wanted)
@@ -355,3 +355,14 @@ def test_a_check_shows_the_difference_that_the_run_makes(node: Node) -> None:
         checked, done = node.module(module, check=True, **arguments)["diff"], node.module(module, **arguments)["diff"]
         assert checked[-1] == done[-1]
         assert checked[-1]["before"] != checked[-1]["after"], arguments
+
+
+@pytest.mark.further
+def test_a_filesystem_that_systemd_mounts_first_is_mounted(node: Node) -> None:
+    """Once the device of a line of fstab appears, it does. Then mount fails, and says that it is mounted there."""
+    words: dict[str, Any] = {"name": "data", "devices": node.disks("HDD1"), "mount_point": "/srv"}
+    node.module("lvm_drive", **words)
+    node.module("lvm_drive", name="data", state="offline")
+    node.guest.write("/usr/local/sbin/mount", '#!/bin/sh\n/usr/bin/mount "$@"\nexec /usr/bin/mount "$@"\n')
+    node.run("chmod 755 /usr/local/sbin/mount")
+    node.converge("lvm_drive", **words)

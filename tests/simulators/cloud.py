@@ -16,13 +16,16 @@ from typing import NamedTuple
 
 from tests.simulators.loopback import Handler, Loopback
 
+_STATUS = {"unavailable": 503, "error": 500}
+
 
 @dataclass
 class Fault:
     """What goes wrong with the next ``times`` requests of a call.
 
     ``what``: cut-before and cut-after (no answer comes, and the cloud acted or did not), throttled (as it says so),
-    unavailable (503), error (500), page (HTML with 200), slow (``value`` seconds).
+    unavailable (503), error (500), expired (the credentials are no longer valid), page (HTML with 200), slow (``value``
+    seconds).
     """
 
     what: str
@@ -84,6 +87,7 @@ class Cloud(Loopback):
     """Serves until it is closed. ``log`` are the calls that arrived."""
 
     throttled = Answer(429, b"", "text/plain")
+    expired = Answer(401, b"", "text/plain")
 
     def __init__(self, weather: Weather) -> None:
         self.weather = weather
@@ -144,8 +148,10 @@ class _Handler(Handler):
             time.sleep(fault.value)
         if what == "throttled":
             return self._send(self.owner.throttled)
-        if what in ("unavailable", "error"):
-            return self._send(Answer({"unavailable": 503, "error": 500}[what], b"", "text/plain"))
+        if what == "expired":
+            return self._send(self.owner.expired)
+        if what in _STATUS:
+            return self._send(Answer(_STATUS[what], b"", "text/plain"))
         if what == "page":
             return self._send(Answer(200, b"<html></html>", "text/html"))
         with self.owner.lock:

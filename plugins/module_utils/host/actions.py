@@ -275,6 +275,26 @@ class DropBackup(NamedTuple):
         return f"remove {self.path}"
 
 
+class MountOn(NamedTuple):
+    """Mount a device, unless it is mounted there: systemd may be faster, once a device of fstab appears."""
+
+    kind: str
+    options: str
+    source: str
+    point: str
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return ("mount", "--types", self.kind, "--options", self.options, self.source, self.point)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return self.argv[:1]
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
 class ReloadMounts(NamedTuple):
     """Tell systemd, where it runs, that fstab or crypttab changed."""
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 from typing import Callable
 
-from ..core.command import read_text, run_command, wait_until
+from ..core.command import ask_command, read_text, run_command, wait_until
 from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Handlers, Perform, flush
 from ..core.files import make_directory, sync_directory
@@ -26,6 +26,7 @@ from .actions import (
     Idle,
     InGroup,
     Inspect,
+    MountOn,
     MoveAway,
     NoVolume,
     Rebuilt,
@@ -116,6 +117,15 @@ def _move_away(action: MoveAway) -> None:
     used = ("lvm", "pvs", "--noheadings", "--units", "b", "--nosuffix", "--options", "pv_used", action.path)
     if int(run_command(used).strip()):
         run_command(action.argv, action.timeout)
+
+
+def _mount_on(action: MountOn) -> None:
+    try:
+        run_command(action.argv)
+    except StorageError:
+        there = ("findmnt", "--noheadings", "--source", action.source, "--mountpoint", action.point)
+        if ask_command(there)[0]:
+            raise
 
 
 def _erase_tables(action: EraseTables) -> None:
@@ -295,6 +305,7 @@ _PERFORM: dict[type, Perform] = {
     DropVolume: _drop_volume,
     Unlabel: _unlabel,
     InGroup: _in_group,
+    MountOn: _mount_on,
     MoveAway: _move_away,
     Vacate: _vacate,
     Release: _release,

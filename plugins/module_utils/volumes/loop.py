@@ -16,6 +16,7 @@ from ..core.errors import StorageError
 from ..core.execute import flush
 from ..core.files import make_directory, sync_directory
 from .provider import Adopt, Attach, Create, Delete, Detach, Resize, TakeSnapshot
+from .remote import check_this_host
 from .state import Cloud, Limits, Snapshot, Volume
 
 DIRECTORY = "/var/lib/strata-storage/volumes"
@@ -31,8 +32,7 @@ class Loop:
 
     def read(self, drive: str, machine: str, volume_type: str, snapshots: bool = False) -> Cloud:
         host = socket.gethostname()
-        if machine not in ("", host):
-            raise StorageError(f"machine: {machine} is not this host ({host}), and loop has volumes of this host only")
+        check_this_host(machine or host, "loop")
         if volume_type:
             raise StorageError(f"policy: volume_type: {volume_type} was given, and the provider loop has no types")
         place = os.path.join(self._directory, drive)

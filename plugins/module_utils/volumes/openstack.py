@@ -251,6 +251,8 @@ def _read(what: str, response: Any) -> dict[str, Any]:
         told = response.json() if response.content else {}
     except ValueError:
         told = None
+    if response.status_code == 401:
+        raise unaccepted(what, status)
     if response.status_code >= 400:
         reason: Any = next(iter(told.values()), {}) if isinstance(told, dict) else {}
         message = str(reason.get("message") or "") if isinstance(reason, dict) else ""

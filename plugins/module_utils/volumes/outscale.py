@@ -234,13 +234,13 @@ def _told(call: str, words: dict[str, Any], error: Any) -> StorageError:
     if error.response is None:
         return no_answer(what, error)
     status = error.response.status_code
+    if status == 401:
+        return unaccepted(what, "401")
     try:
         first = error.response.json()["Errors"][0]
         code, kind, details = str(first.get("Code")), str(first.get("Type")), str(first.get("Details") or "")
     except (ValueError, KeyError, IndexError, TypeError):
         return StorageError(f"{what}: the API failed with status {status}; run this again")
-    if status == 401:
-        return unaccepted(what, code)
     return refused(what, f"{code}, {kind}", details, code)
 
 

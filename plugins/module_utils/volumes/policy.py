@@ -166,11 +166,14 @@ def _check(policy: Policy) -> None:
 
 def parse_share(text: str | float, option: str) -> float:
     """From 0 to 1. ``85%``, ``85`` and ``85.0`` are the same."""
-    plain = str(text).strip().rstrip("%").strip()
+    given = str(text).strip()
     try:
-        share = float(plain) / 100
+        share = float(given.rstrip("%").strip()) / 100
     except ValueError:
         raise StorageError(f"{option}: {text!r} is not a percentage, such as 85%") from None
+    if 0 < share < 0.01 and not given.endswith("%"):
+        # With two fractions in the place of percentages, a drive would grow at each pass.
+        raise StorageError(f"{option}: {text} is less than 1%; write a percentage, such as 85%")
     if not 0 <= share <= 1:
         raise StorageError(f"{option}: {text} is not between 0% and 100%")
     return share

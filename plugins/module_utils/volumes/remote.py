@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from typing import Callable, Protocol, TypeVar
@@ -51,6 +52,15 @@ def no_machine(kind: str, machine: str, where: str) -> StorageError:
     return StorageError(f"machine: there is no {kind} {machine} in this {where}; give the ID of one that is there")
 
 
+def check_this_host(machine: str, provider: str) -> None:
+    """Raises StorageError where another machine is meant than the one that this runs on."""
+    host = socket.gethostname()
+    if machine != host:
+        raise StorageError(
+            f"machine: {machine} is not this host ({host}), and {provider} has volumes of this host only"
+        )
+
+
 def repeated(send: Callable[[], Answer], passes: Callable[[Exception], bool]) -> Answer:
     """What a request is answered with. It is sent again after errors that pass, a few times, with longer pauses."""
     for attempt in range(ATTEMPTS - 1):
@@ -76,7 +86,7 @@ def passing(*codes: str) -> Iterator[None]:
 class Api(Protocol):
     """The requests of one provider. Each can be sent again: it asks for a state, or has a client token."""
 
-    #: What a machine's ID looks like.
+    #: What a machine's ID looks like. Empty: volumes are attached to the host that this runs on.
     example: str
 
     def tagged(self, drive: str) -> Sequence[Volume]:
@@ -130,6 +140,7 @@ class Remote:
 
     def read(self, drive: str, machine: str, volume_type: str, snapshots: bool = False) -> Cloud:
         api = self._api
+        machine = machine or ("" if api.example else socket.gethostname())
         if not machine:
             raise StorageError(
                 f"drive {drive}: machine is not given; it is the ID of the machine, such as {api.example}"

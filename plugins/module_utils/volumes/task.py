@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import Any, NoReturn
 
@@ -21,7 +22,7 @@ from .provider import Provider, handlers
 from .remote import Api, Remote
 from .state import Cloud
 
-PROVIDERS = ("aws", "gcp", "loop", "openstack", "outscale")
+PROVIDERS = ("aws", "gcp", "loop", "openstack", "outscale", "rbd")
 PROVIDER: dict[str, dict[str, Any]] = {
     "provider": {
         "type": "dict",
@@ -32,6 +33,12 @@ PROVIDER: dict[str, dict[str, Any]] = {
             "cloud": {"type": "str"},
             "project": {"type": "str"},
             "zone": {"type": "str"},
+            "pool": {"type": "str"},
+            "namespace": {"type": "str"},
+            "client": {"type": "str"},
+            "keyring": {"type": "path", "no_log": False},
+            "conf": {"type": "path"},
+            "map_options": {"type": "list", "elements": "str"},
             "region": {"type": "str"},
             "endpoint": {"type": "str"},
             "access_key": {"type": "str", "no_log": False},
@@ -54,7 +61,9 @@ _OWN = {
     "loop": {"directory"},
     "openstack": _KEYS | {"cloud"},
     "outscale": _KEYS | {"requests_per_second"},
+    "rbd": {"client", "conf", "keyring", "map_options", "namespace", "pool"},
 }
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _COMMON = {"name", "request_timeout", "wait_timeout"}
 
 
@@ -64,6 +73,11 @@ def connect(options: dict[str, Any]) -> Provider:
     foreign = sorted(option for option in options if options[option] is not None and option not in _OWN[name] | _COMMON)
     if foreign:
         raise StorageError(f"provider: {name} has no option {foreign[0]}; leave it out")
+    for option in ("request_timeout", "wait_timeout", "requests_per_second"):
+        if options[option] is not None and options[option] < 1:
+            raise StorageError(f"provider: {option} is {options[option]}, and must be at least 1")
+    if options["endpoint"] and not _URL.fullmatch(options["endpoint"]):
+        raise StorageError(f"provider: endpoint: {options['endpoint']} is no URL, such as https://api.example.com/")
     if name == "loop":
         from .loop import DIRECTORY, Loop
 
@@ -84,6 +98,10 @@ def _api(options: dict[str, Any]) -> Api:
         from .openstack import OpenStack
 
         return OpenStack(options)
+    if options["name"] == "rbd":
+        from .rbd import Rbd
+
+        return Rbd(options)
     from .outscale import Outscale
 
     return Outscale(options)

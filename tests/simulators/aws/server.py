@@ -97,6 +97,7 @@ class Server(Cloud):
         self.machines = [self._instance() for _number in range(2)]
         super().__init__(self.region)
         self.throttled = _error("RequestLimitExceeded", "Request limit exceeded.", 503)
+        self.expired = _error("RequestExpired", "Request has expired.", 400)
         self.endpoint = self.origin
 
     def __exit__(self, *exception: object) -> None:

@@ -43,6 +43,8 @@ class Kind(NamedTuple):
     tokens: bool = True
     #: Whether a request for a volume whose answers are all lost is found.
     found: bool = False
+    #: Whether the host knows a volume by its path, and by no serial number.
+    by_path: bool = False
 
 
 def _keys(server: Any, key: str) -> dict[str, Any]:
@@ -117,7 +119,7 @@ class Drive:
 
     @property
     def provider(self) -> dict[str, Any]:
-        return {"name": self.kind.name, "request_timeout": 2, "wait_timeout": 3, **self.kind.options(self.server)}
+        return {"name": self.kind.name, "request_timeout": 30, "wait_timeout": 30, **self.kind.options(self.server)}
 
     def run(self, check: bool = False, **words: Any) -> dict[str, Any]:
         """What ``drive_volumes`` returns. Raises Failed."""

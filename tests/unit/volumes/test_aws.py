@@ -92,7 +92,7 @@ def test_a_wrong_key_and_one_that_is_missing_are_said(drive: Drive, monkeypatch:
     drive.refused("aws needs access_key and secret_key", provider=without)
     drive.refused("must specify a region", provider={**drive.provider, "region": None})
     drive.refused("Partial credentials", provider={**drive.provider, "access_key": None})
-    drive.refused("Invalid endpoint", provider={**drive.provider, "endpoint": "nowhere"})
+    drive.refused("endpoint: nowhere is no URL", provider={**drive.provider, "endpoint": "nowhere"})
 
 
 def test_quotas_are_told_with_the_code_of_the_error(drive: Drive) -> None:

@@ -45,7 +45,8 @@ def test_a_drive_is_created_and_attached_and_then_left_alone(drive: Drive) -> No
     assert drive.server.calls() == created(drive)
     (volume,) = drive.volumes()
     assert (volume.size, volume.type, volume.tags[TAG]) == (10, drive.kind.type, "scratch")
-    assert made["volumes"][0]["serials"][:2] == [volume.id, volume.id.replace("-", "")]
+    serials = [] if drive.kind.by_path else [volume.id, volume.id.replace("-", "")]
+    assert made["volumes"][0]["serials"][:2] == serials
     assert drive.run()["changed"] is False
     assert drive.run(usage=HALF)["decision"]["reason"].startswith("it is 50% full")
 
@@ -246,6 +247,7 @@ def test_a_drive_whose_volumes_are_gone_is_not_made_anew(drive: Drive) -> None:
         ({"machine": "i-none"}, "there is no [a-zA-Z]+ i-none"),
         ({"policy": {"volume_type": "gp9"}}, "has no type gp9"),
         ({"policy": {"grow_above": "10%"}}, "shrink_below"),
+        ({"policy": {"grow_above": "0.85", "shrink_below": "0.4"}}, "grow_above: 0.85 is less than 1%"),
         ({"history": {"samples": [1]}}, "history: give what an earlier run returned"),
         ({"usage": {"size": 5, "used": 6}}, "used is 6"),
         ({"name": "a/b"}, "no slash"),
@@ -253,6 +255,18 @@ def test_a_drive_whose_volumes_are_gone_is_not_made_anew(drive: Drive) -> None:
 )
 def test_bad_words_are_refused(drive: Drive, words: dict[str, Any], said: str) -> None:
     drive.refused(said, **words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"request_timeout": 0}, "request_timeout is 0, and must be at least 1"),
+        ({"wait_timeout": -1}, "wait_timeout is -1, and must be at least 1"),
+        ({"endpoint": "api.example.com"}, "endpoint: api.example.com is no URL"),
+    ],
+)
+def test_a_provider_that_nobody_can_reach_is_refused(drive: Drive, words: dict[str, Any], said: str) -> None:
+    drive.refused(said, provider={**drive.provider, **words})
 
 
 def test_an_option_of_another_provider_is_refused(drive: Drive) -> None:
@@ -361,6 +375,16 @@ def test_a_run_that_failed_is_finished_by_the_next(drive: Drive, what: str, part
     assert drive.sizes() == [10]
     assert [volume.tags[TAG] for volume in drive.volumes()] == ["scratch"]
     assert drive.run()["changed"] is False
+
+
+def test_credentials_that_expire_within_a_run_are_told_and_the_next_one_goes_on(drive: Drive) -> None:
+    drive.server.faults.append(Fault("expired", drive.kind.link, times=99))
+    with pytest.raises(Failed, match=r"does not accept the access key|credentials are not accepted") as failed:
+        drive.run()
+    assert [step["action"] for step in failed.value.result["done"]] == ["create"]
+    drive.server.faults.clear()
+    assert [step["action"] for step in drive.settle()["plan"]] == ["attach"]
+    assert drive.sizes() == [10]
 
 
 @pytest.mark.parametrize(("fault", "said"), [("page", ""), ("slow", "no answer came .(Read|Connect)?Timeout")])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...core.errors import Refused, StorageError, Unread
 from ...core.files import place_line
 from ...core.plan import Command, Edit, MakeDirectory, Plan, Step, placeholder
-from ..actions import ReloadMounts
+from ..actions import MountOn, ReloadMounts
 from ..filesystem.types.known import KNOWN
 from ..host import Host
 from ..safety import twins
@@ -244,14 +244,13 @@ def _line_taken_back(host: Host, before: str | None) -> tuple[Edit, ReloadMounts
     return (Edit(FSTAB, host.files.get(FSTAB), before), ReloadMounts())
 
 
-def mount_on(source: str, kind: str, point: str, options: str) -> Command:
+def mount_on(source: str, kind: str, point: str, options: str) -> MountOn:
     """What mounts that device (a path or a tag) and no other, as a boot does it with these options of fstab.
 
     With ``nofail``, mount would say that all is well where nothing was mounted.
     """
     told = ",".join(word for word in words(options) if word != "nofail" and not word.startswith("x-systemd."))
-    told = told or "defaults"
-    return Command(("mount", "--types", kind, "--options", told, source, point))
+    return MountOn(kind, told or "defaults", source, point)
 
 
 def check_found(host: Host, what: str, device: str, line: Line) -> None:

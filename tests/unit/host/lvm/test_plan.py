@@ -27,6 +27,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.actions import
     DropVolume,
     Grow,
     Inspect,
+    MountOn,
     NoVolume,
     ReloadMounts,
     Spans,
@@ -187,7 +188,7 @@ def test_create_from_first_to_last() -> None:
         step(
             "mount",
             "/srv",
-            run("mount", "--types", "xfs", "--options", "defaults", path, "/srv"),
+            MountOn("xfs", "defaults", path, "/srv"),
             undo=(Edit(FSTAB, line, ""), ReloadMounts()),
         ),
     )
@@ -1198,7 +1199,7 @@ def test_online_again() -> None:
         (run("lvchange", "--setautoactivation", "y", "data/data"),),
         (run("lvchange", "--activate", "y", "data/data"),),
         (Edit(FSTAB, "", f"UUID={uuid} /srv {kind} {OPTIONS} 0 <fsck-pass:{path}>\n"), ReloadMounts()),
-        (run("mount", "--types", kind, "--options", "defaults", path, "/srv"),),
+        (MountOn(kind, "defaults", path, "/srv"),),
     ]
     after = made.after._replace(filesystems={path: Filesystem(kind, uuid, size=SPACE)})
     assert drive.plan(after, want(Volume("data", mount_point="/srv")), False).steps == ()

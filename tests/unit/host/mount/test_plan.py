@@ -13,14 +13,15 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit, MakeDirectory, Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Volume
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import Use
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import ReloadMounts
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import MountOn, ReloadMounts
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
 from ansible_collections.strata.storage.plugins.module_utils.host.mount import plan as mount
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.options import shown
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.perform import HANDLERS
 
-from ..hosts import a_host, commands, disk, outline, run
+from ..hosts import a_host, commands, disk, outline
 
 DEVICE = "/dev/dm-0"
 TARGET = mount.Target("volume", "data/srv", DEVICE, DEVICE, "xfs", ("UUID=1234", "LABEL=srv", "/dev/mapper/data-srv"))
@@ -56,7 +57,7 @@ def test_a_new_mount() -> None:
     assert [step.actions for step in plan.steps] == [
         (MakeDirectory("/srv"),),
         (Edit(FSTAB, ROOT, ROOT + line), ReloadMounts()),
-        (run("mount", "--types", "xfs", "--options", "defaults", DEVICE, "/srv"),),
+        (MountOn("xfs", "defaults", DEVICE, "/srv"),),
     ]
     assert outline(plan) == ["create directory /srv", "persist mount data/srv", "mount volume data/srv"]
     assert plan.steps[-1].undo == (Edit(FSTAB, ROOT + line, ROOT), ReloadMounts())
@@ -464,3 +465,8 @@ def test_an_empty_mount_point_unmounts() -> None:
     assert sorted(commands(plan)) == [f"edit {FSTAB}", "umount /old"]
     assert (plan.after.files[FSTAB], plan.after.mounts) == (ROOT, ())
     assert mounting(a_mount_host(ROOT), mount_point="").steps == ()
+
+
+def test_a_mount_that_fails_is_told() -> None:
+    with pytest.raises(StorageError, match=r"mount --types ext4 --options defaults /dev/none /none failed with status"):
+        HANDLERS.perform[MountOn](MountOn("ext4", "defaults", "/dev/none", "/none"))
