@@ -466,6 +466,21 @@ def wipe_steps(held: list[tuple[Device, Content]], lost: bool = True, host: Host
     )
 
 
+def emptied(host: Host, device: Device, what: str, allow: bool) -> tuple[tuple[Step, ...], Host]:
+    """The steps after which a device that goes holds nothing; ``what``: which thing cannot be removed.
+
+    Raises Refused where it is in use, or holds anything and ``allow`` is not given.
+    """
+    check_unused(host, device, what, "Take away what uses it first.")
+    content = host.content(device.path)[device.path]
+    if not content.signatures:
+        return (), host
+    if not host.may_lose(device.path, allow):
+        raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
+    check_boot(host, device.path, content, what)
+    return wipe_steps([(device, content)]), host.with_content(device.path)
+
+
 def blank(device: Device) -> Claim:
     """The claim that a device is what it was, and holds nothing."""
     return Claim(device.path, device.identity, ())

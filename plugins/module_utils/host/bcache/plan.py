@@ -20,7 +20,7 @@ from ..devices import Device, Signature
 from ..findings import of_devices, told
 from ..host import Host, replace_item
 from ..layer import Found, Reported
-from ..safety import blank, check_boot, check_unused, describe_content, is_own, take, wipe_steps
+from ..safety import blank, emptied, is_own, take
 from ..unfinished import anew, begun, forget, same_uuid
 from . import tunables
 from .attach import (
@@ -347,15 +347,7 @@ def _empty(host: Host, want: Bcache, backing: Backing, allow: bool) -> tuple[Ste
                 "or set allow_destroy to destroy whatever it holds."
             )
         return (), host
-    device = host.devices[backing.bcache]
-    check_unused(host, device, what, "Take away what uses it first.")
-    content = host.content(device.path)[device.path]
-    if not content.signatures:
-        return (), host
-    if not host.may_lose(device.path, allow):
-        raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
-    check_boot(host, device.path, content, what)
-    return wipe_steps([(device, content)]), host.with_content(device.path)
+    return emptied(host, host.devices[backing.bcache], what, allow)
 
 
 def _left_behind(host: Host, want: Bcache, backing: Backing | None) -> CacheSet | None:

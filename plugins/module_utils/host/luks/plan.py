@@ -21,7 +21,7 @@ from ..findings import of_devices, told
 from ..graph import below
 from ..host import Host, replace_item
 from ..layer import Found, Reported
-from ..safety import blank, check_boot, check_unused, describe_content, is_own, take, wipe_steps
+from ..safety import blank, check_boot, check_unused, emptied, is_own, take, wipe_steps
 from ..unfinished import begun, forget, intent, same_uuid
 from . import keys
 from .crypttab import CRYPTTAB, Line, line_of, lines, of_container, replaced, with_option
@@ -381,15 +381,7 @@ def _empty(host: Host, container: Container, what: str, allow: bool, half_made: 
                 "allow_destroy to destroy whatever it holds."
             )
         return (), host
-    device = host.devices[container.mapped]
-    check_unused(host, device, what, "Take away what uses it first.")
-    content = host.content(device.path)[device.path]
-    if not content.signatures:
-        return (), host
-    if not host.may_lose(device.path, allow):
-        raise Refused(f"{what}: {device.path} holds {describe_content(content)}. Set allow_destroy to destroy that.")
-    check_boot(host, device.path, content, what)
-    return wipe_steps([(device, content)]), host.with_content(device.path)
+    return emptied(host, host.devices[container.mapped], what, allow)
 
 
 def dump(host: Host, container: Container) -> dict[str, Any]:
