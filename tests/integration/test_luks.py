@@ -176,7 +176,9 @@ def test_what_others_made(node: Node) -> None:
     document = node.module("layout_info")["layout"]
     node.unchanged("layout", **{section: items for section, items in document.items() if items})
 
-    node.run(f"cryptsetup close luks-{uuid}")
+    node.converge("luks_device", name=f"luks-{uuid}", state="closed")
+    assert node.run("cat /etc/crypttab") == f"luks-{uuid} UUID={uuid} none luks,nofail,noauto"
+    node.run("rm /etc/crypttab")
     assert "holds a LUKS container" in node.refusal("raid", name="md0", level="1", devices=node.disks("HDD1", "HDD2"))
     node.converge("luks_device", **vault(node))
     assert node.signatures("/dev/mapper/vault") == ["ext4"]

@@ -220,7 +220,10 @@ def _label(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
 
 
 def _keep(new: bool) -> Callable[[Host, Luks, Container], tuple[Steps, Host, Container]]:
-    """crypttab opens it at boot, or does not. What is not to be opened by a boot, and is there, needs no line."""
+    """crypttab opens it at boot, or does not.
+
+    What is there and is not to be opened by a boot needs no line, unless it is closed: nothing else would keep its name.
+    """
 
     def keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
         found = line_of(host, want.name)
@@ -230,7 +233,8 @@ def _keep(new: bool) -> Callable[[Host, Luks, Container], tuple[Steps, Host, Con
                 f"container {container.uuid}. Take that line out, or choose another name"
             )
         opened = want.state == "present" and want.open_at_boot is not False
-        if found is None and not opened and not new:
+        closes = want.state == "closed" and container.mapped
+        if found is None and not opened and not new and not closes:
             return (), host, container
         line = found or of_container(want.name, container.uuid)
         if want.key and want.key.file and want.key.file != line.key_file:

@@ -259,6 +259,14 @@ def test_closed() -> None:
     assert opened.after.files[CRYPTTAB] == LINE
 
 
+def test_what_is_closed_keeps_its_name() -> None:
+    """Opened by hand, nothing but the open container knew it."""
+    plan = settle(luks, a_container(crypttab=""), want(state="closed"))
+    assert plan.after.files[CRYPTTAB] == f"vault UUID={UUID} none luks,nofail,noauto\n"
+    nobodys = a_container(opened=False, crypttab="")
+    assert settle(luks, nobodys, want(device="sdb", state="closed")).steps == ()
+
+
 def test_what_is_in_use_is_not_closed() -> None:
     host = a_container(mounts=(Mount("/dev/dm-0", "/srv", "ext4", "rw"),))
     with pytest.raises(Refused, match=r"cannot be closed: /dev/dm-0 is mounted on /srv. Take away what uses it first"):
