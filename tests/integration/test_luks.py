@@ -113,6 +113,7 @@ def test_no_secret_is_seen(node: Node) -> None:
     assert node.run("grep -rl correct-horse /run /var/lib/strata-storage /tmp --exclude=trace || true") == ""
 
 
+@pytest.mark.further
 def test_it_grows_with_its_disk(node: Node) -> None:
     with_keys(node)
     before = node.module("luks_device", **vault(node))["status"]["size"]
