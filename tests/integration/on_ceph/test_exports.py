@@ -46,7 +46,8 @@ def written(ceph: Client, name: str = "src") -> None:
 
 
 def command(ceph: Client, *words: str) -> None:
-    spoken = [word.replace("rbd/", f"rbd/{ceph.namespace}/") if word.startswith("rbd/") else word for word in words]
+    pool = f"rbd/{ceph.namespace}/" if ceph.namespace else "rbd/"
+    spoken = [word.replace("rbd/", pool) if word.startswith("rbd/") else word for word in words]
     ceph.cluster.run("rbd", "--no-progress", *spoken)
 
 
@@ -243,7 +244,7 @@ def test_no_room_in_the_pool(server: Server, tmp_path: Path) -> None:
         ceph.python(f"{OPEN}\nwith rbd.Image(pool, 'fill') as image: image.write(b'x' * (20 << 20), 0)")
         cluster.until_stored("rbd", 20 * MIB, within=MIB)
         limit = time.monotonic() + 60
-        while "pool quota" not in cluster.ceph("health", "detail"):
+        while "running out of quota" not in cluster.ceph("health", "detail"):
             assert time.monotonic() < limit
             time.sleep(0.2)
         with pytest.raises(ModuleFailed, match=r"a quota of the pool|did not answer in time"):
