@@ -63,7 +63,7 @@ def is_to_come(host: Host, key: Key | None) -> bool:
 
 def slot_of(host: Host, container: Container, key: Key) -> int | None:
     """The keyslot that a key opens; of a container that is only planned, as far as the plan has it."""
-    if container.uuid.startswith("<"):
+    if container.is_planned:
         return host.keyslots.get((container.device, key))
     if not container.header.keyslots:
         return None

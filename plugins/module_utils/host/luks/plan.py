@@ -8,7 +8,7 @@ A container is known by its name (what it is open as, else what crypttab calls i
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from ...core.errors import Refused, StorageError
 from ...core.plan import Command, Edit, Plan, Wait, new_uuid
@@ -48,14 +48,13 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
     container = _find(host, want)
     if want.state == "absent":
         return _absent(host, want, container, allow)
-    new = container is None or _is_half_made(host, want, container.device)
     steps: Steps = ()
-    if container is None or new:
+    if container is None or _is_half_made(host, want, container.device):
         steps, host, container = _create(host, want, allow)
     else:
         _check_fixed(want, container)
         steps, host, container = _label(host, want, container)
-    for part in (keys.add, _keep(new), keys.remove, keys.back_up):
+    for part in (keys.add, _keep, keys.remove, keys.back_up):
         more, host, container = part(host, want, container)
         steps += more
     pending: tuple[str, ...] = ()
@@ -219,35 +218,32 @@ def _label(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
     return (*before, set_label, *after), host, container
 
 
-def _keep(new: bool) -> Callable[[Host, Luks, Container], tuple[Steps, Host, Container]]:
+def _keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
     """crypttab opens it at boot, or does not.
 
-    What is there and is not to be opened by a boot needs no line, unless it is closed: nothing else would keep its name.
+    What is there and is not to be opened by a boot needs no line, unless it is closed: nothing else would keep its
+    name.
     """
-
-    def keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
-        found = line_of(host, want.name)
-        if found and found.uuid not in ("", container.uuid.lower()):
-            raise Refused(
-                f"luks {want.name}: {CRYPTTAB} has {want.name} for {found.device}, and {container.device} holds the "
-                f"container {container.uuid}. Take that line out, or choose another name"
-            )
-        opened = want.state == "present" and want.open_at_boot is not False
-        closes = want.state == "closed" and container.mapped
-        if found is None and not opened and not new and not closes:
-            return (), host, container
-        line = found or of_container(want.name, container.uuid)
-        if want.key and want.key.file and want.key.file != line.key_file:
-            keys.check_file(host, want, want.key)
-            keys.check_unlocks(host, want, container, want.key)
-            line = line._replace(key=want.key.file)
-        options = with_option(line.options, "noauto", not opened)
-        options = with_option(options, "nofail", None if want.boot_required is None else not want.boot_required)
-        options = with_option(options, "discard", want.allow_discards)
-        steps, host = _write(host, want.name, line._replace(options=options), container)
-        return steps, host, container
-
-    return keep
+    found = line_of(host, want.name)
+    if found and found.uuid not in ("", container.uuid.lower()):
+        raise Refused(
+            f"luks {want.name}: {CRYPTTAB} has {want.name} for {found.device}, and {container.device} holds the "
+            f"container {container.uuid}. Take that line out, or choose another name"
+        )
+    opened = want.state == "present" and want.open_at_boot is not False
+    closes = want.state == "closed" and container.mapped
+    if found is None and not opened and not container.is_planned and not closes:
+        return (), host, container
+    line = found or of_container(want.name, container.uuid)
+    if want.key and want.key.file and want.key.file != line.key_file:
+        keys.check_file(host, want, want.key)
+        keys.check_unlocks(host, want, container, want.key)
+        line = line._replace(key=want.key.file)
+    options = with_option(line.options, "noauto", not opened)
+    options = with_option(options, "nofail", None if want.boot_required is None else not want.boot_required)
+    options = with_option(options, "discard", want.allow_discards)
+    steps, host = _write(host, want.name, line._replace(options=options), container)
+    return steps, host, container
 
 
 def _write(host: Host, name: str, line: Line | None, container: Container | None = None) -> tuple[Steps, Host]:
@@ -287,7 +283,7 @@ def _open(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
         Wait(path),
         claims=(Claim(device.path, device.identity, None),),
     )
-    is_new = container.uuid.startswith("<")
+    is_new = container.is_planned
     size = max(device.size - container.header.offset, 0)
     sector = max(device.sector, container.header.sector_size)
     inside = Device(path, size=size, link=path, sector=sector, physical=max(device.physical, sector))

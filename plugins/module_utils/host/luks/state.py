@@ -51,6 +51,11 @@ class Container(NamedTuple):
         return self.header.uuid
 
     @property
+    def is_planned(self) -> bool:
+        """Whether it is only going to be made."""
+        return self.uuid.startswith("<")
+
+    @property
     def type(self) -> str:
         return f"luks{self.header.version}"
 
