@@ -105,15 +105,6 @@ EXAMPLES = r"""
       - {device: md1, type: ext4, mount_point: /srv/backup}
       - {device: sdd, type: swap}
 
-- name: An encrypted mirror, opened at boot by a key file of the host
-  strata.storage.layout:
-    raids:
-      - {name: md0, level: '1', devices: [sdb, sdc]}
-    luks:
-      - {name: vault, device: md0, key_file: /etc/keys/vault}
-    drives:
-      - {name: data, devices: [vault], filesystem: xfs, mount_point: /srv}
-
 - name: What would be done
   strata.storage.layout:
     filesystems:
@@ -135,6 +126,15 @@ EXAMPLES = r"""
     filesystems:
       - {device: md1, state: absent}
     allow_destroy: [md1]
+
+- name: An encrypted mirror, opened at boot by a key file of the host
+  strata.storage.layout:
+    raids:
+      - {name: md0, level: '1', devices: [sdb, sdc]}
+    luks:
+      - {name: vault, device: md0, key_file: /etc/keys/vault}
+    drives:
+      - {name: data, devices: [vault], filesystem: xfs, mount_point: /srv}
 """
 
 RETURN = r"""

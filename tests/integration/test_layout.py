@@ -109,6 +109,7 @@ def test_a_host_that_was_built_by_hand(node: Node) -> None:
     assert {section: len(items) for section, items in found.items()} == {
         "raids": 1,
         "bcaches": 1,
+        "luks": 0,
         "drives": 1,
         "partitions": 0,
         "filesystems": 3,

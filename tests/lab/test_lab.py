@@ -306,6 +306,8 @@ def test_a_disk_that_grows_in_use(guest: Guest, lab: Lab) -> None:
 def test_two_paths_to_a_disk(guest: Guest, lab: Lab) -> None:
     lab.add_path("HDD1")
     guest.until("[ $(lsblk --nodeps --noheadings --output SERIAL | grep -c HDD1) = 2 ]")
+    # lsblk asks udev for the WWN.
+    guest.run("udevadm settle")
     put(guest, "HDD1", flush=True)
     listed = json.loads(guest.run("lsblk --json --nodeps --output PATH,SERIAL,WWN").stdout)["blockdevices"]
     paths = [disk["path"] for disk in listed if disk["serial"] == "HDD1"]
