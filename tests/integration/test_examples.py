@@ -293,6 +293,16 @@ def test_lvm_drive_examples(read: Any, guest: Guest) -> None:
     assert guest.run("findmnt --noheadings --output FSTYPE /srv/log").stdout.strip() == "ext4"
 
 
+@pytest.mark.further
+def test_luks_examples(read: Any, guest: Guest) -> None:
+    one, two = guest.disk("HDD1"), guest.disk("HDD2")
+    guest.run(f"mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --assume-clean {one} {two}")
+    guest.run("mkdir -m 0700 /etc/keys && umask 077 && head -c 64 /dev/urandom > /etc/keys/vault")
+    assert "changed=5" in read("luks_device").play("--extra-vars", "vault_passphrase=staple")
+    assert guest.run("wipefs --noheadings --output TYPE /dev/md0").stdout == ""
+    assert "failed=0" in read("luks_device_info").play()
+
+
 def test_layout_examples(read: Any, lab: Lab) -> None:
     assert "changed=1" in read("layout").play(only=slice(0, 1))
     reader = read("layout_info")
