@@ -94,6 +94,11 @@ def test_keys_come_and_go(node: Node) -> None:
     (backup,) = node.run(f"ls {BACKUPS}/*").split()
     assert [opens(node, key, backup) for key in ("/etc/keys/other", KEY, "/run/passphrase")] == [True, False, False]
 
+    node.run(f"cryptsetup close vault && cryptsetup erase --batch-mode {device}")
+    assert not opens(node, "/etc/keys/other", device)
+    node.run(f"cryptsetup luksHeaderRestore --batch-mode {device} --header-backup-file {backup}")
+    assert node.converge("luks_device", name="vault")["status"]["keyslots"] == [2]
+
 
 def test_no_secret_is_seen(node: Node) -> None:
     """By what the kernel is asked to execute, the journal, and what the module says."""

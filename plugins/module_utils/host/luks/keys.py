@@ -16,11 +16,9 @@ from ..actions import BackUpHeader, Claim
 from ..host import Host
 from ..unfinished import begun, forget, intent
 from .crypttab import CRYPTTAB, line_of
-from .read import NO_FILE, backup_path
+from .read import NO_FILE, PATIENCE, backup_path
 from .state import Container
 from .steps import Steps, replace_container, step
-
-_TIMEOUT = 600
 
 
 def stretching(pbkdf: Pbkdf) -> tuple[str, ...]:
@@ -89,7 +87,7 @@ def add(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Cont
     check_unlocks(host, want, container, key)
     before, host, container = back_up(host, want, container, always=True)
     argv = ("cryptsetup", "luksAddKey", "--batch-mode", *stretching(want.pbkdf), "--key-file", key.word)
-    command = Command((*argv, container.device, new.word), timeout=_TIMEOUT)
+    command = Command((*argv, container.device, new.word), timeout=PATIENCE)
     added = step(
         "add", want.name, f"{new} to its keyslots", command, claims=claims(host, container), flush=(container.device,)
     )
@@ -135,7 +133,7 @@ def remove(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
         "remove",
         want.name,
         f"keyslot {slot}",
-        Command(argv, timeout=_TIMEOUT),
+        Command(argv, timeout=PATIENCE),
         claims=claims(host, container),
         flush=(container.device,),
         intent=intent(_removal(container), str(slot), container.device),

@@ -22,18 +22,16 @@ from ..graph import below
 from ..host import Host, replace_item
 from ..layer import Found, Reported
 from ..safety import blank, check_boot, check_unused, emptied, is_own, take, wipe_steps
-from ..unfinished import begun, forget, intent, same_uuid
+from ..unfinished import anew, begun, forget, intent, same_uuid
 from . import keys
-from .crypttab import CRYPTTAB, Line, line_of, lines, of_container, replaced, with_option
+from .crypttab import CRYPTTAB, Line, line_of, of_container, replaced, with_option
 from .health import of_container as findings_of
-from .read import backup_path
+from .read import PATIENCE, backup_path
 from .state import Container, Header, mapper_path
-from .steps import Steps, replace_container, step
+from .steps import Steps, container_on, replace_container, step
 
 #: Where cryptsetup 2 puts the data of a new container: behind two copies of the metadata and the keyslots.
 _OFFSETS = {"luks1": 2 << 20, "luks2": 16 << 20}
-#: Argon2 may be told to take long, and a host that has little memory swaps meanwhile.
-_TIMEOUT = 600
 
 BY_DEVICE = False
 
@@ -79,7 +77,7 @@ def _find(host: Host, want: Luks) -> Container | None:
     device = host.find(want.device) if want.device else None
     if want.device and device is None and want.state != "absent":
         raise StorageError(f"luks {want.name}: there is no block device {want.device} on this host")
-    there = next((one for one in host.containers if device and one.device == device.path), None)
+    there = container_on(host, device.path) if device else None
     found = named[0] if named else None
     if found and device and found is not there:
         raise Refused(
@@ -89,19 +87,16 @@ def _find(host: Host, want: Luks) -> Container | None:
     other = host.find(mapper_path(want.name))
     if other and not found:
         raise Refused(f"luks {want.name}: {mapper_path(want.name)} is there, and is no LUKS container; choose another")
-    if there and not found and there.mapped:
+    if found or there is None:
+        return found
+    if there.mapped:
         raise Refused(
             f"luks {want.name}: the container on {there.device} is open as {there.name}. Name that, or close it first"
         )
-    return found or (there._replace(name=want.name) if there and _adopts(host, want, there) else None)
-
-
-def _adopts(host: Host, want: Luks, there: Container) -> bool:
-    """A closed container is called as the document says. Raises Refused where crypttab has another name for it."""
-    known = [line.name for line in lines(host.files.get(CRYPTTAB)) if line.name == there.name]
-    if known:
+    if line_of(host, there.name):
         raise Refused(f"luks {want.name}: {CRYPTTAB} calls the container on {there.device} {there.name}. Name that")
-    return True
+    # Closed, and called nothing by anybody, it is called as the document says.
+    return there._replace(name=want.name)
 
 
 def _check_fixed(want: Luks, container: Container) -> None:
@@ -112,8 +107,13 @@ def _check_fixed(want: Luks, container: Container) -> None:
             f"luks {want.name}: {container.device}: {header.damaged}, and nothing was done with it. A backup of the "
             "header brings it back; leave the container open if it is"
         )
-    found = {"type": container.type, "cipher": header.cipher, "key_size": header.key_size, "hash": header.hash}
-    for option, value in {**found, "sector_size": header.sector_size}.items():
+    for option, value in (
+        ("type", container.type),
+        ("cipher", header.cipher),
+        ("key_size", header.key_size),
+        ("hash", header.hash),
+        ("sector_size", header.sector_size),
+    ):
         wanted = getattr(want, option)
         if wanted is not None and value and wanted != value and not header.reencryption:
             raise Refused(
@@ -142,20 +142,22 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
         else take(host, device, f"luks {want.name}", "device", allow)
     )
     uuid = new_uuid(f"luks-{want.name}")
-    options = [("--type", kind), ("--uuid", uuid)]
     words = (
+        ("type", kind),
+        ("uuid", uuid),
         ("cipher", want.cipher),
         ("key-size", want.key_size),
         ("hash", want.hash),
         ("sector-size", want.sector_size),
+        ("label", want.label),
     )
-    options += [(f"--{word}", str(value)) for word, value in (*words, ("label", want.label or None)) if value]
-    argv = ("cryptsetup", "luksFormat", "--batch-mode", *(part for option in options for part in option))
+    options = [part for word, value in words if value for part in (f"--{word}", str(value))]
+    argv = ("cryptsetup", "luksFormat", "--batch-mode", *options)
     made = step(
         "format",
         want.name,
         f"{device.path} as a {kind} container",
-        Command((*argv, *keys.stretching(want.pbkdf), "--key-file", key.word, device.path), timeout=_TIMEOUT),
+        Command((*argv, *keys.stretching(want.pbkdf), "--key-file", key.word, device.path), timeout=PATIENCE),
         claims=(blank(device),),
         flush=(device.path,),
         intent=intent(thing, uuid, device.path),
@@ -173,14 +175,17 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
         digest="new",
     )
     container = Container(device.path, header, want.name)
-    host = host.with_content(device.path, Signature("crypto_LUKS", uuid, want.label or ""))
+    host = anew(host.with_content(device.path, _signature(container)), thing)
     host = host._replace(
         containers=(*(one for one in host.containers if one.device != device.path), container),
         keyslots={**host.keyslots, (device.path, key): 0},
-        unfinished=tuple(record for record in host.unfinished if record.thing != thing),
     )
     kept, host, container = keys.back_up(host, want, container, always=True)
     return (*taken, made, *kept), host, container
+
+
+def _signature(container: Container) -> Signature:
+    return Signature("crypto_LUKS", container.uuid, container.header.label)
 
 
 def _creation(name: str) -> str:
@@ -190,7 +195,7 @@ def _creation(name: str) -> str:
 def _is_half_made(host: Host, want: Luks, path: str) -> bool:
     """Whether all that a device holds is what a crash left of a container that had no key yet: nobody wrote to it."""
     record = begun(host, _creation(want.name))
-    container = next((one for one in host.containers if one.device == path), None)
+    container = container_on(host, path)
     if record is None or (container and (container.mapped or container.header.keyslots)):
         return False
     signatures = host.content(path)[path].signatures
@@ -214,8 +219,7 @@ def _label(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
     )
     header = container.header._replace(label=want.label, digest="labelled")
     host, container = replace_container(host, container, container._replace(header=header))
-    after, host, container = keys.back_up(host, want, container, always=True)
-    return (*before, set_label, *after), host, container
+    return (*before, set_label), host, container
 
 
 def _keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
@@ -279,7 +283,7 @@ def _open(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
         "open",
         want.name,
         f"{container.device} as {path}",
-        Command(argv, timeout=_TIMEOUT),
+        Command(argv, timeout=PATIENCE),
         Wait(path),
         claims=(Claim(device.path, device.identity, None),),
     )
@@ -318,7 +322,7 @@ def _grow(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, tu
         waits = f"luks {want.name}: {device.path} grew, which {want.name} has once it is opened anew, or with its key"
         return (), host, (waits,)
     argv = ("cryptsetup", "resize", "--batch-mode", "--key-file", key.word, want.name)
-    grown = step("grow", want.name, f"to the end of {device.path}", Command(argv, timeout=_TIMEOUT))
+    grown = step("grow", want.name, f"to the end of {device.path}", Command(argv, timeout=PATIENCE))
     return (grown,), host.with_size(inside.path, size), ()
 
 
@@ -342,7 +346,7 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         device = host.devices[container.device]
         if not container.mapped:
             is_own(host, device, what, allow=False)
-        check_boot(host, device.path, Content((Signature("crypto_LUKS", container.uuid),)), what)
+        check_boot(host, device.path, Content((_signature(container),)), what)
         more, host = _empty(host, container, what, allow, _is_half_made(host, want, container.device))
         steps += more
         seen = bool(container.mapped)
@@ -429,7 +433,8 @@ def device_paths(want: Luks) -> dict[str, str]:
 def called(host: Host, want: Luks) -> str:
     """The name of what is on its device, else its own."""
     device = host.find(want.device) if want.device else None
-    return next((one.name for one in host.containers if device and one.device == device.path), want.name)
+    there = container_on(host, device.path) if device else None
+    return there.name if there else want.name
 
 
 def made_of(host: Host, want: Luks, _role: str) -> tuple[str, ...]:

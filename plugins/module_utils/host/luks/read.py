@@ -24,17 +24,19 @@ NO_FILE = "there is no key file"
 _UNLOCKED = re.compile(r"Key slot (\d+) unlocked")
 #: What cryptsetup ends with where no keyslot takes a key.
 _NO_SLOT = 2
-#: Seconds. Argon2 takes as long as the machine on which the key was set was faster than this one.
+#: Seconds. Argon2 takes as long as the machine on which the key was set was faster than this one, or has less memory.
 PATIENCE = 600
 
 
 def by_crypttab(text: str | None, devices: Mapping[str, Device], superblocks: Mapping[str, object]) -> dict[str, Line]:
     """What crypttab says, by the path of the device that it means, or by the UUID of the container."""
     named: dict[str, Line] = {}
+    tags = {
+        **{f"LABEL={header.label}": path for path, header in superblocks.items() if isinstance(header, Header)},
+        **{tag: path for path, device in devices.items() for tag in device.part_tags},
+    }
     for line in lines(text):
-        tags = {tag: path for path, device in devices.items() for tag in device.part_tags}
-        labels = {f"LABEL={header.label}": path for path, header in superblocks.items() if isinstance(header, Header)}
-        path = os.path.realpath(line.device) if line.device.startswith("/") else {**labels, **tags}.get(line.device, "")
+        path = os.path.realpath(line.device) if line.device.startswith("/") else tags.get(line.device, "")
         named.setdefault(line.uuid or path, line)
     return named
 

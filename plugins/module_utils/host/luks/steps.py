@@ -18,7 +18,11 @@ def step(verb: str, name: str, detail: str, *actions: Any, **more: Any) -> Step:
     return Step(verb=verb, kind="luks", name=name, detail=detail, actions=actions, **more)
 
 
+def container_on(host: Host, path: str) -> Container | None:
+    """What is on a device."""
+    return next((one for one in host.containers if one.device == path), None)
+
+
 def replace_container(host: Host, old: Container, new: Container) -> tuple[Host, Container]:
     """The host with that in the place of what was on the device."""
-    known = next((one for one in host.containers if one.device == old.device), None)
-    return host._replace(containers=replace_item(host.containers, known, new)), new
+    return host._replace(containers=replace_item(host.containers, container_on(host, old.device), new)), new
