@@ -84,7 +84,7 @@ def _handed_over(argv: Sequence[Word]) -> Iterator[tuple[list[str], list[int]]]:
         read_end, write_end = os.pipe()
         descriptors.append(read_end)
         with os.fdopen(write_end, "wb") as pipe:
-            pipe.write(word.reveal())
+            pipe.write(word.value.encode())
         return f"/dev/fd/{read_end}"
 
     try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values that only a program sees: plans, errors and digests hold a placeholder."""
+"""Values that only a program, or a library, sees: plans, errors and digests hold a placeholder."""
 
 from __future__ import annotations
 
@@ -10,27 +10,22 @@ MOST = 4096
 
 
 class Secret:
-    """A passphrase. ``str`` and ``repr`` give ``<secret:NAME>``, ``reveal`` the value.
+    """A passphrase, or a key. ``str`` and ``repr`` give ``<secret:NAME>``, or ``<secret>`` without a name.
 
     No tuple, so that no resolving of placeholders looks into it.
     """
 
-    __slots__ = ("_value", "name")
+    __slots__ = ("name", "value")
 
-    def __init__(self, name: str, value: str) -> None:
+    def __init__(self, value: str, name: str = "") -> None:
+        self.value = value
         self.name = name
-        self._value = value
 
-    def reveal(self) -> bytes:
-        return self._value.encode()
-
-    def __str__(self) -> str:
-        return f"<secret:{self.name}>"
-
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return f"<secret:{self.name}>" if self.name else "<secret>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
+        return isinstance(other, Secret) and self.value == other.value
 
     def __hash__(self) -> int:
-        return hash(self._value)
+        return hash(self.value)

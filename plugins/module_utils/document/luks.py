@@ -174,7 +174,7 @@ def _key(item: Mapping[str, Any], name: str, prefix: str) -> Key | None:
         raise StorageError(f"{what}: {prefix}passphrase is empty")
     if len(passphrase.encode()) > MOST:
         raise StorageError(f"{what}: {prefix}passphrase has more than {MOST} bytes; put it into a file, as a key file")
-    return Key(secret=Secret(f"luks-{name}-{prefix}passphrase", passphrase))
+    return Key(secret=Secret(passphrase, f"luks-{name}-{prefix}passphrase"))
 
 
 def _pbkdf(words: Mapping[str, Any], name: str) -> Pbkdf:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..core.secret import Secret
 from ..document.features import FEATURES
 
 
@@ -27,16 +28,6 @@ class Features(NamedTuple):
 
     def __str__(self) -> str:
         return ",".join(self.names)
-
-
-class Secret:
-    """What librbd is given, and no plan shows."""
-
-    def __init__(self, value: str) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return "<secret>"
 
 
 class Unlock(NamedTuple):

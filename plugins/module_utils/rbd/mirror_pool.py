@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
+from ..core.secret import Secret
 from . import schedules
-from .calls import AddPeer, Ask, Call, Secret
+from .calls import AddPeer, Ask, Call
 from .state import Direction, MirrorMode, MirrorPool, Peer, Schedule
 
 Steps = tuple[Step, ...]

@@ -11,6 +11,7 @@ from ..core.command import wait_until
 from ..core.errors import StorageError
 from ..core.execute import Handlers, Phases
 from ..core.plan import Step
+from ..core.secret import Secret
 from .alone import do_alone, run_alone
 from .calls import (
     AddPeer,
@@ -25,7 +26,6 @@ from .calls import (
     Relink,
     RemoveCommitted,
     SayOrigin,
-    Secret,
     Synced,
     Unwatched,
     WriteFile,

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
+from ..core.secret import Secret
 from ..document.sizes import parse_bytes
-from .calls import Place, Secret, Unlock
+from .calls import Place, Unlock
 from .state import Parent
 
 #: How a cluster, and a pool of it, is reached.

@@ -15,12 +15,12 @@ from ansible_collections.strata.storage.plugins.module_utils.core.execute import
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Step, digest
 from ansible_collections.strata.storage.plugins.module_utils.core.secret import MOST, Secret
 
-SECRET = Secret("key", "correct <uuid:horse>")
+SECRET = Secret("correct <uuid:horse>", "key")
 
 
 def test_a_secret_word_is_a_file_that_holds_it() -> None:
     script = 'cat "$1" "$2"; tr "\\\\0" " " < /proc/$$/cmdline >&2'
-    output = run_command(("sh", "-c", script, "sh", SECRET, Secret("other", "x" * MOST)))
+    output = run_command(("sh", "-c", script, "sh", SECRET, Secret("x" * MOST, "other")))
     assert output == "correct <uuid:horse>" + "x" * MOST
 
 
@@ -52,6 +52,6 @@ def test_the_executor_hands_it_over_as_it_is() -> None:
 
 
 def test_a_plan_is_the_same_for_another_secret() -> None:
-    one, other = (Step("try", "key", "it", "", (Command(("true", Secret("key", text))),)) for text in "ab")
+    one, other = (Step("try", "key", "it", "", (Command(("true", Secret(text, "key"))),)) for text in "ab")
     assert digest((one,)) == digest((other,))
     assert one != other

@@ -23,7 +23,7 @@ def test_a_passphrase_is_printed_nowhere() -> None:
     want = parse({"name": "vault", "passphrase": "correct horse", "new_passphrase": "battery"})
     assert want.key is not None
     assert want.key.secret is not None
-    assert want.key.secret.reveal() == b"correct horse"
+    assert want.key.secret.value == "correct horse"
     assert "horse" not in f"{want} {want!r} {want.key} {want.key.secret}"
     assert str(want.key.secret) == "<secret:luks-vault-passphrase>"
     assert want.key != want.new_key

@@ -12,8 +12,9 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
+from ansible_collections.strata.storage.plugins.module_utils.core.secret import Secret
 from ansible_collections.strata.storage.plugins.module_utils.rbd import group, image, namespace, pool, snapshot, trash
-from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Call, Features, Place, Secret, bits, names
+from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Call, Features, Place, bits, names
 from ansible_collections.strata.storage.plugins.module_utils.rbd.luks import header_of
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import _phases
 from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
