@@ -54,11 +54,11 @@ def default_directory(name: str) -> Path:
     return CHECKOUT / ".lab" / name
 
 
-# sshd answers while systemd is still mounting: whether a test finds a drive mounted would be a matter of luck. What
-# waits for a disk that is missing is not waited for.
+# sshd answers while systemd is still mounting, and opening containers: whether a test finds a drive there would be a
+# matter of luck. What waits for a disk that is missing is not waited for.
 BOOTED = """
 udevadm settle
-while systemctl list-jobs --no-legend | grep -q 'mount .*running'; do sleep 0.1; done
+while systemctl list-jobs --no-legend | grep -qE '(mount|systemd-cryptsetup@.*) .*running'; do sleep 0.1; done
 """
 
 EVIDENCE = (
