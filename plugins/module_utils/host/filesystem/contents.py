@@ -55,7 +55,7 @@ class Place(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
-def _step(place: Place, verb: str, detail: str, *actions: Any, **more: Any) -> Step:
+def step(place: Place, verb: str, detail: str, *actions: Any, **more: Any) -> Step:
     return Step(verb, place.kind, place.name, detail, actions, flush=(place.path,), **more)
 
 
@@ -136,7 +136,7 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
     mount.check_label(host, target(place, made), "", label)
     command = Command(KNOWN[kind].make(place.path, made.uuid, label), timeout=600)
     intent = on_device(place.path, made.uuid, replaces)
-    steps += (_step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
+    steps += (step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
     host = without_membership(ended(host, *recorded), device.path)
     host = host.with_content(device.path, Signature(kind, made.uuid, label))
     return steps, with_filesystem(host, device.path, made), made
@@ -327,7 +327,7 @@ def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tup
     relabel = Relabel(filesystem.type, place.path, point, want.label)
     named = filesystem._replace(label=want.label)
     off, on = _out_of_use(host, place, filesystem)
-    steps += (_step(place, "label", want.label or "none", *off, relabel, *on),)
+    steps += (step(place, "label", want.label or "none", *off, relabel, *on),)
     return steps, with_filesystem(host, place.device, named), named
 
 
@@ -359,7 +359,7 @@ def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host
         again = Command(KNOWN["swap"].make(place.path, filesystem.uuid, filesystem.label))
         intent = on_device(place.path, filesystem.uuid)
         off, on = _out_of_use(host, place, filesystem)
-        return (_step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on, intent=intent),), grown
+        return (step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on, intent=intent),), grown
     if not points:
         raise StorageError(
             f"{place}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(place.size)}, "
@@ -367,4 +367,4 @@ def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host
         )
     detail = f"the filesystem to {show_size(place.size)}"
     action = Grow(filesystem.type, place.path, points[0], filesystem.number)
-    return (_step(place, "grow", detail, action),), grown
+    return (step(place, "grow", detail, action),), grown

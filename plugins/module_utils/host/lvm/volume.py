@@ -13,20 +13,17 @@ from ...document.drive import Drive, Volume, mapper_name
 from ...document.sizes import Percent, show_size
 from ..actions import DropVolume, Inspect, NoVolume, Spans
 from ..devices import BLANK, UNSEEN, Device
-from ..filesystem.contents import DEFAULT, Place, make as make_filesystem, target, with_filesystem
+from ..filesystem import shrink
+from ..filesystem.contents import DEFAULT, Place, make as make_filesystem, with_filesystem
 from ..filesystem.state import Filesystem
 from ..filesystem.types.known import KNOWN
 from ..host import Host, replace_item
-from ..mount import plan as mount
 from ..mount.fstab import FSTAB, lines
 from ..pause import Pause, pause
 from ..safety import describe_content
-from ..unfinished import anew, begun, ended, forget, intent, look, on_device, same_uuid
+from ..unfinished import anew, begun, intent, look, on_device
 from .group import Steps, device_path, find, physical, replace_group, step
 from .state import Group, LogicalVolume
-
-#: Seconds: what a filesystem of many terabytes needs to be checked and moved together.
-_CHECK_TIMEOUT = 24 * 3600
 
 
 class Made(NamedTuple):
@@ -60,7 +57,7 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         _check_writable(host, name, volume, logical)
         more, host, logical = _activate(host, name, group, logical)
         steps += more
-        more, host = _mend(host, name, logical)
+        more, host = shrink.mend(host, place_of(group, logical))
         steps += more
         # What looks blank may be data in a form of its own, unless it was made just now.
         cut = fresh or (bool(logical.device) and host.may_lose(logical.device, allow))
@@ -195,30 +192,6 @@ def _check_room(name: str, group: Group, volume: Volume, logical: LogicalVolume,
         if logical.room is not None and logical.room < group.free:
             why += ". LVM's policy of allocation keeps it from more (lvchange --alloc, vgchange --alloc)"
         raise StorageError(f"volume {name}: {shown} does not fit: volume group {group.name} has room for {room}{why}")
-
-
-def _mend(host: Host, name: str, logical: LogicalVolume) -> tuple[Steps, Host]:
-    """Repair a filesystem whose shrinking a crash interrupted, and which was whole before.
-
-    resize2fs moves data and inodes, and flushes them, before it writes anew what e2fsck finds out from these. What is
-    missing then is too much for ``-p``, and no file of it is lost.
-    """
-    record = begun(host, _shrinking(name))
-    if record is None or record.devices != (logical.device,):
-        return (), host
-    filesystem = host.filesystem(logical.device)
-    if filesystem is None or host.mounted(logical.device) or not same_uuid(record.uuid, filesystem.uuid):
-        # A boot checked it, and mounted it; or it is another one.
-        return forget(host, record.thing)
-    path = logical.device
-    check = Command(("e2fsck", "-f", "-y", path), timeout=_CHECK_TIMEOUT, accepts=(0, 1))
-    recorded = intent(record.thing, record.uuid, path)
-    detail = f"its {filesystem.type}, which a crash left half shrunk"
-    return (step("repair", name, detail, check, flush=(path,), intent=recorded),), ended(host, record)
-
-
-def _shrinking(name: str) -> str:
-    return f"shrink of volume {name}"
 
 
 def _activate(host: Host, name: str, group: Group, logical: LogicalVolume) -> tuple[Steps, Host, LogicalVolume]:
@@ -356,34 +329,21 @@ def _shrink(
             f"volume {name}: it holds nothing that is known here, which may be data in a form of its own, and its end "
             "would be cut off. Keep its size. Set allow_destroy to destroy that."
         )
-    what = f"volume {name}: {filesystem.type if filesystem else ''}"
-    if kind and wanted < kind.floor:
-        raise StorageError(f"{what} shrinks to {show_size(kind.floor)} at least, and {show_size(wanted)} is wanted")
-    if kind and not kind.can_shrink:
-        raise Refused(f"volume {name}: {kind.shrinks}")
+    place = place_of(group, logical)
+    if filesystem and kind:
+        shrink.check(host, place, filesystem, wanted)
     down, up = Pause()
     steps: Steps = ()
     if filesystem and kind and (filesystem.size > wanted or kind.shrinks == "anew"):
-        if kind.shrinks == "online" and not points:
-            raise StorageError(f"{what} shrinks only while it is mounted; mount it first")
         if kind.shrinks != "online" and (points or device.path in host.swaps):
             if not want.allow_offline:
                 raise Refused(
-                    f"{what} shrinks only while nobody uses it. Set allow_offline to take it out of use for that long."
+                    f"{place}: {filesystem.type} shrinks only while nobody uses it. Set allow_offline to take it out "
+                    "of use for that long."
                 )
             down, up = pause(host, device, f"volume {name} cannot be taken out of use")
-        if kind.shrinks == "offline":
-            check = Command(("e2fsck", "-f", "-p", path), timeout=_CHECK_TIMEOUT, accepts=(0, 1))
-            steps += (step("check", name, f"its {filesystem.type}", check, flush=(path,)),)
-            why = "since a power cut may leave it half shrunk"
-            more, host = mount.check_at_boot(host, target(place_of(group, logical), filesystem), why)
-            steps += more
         if kind.shrinks != "anew":
-            point = points[0] if points else ""
-            shrink = Command(kind.shrink(path, point, wanted, filesystem.number), timeout=_CHECK_TIMEOUT)
-            recorded = intent(_shrinking(name), filesystem.uuid, path) if kind.shrinks == "offline" else None
-            detail = f"the filesystem to {show_size(wanted)}"
-            steps += (step("shrink", name, detail, shrink, flush=(path,), intent=recorded),)
+            steps, host = shrink.shrink(host, place, filesystem, wanted)
     still = points[0] if points and not down else ""
     proof = (Spans(path, still, wanted),) if kind and kind.shrinks != "anew" else ()
     reduce = Command(("lvreduce", "--yes", "--force", "--size", f"{wanted}b", f"{group.name}/{volume.name}"))
