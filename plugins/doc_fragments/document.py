@@ -287,19 +287,25 @@ type:
   type: str
   choices: [luks1, luks2]
 cipher:
-  description: Cipher of the data, for example V(aes-xts-plain64). New containers get cryptsetup's default. Fixed then.
+  description:
+    - Cipher of the data, for example V(aes-xts-plain64). New containers get cryptsetup's default. It changes with
+      C(in_place) only.
   type: str
 key_size:
-  description: Size of the volume key in bits, for example V(512). New containers get cryptsetup's default. Fixed then.
+  description:
+    - Size of the volume key in bits, for example V(512). New containers get cryptsetup's default. It changes with
+      C(in_place) only.
   type: int
   aliases: [keysize]
 hash:
-  description: Hash of keyslots and digests, for example V(sha256). New containers get cryptsetup's default. Fixed then.
+  description:
+    - Hash of keyslots and digests, for example V(sha256). New containers get cryptsetup's default. It changes with
+      C(in_place) only.
   type: str
 sector_size:
   description:
     - Unit of encryption in bytes, V(512), V(1024), V(2048) or V(4096), of V(luks2). New containers get cryptsetup's
-      default. Fixed then.
+      default. It changes with C(in_place) only.
   type: int
 pbkdf:
   description: How keys are derived that a task adds. Omitted, cryptsetup measures what this host can do.
@@ -338,6 +344,20 @@ boot_required:
   description:
     - If true, a boot waits for the container, and stops in an emergency shell without it. New lines of
       C(/etc/crypttab) say C(nofail).
+  type: bool
+in_place:
+  description:
+    - If true, a device that holds a filesystem is encrypted where it is, and its data stays. Otherwise such a device is
+      refused. The header needs 32 MiB behind the filesystem, so that V(btrfs), V(ext2), V(ext3) and V(ext4) shrink
+      first where they span the device. Of the other types, the device has to be larger by so much.
+    - If true, a V(luks2) container with one keyslot is encrypted anew if its C(cipher), C(key_size), C(hash) or
+      C(sector_size) is another one than wanted.
+    - The container is open, and its filesystem mounted, while the data is encrypted. The task ends once all of it is. A
+      task that was interrupted goes on where it stopped when it runs again.
+    - Until there is a header, the first 32 MiB of the device are in C(/var/lib/strata-storage/luks), unencrypted.
+  type: bool
+allow_offline:
+  description: Whether a filesystem may be unmounted until the container around it is open, for C(in_place).
   type: bool
 state:
   description:

@@ -216,6 +216,13 @@ OPERATIONS = (
     on_luks("luks: a key removed", luks(remove_passphrase="second"), luks(new_passphrase="second")),
     on_luks("luks: close", luks(state="closed")),
     on_luks("luks: open", luks(), luks(state="closed")),
+    Operation(
+        "luks: encrypt in place",
+        luks(device="{HDD1}-part1", in_place=True),
+        prepare=PARTITIONED + "mkfs.ext4 -q {HDD1}-part1" + FILL.format(device="{HDD1}-part1"),
+        data=VAULT,
+    ),
+    on_luks("luks: encrypt anew", luks(in_place=True, cipher="aes-cbc-essiv:sha256", key_size=256)),
     Operation("luks: remove", luks(state="absent", allow_destroy=True), (luks(),), f"mkfs.ext4 -q {VAULT}"),
     Operation("drive: create", DRIVE, modes=("volatile",)),
     Operation("drive: create xfs", drive(devices=["{HDD1}"], mount_point="/srv", filesystem="xfs")),

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from .node import Node
+from .modules import ModuleFailed
+from .node import MODULES, PYTHON, Node
 
 KEY = "/etc/keys/vault"
 PASSPHRASE = "correct 'horse' $battery \\n"
@@ -127,6 +129,75 @@ def test_it_grows_with_its_disk(node: Node) -> None:
     grown = node.converge("luks_device", **vault(node))
     assert grown["status"]["size"] == before + (188 << 20)
     node.run("fsck.ext4 -fn /dev/mapper/vault")
+
+
+def test_a_filesystem_is_encrypted_where_it_is(node: Node) -> None:
+    """As an operator has it: mounted by fstab, as large as its disk. It is mounted again while it is encrypted."""
+    with_keys(node)
+    device = node.disk("HDD1")
+    node.run(f"mkfs.ext4 -q -L backup {device} && mkdir -p /srv/data")
+    node.run("echo 'LABEL=backup /srv/data ext4 defaults,nofail 0 2' >> /etc/fstab && systemctl daemon-reload")
+    node.run("mount /srv/data && head -c 100M /dev/urandom > /srv/data/file")
+    sums = node.run("sha256sum /srv/data/file")
+    words = vault(node, in_place=True)
+    assert "it is mounted on /srv/data. Set allow_offline" in node.refusal("luks_device", **words)
+    made = node.converge("luks_device", **words, allow_offline=True)
+    assert made["status"]["reencryption"] == ""
+    assert node.run("findmnt --noheadings --output SOURCE /srv/data") == "/dev/mapper/vault"
+    assert node.run("sha256sum /srv/data/file") == sums
+    assert node.run(f"ls {BACKUPS}") == f"{made['status']['uuid']}.header"
+    assert opens(node, KEY, f"{BACKUPS}/{made['status']['uuid']}.header")
+
+    # What is free behind the filesystem is its own again, once that is asked for.
+    grown = node.converge("layout", filesystems=[{"device": "/dev/mapper/vault", "mount_point": "/srv/data"}])
+    assert [step["action"] for step in grown["plan"]] == ["grow"]
+
+    assert "Set in_place" in node.refusal("luks_device", **{**words, "in_place": False}, cipher="aes-cbc-essiv:sha256")
+    anew = node.converge("luks_device", **words, cipher="aes-cbc-essiv:sha256", key_size=256, sector_size=4096)
+    assert (anew["luks"]["cipher"], anew["luks"]["key_size"]) == ("aes-cbc-essiv:sha256", 256)
+    node.lab.reboot()
+    assert node.run("sha256sum /srv/data/file") == sums
+    node.unchanged("luks_device", **words)
+
+
+@pytest.mark.further
+def test_what_a_lost_connection_interrupts_goes_on(node: Node) -> None:
+    """The module is told to end, and so is what it waits for, which stops where that is safe."""
+    with_keys(node)
+    device = node.disk("HDD1")
+    node.run(f"mkfs.ext4 -q {device} 400M && mount {device} /mnt && head -c 300M /dev/urandom > /mnt/file")
+    sums = node.run("sha256sum < /mnt/file; umount /mnt")
+    words = vault(node, in_place=True)
+    begin(node, words)
+    node.run("kill -INT $(cat /run/task.pid)")
+    node.guest.until("! pgrep --full 'cryptsetup [r]eencrypt'")
+    assert node.run("mount /dev/mapper/vault /mnt && sha256sum < /mnt/file && umount /mnt") == sums
+
+    # What a module that was killed has begun goes on, and the next one waits for it.
+    begin(node, words)
+    node.run("kill -KILL $(cat /run/task.pid)")
+    assert "encrypt" in [step["action"] for step in node.converge("luks_device", **words)["plan"]]
+    assert node.run("mount /dev/mapper/vault /mnt && sha256sum < /mnt/file && umount /mnt") == sums
+
+    # Killed itself, cryptsetup leaves what only a boot takes away.
+    node.module("luks_device", **words, state="absent", allow_destroy=True)
+    node.run(f"mkfs.ext4 -q {device} 400M")
+    begin(node, words)
+    node.run("pkill -KILL --full 'cryptsetup [r]eencrypt'")
+    node.guest.until("[ -s /run/task.out ]")
+    with pytest.raises(ModuleFailed, match="Restart this host"):
+        node.module("luks_device", **words)
+    node.lab.power_cut()
+    node.converge("luks_device", **words)
+    node.run("fsck.ext4 -fn /dev/mapper/vault")
+
+
+def begin(node: Node, words: dict[str, Any]) -> None:
+    """Start a task, until data moves."""
+    node.guest.write("/run/task.json", json.dumps({"ANSIBLE_MODULE_ARGS": words}))
+    module = f"env --default-signal=INT {PYTHON} -m {MODULES}.luks_device < /run/task.json > /run/task.out 2>&1"
+    node.run(f"{module} & echo $! > /run/task.pid")
+    node.run("timeout 60 sh -c 'until dmsetup ls | grep -q hotzone; do sleep 0.05; done'")
 
 
 def test_layers_above_and_below_in_one_document(node: Node) -> None:

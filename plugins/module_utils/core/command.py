@@ -27,9 +27,18 @@ def search_path() -> str:
     return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 
 
-def run_command(argv: Sequence[Word], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
-    """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
-    code, output, errors = ask_command(argv, timeout, given)
+def run_command(
+    argv: Sequence[Word],
+    timeout: int | None = 120,
+    accepts: tuple[int, ...] = (0,),
+    given: str = "",
+    directory: str = "",
+) -> str:
+    """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs.
+
+    ``timeout`` None: it takes as long as it takes, and is told to stop, and waited for, where this is interrupted.
+    """
+    code, output, errors = ask_command(argv, timeout, given, directory)
     if code not in accepts:
         raise StorageError(f"{spoken(argv)} failed with status {code}: {errors or ' '.join(output.split())}")
     return output
@@ -40,7 +49,9 @@ def spoken(argv: Sequence[Word]) -> str:
     return " ".join(map(str, argv))
 
 
-def ask_command(argv: Sequence[Word], timeout: int = 120, given: str = "") -> tuple[int, str, str]:
+def ask_command(
+    argv: Sequence[Word], timeout: int | None = 120, given: str = "", directory: str = ""
+) -> tuple[int, str, str]:
     """The exit code of a program, its standard output, and on one line its errors.
 
     Raises StorageError when it is missing or hangs.
@@ -58,6 +69,7 @@ def ask_command(argv: Sequence[Word], timeout: int = 120, given: str = "") -> tu
                 stdout=pipe,
                 stderr=pipe,
                 env=environment,
+                cwd=directory or None,
                 start_new_session=True,
                 pass_fds=descriptors,
             )
@@ -68,7 +80,11 @@ def ask_command(argv: Sequence[Word], timeout: int = 120, given: str = "") -> tu
     except subprocess.TimeoutExpired:
         raise StorageError(f"{spoken(argv)} did not end within {timeout} s and was {_end(process)}") from None
     except BaseException:
-        _end(process)
+        if timeout is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate()
+        else:
+            _end(process)
         raise
     return process.returncode, output.decode(errors="replace"), b" ".join(errors.split()).decode(errors="replace")
 

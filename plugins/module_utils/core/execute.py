@@ -196,7 +196,7 @@ def flush(devices: tuple[str, ...]) -> None:
 
 
 def _command(action: Command) -> None:
-    run_command(action.argv, action.timeout, action.accepts, action.input)
+    run_command(action.argv, action.timeout, action.accepts, action.input, action.directory)
 
 
 def _write(action: Write) -> None:

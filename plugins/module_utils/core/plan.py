@@ -19,13 +19,15 @@ class Command(NamedTuple):
     """Run a program, without a shell, with ``LC_ALL=C`` and a time limit in seconds.
 
     ``accepts`` are the exit codes that mean success; ``input`` is what it reads. A word that is a ``Secret`` is printed
-    as a placeholder, and handed over by a descriptor.
+    as a placeholder, and handed over by a descriptor. ``timeout`` None: it takes as long as it takes, and is told to
+    stop (SIGTERM), and waited for, where this process is interrupted. ``directory`` is where it works.
     """
 
     argv: tuple[Any, ...]
-    timeout: int = 300
+    timeout: int | None = 300
     accepts: tuple[int, ...] = (0,)
     input: str = ""
+    directory: str = ""
 
     @property
     def programs(self) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "allow_discards": {"type": "bool"},
     "open_at_boot": {"type": "bool"},
     "boot_required": {"type": "bool"},
+    "in_place": {"type": "bool"},
+    "allow_offline": {"type": "bool"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
 }
 
@@ -98,6 +100,8 @@ class Luks(NamedTuple):
     allow_discards: bool | None = None
     open_at_boot: bool | None = None
     boot_required: bool | None = None
+    in_place: bool = False
+    allow_offline: bool = False
     state: str = "present"
 
 
@@ -123,6 +127,8 @@ def parse(item: Mapping[str, Any], lenient: bool = False) -> Luks:
         allow_discards=item.get("allow_discards"),
         open_at_boot=item.get("open_at_boot"),
         boot_required=item.get("boot_required"),
+        in_place=bool(item.get("in_place")),
+        allow_offline=bool(item.get("allow_offline")),
         state=item.get("state") or "present",
     )
     _check(luks)

@@ -267,12 +267,62 @@ class BackUpHeader(NamedTuple):
 
 
 class DropBackup(NamedTuple):
-    """Remove the copy of a LUKS container's header."""
+    """Remove the copy of a LUKS container's header, or of what was in its place before."""
 
     path: str
 
     def __str__(self) -> str:
         return f"remove {self.path}"
+
+
+class OpenContainer(NamedTuple):
+    """Open a LUKS container, unless it is open under that name: systemd may be faster, while a host boots."""
+
+    device: str
+    name: str
+    argv: tuple[Any, ...]
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return self.argv[:1]
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.argv))
+
+
+class Reencrypt(NamedTuple):
+    """Have cryptsetup move the data of a container on, until all of it is moved; one that does so is waited for."""
+
+    device: str
+    argv: tuple[Any, ...]
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return self.argv[:1]
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.argv))
+
+
+class SaveBeginning(NamedTuple):
+    """Copy the first ``size`` bytes of a device into a file for root alone."""
+
+    device: str
+    path: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"copy the first {self.size >> 20} MiB of {self.device} to {self.path}"
+
+
+class PutBack(NamedTuple):
+    """Write to the beginning of a device what SaveBeginning copied from there, and take away what cryptsetup left."""
+
+    path: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"copy {self.path} to the beginning of {self.device}"
 
 
 class MountOn(NamedTuple):

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import os
 from typing import Callable
 
@@ -29,11 +31,15 @@ from .actions import (
     MountOn,
     MoveAway,
     NoVolume,
+    OpenContainer,
+    PutBack,
     Rebuilt,
+    Reencrypt,
     Rejoin,
     Relabel,
     Release,
     ReloadMounts,
+    SaveBeginning,
     Spans,
     Unlabel,
     Vacate,
@@ -43,12 +49,17 @@ from .disks import identity
 from .filesystem.read import read_filesystem
 from .filesystem.state import Filesystem
 from .filesystem.types.known import KNOWN
+from .luks.read import PATIENCE, left_behind, read_header_in
+from .luks.state import Header
 from .lvm.label import read_physical_volume
 from .partition.table import erase_headers
 from .probe import is_busy, read_contents
 from .raid.read import is_reshaping
 from .read import RECORDS
-from .sysfs import SYS
+from .sysfs import SYS, names_in
+
+#: Where a cryptsetup that moves data holds a lock, by the UUID of the container.
+_LOCKS = "/run/cryptsetup/LN_LUKS2-reencryption-"
 
 
 def _claim(action: Claim) -> None:
@@ -233,17 +244,77 @@ def _spans(action: Spans) -> None:
 
 
 def _back_up_header(action: BackUpHeader) -> None:
-    directory = os.path.dirname(action.path)
+    def copy(fresh: str) -> None:
+        run_command(("cryptsetup", "luksHeaderBackup", action.device, "--header-backup-file", fresh))
+
+    _keep(action.path, copy)
+
+
+def _save_beginning(action: SaveBeginning) -> None:
+    def copy(fresh: str) -> None:
+        with open(action.device, "rb") as device:
+            saved = device.read(action.size)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+            file.write(saved)
+
+    _keep(action.path, copy)
+
+
+def _keep(path: str, copy: Callable[[str], None]) -> None:
+    """Have a file for root alone, whole or as before; ``copy`` makes one of a name that no file has."""
+    directory = os.path.dirname(path)
     make_directory(directory)
     os.chmod(directory, 0o700)
-    fresh = f"{action.path}.new"
-    # cryptsetup writes over no file.
+    fresh = f"{path}.new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(fresh)
-    run_command(("cryptsetup", "luksHeaderBackup", action.device, "--header-backup-file", fresh))
+    copy(fresh)
     flush((fresh,))
-    os.replace(fresh, action.path)
+    os.replace(fresh, path)
     sync_directory(directory)
+
+
+def _put_back(action: PutBack) -> None:
+    with open(action.path, "rb") as file:
+        saved = file.read()
+    descriptor = os.open(action.device, os.O_WRONLY | os.O_EXCL | os.O_CLOEXEC)
+    with open(descriptor, "wb") as device:
+        device.write(saved)
+        device.flush()
+        os.fsync(descriptor)
+    for left in glob.glob(f"{glob.escape(os.path.dirname(action.path))}/LUKS2-temp-*.new"):
+        os.unlink(left)
+
+
+def _open_container(action: OpenContainer) -> None:
+    try:
+        run_command(action.argv, PATIENCE)
+    except StorageError:
+        kernel = os.path.basename(os.path.realpath(f"/dev/mapper/{action.name}"))
+        if os.path.basename(os.path.realpath(action.device)) not in names_in(f"{SYS}/{kernel}/slaves"):
+            raise
+
+
+def _reencrypt(action: Reencrypt) -> None:
+    uuid = _encrypted(action.device).uuid
+    # A module that was killed leaves its cryptsetup to end.
+    with contextlib.suppress(FileNotFoundError), open(f"{_LOCKS}{uuid}", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    left = left_behind(uuid)
+    if left:
+        raise StorageError(
+            f"{action.device}: cryptsetup was killed while it moved data, and left {' '.join(left)}. Nothing is lost. "
+            "Restart this host, whose boot opens the container as it is, and run this again"
+        )
+    if _encrypted(action.device).reencryption:
+        run_command(action.argv, timeout=None)
+
+
+def _encrypted(path: str) -> Header:
+    header = read_header_in(path)
+    if header is None:
+        raise StorageError(f"{path} holds no LUKS container any more")
+    return header
 
 
 def _drop_backup(action: DropBackup) -> None:
@@ -317,6 +388,10 @@ _PERFORM: dict[type, Perform] = {
     Relabel: _relabel,
     Spans: _spans,
     BackUpHeader: _back_up_header,
+    SaveBeginning: _save_beginning,
+    PutBack: _put_back,
+    OpenContainer: _open_container,
+    Reencrypt: _reencrypt,
     DropBackup: _drop_backup,
     ReloadMounts: _reload,
 }

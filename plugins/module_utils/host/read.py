@@ -24,7 +24,7 @@ from .disks import identity, once, other_paths, read_devices, read_disks, resolv
 from .filesystem.read import read_filesystem_of
 from .host import Host, Unfinished
 from .luks.crypttab import CRYPTTAB
-from .luks.read import by_crypttab, read_backup, read_containers, read_keyslot, wrong_with_key_file
+from .luks.read import by_crypttab, read_containers, read_header_in, read_keyslot, wrong_with_key_file
 from .lvm.read import read_lvm, rejection
 from .mount import fstab
 from .mount.fstab import FSTAB
@@ -183,7 +183,7 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "tables": lambda _host, path: read_table(path),
     "rejections": lambda _host, path: rejection(path),
     "attached": lambda _host, path: attached_to(path),
-    "backups": lambda _host, path: read_backup(path),
+    "backups": lambda _host, path: read_header_in(path),
     "key_files": lambda _host, path: wrong_with_key_file(path),
 }
 #: What else is read, by what a planner calls it.

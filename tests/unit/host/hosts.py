@@ -9,7 +9,14 @@ import re
 from typing import Any
 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Command, Edit, Plan, Step
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, MountOn, MoveAway, Unlabel
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
+    Claim,
+    MountOn,
+    MoveAway,
+    OpenContainer,
+    Reencrypt,
+    Unlabel,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Device, Signature
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Boot, Host
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import Lvm
@@ -104,7 +111,7 @@ def commands(plan: Plan) -> list[str]:
         f"edit {action.path}" if isinstance(action, Edit) else str(action)
         for step in plan.steps
         for action in step.actions
-        if isinstance(action, (Command, Edit, MountOn, MoveAway, Unlabel))
+        if isinstance(action, (Command, Edit, MountOn, MoveAway, OpenContainer, Reencrypt, Unlabel))
     ]
 
 

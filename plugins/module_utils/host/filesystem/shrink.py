@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from ...core.errors import Refused, StorageError
-from ...core.plan import Command
+from ...core.plan import Command, placeholder
 from ...document.sizes import show_size
 from ..host import Host
 from ..mount import plan as mount
-from ..unfinished import begun, ended, forget, intent, same_uuid
+from ..unfinished import about, ended, forget, intent, same_uuid
 from .contents import Place, Steps, step, target, with_filesystem
 from .state import Filesystem
 from .types.known import KNOWN
@@ -54,8 +54,8 @@ def mend(host: Host, place: Place) -> tuple[Steps, Host]:
     resize2fs moves data and inodes, and flushes them, before it writes anew what e2fsck finds out from these. What is
     missing then is too much for ``-p``, and no file of it is lost.
     """
-    record = begun(host, _thing(place))
-    if record is None or record.devices != (place.device,):
+    record = next(iter(about(host, "shrink", place.device)), None)
+    if record is None or "" in record.devices:
         return (), host
     filesystem = host.filesystem(place.device)
     if filesystem is None or host.mounted(place.device) or not same_uuid(record.uuid, filesystem.uuid):
@@ -64,8 +64,10 @@ def mend(host: Host, place: Place) -> tuple[Steps, Host]:
     repair = Command(("e2fsck", "-f", "-y", place.device), timeout=_TIMEOUT, accepts=(0, 1))
     recorded = intent(record.thing, record.uuid, place.device)
     detail = f"its {filesystem.type}, which a crash left half shrunk"
-    return (step(place, "repair", detail, repair, intent=recorded),), ended(host, record)
+    host = with_filesystem(ended(host, record), place.device, filesystem._replace(damaged=False))
+    return (step(place, "repair", detail, repair, intent=recorded),), host
 
 
 def _thing(place: Place) -> str:
-    return f"shrink of {place}"
+    """What is the same after a reboot: a device may have another path then."""
+    return f"shrink of {place if place.kind == 'volume' else placeholder('identity', place.path)}"

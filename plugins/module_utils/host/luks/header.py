@@ -84,26 +84,33 @@ def _header_2(header: bytes) -> Header:
 
 
 def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
+    segments = [(number, words) for number, words in sorted(metadata["segments"].items(), key=lambda one: int(one[0]))]
+    digests = metadata.get("digests", {}).values()
+    # While data moves, what it is going to be, and what it was, are backups among the segments.
+    final = [one for one in segments if "backup-final" in one[1].get("flags", ())]
+    current = [words for _number, words in segments if not words.get("flags")]
+    encrypted = [one for one in (*final, *segments) if one[1]["type"] == "crypt"]
+    number, segment = next(iter([*encrypted, *segments]), ("", {"offset": "0"}))
+    # A keyslot of no segment's key opens nothing: an interrupted change leaves such.
+    used = {slot for words in digests if words["segments"] for slot in words["keyslots"]}
+    own = {slot for words in digests if number in words["segments"] for slot in words["keyslots"]}
     keyslots = metadata["keyslots"]
-    keys = {int(slot): words for slot, words in keyslots.items() if words["type"] == "luks2"}
-    segments = [words for _number, words in sorted(metadata["segments"].items(), key=lambda one: int(one[0]))]
-    encrypted = [words for words in segments if words["type"] == "crypt"]
-    # While it is encrypted, or decrypted, what it will be or was is a backup among the segments.
-    segment = next(iter([*encrypted, *segments]), {"offset": "0"})
+    keys = {slot: words for slot, words in keyslots.items() if words["type"] == "luks2" and slot in used}
+    known = [words for slot, words in keys.items() if slot in own]
     moving = next((words for words in keyslots.values() if words["type"] == "reencrypt"), None)
     requirements = metadata["config"].get("requirements", {}).get("mandatory", [])
     under_way = any(word.startswith(("online-reencrypt", "offline-reencrypt")) for word in requirements)
-    digests = metadata.get("digests", {})
     return header._replace(
         cipher=segment.get("encryption", ""),
-        key_size=max((words["key_size"] * 8 for words in keys.values()), default=0),
-        hash=next((words["af"]["hash"] for words in keys.values() if "af" in words), "")
-        or next((words.get("hash", "") for words in digests.values()), ""),
+        key_size=max((words["key_size"] * 8 for words in known), default=0),
+        hash=next((words["af"]["hash"] for words in known if "af" in words), "")
+        or next((words.get("hash", "") for words in digests), ""),
         sector_size=int(segment.get("sector_size", 512)),
         offset=int(segment["offset"]),
-        keyslots=tuple(sorted(keys)),
+        keyslots=tuple(sorted(map(int, keys))),
         tokens={int(number): words["type"] for number, words in metadata.get("tokens", {}).items()},
         reencryption=(moving or {}).get("mode", "reencrypt") if under_way else "",
+        is_moved=under_way and any(words["type"] == "crypt" for words in current),
     )
 
 

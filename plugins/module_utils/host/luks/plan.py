@@ -14,21 +14,21 @@ from ...core.errors import Refused, StorageError
 from ...core.plan import Command, Edit, Plan, Wait, new_uuid
 from ...document.luks import Luks
 from ...document.names import check_name
-from ..actions import Claim, DropBackup, ReloadMounts
+from ..actions import Claim, DropBackup, OpenContainer, ReloadMounts
 from ..boot import rebuild
-from ..devices import UNSEEN, Content, Device, Signature
+from ..devices import UNSEEN, Content, Device
 from ..findings import of_devices, told
 from ..graph import below
 from ..host import Host, replace_item
 from ..layer import Found, Reported
 from ..safety import blank, check_boot, check_unused, emptied, is_own, take, wipe_steps
 from ..unfinished import anew, begun, forget, intent, same_uuid
-from . import keys
+from . import in_place, keys
 from .crypttab import CRYPTTAB, Line, line_of, of_container, replaced, with_option
 from .health import of_container as findings_of
 from .read import PATIENCE, backup_path
 from .state import Container, Header, mapper_path
-from .steps import Steps, container_on, replace_container, step
+from .steps import Steps, container_on, replace_container, signature, step, with_container
 
 #: Where cryptsetup 2 puts the data of a new container: behind two copies of the metadata and the keyslots.
 _OFFSETS = {"luks1": 2 << 20, "luks2": 16 << 20}
@@ -47,14 +47,31 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
     if want.state == "absent":
         return _absent(host, want, container, allow)
     steps: Steps = ()
-    if container is None or _is_half_made(host, want, container.device):
+    carried = None
+    if in_place.holds_data(host, want):
+        steps, host, container, carried = in_place.encrypt(host, want)
+    elif container is None or _is_half_made(host, want, container.device):
         steps, host, container = _create(host, want, allow)
     else:
         _check_fixed(want, container)
-        steps, host, container = _label(host, want, container)
-    for part in (keys.add, _keep, keys.remove, keys.back_up):
+    if container.header.reencryption or in_place.changes(want, container):
+        # Its keys stay as they are until all data is encrypted by one.
+        more, host, container = _keep(host, want, container)
+        steps += more
+        if want.state == "present":
+            more, host, container = _open(host, want, container)
+            steps += more
+        if carried:
+            more, host = in_place.put_to_use(host, want, container, carried)
+            steps += more
+        for part in (in_place.finish, in_place.reencrypt, in_place.finish):
+            more, host, container = part(host, want, container)
+            steps += more
+    for part in (_label, keys.add, _keep, keys.remove, keys.back_up):
         more, host, container = part(host, want, container)
         steps += more
+    more, host = forget(host, in_place.thing(want))
+    steps += more
     pending: tuple[str, ...] = ()
     if want.state == "closed":
         more, host, container = _close(host, want, container, f"luks {want.name} cannot be closed")
@@ -107,18 +124,16 @@ def _check_fixed(want: Luks, container: Container) -> None:
             f"luks {want.name}: {container.device}: {header.damaged}, and nothing was done with it. A backup of the "
             "header brings it back; leave the container open if it is"
         )
-    for option, value in (
-        ("type", container.type),
-        ("cipher", header.cipher),
-        ("key_size", header.key_size),
-        ("hash", header.hash),
-        ("sector_size", header.sector_size),
-    ):
-        wanted = getattr(want, option)
-        if wanted is not None and value and wanted != value and not header.reencryption:
+    if want.type and want.type != container.type:
+        raise Refused(
+            f"luks {want.name}: type of the container on {container.device} is {container.type}, and {want.type} is "
+            "wanted; it is fixed when the container is made"
+        )
+    for option in in_place.changes(want, container):
+        if not want.in_place and not header.reencryption:
             raise Refused(
-                f"luks {want.name}: {option} of the container on {container.device} is {value}, and {wanted} is "
-                "wanted; it is fixed when the container is made"
+                f"luks {want.name}: {option} of the container on {container.device} is {getattr(header, option)}, and "
+                f"{getattr(want, option)} is wanted. Set in_place to have all data encrypted anew, where it is"
             )
 
 
@@ -175,17 +190,10 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
         digest="new",
     )
     container = Container(device.path, header, want.name)
-    host = anew(host.with_content(device.path, _signature(container)), thing)
-    host = host._replace(
-        containers=(*(one for one in host.containers if one.device != device.path), container),
-        keyslots={**host.keyslots, (device.path, key): 0},
-    )
+    host = anew(host.with_content(device.path, signature(container)), thing)
+    host = with_container(host, container, key)
     kept, host, container = keys.back_up(host, want, container, always=True)
     return (*taken, made, *kept), host, container
-
-
-def _signature(container: Container) -> Signature:
-    return Signature("crypto_LUKS", container.uuid, container.header.label)
 
 
 def _creation(name: str) -> str:
@@ -283,14 +291,19 @@ def _open(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
         "open",
         want.name,
         f"{container.device} as {path}",
-        Command(argv, timeout=PATIENCE),
+        OpenContainer(container.device, want.name, argv),
         Wait(path),
-        claims=(Claim(device.path, device.identity, None),),
+        claims=(Claim(device.path, device.identity, None, shared=True),),
     )
     is_new = container.is_planned
-    size = max(device.size - container.header.offset, 0)
     sector = max(device.sector, container.header.sector_size)
-    inside = Device(path, size=size, link=path, sector=sector, physical=max(device.physical, sector))
+    inside = Device(
+        path,
+        size=in_place.size_inside(host, container),
+        link=path,
+        sector=sector,
+        physical=max(device.physical, sector),
+    )
     host = host.with_device(inside, path) if is_new else host.with_device(inside, path, content=UNSEEN)
     held = host.devices[device.path]._replace(holders=(path,))
     host = host._replace(devices={**host.devices, device.path: held})
@@ -346,7 +359,7 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         device = host.devices[container.device]
         if not container.mapped:
             is_own(host, device, what, allow=False)
-        check_boot(host, device.path, Content((_signature(container),)), what)
+        check_boot(host, device.path, Content((signature(container),)), what)
         more, host = _empty(host, container, what, allow, _is_half_made(host, want, container.device))
         steps += more
         seen = bool(container.mapped)
@@ -372,8 +385,10 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         if host.backup(path):
             steps += (step("remove", want.name, f"the backup of its header {path}", DropBackup(path)),)
             host = host._replace(backups={**host.backups, path: None})
-    more, host = forget(host, _creation(want.name), (container.mapped,) if container else ())
-    return Plan(steps + more, host)
+    for thing in (_creation(want.name), in_place.thing(want)):
+        more, host = forget(host, thing, (container.mapped,) if container else ())
+        steps += more
+    return Plan(steps, host)
 
 
 def _empty(host: Host, container: Container, what: str, allow: bool, half_made: bool) -> tuple[Steps, Host]:

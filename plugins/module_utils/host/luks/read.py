@@ -13,7 +13,7 @@ from ...core.command import ask_command, read_text
 from ...core.errors import StorageError
 from ...document.luks import Key
 from ..devices import Device
-from ..sysfs import SYS
+from ..sysfs import SYS, names_in
 from .crypttab import Line, lines
 from .header import read_header
 from .state import Container, Header
@@ -21,6 +21,7 @@ from .state import Container, Header
 #: Where headers are backed up. A directory for root alone: who has a backup and a passphrase has the data.
 BACKUPS = "/var/lib/strata-storage/luks"
 NO_FILE = "there is no key file"
+_BETWEEN = "CRYPT-SUBDEV-"
 _UNLOCKED = re.compile(r"Key slot (\d+) unlocked")
 #: What cryptsetup ends with where no keyslot takes a key.
 _NO_SLOT = 2
@@ -64,15 +65,31 @@ def _opened_by(device: Device, by_kernel: Mapping[str, Device]) -> list[str]:
     base = f"{SYS}/{device.kernel}"
     if not device.kernel.startswith("dm-") or not read_text(f"{base}/dm/uuid").startswith("CRYPT-LUKS"):
         return []
-    return [by_kernel[lower].path for lower in os.listdir(f"{base}/slaves") if lower in by_kernel]
+    return [by_kernel[lower].path for lower in _below(device.kernel) if lower in by_kernel]
+
+
+def _below(kernel: str) -> list[str]:
+    """What a mapping is on, without what cryptsetup puts between while it moves data."""
+    found: list[str] = []
+    for lower in names_in(f"{SYS}/{kernel}/slaves"):
+        between = read_text(f"{SYS}/{lower}/dm/uuid").startswith(_BETWEEN)
+        found += _below(lower) if between else [lower]
+    return found
+
+
+def left_behind(uuid: str) -> list[str]:
+    """What cryptsetup put between a container and its device to move data, and a running one takes away again."""
+    start = f"{_BETWEEN}{uuid.replace('-', '')}-"
+    kernels = [name for name in names_in(SYS) if read_text(f"{SYS}/{name}/dm/uuid").startswith(start)]
+    return [read_text(f"{SYS}/{name}/dm/name") for name in kernels]
 
 
 def backup_path(uuid: str) -> str:
     return f"{BACKUPS}/{uuid}.header"
 
 
-def read_backup(path: str) -> Header | None:
-    """The header in a backup; None where there is none."""
+def read_header_in(path: str) -> Header | None:
+    """The header in a backup, or on a device; None where there is none."""
     try:
         with open(path, "rb") as file:
 

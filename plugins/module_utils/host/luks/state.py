@@ -16,7 +16,8 @@ class Header(NamedTuple):
 
     ``version`` is 1 or 2, ``offset`` where the data begins (bytes), ``key_size`` in bits, ``sector_size`` in bytes.
     ``keyslots`` are those with a key, ``tokens`` the types of its tokens by number. ``reencryption`` is encrypt,
-    reencrypt or decrypt while that is on its way (empty: it is not). ``digest`` is the same for the same bytes.
+    reencrypt or decrypt while that is on its way (empty: it is not), and the rest is what it leads to. ``is_moved``:
+    meanwhile, some of the data is encrypted already. ``digest`` is the same for the same bytes.
     ``damaged``: why the header cannot be trusted.
     """
 
@@ -31,6 +32,7 @@ class Header(NamedTuple):
     keyslots: tuple[int, ...] = ()
     tokens: Mapping[int, str] = {}
     reencryption: str = ""
+    is_moved: bool = False
     digest: str = ""
     damaged: str = ""
 

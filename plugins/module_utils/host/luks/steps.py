@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.plan import Step
+from ...document.luks import Key
+from ..devices import Signature
 from ..host import Host, replace_item
 from .state import Container
 
@@ -26,3 +28,16 @@ def container_on(host: Host, path: str) -> Container | None:
 def replace_container(host: Host, old: Container, new: Container) -> tuple[Host, Container]:
     """The host with that in the place of what was on the device."""
     return host._replace(containers=replace_item(host.containers, container_on(host, old.device), new)), new
+
+
+def signature(container: Container) -> Signature:
+    """What the device of a container shows."""
+    return Signature("crypto_LUKS", container.uuid, container.header.label)
+
+
+def with_container(host: Host, container: Container, key: Key) -> Host:
+    """The host with one that is made, in the place of what was on its device, and that a key opens."""
+    return host._replace(
+        containers=(*(one for one in host.containers if one.device != container.device), container),
+        keyslots={**host.keyslots, (container.device, key): 0},
+    )
