@@ -161,6 +161,39 @@ def test_a_filesystem_is_encrypted_where_it_is(node: Node) -> None:
 
 
 @pytest.mark.further
+def test_a_volume_with_xfs_is_encrypted_by_the_document_of_its_host(node: Node) -> None:
+    """xfs cannot shrink, so the volume grows, and the filesystem once all of it is encrypted."""
+    with_keys(node)
+    before = {
+        "drives": [
+            {
+                "name": "data",
+                "devices": node.disks("HDD1"),
+                "volumes": [{"name": "srv", "size": "320M", "filesystem": "xfs", "mount_point": "/srv"}],
+            }
+        ]
+    }
+    node.converge("layout", **before)
+    node.run("head -c 100M /dev/urandom > /srv/file")
+    sums = node.run("sha256sum /srv/file")
+    drive = {**before["drives"][0], "volumes": [{"name": "srv", "size": "400M", "filesystem": "none"}]}
+    container = {"name": "vault", "device": "data/srv", "key_file": KEY, "pbkdf": QUICK}
+    after = {
+        "drives": [drive],
+        "luks": [{**container, "in_place": True, "allow_offline": True}],
+        "filesystems": [{"device": "vault", "type": "xfs", "mount_point": "/srv"}],
+        "mode": "exact",
+    }
+    assert "is mounted on /srv" in node.refusal("layout", **{**after, "luks": [container]})
+    node.converge("layout", **after)
+    assert node.run("findmnt --noheadings --output SOURCE /srv") == "/dev/mapper/vault"
+    assert node.run("sha256sum /srv/file") == sums
+    node.lab.reboot()
+    assert node.run("sha256sum /srv/file") == sums
+    node.unchanged("layout", **after)
+
+
+@pytest.mark.further
 def test_what_a_lost_connection_interrupts_goes_on(node: Node) -> None:
     """The module is told to end, and so is what it waits for, which stops where that is safe."""
     with_keys(node)

@@ -63,12 +63,13 @@ def make(host: Host, want: Drive, group: Group, volume: Volume, allow: bool) -> 
         cut = fresh or (bool(logical.device) and host.may_lose(logical.device, allow))
         more, host, logical = _resize(host, want, find(host, want.name) or group, volume, logical, offline, cut)
         steps += more
-    filesystem: Filesystem | None
-    if offline:
+    filesystem: Filesystem | None = None
+    # What lies on a bare volume is another item's.
+    if offline and not volume.is_bare:
         # What is on it can only be read once it is active.
         filesystem = Filesystem(placeholder("filesystem-type", path), placeholder("filesystem-uuid", path), size=before)
         host = with_filesystem(host, logical.device, filesystem)
-    else:
+    elif fresh or not volume.is_bare:
         formats = fresh and not volume.is_bare
         use = volume.use._replace(filesystem=volume.filesystem or DEFAULT) if formats else volume.use
         replaces = f"volume {name}" if fresh else ""

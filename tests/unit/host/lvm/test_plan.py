@@ -1081,6 +1081,11 @@ def test_a_volume_grows_to_an_explicit_size(size: object, argument: str) -> None
     assert outline(made) == ["extend volume data/data", "grow volume data/data"]
 
 
+def test_what_lies_on_a_bare_volume_keeps_its_size() -> None:
+    bare = Volume("data", 2 * GiB, filesystem="none")
+    assert outline(plan(online(size=GiB), False, bare)) == ["extend volume data/data"]
+
+
 def test_a_diff_shows_the_size_that_a_volume_gets() -> None:
     made = plan(online(size=GiB), False, volume(size=2 * GiB))
     assert made.after.devices[DEVICE].size == 2 * GiB
