@@ -357,16 +357,20 @@ in_place:
     - Until there is a header, the first 32 MiB of the device are in C(/var/lib/strata-storage/luks), unencrypted.
   type: bool
 allow_offline:
-  description: Whether a filesystem may be unmounted until the container around it is open, for C(in_place).
+  description:
+    - Whether what is mounted may be unmounted, until the container around it is open (C(in_place)), or until all of it
+      is decrypted.
   type: bool
 state:
   description:
     - V(present) opens the container, now and at boot, and creates it on a device that holds nothing.
     - V(closed) closes it, also at boot. Its data stay.
+    - V(decrypted) moves its data, in the clear, to the beginning of the device, and leaves no container. The filesystem
+      is out of use meanwhile (C(allow_offline)). A task that was interrupted goes on when it runs again, with the key.
     - V(absent) closes it, erases all keyslots, and leaves the device blank. Nobody can read the data after that, also
       with a passphrase. A container that is closed, or that holds anything, needs O(allow_destroy).
   type: str
-  choices: [present, closed, absent]
+  choices: [present, closed, decrypted, absent]
   default: present
 """
 

@@ -131,7 +131,7 @@ class Crash:
         if operation.mounted:
             node.run(f"cd {operation.mounted} && md5sum --quiet --check /root/sums")
         elif operation.data:
-            node.run(CHECK.format(device=operation.data))
+            node.run(self._text(CHECK.format(device=operation.data)))
             node.run(DONE)
 
     def _reset(self) -> None:

@@ -29,6 +29,11 @@ CHECK = "mkdir -p /root/tree && mount {device} /root/tree && cd /root/tree && md
 DONE = "cd / && umount /root/tree"
 MD, BCACHE, LV = "/dev/md0", "/dev/bcache/by-label/cached", "/dev/data/data"
 VAULT = "/dev/mapper/vault"
+OPENED = f"""
+printf first > /root/first
+cryptsetup luksFormat --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 {{HDD1}}-part1 /root/first
+cryptsetup open --key-file /root/first {{HDD1}}-part1 vault && mkfs.ext4 -q {VAULT}
+"""
 
 
 class Operation(NamedTuple):
@@ -219,10 +224,16 @@ OPERATIONS = (
     Operation(
         "luks: encrypt in place",
         luks(device="{HDD1}-part1", in_place=True),
-        prepare=PARTITIONED + "mkfs.ext4 -q {HDD1}-part1" + FILL.format(device="{HDD1}-part1"),
+        prepare="mkfs.ext4 -q {HDD1}-part1" + FILL.format(device="{HDD1}-part1"),
         data=VAULT,
     ),
     on_luks("luks: encrypt anew", luks(in_place=True, cipher="aes-cbc-essiv:sha256", key_size=256)),
+    Operation(
+        "luks: decrypt",
+        luks(device="{HDD1}-part1", state="decrypted"),
+        prepare=OPENED + FILL.format(device=VAULT),
+        data="{HDD1}-part1",
+    ),
     Operation("luks: remove", luks(state="absent", allow_destroy=True), (luks(),), f"mkfs.ext4 -q {VAULT}"),
     Operation("drive: create", DRIVE, modes=("volatile",)),
     Operation("drive: create xfs", drive(devices=["{HDD1}"], mount_point="/srv", filesystem="xfs")),

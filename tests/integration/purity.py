@@ -22,6 +22,8 @@ _OPENED = re.compile(
     r"^(/dev/null|/dev/tty|/dev(/mapper(/control)?)?|/run/lock/lvm(/.*)?|/run/lvm(/.*)?|/run/cryptsetup(/.*)?|L_[0-9:]+|"
     r"/proc/self/.*)$"
 )
+#: A header in a file is opened by cryptsetup as its device would be, to be locked.
+_HEADER = re.compile(r'"/var/lib/strata-storage/luks/[^"]*", O_RDWR\|O_NONBLOCK\|O_CLOEXEC\)')
 _COMMANDS = re.compile(
     r'\["wipefs", "--json", "--no-act", "[^"]+"\]|\["sfdisk", "--json", "[^"]+"\]|\["lvm", "(fullreport|pvs)", .*\]|'
     r'\["rbd", "info", .*\]|\["cryptsetup", "open", "--test-passphrase", .*\]'
@@ -51,6 +53,8 @@ def _is_impure(line: str) -> bool:
         return bool(_IOCTLS.search(rest))
     path = re.search(r'"([^"]*)"', rest)
     if path and _OPENED.match(path.group(1)):
+        return False
+    if _HEADER.search(rest):
         return False
     if call in ("open", "openat"):
         return bool(re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", rest))

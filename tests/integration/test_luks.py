@@ -160,6 +160,27 @@ def test_a_filesystem_is_encrypted_where_it_is(node: Node) -> None:
     node.unchanged("luks_device", **words)
 
 
+def test_a_container_is_decrypted_where_it_is(node: Node) -> None:
+    """Killed while data moves, it looks blank to everybody, and goes on."""
+    with_keys(node)
+    node.module("luks_device", **vault(node))
+    node.run("mkfs.ext4 -q -L data /dev/mapper/vault && mkdir -p /srv/data")
+    node.run("echo 'LABEL=data /srv/data ext4 defaults,nofail 0 2' >> /etc/fstab && systemctl daemon-reload")
+    node.run("mount /srv/data && head -c 100M /dev/urandom > /srv/data/file")
+    sums = node.run("sha256sum /srv/data/file")
+    words = vault(node, state="decrypted", allow_offline=True)
+    words.pop("pbkdf")
+    begin(node, words, "pgrep --full reencrypt.--[r]esume-only")
+    node.run("pkill -KILL --full 'luks_[d]evice'; pkill -KILL --full 'cryptsetup [r]e'; true")
+    mirror = {"name": "md0", "level": "1", "devices": node.disks("HDD1", "HDD2"), "allow_destroy": True}
+    assert "whose decryption was interrupted" in node.refusal("raid", **mirror)
+    node.lab.reboot()
+    node.converge("luks_device", **words)
+    assert node.run("mountpoint -q /srv/data || mount /srv/data; sha256sum /srv/data/file") == sums
+    assert node.run(f"cat /etc/crypttab; ls {BACKUPS}") == ""
+    node.run(f"umount /srv/data && fsck.ext4 -fn {node.disk('HDD1')}")
+
+
 @pytest.mark.further
 def test_a_volume_with_xfs_is_encrypted_by_the_document_of_its_host(node: Node) -> None:
     """xfs cannot shrink, so the volume grows, and the filesystem once all of it is encrypted."""
@@ -225,12 +246,12 @@ def test_what_a_lost_connection_interrupts_goes_on(node: Node) -> None:
     node.run("fsck.ext4 -fn /dev/mapper/vault")
 
 
-def begin(node: Node, words: dict[str, Any]) -> None:
+def begin(node: Node, words: dict[str, Any], moves: str = "dmsetup ls | grep -q hotzone") -> None:
     """Start a task, until data moves."""
     node.guest.write("/run/task.json", json.dumps({"ANSIBLE_MODULE_ARGS": words}))
     module = f"env --default-signal=INT {PYTHON} -m {MODULES}.luks_device < /run/task.json > /run/task.out 2>&1"
     node.run(f"{module} & echo $! > /run/task.pid")
-    node.run("timeout 60 sh -c 'until dmsetup ls | grep -q hotzone; do sleep 0.05; done'")
+    node.run(f"timeout 60 sh -c 'until {moves}; do sleep 0.05; done'")
 
 
 def test_layers_above_and_below_in_one_document(node: Node) -> None:

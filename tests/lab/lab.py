@@ -55,10 +55,12 @@ def default_directory(name: str) -> Path:
 
 
 # sshd answers while systemd is still mounting, and opening containers: whether a test finds a drive there would be a
-# matter of luck. What waits for a disk that is missing is not waited for.
+# matter of luck. What waits for a disk that is missing, or for somebody who knows a passphrase, is not waited for.
 BOOTED = """
 udevadm settle
-while systemctl list-jobs --no-legend | grep -qE '(mount|systemd-cryptsetup@.*) .*running'; do sleep 0.1; done
+starting() { systemctl list-jobs --no-legend | grep -q "$1 .*running"; }
+asks() { ls /run/systemd/ask-password/ask.* > /dev/null 2>&1; }
+while starting mount || { starting 'systemd-cryptsetup@.*' && ! asks; }; do sleep 0.1; done
 """
 
 EVIDENCE = (

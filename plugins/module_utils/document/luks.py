@@ -13,7 +13,7 @@ from ..core.secret import MOST, Secret
 from .names import known_name
 
 TYPES = ("luks1", "luks2")
-STATES = ("present", "closed", "absent")
+STATES = ("present", "closed", "decrypted", "absent")
 ALGORITHMS = ("argon2i", "argon2id", "pbkdf2")
 #: What a path of crypttab may not hold: the file parts its columns by white space, and knows no way around it.
 _BLANKS = frozenset(" \t\n\0")

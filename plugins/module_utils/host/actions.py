@@ -291,10 +291,14 @@ class OpenContainer(NamedTuple):
 
 
 class Reencrypt(NamedTuple):
-    """Have cryptsetup move the data of a container on, until all of it is moved; one that does so is waited for."""
+    """Have cryptsetup move the data of a container on, until all of it is moved; one that does so is waited for.
+
+    ``header`` is where its header is (empty: on the device).
+    """
 
     device: str
     argv: tuple[Any, ...]
+    header: str = ""
 
     @property
     def programs(self) -> tuple[str, ...]:

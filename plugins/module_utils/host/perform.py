@@ -296,7 +296,8 @@ def _open_container(action: OpenContainer) -> None:
 
 
 def _reencrypt(action: Reencrypt) -> None:
-    uuid = _encrypted(action.device).uuid
+    path = action.header or action.device
+    uuid = _encrypted(path).uuid
     # A module that was killed leaves its cryptsetup to end.
     with contextlib.suppress(FileNotFoundError), open(f"{_LOCKS}{uuid}", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -306,7 +307,7 @@ def _reencrypt(action: Reencrypt) -> None:
             f"{action.device}: cryptsetup was killed while it moved data, and left {' '.join(left)}. Nothing is lost. "
             "Restart this host, whose boot opens the container as it is, and run this again"
         )
-    if _encrypted(action.device).reencryption:
+    if _encrypted(path).reencryption:
         run_command(action.argv, timeout=None)
 
 

@@ -19,6 +19,8 @@ from .mount.fstab import FSTAB, lines
 from .raid.state import OUTSIDE, SUPERBLOCK_FIRST, Array
 from .raid.versions import describe as describe_member
 
+#: How a record begins that is about a container whose header is in a file, so that its device looks blank.
+DECRYPTION = "decryption of "
 _WORDS = {
     "linux_raid_member": "membership of a RAID array",
     "LVM2_member": "an LVM2 physical volume",
@@ -335,6 +337,8 @@ def check_free(host: Host, device: Device, role: str, option: str) -> dict[str, 
     if device.kernel and not device.size:
         raise StorageError(f"{refused}: it has no size now; start it first, if it is an array or another made device")
     check_unused(host, device, refused, f"Take it out of `{option}`, or put it out of use first.")
+    for path in (device.path, *device.partitions):
+        check_not_decrypting(host, path, refused)
     contents = host.content(*device.partitions, device.path)
     for path, content in contents.items():
         if content.busy:
@@ -370,6 +374,17 @@ def take(host: Host, device: Device, role: str, option: str, allow: bool) -> tup
     for path, content in held:
         check_boot(host, path, content, refused, remade=option == "filesystems")
     return wipe_steps([(host.devices[path], content) for path, content in held], host=host)
+
+
+def check_not_decrypting(host: Host, path: str, refused: str) -> None:
+    """Raises Refused, also with permission to destroy, for a device that looks blank and is decrypted in part."""
+    record = next((one for one in host.unfinished if one.thing.startswith(DECRYPTION) and path in one.devices), None)
+    if record:
+        name = record.thing[len(DECRYPTION) :].partition(":")[0]
+        raise Refused(
+            f"{refused}: {path} looks blank, and holds the data of luks {name}, whose decryption was interrupted. "
+            "Have that end first (a luks task with state decrypted)"
+        )
 
 
 def check_reserved(host: Host, path: str, refused: str, allow: bool) -> None:

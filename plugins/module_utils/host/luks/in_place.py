@@ -20,7 +20,7 @@ from ...document.sizes import show_size
 from ..actions import Claim, DropBackup, PutBack, Reencrypt, SaveBeginning
 from ..devices import Device, Signature
 from ..filesystem import shrink
-from ..filesystem.contents import Place, target, with_filesystem
+from ..filesystem.contents import Place, with_filesystem
 from ..filesystem.state import Filesystem
 from ..filesystem.types.known import KNOWN
 from ..host import Host
@@ -31,7 +31,7 @@ from ..pause import pause
 from ..safety import describe_content, is_own
 from ..unfinished import anew, begun, ended, intent
 from . import keys
-from .read import BACKUPS
+from .read import BACKUPS, PATIENCE
 from .state import Container, Header
 from .steps import Steps, container_on, replace_container, signature, step, with_container
 
@@ -82,7 +82,7 @@ def encrypt(host: Host, want: Luks) -> tuple[Steps, Host, Container, Carried]:
     place = _place(host, device)
     mended, host = shrink.mend(host, place)
     filesystem = _check_content(host, device, what)
-    down = _out_of_use(host, want, device, place, filesystem)
+    down = _out_of_use(host, want, device, filesystem)
     shrunk, host, filesystem = _make_room(host, place, filesystem)
     online = KNOWN[filesystem.type].shrinks == "online"
     mounts = tuple(one for one in host.mounts if one.device == device.path)
@@ -181,7 +181,10 @@ def finish(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
     argv = ("cryptsetup", "reencrypt", "--batch-mode", "--resume-only", "--key-file", key.word, container.device)
     dropped = (DropBackup(_saved(want)),) if header.reencryption == "encrypt" else ()
     detail = f"all of {container.device}{', which can be used meanwhile' if container.mapped else ''}"
-    actions = (*dropped, Reencrypt(container.device, argv))
+    # What opens a container mends what a power cut left of it.
+    mend = ("cryptsetup", "repair", "--batch-mode", "--key-file", key.word, container.device)
+    mended = () if container.mapped else (Command(mend, timeout=PATIENCE),)
+    actions = (*dropped, *mended, Reencrypt(container.device, argv))
     claims = keys.claims(host, container)
     steps: Steps = (step(header.reencryption, want.name, detail, *actions, claims=claims, flush=(container.device,)),)
     if header.reencryption == "encrypt" and container.mapped:
@@ -286,19 +289,23 @@ def _make_room(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps,
     return steps, host, filesystem._replace(size=room)
 
 
-def _out_of_use(host: Host, want: Luks, device: Device, place: Place, filesystem: Filesystem) -> Steps:
+def check_tags(host: Host, path: str, uuid: str, what: str) -> None:
+    """Raises Refused where fstab names a device otherwise than by what stays with the filesystem."""
+    for line in mount.lines(host):
+        if host.links.get(line.device) == path and not line.tag.startswith(("UUID=", "LABEL=")):
+            raise Refused(
+                f"{what}: {FSTAB} mounts it on {line.mount_point} by {line.spec}, which is not where its filesystem is "
+                f"then; have that line say UUID={uuid} first"
+            )
+
+
+def _out_of_use(host: Host, want: Luks, device: Device, filesystem: Filesystem) -> Steps:
     """The steps after which it is not mounted.
 
     Raises Refused where that is not allowed, or a boot would not find it in the container.
     """
     what = f"luks {want.name}: {device.path} cannot be encrypted in place"
-    known = target(place, filesystem)
-    for line in mount.lines(host):
-        if host.links.get(line.device) == device.path and not line.tag.startswith(("UUID=", "LABEL=")):
-            raise Refused(
-                f"{what}: {FSTAB} mounts it on {line.mount_point} by {line.spec}, which is not where its {known.type} "
-                f"is then; have that line say UUID={filesystem.uuid} first"
-            )
+    check_tags(host, device.path, filesystem.uuid, what)
     points = host.mounted(device.path)
     if points and not want.allow_offline:
         raise Refused(

@@ -11,24 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.errors import Refused, StorageError
-from ...core.plan import Command, Edit, Plan, Wait, new_uuid
+from ...core.plan import Command, Plan, Wait, new_uuid
 from ...document.luks import Luks
 from ...document.names import check_name
-from ..actions import Claim, DropBackup, OpenContainer, ReloadMounts
-from ..boot import rebuild
+from ..actions import Claim, DropBackup, OpenContainer
 from ..devices import UNSEEN, Content, Device
 from ..findings import of_devices, told
-from ..graph import below
 from ..host import Host, replace_item
 from ..layer import Found, Reported
-from ..safety import blank, check_boot, check_unused, emptied, is_own, take, wipe_steps
+from ..safety import blank, check_boot, emptied, is_own, take, wipe_steps
 from ..unfinished import anew, begun, forget, intent, same_uuid
-from . import in_place, keys
-from .crypttab import CRYPTTAB, Line, line_of, of_container, replaced, with_option
+from . import decrypt, in_place, keys
+from .crypttab import CRYPTTAB, line_of, of_container, with_option
 from .health import of_container as findings_of
 from .read import PATIENCE, backup_path
 from .state import Container, Header, mapper_path
-from .steps import Steps, container_on, replace_container, signature, step, with_container
+from .steps import Steps, close, container_on, replace_container, signature, step, with_container, write_line
 
 #: Where cryptsetup 2 puts the data of a new container: behind two copies of the metadata and the keyslots.
 _OFFSETS = {"luks1": 2 << 20, "luks2": 16 << 20}
@@ -46,6 +44,8 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
     container = _find(host, want)
     if want.state == "absent":
         return _absent(host, want, container, allow)
+    if want.state == "decrypted":
+        return decrypt.plan(host, want, container)
     steps: Steps = ()
     carried = None
     if in_place.holds_data(host, want):
@@ -74,7 +74,7 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
     steps += more
     pending: tuple[str, ...] = ()
     if want.state == "closed":
-        more, host, container = _close(host, want, container, f"luks {want.name} cannot be closed")
+        more, host, container = close(host, want, container, f"luks {want.name} cannot be closed")
     else:
         more, host, container = _open(host, want, container)
         steps += more
@@ -92,7 +92,7 @@ def _find(host: Host, want: Luks) -> Container | None:
             "newer; one was to be here. Find out which is wanted, and disconnect the other"
         )
     device = host.find(want.device) if want.device else None
-    if want.device and device is None and want.state != "absent":
+    if want.device and device is None and want.state not in ("absent", "decrypted"):
         raise StorageError(f"luks {want.name}: there is no block device {want.device} on this host")
     there = container_on(host, device.path) if device else None
     found = named[0] if named else None
@@ -254,23 +254,8 @@ def _keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
     options = with_option(line.options, "noauto", not opened)
     options = with_option(options, "nofail", None if want.boot_required is None else not want.boot_required)
     options = with_option(options, "discard", want.allow_discards)
-    steps, host = _write(host, want.name, line._replace(options=options), container)
+    steps, host = write_line(host, want.name, line._replace(options=options), container)
     return steps, host, container
-
-
-def _write(host: Host, name: str, line: Line | None, container: Container | None = None) -> tuple[Steps, Host]:
-    """crypttab with that line. An initramfs has a copy of what the root needs."""
-    before = host.files.get(CRYPTTAB)
-    after = replaced(before, name, line)
-    if after == (before or ""):
-        return (), host
-    detail = f"in {CRYPTTAB}" if line else f"out of {CRYPTTAB}"
-    steps: Steps = (step("persist", name, detail, Edit(CRYPTTAB, before, after), ReloadMounts()),)
-    if container and container.mapped and host.boot.tool:
-        roots = [mount.device for mount in host.mounts if mount.mount_point in ("/", "/usr")]
-        if container.mapped in below(host, *roots):
-            steps += (rebuild(host, f"so that the next boot opens {name} as {CRYPTTAB} says"),)
-    return steps, host.with_file(CRYPTTAB, after)
 
 
 def _open(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
@@ -309,18 +294,6 @@ def _open(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
     host = host._replace(devices={**host.devices, device.path: held})
     host, container = replace_container(host, container, container._replace(mapped=path))
     return (opened,), host, container
-
-
-def _close(host: Host, want: Luks, container: Container, what: str) -> tuple[Steps, Host, Container]:
-    if not container.mapped:
-        return (), host, container
-    check_unused(host, host.devices[container.mapped], what, "Take away what uses it first.")
-    closed = step("close", want.name, host.stable(container.mapped), Command(("cryptsetup", "close", want.name)))
-    below = host.devices[container.device]._replace(holders=())
-    host = host.without_device(container.mapped)
-    host = host._replace(devices={**host.devices, below.path: below})
-    host, container = replace_container(host, container, container._replace(mapped=""))
-    return (closed,), host, container
 
 
 def _grow(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, tuple[str, ...]]:
@@ -363,7 +336,7 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         more, host = _empty(host, container, what, allow, _is_half_made(host, want, container.device))
         steps += more
         seen = bool(container.mapped)
-        more, host, container = _close(host, want, container, what)
+        more, host, container = close(host, want, container, what)
         steps += more
         if container.header.keyslots:
             erase = Command(("cryptsetup", "erase", "--batch-mode", device.path))
@@ -378,7 +351,7 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         host = host.with_content(device.path)
         host = host._replace(containers=replace_item(host.containers, container))
         uuids.append(container.uuid)
-    more, host = _write(host, want.name, None) if line else ((), host)
+    more, host = write_line(host, want.name, None) if line else ((), host)
     steps += more
     for uuid in dict.fromkeys(uuids):
         path = backup_path(uuid)

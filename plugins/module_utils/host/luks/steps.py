@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.plan import Step
-from ...document.luks import Key
+from ...core.plan import Command, Edit, Step
+from ...document.luks import Key, Luks
+from ..actions import ReloadMounts
+from ..boot import rebuild
 from ..devices import Signature
+from ..graph import below
 from ..host import Host, replace_item
+from ..safety import check_unused
+from .crypttab import CRYPTTAB, Line, replaced
 from .state import Container
 
 Steps = tuple[Step, ...]
@@ -41,3 +46,30 @@ def with_container(host: Host, container: Container, key: Key) -> Host:
         containers=(*(one for one in host.containers if one.device != container.device), container),
         keyslots={**host.keyslots, (container.device, key): 0},
     )
+
+
+def close(host: Host, want: Luks, container: Container, what: str) -> tuple[Steps, Host, Container]:
+    if not container.mapped:
+        return (), host, container
+    check_unused(host, host.devices[container.mapped], what, "Take away what uses it first.")
+    closed = step("close", want.name, host.stable(container.mapped), Command(("cryptsetup", "close", want.name)))
+    device = host.devices[container.device]._replace(holders=())
+    host = host.without_device(container.mapped)
+    host = host._replace(devices={**host.devices, device.path: device})
+    host, container = replace_container(host, container, container._replace(mapped=""))
+    return (closed,), host, container
+
+
+def write_line(host: Host, name: str, line: Line | None, container: Container | None = None) -> tuple[Steps, Host]:
+    """crypttab with that line. An initramfs has a copy of what the root needs."""
+    before = host.files.get(CRYPTTAB)
+    after = replaced(before, name, line)
+    if after == (before or ""):
+        return (), host
+    detail = f"in {CRYPTTAB}" if line else f"out of {CRYPTTAB}"
+    steps: Steps = (step("persist", name, detail, Edit(CRYPTTAB, before, after), ReloadMounts()),)
+    if container and container.mapped and host.boot.tool:
+        roots = [mount.device for mount in host.mounts if mount.mount_point in ("/", "/usr")]
+        if container.mapped in below(host, *roots):
+            steps += (rebuild(host, f"so that the next boot opens {name} as {CRYPTTAB} says"),)
+    return steps, host.with_file(CRYPTTAB, after)

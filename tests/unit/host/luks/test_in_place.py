@@ -124,7 +124,7 @@ def test_btrfs_shrinks_before_it_is_unmounted() -> None:
         (
             a_filesystem(files={FSTAB: "/dev/sdb /srv ext4 defaults 0 2\n"}),
             {},
-            "mounts it on /srv by /dev/sdb, which is not where its ext4 is then; have that line say UUID=",
+            "mounts it on /srv by /dev/sdb, which is not where its filesystem is then; have that line say UUID=",
         ),
         (a_filesystem(), {"in_place": False}, "holds an ext4 filesystem labelled"),
     ],
