@@ -207,14 +207,13 @@ unused:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import StorageModule
 from ..module_utils.host import survey
 from ..module_utils.host.task import show
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = StorageModule(argument_spec={}, supports_check_mode=True)
     show(module, survey.everything)
 
 

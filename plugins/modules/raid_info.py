@@ -81,14 +81,13 @@ not_read:
       returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import StorageModule
 from ..module_utils.host.raid import plan as planner
 from ..module_utils.host.task import tell
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
+    module = StorageModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
     tell(module, "raids", planner.survey)
 
 

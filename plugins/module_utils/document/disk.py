@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
+from ..core.faults import Faults
 from .names import check_name, plain_wwn
 from .sizes import parse_bytes, show_size
 
@@ -160,6 +161,7 @@ def choose(
     for disks in wanted:
         for index in range(disks.number):
             settle(disks, index, claimed(disks, disks.name))
+    faults = Faults()
     # Who names one disk goes before who would be content with any.
     for disks in sorted(wanted, key=lambda disks: not disks.named):
         any_content = disks.named or disks.allow_data
@@ -173,7 +175,8 @@ def choose(
         if "" in chosen[disks.name]:
             others = [path for path in matching[disks.name] if path in taken and path not in chosen[disks.name]]
             near = [candidate for candidate in candidates if candidate.path not in matching[disks.name]]
-            raise StorageError(_too_few(disks, list(matching[disks.name].values()), others) + _near(disks, near))
+            faults.add(StorageError(_too_few(disks, list(matching[disks.name].values()), others) + _near(disks, near)))
+    faults.check()
     return {name: tuple(paths) for name, paths in chosen.items()}
 
 
