@@ -244,8 +244,10 @@ def _near(disks: Disks, candidates: list[Candidate]) -> str:
     found = [candidate for candidate in candidates if len(misses(disks, candidate)) == fewest]
     told = []
     for candidate in found[:_TOLD]:
-        has = {**candidate._asdict(), **dict.fromkeys(("min_size", "max_size"), show_size(candidate.size))}
-        told.append(f"{candidate.path} ({', '.join(f'{word}: {has[word]}' for word in misses(disks, candidate))})")
+        missed = [word for word in misses(disks, candidate) if not word.endswith("_size")]
+        has = [f"{word}: {getattr(candidate, word)}" for word in missed]
+        has += [f"size: {show_size(candidate.size)}"] if len(missed) < fewest else []
+        told.append(f"{candidate.path} ({', '.join(has)})")
     more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
     return f". Not among them: {', '.join(told)}{more}"
 

@@ -129,10 +129,15 @@ class Host(NamedTuple):
         """As find, but it has to exist."""
         found = self.find(reference)
         if found is None:
-            blank = len(reference.split()) > 1
+            if len(reference.split()) > 1:
+                raise StorageError(
+                    f"{wanted_by}: {reference!r} is one text with a blank in it, and no block device of this host; write "
+                    "each device as an item of the list, or separate them by commas"
+                )
+            serial = [path for path, disk in self.disk_facts().items() if reference == disk.serial]
             raise NoDevice(
                 f"{wanted_by}: there is no block device {reference} on this host"
-                + (", and a name with a blank is that of one device: make each an item of the list" if blank else ""),
+                + (f"; that is the serial number of {' and '.join(map(self.stable, serial))}" if serial else ""),
                 reference,
             )
         return found

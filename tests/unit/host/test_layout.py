@@ -564,8 +564,12 @@ def test_what_may_go_is_said_with_its_section() -> None:
     ("devices", "said"),
     [
         (["sdb", "slwo"], "array md0: there is no block device slwo on this host. Did you mean slow?"),
-        (["/dev/sdb /dev/sdc"], "/dev/sdb /dev/sdc on this host, and a name with a blank is that of one device: make"),
+        (
+            ["/dev/sdb /dev/sdc"],
+            "array md0: '/dev/sdb /dev/sdc' is one text with a blank in it, and no block device of this host",
+        ),
         (["sdb", "sdx"], "there is no block device sdx on this host$"),
+        (["sdb", "Sc"], "there is no block device Sc on this host; that is the serial number of /dev/disk/by-id/sdc$"),
     ],
 )
 def test_devices_that_mean_nothing(devices: list[str], said: str) -> None:
