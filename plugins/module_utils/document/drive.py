@@ -70,17 +70,15 @@ class Volume(NamedTuple):
     mount_point: str | None = None
     mount_options: str | None = None
     boot_required: bool | None = None
+    mount_owner: str | None = None
+    mount_group: str | None = None
+    mount_mode: int | None = None
     state: str = "present"
 
     @property
     def use(self) -> Use:
-        return Use(
-            None if self.is_bare else self.filesystem,
-            self.label,
-            self.mount_point,
-            self.mount_options,
-            self.boot_required,
-        )
+        filesystem = None if self.is_bare else self.filesystem
+        return Use(filesystem, *(getattr(self, word) for word in Use._fields[1:]))
 
     @property
     def is_bare(self) -> bool:
