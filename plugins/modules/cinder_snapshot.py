@@ -169,11 +169,11 @@ from ..module_utils.cinder.snapshot import OPTIONS
 from ..module_utils.cinder.task import ensure
 from ..module_utils.cinder.words import CONNECTION
 from ..module_utils.cinder.works import snapshot
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 
 
 def main() -> None:
-    ensure(StorageModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True), snapshot)
+    ensure(storage_module(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True), snapshot)
 
 
 if __name__ == "__main__":

@@ -320,12 +320,12 @@ from ..module_utils.cinder.task import ensure
 from ..module_utils.cinder.volume import OPTIONS, REQUIRED
 from ..module_utils.cinder.words import CONNECTION
 from ..module_utils.cinder.works import volume
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 
 
 def main() -> None:
     spec = {**CONNECTION, **OPTIONS}
-    ensure(StorageModule(argument_spec=spec, required_one_of=REQUIRED, supports_check_mode=True), volume)
+    ensure(storage_module(argument_spec=spec, required_one_of=REQUIRED, supports_check_mode=True), volume)
 
 
 if __name__ == "__main__":

@@ -81,13 +81,13 @@ check_mode:
 """
 
 from ..module_utils.core.errors import sentence
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.host.lvm.usage import tell_usage
 from ..module_utils.host.task import check_root
 
 
 def main() -> None:
-    module = StorageModule(
+    module = storage_module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "volumes": {"type": "list", "elements": "dict", "default": []},

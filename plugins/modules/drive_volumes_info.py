@@ -63,12 +63,12 @@ orphans:
   elements: dict
 """
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.volumes.task import INFO, tell
 
 
 def main() -> None:
-    tell(StorageModule(argument_spec=INFO, supports_check_mode=True))
+    tell(storage_module(argument_spec=INFO, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ pending_reboot:
 
 from typing import Any
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
@@ -243,7 +243,7 @@ def main() -> None:
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
         **EXPECTED,
     }
-    module = StorageModule(
+    module = storage_module(
         parse=document.parse,
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK},
         supports_check_mode=True,

@@ -207,13 +207,13 @@ unused:
   elements: dict
 """
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.host import survey
 from ..module_utils.host.task import show
 
 
 def main() -> None:
-    module = StorageModule(argument_spec={}, supports_check_mode=True)
+    module = storage_module(argument_spec={}, supports_check_mode=True)
     show(module, survey.everything)
 
 

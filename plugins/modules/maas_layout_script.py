@@ -133,7 +133,7 @@ pending_reboot:
 
 from typing import Any
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.maas.task import CONNECTION, upload
 
 
@@ -145,7 +145,7 @@ def main() -> None:
         "comment": {"type": "str"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
-    upload(StorageModule(argument_spec={**CONNECTION, **own}, supports_check_mode=True))
+    upload(storage_module(argument_spec={**CONNECTION, **own}, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -300,7 +300,7 @@ pending_reboot:
 
 from typing import Any
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.core.run import EXPECTED
 from ..module_utils.maas.task import CONNECTION, ensure
 from ..module_utils.maas.words import OPTIONS, parse
@@ -316,7 +316,7 @@ def main() -> None:
         **EXPECTED,
     }
     spec = {**CONNECTION, **OPTIONS, **own}
-    ensure(StorageModule(parse=parse, argument_spec=spec, supports_check_mode=True))
+    ensure(storage_module(parse=parse, argument_spec=spec, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -201,14 +201,14 @@ pending_reboot:
   elements: str
 """
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.document import raid
 from ..module_utils.host.raid import plan as planner
 from ..module_utils.host.task import OPTIONS, WAITING, ensure
 
 
 def main() -> None:
-    module = StorageModule(argument_spec={**raid.OPTIONS, **raid.ACTS, **WAITING, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**raid.OPTIONS, **raid.ACTS, **WAITING, **OPTIONS}, supports_check_mode=True)
     ensure(module, raid.parse, planner.references, planner.plan, planner.facts, raid.Raid.settled)
 
 

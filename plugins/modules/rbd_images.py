@@ -81,7 +81,7 @@ pending_reboot:
   elements: str
 """
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION, OPTIONS
 from ..module_utils.rbd.works import many_images
@@ -90,7 +90,7 @@ from ..module_utils.rbd.works import many_images
 def main() -> None:
     images = {"type": "list", "elements": "dict", "options": OPTIONS, "required": True}
     spec = {**CONNECTION, "images": images}
-    module = StorageModule(parse=many_images, argument_spec=spec, supports_check_mode=True)
+    module = storage_module(parse=many_images, argument_spec=spec, supports_check_mode=True)
     ensure(module, lambda: many_images(module.params))
 
 

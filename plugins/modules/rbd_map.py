@@ -161,14 +161,14 @@ pending_reboot:
   elements: str
 """
 
-from ..module_utils.core.module import StorageModule
+from ..module_utils.core.module import storage_module
 from ..module_utils.host.rbd_map import plan as krbd
 from ..module_utils.host.task import EXPECT, LOCK, ensure
 from ..module_utils.rbd.words import CONNECTION
 
 
 def main() -> None:
-    module = StorageModule(argument_spec={**CONNECTION, **krbd.OPTIONS, **EXPECT, **LOCK}, supports_check_mode=True)
+    module = storage_module(argument_spec={**CONNECTION, **krbd.OPTIONS, **EXPECT, **LOCK}, supports_check_mode=True)
     ensure(module, krbd.parse, krbd.references, krbd.plan, krbd.facts)
 
 

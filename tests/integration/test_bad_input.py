@@ -77,7 +77,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "RAID 0 has no redundancy",
     ),
     ("raid", {"name": "md0", "level": "1"}, "to create it, say also: devices"),
-    ("raid", {"name": "md0", "level": "7", "devices": ["{HDD6}"]}, "level: '7' is not one of"),
+    ("raid", {"name": "md0", "level": "7", "devices": ["{HDD6}"]}, "value of level must be one of"),
     ("raid", {"name": "md0", "state": "stopped"}, "does not exist, so it cannot be stopped"),
     ("bcache", {"name": "cached"}, "to create it, say also: backing_device"),
     ("bcache", {"name": "x" * 32, "backing_device": "{HDD6}"}, "at most 31 characters"),
@@ -99,7 +99,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "lvm_drive",
         {"name": "data", "devices": ["{HDD6}"], "filesystem": "reiserfs"},
-        "is not one of btrfs, ext2",
+        "value of filesystem must be one of",
     ),
     ("lvm_drive", {"name": "data", "devices": ["{HDD6}"], "size": "2G"}, "2 GiB does not fit"),
     ("lvm_drive", {"name": "data", "devices": ["{HDD6}"], "size": "many"}, "'many' is not a size"),

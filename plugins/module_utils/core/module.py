@@ -7,32 +7,36 @@ from __future__ import annotations
 
 from typing import Any, Callable, NoReturn
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils import basic
 
 
-class StorageModule(AnsibleModule):
-    """As AnsibleModule, which says the first error only, and neither in which item it is nor which word was meant.
+def storage_module(parse: Callable[[dict[str, Any]], Any] | None = None, **kwargs: Any) -> basic.AnsibleModule:
+    """An AnsibleModule that tells all errors of its options, each with its item, and the word that was meant.
 
     ``parse`` makes sense of a document's items, each of them by itself: the errors of those that fit the argument spec
     are told together with the errors of those that do not.
     """
 
-    _fits = False
+    # Derived here, and not once for all: ansible-lint puts a class of its own there, which stops before anything is
+    # done.
+    class Told(basic.AnsibleModule):
+        fits = False
 
-    def __init__(self, *args: Any, parse: Callable[[dict[str, Any]], Any] | None = None, **kwargs: Any) -> None:
-        self._parse = parse
-        begin: Any = super().__init__
-        begin(*args, **kwargs)
-        self._fits = True
+        def __init__(self) -> None:
+            begin: Any = super().__init__
+            begin(**kwargs)
+            self.fits = True
 
-    def _load_params(self) -> None:
-        load: Any = super()._load_params
-        load()
-        self._given = {word: value for word, value in self.params.items() if not word.startswith("_ansible_")}
+        def _load_params(self) -> None:
+            load: Any = super()._load_params
+            load()
+            self.given = {word: value for word, value in self.params.items() if not word.startswith("_ansible_")}
 
-    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
-        if not self._fits and hasattr(self, "validation_result"):
-            from .options import told
+        def fail_json(self, msg: str, **more: Any) -> NoReturn:
+            if not self.fits and hasattr(self, "validation_result"):
+                from .options import told
 
-            msg = told(self, self._given, self._parse) or msg
-        super().fail_json(msg=msg, **kwargs)
+                msg = told(self, self.given, parse) or msg
+            super().fail_json(msg=msg, **more)
+
+    return Told()

@@ -77,7 +77,9 @@ def _faults(spec: Spec, given: Mapping[str, Any], place: str = "", **more: Any) 
         for one in value if isinstance(value, list) else (value,):
             if choices and one is not None and one not in choices:
                 near = meant(str(one), map(str, choices))
-                yield Fault(place, f"{word}: {one!r} is not one of {', '.join(map(str, choices))}{near}")
+                # As Ansible says it, which linters know.
+                every = ", ".join(map(str, choices))
+                yield Fault(place, f"value of {word} must be one of: {every}, got: {one}{near}")
         if "options" not in about:
             continue
         for index, item in enumerate(value if isinstance(value, list) else (value,)):

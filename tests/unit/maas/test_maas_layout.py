@@ -222,7 +222,7 @@ def test_a_user_who_may_not(maas: Maas) -> None:
             r"RAID md0: node1 has no device slwo\. Did you mean slow\?",
         ),
         ({"raids": [{"name": "md0"}]}, "RAID md0 does not exist, and to create it, say also: level, devices"),
-        (one_raid("4", "sdb", "sdc", "sdd"), r"raids\[0\] md0: level: '4' is not one of 0, 1, 5, 6, 10"),
+        (one_raid("4", "sdb", "sdc", "sdd"), r"raids\[0\] md0: value of level must be one of: 0, 1, 5, 6, 10, got: 4"),
         (one_raid("1", "sdb", "sdc", chunk_size="64K"), r"raids\[0\] md0: chunk_size is no option"),
         ({"raids": [{"name": "sdb", "level": "1", "devices": ["sdc", "sdd"]}]}, "there is a disk of that name already"),
         ({"partitions": [{"name": "sdb", "device": "sdc"}]}, "partitions: sdb: there is a disk of that name already"),

@@ -154,3 +154,35 @@ def test_roles_have_the_words_and_states_of_the_modules(tmp_path: Path) -> None:
     assert (found[3]["raids"], found[3]["bcaches"][0]["cache_device"]) == ([slow, mirror], "data-fast")
     assert (found[4]["raids"], found[4]["bcaches"][0]["cache_device"]) == ([slow], "one")
     assert found[5]["raids"][1]["devices"] == ["one", "/dev/sdz"]
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "said"),
+    [
+        (
+            "raid_drive",
+            {"raid_drive_name": "data", "raid_drive_volumes": [{"name": "a", "sise": "1G"}]},
+            "drives[0] data: volumes[0] a: sise is no option. Did you mean size?"
+            " (Variables of the role raid_drive: raid_drive_volumes)",
+        ),
+        (
+            "host_layout",
+            {"host_layout_document": {"raids": [{"name": "md0", "levl": "1"}]}},
+            "raids[0] md0: levl is no option. Did you mean level?",
+        ),
+    ],
+)
+def test_an_error_names_the_variables_of_the_role(role: str, given: dict[str, Any], said: str, tmp_path: Path) -> None:
+    book = tmp_path / "play.json"
+    words = {"role": f"strata.storage.{role}", f"{role}_packages": False, **given}
+    play = {"hosts": "localhost", "gather_facts": False, "roles": [words]}
+    play["vars"] = {"ansible_python_interpreter": sys.executable}
+    book.write_text(json.dumps([play]))
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory", "localhost,", "--connection", "local", "--check", str(book)],
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f'"msg": "{said}"' in done.stdout, done.stdout

@@ -95,7 +95,7 @@ def test_what_is_asked_for_is_read() -> None:
 
 
 def test_what_cannot_be_given() -> None:
-    missing = {"mount_owner": "nobody-here"}
+    missing: dict[str, Any] = {"mount_owner": "nobody-here"}
     said = "volume data/srv: mount_owner: this host has no user nobody-here; create it first, or say its number"
     with pytest.raises(StorageError, match=said):
         planned(host(), **missing)
