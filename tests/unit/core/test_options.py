@@ -31,7 +31,7 @@ def said(module: str, **options: Any) -> str:
 
 
 def test_all_errors_of_a_document_at_once_each_with_its_item() -> None:
-    assert said(
+    found = said(
         "layout",
         disks=[{"name": "slow", "count": "two"}, {"name": "fast"}],
         raids=[
@@ -45,10 +45,11 @@ def test_all_errors_of_a_document_at_once_each_with_its_item() -> None:
             {"name": "data", "volumes": [{"name": "a", "filesystem": "xsf"}, {"name": "b", "filesystm": "xfs"}]},
             {"name": "more", "volumes": [{"name": "c", "size": "0%"}, {"name": "d", "mount_point": "srv"}]},
         ],
-    ).splitlines() == [
+    ).splitlines()
+    # The rest of that is Ansible's, and another text in each of its versions.
+    assert found.pop(1).startswith("disks[0] slow: argument 'count' is of type ")
+    assert found == [
         "10 errors:",
-        "disks[0] slow: argument 'count' is of type str and we were unable to convert to int: "
-        "\"'two'\" cannot be converted to an int",
         "raids[0] md0: levl is no option. Did you mean level?",
         "raids[1] md1: value of level must be one of: 0, 1, 4, 5, 6, 10, got: 7",
         "raids[3]: missing required arguments: name",
