@@ -132,7 +132,7 @@ class CallbackModule(Default):
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not ignore_errors and _ours(result):
             message = str(_of(result, "result").get("msg") or "failed")
-            self._refused[str(_of(result, "host").get_name())] = message.splitlines()[0]
+            self._refused[str(_of(result, "host").get_name())] = message
         super().v2_runner_on_failed(result, ignore_errors)
 
     def v2_on_file_diff(self, result: Any) -> None:
@@ -167,7 +167,10 @@ class CallbackModule(Default):
         if losing:
             self._say(f"! DESTROYS data on {counted(len(losing), 'host')}: {names(losing)}", _color("COLOR_ERROR"))
         for host, message in sorted(self._refused.items(), key=lambda one: _by_number(one[0])):
-            self._say(f"Refused: {host}: {message}", _color("COLOR_ERROR"))
+            first, *more = message.splitlines()
+            self._say(f"Refused: {host}: {first}", _color("COLOR_ERROR"))
+            for line in more:
+                self._say(f"         {line}", _color("COLOR_ERROR"))
         if self._refused:
             self._say(f"To do only these again: --limit {','.join(sorted(self._refused, key=_by_number))}")
 

@@ -234,6 +234,20 @@ boot_required:
       the device when it comes, within 300 seconds.
     - A service that needs the mount then has to say so, by C(RequiresMountsFor=) in its unit.
   type: bool
+mount_owner:
+  description:
+    - Owner of what is mounted, as the name or number of a user. It is the owner of the top directory of the filesystem,
+      so it stays with it wherever that is mounted; the directory below the mount is left alone.
+    - The task checks it in each run, and sets it where it is another one. Omitted, it stays. No info module returns it.
+    - With C(x-systemd.automount), a task sets it only while the filesystem is mounted.
+  type: str
+mount_group:
+  description: Group of what is mounted, as C(mount_owner).
+  type: str
+mount_mode:
+  description:
+    - Mode of what is mounted, as C(mount_owner), as octal digits in quotes, such as V('0755') or V('2775').
+  type: raw
 """
 
 _LUKS = r"""

@@ -55,6 +55,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.strata.storage.plugins.module_utils.core.text import printable
+
 #: The options that an item is called by, the first that it has.
 _NAMES = ("name", "mount_point", "device")
 _PARTITION = re.compile(r"-part(\d+)$")
@@ -72,7 +74,10 @@ def shapes(value: Any) -> list[dict[str, Any]]:
         hosts.setdefault(key, []).append(str(host))
     ordered = sorted(hosts, key=lambda key: (-len(hosts[key]), sorted(hosts[key])))
     commonest = shape_of[ordered[0]] if ordered else {}
-    return [{"hosts": sorted(hosts[key]), "differs": list(_differences(shape_of[key], commonest))} for key in ordered]
+    return [
+        {"hosts": sorted(hosts[key]), "differs": list(map(printable, _differences(shape_of[key], commonest)))}
+        for key in ordered
+    ]
 
 
 def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

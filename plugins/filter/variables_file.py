@@ -48,8 +48,11 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.strata.storage.plugins.module_utils.core.text import printable
+
 #: What a template starts with.
 _TEMPLATE = ("{{", "{%", "{#")
+_LINE_ENDS = frozenset("\x85\u2028\u2029\r")
 
 
 class _Writer(yaml.SafeDumper):
@@ -65,7 +68,8 @@ class _Writer(yaml.SafeDumper):
 
 def _text(writer: _Writer, text: str) -> yaml.Node:
     tag = "!unsafe" if any(start in text for start in _TEMPLATE) else "tag:yaml.org,2002:str"
-    return writer.represent_scalar(tag, str(text))
+    # YAML reads these as other ends of lines than they are, unless they are escaped.
+    return writer.represent_scalar(tag, str(text), style='"' if _LINE_ENDS.intersection(text) else None)
 
 
 def _list(writer: _Writer, values: Sequence[Any]) -> yaml.Node:
@@ -93,7 +97,7 @@ def variables_file(value: Any, comment: Sequence[str] = ()) -> str:
         written = yaml.dump(dict(value), Dumper=_Writer, allow_unicode=True, width=120, explicit_start=True)
     except yaml.YAMLError as error:
         raise AnsibleFilterError(f"strata.storage.variables_file: {error}") from error
-    lines = [line for text in comment for line in str(text).splitlines()]
+    lines = [printable(line) for text in comment for line in str(text).splitlines()]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines) + written
 
 

@@ -83,6 +83,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import in_parallel
+from ansible_collections.strata.storage.plugins.module_utils.core.text import meant
 from ansible_collections.strata.storage.plugins.module_utils.maas import survey
 from ansible_collections.strata.storage.plugins.module_utils.maas.client import Client
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import complete
@@ -110,7 +111,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         unknown = sorted(self._read_config_data(path).keys() - self.get_options().keys() - {"plugin"})
         if unknown:
-            raise AnsibleParserError(f"{path}: there is no option {', '.join(unknown)}")
+            near = meant(unknown[0], self.get_options())
+            raise AnsibleParserError(f"{path}: there is no option {', '.join(unknown)}{near}")
         try:
             client = connect({name: self.get_option(name) for name in CONNECTION})
             machines = self._machines(client, path, cache)

@@ -74,14 +74,13 @@ not_read:
       returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.host.bcache import plan as planner
 from ..module_utils.host.task import tell
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
+    module = storage_module(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
     tell(module, "bcaches", planner.survey)
 
 

@@ -195,14 +195,13 @@ drivers:
       returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.cinder.info import OPTIONS
 from ..module_utils.cinder.task import tell
+from ..module_utils.core.module import storage_module
 
 
 def main() -> None:
-    tell(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True))
+    tell(storage_module(argument_spec=OPTIONS, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -165,16 +165,15 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.cinder.snapshot import OPTIONS
 from ..module_utils.cinder.task import ensure
 from ..module_utils.cinder.words import CONNECTION
 from ..module_utils.cinder.works import snapshot
+from ..module_utils.core.module import storage_module
 
 
 def main() -> None:
-    ensure(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True), snapshot)
+    ensure(storage_module(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True), snapshot)
 
 
 if __name__ == "__main__":

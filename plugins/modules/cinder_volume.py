@@ -316,17 +316,16 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.cinder.task import ensure
 from ..module_utils.cinder.volume import OPTIONS, REQUIRED
 from ..module_utils.cinder.words import CONNECTION
 from ..module_utils.cinder.works import volume
+from ..module_utils.core.module import storage_module
 
 
 def main() -> None:
     spec = {**CONNECTION, **OPTIONS}
-    ensure(AnsibleModule(argument_spec=spec, required_one_of=REQUIRED, supports_check_mode=True), volume)
+    ensure(storage_module(argument_spec=spec, required_one_of=REQUIRED, supports_check_mode=True), volume)
 
 
 if __name__ == "__main__":

@@ -80,15 +80,14 @@ check_mode:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils.core.errors import sentence
+from ..module_utils.core.module import storage_module
 from ..module_utils.host.lvm.usage import tell_usage
 from ..module_utils.host.task import check_root
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = storage_module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "volumes": {"type": "list", "elements": "dict", "default": []},

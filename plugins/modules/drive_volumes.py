@@ -305,13 +305,12 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.volumes.task import OPTIONS, ensure
 
 
 def main() -> None:
-    ensure(AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True))
+    ensure(storage_module(argument_spec=OPTIONS, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -63,13 +63,12 @@ orphans:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.volumes.task import INFO, tell
 
 
 def main() -> None:
-    tell(AnsibleModule(argument_spec=INFO, supports_check_mode=True))
+    tell(storage_module(argument_spec=INFO, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ extends_documentation_fragment:
   - strata.storage.host.waiting
   - strata.storage.attributes
 notes:
+  - Errors of several items are told at once, a line for each, with the item that it is about, such as
+    C(raids[0] md0).
   - A device is the name of another item (C(md0), C(cached), C(data/srv) for a volume of a drive), of disks (C(slow) for
     all of them, C(slow[0]) for the first), a path, or a kernel name, in this order.
   - Where an item has to be started first to see what is on it, what is made of it is planned once it runs. Check mode
@@ -214,8 +216,7 @@ pending_reboot:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
@@ -242,8 +243,10 @@ def main() -> None:
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
         **EXPECTED,
     }
-    module = AnsibleModule(
-        argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK}, supports_check_mode=True
+    module = storage_module(
+        parse=document.parse,
+        argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK},
+        supports_check_mode=True,
     )
     ensure(module, document.parse, planner.references, planner.plan, planner.facts, diff=_tree, draw=_draw, many=True)
 

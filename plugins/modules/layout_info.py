@@ -207,14 +207,13 @@ unused:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.host import survey
 from ..module_utils.host.task import show
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = storage_module(argument_spec={}, supports_check_mode=True)
     show(module, survey.everything)
 
 

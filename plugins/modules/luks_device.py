@@ -152,15 +152,14 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.document import luks
 from ..module_utils.host.luks import plan as planner
 from ..module_utils.host.task import OPTIONS, ensure
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**luks.OPTIONS, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**luks.OPTIONS, **OPTIONS}, supports_check_mode=True)
     ensure(module, luks.parse, planner.references, planner.plan, planner.facts)
 
 

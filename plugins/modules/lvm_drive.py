@@ -173,15 +173,14 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.document import drive
 from ..module_utils.host.lvm import plan as planner
 from ..module_utils.host.task import OPTIONS, ensure
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**drive.OPTIONS, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**drive.OPTIONS, **OPTIONS}, supports_check_mode=True)
     ensure(module, drive.parse, planner.references, planner.plan, planner.facts)
 
 

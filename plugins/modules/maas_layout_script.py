@@ -133,8 +133,7 @@ pending_reboot:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.maas.task import CONNECTION, upload
 
 
@@ -146,7 +145,7 @@ def main() -> None:
         "comment": {"type": "str"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
-    upload(AnsibleModule(argument_spec={**CONNECTION, **own}, supports_check_mode=True))
+    upload(storage_module(argument_spec={**CONNECTION, **own}, supports_check_mode=True))
 
 
 if __name__ == "__main__":

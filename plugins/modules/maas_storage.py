@@ -84,6 +84,8 @@ extends_documentation_fragment:
   - strata.storage.attributes
   - strata.storage.attributes.actiongroup_maas
 notes:
+  - Errors of several items are told at once, a line for each, with the item that it is about, such as
+    C(raids[0] md0).
   - A device is the name of another item (C(md0), C(cached), C(data/srv) for a volume of a drive), of disks (C(slow) for
     all of them, C(slow[0]) for the first), MAAS's own name for it (C(sda), C(sda-part1)), or a disk's path.
   - MAAS changes the structure of a machine, and the tags of its disks, only while it is Ready, and filesystems while it
@@ -298,11 +300,10 @@ pending_reboot:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.core.run import EXPECTED
 from ..module_utils.maas.task import CONNECTION, ensure
-from ..module_utils.maas.words import OPTIONS
+from ..module_utils.maas.words import OPTIONS, parse
 
 
 def main() -> None:
@@ -314,7 +315,8 @@ def main() -> None:
         "allow_destroy": {"type": "list", "elements": "str", "default": []},
         **EXPECTED,
     }
-    ensure(AnsibleModule(argument_spec={**CONNECTION, **OPTIONS, **own}, supports_check_mode=True))
+    spec = {**CONNECTION, **OPTIONS, **own}
+    ensure(storage_module(parse=parse, argument_spec=spec, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -139,15 +139,14 @@ requests:
   type: int
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.maas.task import CONNECTION, tell
 from ..module_utils.maas.words import OPTIONS
 
 
 def main() -> None:
     spec = {**CONNECTION, "machines": {"type": "list", "elements": "str"}, "disks": OPTIONS["disks"]}
-    tell(AnsibleModule(argument_spec=spec, supports_check_mode=True))
+    tell(storage_module(argument_spec=spec, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -201,15 +201,14 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.document import raid
 from ..module_utils.host.raid import plan as planner
 from ..module_utils.host.task import OPTIONS, WAITING, ensure
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**raid.OPTIONS, **raid.ACTS, **WAITING, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**raid.OPTIONS, **raid.ACTS, **WAITING, **OPTIONS}, supports_check_mode=True)
     ensure(module, raid.parse, planner.references, planner.plan, planner.facts, raid.Raid.settled)
 
 

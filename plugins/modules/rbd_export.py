@@ -117,8 +117,7 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.export import OPTIONS
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
@@ -126,7 +125,7 @@ from ..module_utils.rbd.works import export
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
     ensure(module, lambda: export(module.params))
 
 

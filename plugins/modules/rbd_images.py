@@ -81,8 +81,7 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION, OPTIONS
 from ..module_utils.rbd.works import many_images
@@ -90,7 +89,8 @@ from ..module_utils.rbd.works import many_images
 
 def main() -> None:
     images = {"type": "list", "elements": "dict", "options": OPTIONS, "required": True}
-    module = AnsibleModule(argument_spec={**CONNECTION, "images": images}, supports_check_mode=True)
+    spec = {**CONNECTION, "images": images}
+    module = storage_module(parse=many_images, argument_spec=spec, supports_check_mode=True)
     ensure(module, lambda: many_images(module.params))
 
 

@@ -146,8 +146,7 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.import_ import OPTIONS
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
@@ -155,7 +154,7 @@ from ..module_utils.rbd.works import import_
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
     ensure(module, lambda: import_(module.params))
 
 

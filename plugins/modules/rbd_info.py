@@ -137,8 +137,7 @@ fsid:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.task import tell
 from ..module_utils.rbd.words import CONNECTION
 from ..module_utils.rbd.works import info
@@ -146,7 +145,7 @@ from ..module_utils.rbd.works import info
 
 def main() -> None:
     spec = {**CONNECTION, "images": {"type": "list", "elements": "str"}}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = storage_module(argument_spec=spec, supports_check_mode=True)
     tell(module, lambda connection: info(connection, module.params))
 
 

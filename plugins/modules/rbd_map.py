@@ -161,15 +161,14 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.host.rbd_map import plan as krbd
 from ..module_utils.host.task import EXPECT, LOCK, ensure
 from ..module_utils.rbd.words import CONNECTION
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **krbd.OPTIONS, **EXPECT, **LOCK}, supports_check_mode=True)
+    module = storage_module(argument_spec={**CONNECTION, **krbd.OPTIONS, **EXPECT, **LOCK}, supports_check_mode=True)
     ensure(module, krbd.parse, krbd.references, krbd.plan, krbd.facts)
 
 

@@ -195,8 +195,7 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.mirror_pool import OPTIONS
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
@@ -204,7 +203,7 @@ from ..module_utils.rbd.works import mirror_pool
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
     ensure(module, lambda: mirror_pool(module.params, module.check_mode))
 
 

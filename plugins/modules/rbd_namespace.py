@@ -85,8 +85,7 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.namespace import OPTIONS
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import OF_POOL
@@ -94,7 +93,7 @@ from ..module_utils.rbd.works import namespace
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**OF_POOL, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**OF_POOL, **OPTIONS}, supports_check_mode=True)
     ensure(module, lambda: namespace(module.params))
 
 

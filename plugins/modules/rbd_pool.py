@@ -128,8 +128,7 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.pool import OPTIONS
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import OF_POOL
@@ -137,7 +136,7 @@ from ..module_utils.rbd.works import pool
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**OF_POOL, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**OF_POOL, **OPTIONS}, supports_check_mode=True)
     ensure(module, lambda: pool(module.params))
 
 

@@ -132,8 +132,7 @@ pending_reboot:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.snapshot import OPTIONS
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.words import CONNECTION
@@ -141,7 +140,7 @@ from ..module_utils.rbd.works import snapshot
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
+    module = storage_module(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
     ensure(module, lambda: snapshot(module.params))
 
 

@@ -26,6 +26,7 @@ from ansible.utils.vars import load_extra_vars, merge_hash
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, counted, draw
 from ansible_collections.strata.storage.plugins.module_utils.core.run import EXPECTED
+from ansible_collections.strata.storage.plugins.plugin_utils.role_words import in_words_of_role
 
 #: The extra variable with what was approved, by host. A job that plans publishes it; AWX hands it to the jobs after it.
 VARIABLE = "storage_approved"
@@ -207,7 +208,7 @@ class Guarded(_Action):
         done = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=later)
         # What is published is the controller's to say, not the host's.
         done.pop("ansible_stats", None)
-        found = merge_hash(found, done)
+        found = in_words_of_role(self._task, merge_hash(found, done))
         found.update(guard.published(found))
         for part in found.get("diff") or ():
             if "before" in part:

@@ -75,7 +75,7 @@ def test_a_drive_of_bsud_is_taken_over_as_it_stands(lab: Lab, guest: Guest, serv
     a_drive_of_bsud(guest, server)
     before = guest.run(LOOK).stdout
     configure(guest, {**DRIVE, "max-bsu-cout": 5})
-    assert "BSUd has no key max-bsu-cout; max-bsu-count was probably meant" in migrate(lab, server, fails=True)
+    assert "BSUd has no key max-bsu-cout. Did you mean max-bsu-count?" in migrate(lab, server, fails=True)
 
     configure(guest, DRIVE)
     planned = migrate(lab, server, "-e", "storage_plan_only=true")

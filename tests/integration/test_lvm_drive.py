@@ -140,6 +140,29 @@ def test_sizes_and_options(node: Node) -> None:
     ]
 
 
+def test_who_owns_what_is_mounted(node: Node) -> None:
+    """It stays with the filesystem, wherever that is mounted, and is mended where somebody changed it."""
+
+    def of(point: str) -> str:
+        return node.run(f"stat --format '%U %G %04a' {point}")
+
+    words = {**drive(node, "HDD1"), "filesystem": "ext4"}
+    given = {"mount_owner": "www-data", "mount_group": "staff", "mount_mode": "2775"}
+    with pytest.raises(ModuleFailed, match="this host has no user nobody-here"):
+        node.module("lvm_drive", **words, mount_owner="nobody-here")
+    result = node.converge("lvm_drive", **words, **given)
+    assert result["plan"][-1]["detail"] == "/srv: owner www-data, group staff, mode 2775"
+    assert of("/srv") == "www-data staff 2775"
+    node.unchanged("lvm_drive", **words)
+    node.run("chown root /srv; chmod 0700 /srv")
+    mended = node.converge("lvm_drive", **words, **given)
+    assert [step["detail"] for step in mended["plan"]] == ["/srv: owner www-data, mode 2775"]
+    node.converge("lvm_drive", **{**words, "mount_point": "/opt/moved"})
+    assert (of("/opt/moved"), of("/srv")) == ("www-data staff 2775", "root root 0755")
+    node.converge("lvm_drive", name="data", mount_mode="0755")
+    assert of("/opt/moved") == "www-data staff 0755"
+
+
 @pytest.mark.further
 def test_several_volumes_one_inside_another(node: Node) -> None:
     volumes = [

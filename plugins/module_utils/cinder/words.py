@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
-from ..document.names import check_name, nearest
+from ..core.text import meant
+from ..document.names import check_name
 from ..document.sizes import parse_bytes
 from .state import GIB, Pairs
 
@@ -121,8 +122,7 @@ def check_options(given: Iterable[str], known: Iterable[str]) -> None:
     names = sorted(known)
     for name in given:
         if name not in names:
-            near = nearest(name, names)
-            raise StorageError(f"options: the driver has no option {name}" + (f"; is {near} meant?" if near else ""))
+            raise StorageError(f"options: the driver has no option {name}{meant(name, names)}")
 
 
 def strings(value: Any) -> Iterator[str]:

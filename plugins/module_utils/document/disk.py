@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
+from ..core.faults import Faults
 from .names import check_name, plain_wwn
 from .sizes import parse_bytes, show_size
 
@@ -160,6 +161,7 @@ def choose(
     for disks in wanted:
         for index in range(disks.number):
             settle(disks, index, claimed(disks, disks.name))
+    faults = Faults()
     # Who names one disk goes before who would be content with any.
     for disks in sorted(wanted, key=lambda disks: not disks.named):
         any_content = disks.named or disks.allow_data
@@ -173,7 +175,8 @@ def choose(
         if "" in chosen[disks.name]:
             others = [path for path in matching[disks.name] if path in taken and path not in chosen[disks.name]]
             near = [candidate for candidate in candidates if candidate.path not in matching[disks.name]]
-            raise StorageError(_too_few(disks, list(matching[disks.name].values()), others) + _near(disks, near))
+            faults.add(StorageError(_too_few(disks, list(matching[disks.name].values()), others) + _near(disks, near)))
+    faults.check()
     return {name: tuple(paths) for name, paths in chosen.items()}
 
 
@@ -241,8 +244,10 @@ def _near(disks: Disks, candidates: list[Candidate]) -> str:
     found = [candidate for candidate in candidates if len(misses(disks, candidate)) == fewest]
     told = []
     for candidate in found[:_TOLD]:
-        has = {**candidate._asdict(), **dict.fromkeys(("min_size", "max_size"), show_size(candidate.size))}
-        told.append(f"{candidate.path} ({', '.join(f'{word}: {has[word]}' for word in misses(disks, candidate))})")
+        missed = [word for word in misses(disks, candidate) if not word.endswith("_size")]
+        has = [f"{word}: {getattr(candidate, word)}" for word in missed]
+        has += [f"size: {show_size(candidate.size)}"] if len(missed) < fewest else []
+        told.append(f"{candidate.path} ({', '.join(has)})")
     more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
     return f". Not among them: {', '.join(told)}{more}"
 

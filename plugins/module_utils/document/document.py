@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple, Union
 
-from ..core.errors import StorageError
+from ..core.errors import NoDevice, StorageError
+from ..core.faults import Faults, parse_each
+from ..core.text import meant
 from . import bcache, disk, drive, filesystem, luks, partition, raid
 from .bcache import Bcache
 from .disk import Disks
@@ -18,7 +20,7 @@ from .filesystem import OnDevice
 from .luks import Luks
 from .partition import Partition
 from .raid import Raid
-from .references import Node, Reference
+from .references import Node, Reference, in_order, known_names
 
 Item = Union[Partition, Raid, Bcache, Luks, Drive, OnDevice]
 
@@ -81,24 +83,50 @@ class Document(NamedTuple):
 
 
 def parse(words: Mapping[str, Any]) -> Document:
-    """A Document from its words. Raises StorageError for what cannot be."""
-    document = Document(
-        disks=tuple(disk.parse(item) for item in words.get("disks") or ()),
+    """A Document from its words. Raises StorageError for what cannot be: all items that cannot, at once."""
+    faults = Faults()
+    document = parse_sections(words, _PARSE, faults)
+    if not document.sections:
+        raise StorageError(f"the document is empty; say at least one of {', '.join(SECTIONS)}")
+    if faults:
+        # Else the planner, which needs what they return, finds the same.
+        with faults.of():
+            check_references(document)
+    faults.check()
+    return document
+
+
+def parse_sections(
+    words: Mapping[str, Any], parsers: Mapping[str, Callable[[Mapping[str, Any]], Any]], faults: Faults
+) -> Document:
+    """A Document of the items that can be, each parsed by itself."""
+    return Document(
+        disks=parse_each(faults, "disks", words.get("disks") or (), disk.parse),
         sections={
-            section: tuple(_PARSE[section](item) for item in words[section])
-            for section in SECTIONS
+            section: parse_each(faults, section, words[section], parse_item)
+            for section, parse_item in parsers.items()
             if words.get(section) is not None
         },
         exact=words.get("mode") == "exact",
     )
-    if not document.sections:
-        raise StorageError(f"the document is empty; say at least one of {', '.join(SECTIONS)}")
-    return document
+
+
+def check_references(document: Document) -> None:
+    """Raises StorageError for names that items share, and for items that are made of each other."""
+    items = tuple(nodes(document))
+    in_order(items, known_names((*disk_nodes(document), *items)))
 
 
 def nodes(document: Document) -> dict[Node, Item]:
-    """The items as nodes that refer to each other."""
-    return {_node(section, item): item for section, items in document.sections.items() for item in items}
+    """The items as nodes that refer to each other. Raises StorageError for one that is written twice."""
+    found: dict[Node, Item] = {}
+    for section, items in document.sections.items():
+        for item in items:
+            node = _node(section, item)
+            if node in found:
+                raise StorageError(f"{node.place} is named twice; make one item of both")
+            found[node] = item
+    return found
 
 
 def disk_nodes(document: Document) -> tuple[Node, ...]:
@@ -130,6 +158,16 @@ def _references(section: str, item: Item, place: str) -> list[Reference]:
         elif value:
             found += [Reference(text, f"{place}: {option}[{index}]") for index, text in enumerate(value)]
     return found
+
+
+def with_nearest(document: Document, error: NoDevice) -> StorageError:
+    """The same error, with the name in the document that one which means no device is most like.
+
+    Other devices are not proposed: ``sda`` is like ``sdz``, and may hold what nobody wants to lose.
+    """
+    names = [name for node in (*disk_nodes(document), *nodes(document)) for name in node.names]
+    near = meant(error.reference.partition("[")[0], [name for name in names if name != error.reference])
+    return StorageError(f"{error}{near}")
 
 
 def role(place: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
+from ..core.faults import Faults, parse_each
 from .filesystem import TYPES, USE_OPTIONS, Use, parse_use
 from .names import check_distinct, check_name, devices, known_name
 from .sizes import Size, parse_size
@@ -69,17 +70,15 @@ class Volume(NamedTuple):
     mount_point: str | None = None
     mount_options: str | None = None
     boot_required: bool | None = None
+    mount_owner: str | None = None
+    mount_group: str | None = None
+    mount_mode: int | None = None
     state: str = "present"
 
     @property
     def use(self) -> Use:
-        return Use(
-            None if self.is_bare else self.filesystem,
-            self.label,
-            self.mount_point,
-            self.mount_options,
-            self.boot_required,
-        )
+        filesystem = None if self.is_bare else self.filesystem
+        return Use(filesystem, *(getattr(self, word) for word in Use._fields[1:]))
 
     @property
     def is_bare(self) -> bool:
@@ -119,9 +118,14 @@ def parse(item: Mapping[str, Any], root: bool = False, lenient: bool = False, ke
         flat = [option for option in _OF_ONE_VOLUME if item.get(option) is not None]
         if flat:
             raise StorageError(f"drive {name}: {', '.join(flat)} beside `volumes`; say it of one of those")
-        volumes = tuple(
-            _volume(volume, name, root, lenient, volume.get("state") or "present") for volume in item["volumes"]
+        faults = Faults()
+        volumes = parse_each(
+            faults,
+            "volumes",
+            item["volumes"],
+            lambda volume: _volume(volume, name, root, lenient, volume.get("state") or "present"),
         )
+        faults.check()
     elif keeps or ("volumes" in item and "volume_name" not in item):
         volumes = None
     else:

@@ -15,6 +15,8 @@ from ..core.errors import StorageError
 TYPES = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "swap", "vfat", "xfs")
 STATES = ("present", "absent")
 
+_ACCOUNT = re.compile(r"[^\s:-][^\s:]*")
+_MODE = re.compile(r"[0-7]{3,4}")
 _LABEL = re.compile(r"[\w.:+-]*", re.ASCII)
 
 #: What a volume and an item of ``filesystems`` have in common.
@@ -23,7 +25,13 @@ USE_OPTIONS: dict[str, dict[str, Any]] = {
     "mount_point": {"type": "path"},
     "mount_options": {"type": "str"},
     "boot_required": {"type": "bool"},
+    "mount_owner": {"type": "str"},
+    "mount_group": {"type": "str"},
+    # YAML makes a number of 0755 that is another one than people mean.
+    "mount_mode": {"type": "raw"},
 }
+#: What is said of a mount, and of nothing that is not mounted.
+_OF_A_MOUNT = ("mount_options", "boot_required", "mount_owner", "mount_group", "mount_mode")
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "device": {"type": "str", "required": True},
@@ -41,6 +49,9 @@ class Use(NamedTuple):
     mount_point: str | None = None
     mount_options: str | None = None
     boot_required: bool | None = None
+    mount_owner: str | None = None
+    mount_group: str | None = None
+    mount_mode: int | None = None
 
 
 class OnDevice(NamedTuple):
@@ -75,7 +86,7 @@ def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool =
     """``what`` is for errors: whose words these are. ``root``: it may be mounted there."""
     mount_point = item.get("mount_point")
     if mount_point == "":
-        for word in ("mount_options", "boot_required"):
+        for word in _OF_A_MOUNT:
             if item.get(word) is not None:
                 raise StorageError(
                     f"{what}: {word} beside an empty mount_point, which unmounts it; leave one of them out"
@@ -91,7 +102,28 @@ def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool =
     options = item.get("mount_options")
     if options is not None:
         check_mount_options(options, what)
-    return Use(kind, item.get("label"), mount_point, options, item.get("boot_required"))
+    owner, group = (_account(item, word, what) for word in ("mount_owner", "mount_group"))
+    mode = _mode(item.get("mount_mode"), what)
+    if kind == "swap" and (owner, group, mode) != (None, None, None):
+        raise StorageError(f"{what}: it is to be swap, which has no owner, group or mode")
+    return Use(kind, item.get("label"), mount_point, options, item.get("boot_required"), owner, group, mode)
+
+
+def _account(item: Mapping[str, Any], word: str, what: str) -> str | None:
+    name: str | None = item.get(word)
+    if name is not None and not _ACCOUNT.fullmatch(name):
+        raise StorageError(f"{what}: {word} {name!r} is neither a name nor a number")
+    return name
+
+
+def _mode(given: Any, what: str) -> int | None:
+    if given is None:
+        return None
+    if not isinstance(given, str) or not _MODE.fullmatch(given):
+        raise StorageError(
+            f"{what}: mount_mode {given!r} is no mode; write it as three or four octal digits in quotes, such as '0755'"
+        )
+    return int(given, 8)
 
 
 def check_new_label(label: str, what: str) -> None:

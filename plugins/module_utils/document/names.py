@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from ..core.errors import StorageError
@@ -40,13 +39,6 @@ def check_distinct(devices: tuple[str, ...], what: str) -> None:
     for device in devices:
         if devices.count(device) > 1:
             raise StorageError(f"{what}: {device} is named twice")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that one is most like; empty where it is like none."""
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word, list(known), 1)), "")
 
 
 def plain_wwn(wwn: str) -> str:

@@ -32,12 +32,16 @@ def parse(given: Any) -> tuple[bool, tuple[str, ...]]:
     wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
     if wrong:
         raise StorageError(f"allow_destroy: {wrong[0]!r} is not the name of a device")
-    return False, tuple(name.strip() for name in names)
+    # What a list of texts makes of false.
+    return False, tuple(name.strip() for name in names) if names != ["False"] else ()
 
 
 def no_item(name: str, what: str) -> str:
-    """What to say of a name in a document's ``allow_destroy`` that means nothing; ``what`` it is not."""
-    if name in ("True", "False"):
+    """What to say of a name in a document's ``allow_destroy`` that means nothing; ``what`` it is not.
+
+    The nearest name is not proposed: it would be a proposal to destroy what that item holds.
+    """
+    if name == "True":
         return "allow_destroy: a document lists the items or devices that may lose what they hold, such as [md0]"
     return f"allow_destroy: {name} is {what}"
 

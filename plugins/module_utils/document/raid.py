@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
+from ..core.text import meant
 from .names import check_distinct, check_name, devices
 from .sizes import parse_bytes
 
@@ -150,6 +151,7 @@ def check_layout(name: str, level: str, layout: str) -> None:
         if layout not in PARITY_LAYOUTS:
             raise StorageError(
                 f"array {name}: the layout of a RAID {level} is one of {', '.join(PARITY_LAYOUTS)}, and not {layout!r}"
+                f"{meant(layout, PARITY_LAYOUTS)}"
             )
     elif level != "10":
         raise StorageError(f"array {name}: RAID {level} has no layout to choose")

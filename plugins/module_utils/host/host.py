@@ -15,7 +15,7 @@ from .devices import BLANK, Content, Device, DiskFacts, Signature
 from .filesystem.state import Filesystem
 from .luks.state import Container, Header
 from .lvm.state import Lvm
-from .mount.state import Mount
+from .mount.state import Access, Mount
 from .partition.state import Table
 from .raid.state import Array
 from .rbd_map.state import Mapped, RbdImage
@@ -72,6 +72,8 @@ class Host(NamedTuple):
     were read to be compared with another one, ``attached`` what cache sets cache by their journals (see
     bcache/journal.py), ``keyslots`` which keyslot of a container a key opens, ``backups`` the headers in backups of
     them, by path: no diff shows these.
+    ``accesses`` are owner, group and mode of what is mounted, by mount point, ``accounts`` which users and groups there
+    are (``user NAME``).
     ``key_files`` are what is wrong with files that are to be keys (empty: nothing). ``check_mode``: a task before this
     one may be about to make what is not there, such as a key file.
 
@@ -117,6 +119,8 @@ class Host(NamedTuple):
     keyslots: Mapping[tuple[str, Key], int | None] = {}
     backups: Mapping[str, Header | None] = {}
     key_files: Mapping[str, str] = {}
+    accesses: Mapping[str, Access] = {}
+    accounts: Mapping[str, bool] = {}
     check_mode: bool = False
     unreadable: Mapping[tuple[str, str], str] = {}
 
@@ -129,10 +133,15 @@ class Host(NamedTuple):
         """As find, but it has to exist."""
         found = self.find(reference)
         if found is None:
-            blank = len(reference.split()) > 1
+            if len(reference.split()) > 1:
+                raise StorageError(
+                    f"{wanted_by}: {reference!r} is one text with a blank in it, and no block device of this host; "
+                    "write each device as an item of the list, or separate them by commas"
+                )
+            serial = [path for path, disk in self.disk_facts().items() if reference == disk.serial]
             raise NoDevice(
                 f"{wanted_by}: there is no block device {reference} on this host"
-                + (", and a name with a blank is that of one device: make each an item of the list" if blank else ""),
+                + (f"; that is the serial number of {' and '.join(map(self.stable, serial))}" if serial else ""),
                 reference,
             )
         return found
@@ -247,6 +256,22 @@ class Host(NamedTuple):
         if path not in self.key_files:
             raise Unread("key_files", (path,))
         return self.key_files[path]
+
+    def access(self, point: str) -> Access:
+        """Owner, group and mode of what is mounted there."""
+        found = self.accesses.get(point)
+        if found is None:
+            why = self.unreadable.get(("accesses", point))
+            if why:
+                raise StorageError(f"{point}: its owner cannot be read ({why})")
+            raise Unread("accesses", (point,))
+        return found
+
+    def has_account(self, account: str) -> bool:
+        """Whether there is that ``user NAME`` or ``group NAME``."""
+        if account not in self.accounts:
+            raise Unread("accounts", (account,))
+        return self.accounts[account]
 
     def backup(self, path: str) -> Header | None:
         """The header in a backup of one."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from ..core.errors import NoDevice, Refused, StorageError, Unread
+from ..core.faults import Faults
 from ..core.plan import Plan, both
 from ..document.document import (
     Document,
@@ -20,8 +21,8 @@ from ..document.document import (
     disk_nodes,
     nodes,
     permitted_by_name,
+    with_nearest,
 )
-from ..document.names import nearest
 from ..document.permission import check_permitted
 from ..document.references import Node, in_order, known_names
 from .devices import UNSEEN
@@ -52,19 +53,12 @@ def plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     try:
         return _plan(host, document, allow)
     except NoDevice as error:
-        raise StorageError(f"{error}{_meant(document, error.reference)}") from None
+        raise with_nearest(document, error) from None
     except Unread as need:
         if need.what not in ("contents", "filesystems"):
             raise
         # Asked for one by one, each device would have the whole document planned once more.
         raise Unread(need.what, tuple(dict.fromkeys((*need.names, *_readable(host, document, need.what))))) from None
-
-
-def _meant(document: Document, reference: str) -> str:
-    """The name in the document that one which means nothing is most like."""
-    names = [name for node in (*disk_nodes(document), *nodes(document)) for name in node.names]
-    near = nearest(reference.partition("[")[0], [name for name in names if name != reference])
-    return f". Did you mean {near}?" if near else ""
 
 
 def _readable(host: Host, document: Document, what: str) -> list[str]:
@@ -116,7 +110,7 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
         for other in found
         for absent in (cast("Item", other.absent),)
     ]
-    return _fold(host, others, wanted, known)
+    return _fold(host, document, others, wanted, known)
 
 
 def _called(items: dict[Node, Item], going: Mapping[str, Sequence[Found]]) -> dict[str, list[str]]:
@@ -156,8 +150,12 @@ class Wanted(NamedTuple):
             raise Refused(permitted_by_name(str(error), self.called)) from None
 
 
-def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[str, Node]) -> Plan:
-    """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it."""
+def _fold(host: Host, document: Document, others: list[Wanted], wanted: list[Wanted], known: dict[str, Node]) -> Plan:
+    """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it.
+
+    Items that cannot be planned are told together, without those that are made of them.
+    """
+    faults, failed = Faults(), set[Node]()
     going = [*others, *(one for one in reversed(wanted) if one.item.state == "absent")]
     coming = [one for one in wanted if one.item.state != "absent"]
     whole, later = _remove(Plan((), host), going)
@@ -169,6 +167,9 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
     unseen: dict[Node, str] = {}
     for one in coming:
         node = one.node
+        if any(known.get(reference.text) in failed for reference in node.references):
+            failed.add(node)
+            continue
         below = next((known[ref.text] for ref in node.references if known.get(ref.text) in unseen), None)
         if below is not None:
             # What is on it can be read, and planned with, once it runs.
@@ -177,13 +178,20 @@ def _fold(host: Host, others: list[Wanted], wanted: list[Wanted], known: dict[st
                 in_progress=(*whole.in_progress, f"{node.place}: is planned once {unseen[below]} runs")
             )
             continue
-        whole = both(whole, one.plan(whole.after))
+        try:
+            whole = both(whole, one.plan(whole.after))
+        except StorageError as error:
+            faults.add(with_nearest(document, error) if isinstance(error, NoDevice) else error)
+            failed.add(node)
+            continue
         paths = layer_of(node.section).device_paths(one.item).values()
         if any(_is_unseen(whole.after, path) for path in paths):
             unseen[node] = one.written.name
+    faults.check()
     whole, refused = _remove(whole, [one for one, _error in later])
     for one, _error in refused:
-        raise next(error for other, error in later if other is one)
+        faults.add(next(error for other, error in later if other is one))
+    faults.check()
     return whole
 
 

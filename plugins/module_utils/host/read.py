@@ -29,6 +29,7 @@ from .lvm.read import read_lvm, rejection
 from .mount import fstab
 from .mount.fstab import FSTAB
 from .mount.read import is_empty_directory, leads_to, read_mounts, real_points, space
+from .mount.state import Access
 from .partition.read import with_names
 from .partition.table import is_empty_table, read_table
 from .probe import each, read_content
@@ -120,6 +121,18 @@ def _refusals(host: Host, need: Unread) -> Host:
     return host._replace(refusals={**host.refusals, need.names: refusal(kind, option)})
 
 
+def _access(point: str) -> Access:
+    from .mount.access import read_access
+
+    return read_access(point)
+
+
+def _account(account: str) -> bool:
+    from .mount.access import is_account
+
+    return is_account(account)
+
+
 def _spaces(host: Host, _need: Unread) -> Host:
     points = tuple(mount.mount_point for mount in host.mounts if not mount.hidden)
     spaces, failed = each("spaces", points, space)
@@ -184,6 +197,8 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "rejections": lambda _host, path: rejection(path),
     "attached": lambda _host, path: attached_to(path),
     "backups": lambda _host, path: read_header_in(path),
+    "accesses": lambda _host, point: _access(point),
+    "accounts": lambda _host, account: _account(account),
     "key_files": lambda _host, path: wrong_with_key_file(path),
 }
 #: What else is read, by what a planner calls it.

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.errors import Unread
 from ..core.plan_text import counted
+from ..core.text import printable
 from ..document.document import UNNAMED
 from ..document.tree import draw
 from .findings import Finding
@@ -53,7 +54,7 @@ def _summary(
     wrong = [found for found in findings if found.severity != "notice"]
     parts += [f"{found.severity}: {found.name or found.device} {found.problem}" for found in wrong[:_TOLD]]
     parts += [f"{len(wrong) - _TOLD} more findings"] if len(wrong) > _TOLD else []
-    return "; ".join(parts if wrong else [*parts, "healthy"])
+    return printable("; ".join(parts if wrong else [*parts, "healthy"]))
 
 
 def _surveys(host: Host) -> dict[str, list[Reported]]:

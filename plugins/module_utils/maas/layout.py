@@ -8,10 +8,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from ..core.errors import Refused, StorageError
+from ..core.errors import NoDevice, Refused, StorageError
 from ..core.plan import Plan, both
 from ..document.bcache import Bcache
-from ..document.document import bound, check_mounts, check_once, disk_nodes, nodes, permitted_by_name, resolve, role
+from ..document.document import (
+    bound,
+    check_mounts,
+    check_once,
+    disk_nodes,
+    nodes,
+    permitted_by_name,
+    resolve,
+    role,
+    with_nearest,
+)
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
 from ..document.partition import Partition
@@ -36,6 +46,13 @@ class Going(NamedTuple):
 
 def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way filesystems may be removed. Raises what the planners raise."""
+    try:
+        return _plan(machine, want, allow)
+    except NoDevice as error:
+        raise with_nearest(want.document, error) from None
+
+
+def _plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     items: dict[Node, Any] = dict(nodes(want.document))
     known = known_names((*disk_nodes(want.document), *items))
     _check_said(items, allow, want)

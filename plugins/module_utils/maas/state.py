@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from ..core.errors import StorageError
+from ..core.errors import NoDevice, StorageError
 
 MiB = 1 << 20
 #: The same number in the names of links that udev makes.
@@ -247,7 +247,7 @@ class Machine(NamedTuple):
         if not text.strip():
             raise StorageError(f"{what}: the name of a device is empty")
         if found is None:
-            raise StorageError(f"{what}: {self.hostname} has no device {text}")
+            raise NoDevice(f"{what}: {self.hostname} has no device {text}", text)
         return found
 
     def partitions(self, disk: str) -> tuple[Device, ...]:

@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..core.errors import StorageError, sentence
 from ..core.plan import Plan
 from ..core.run import Pipeline, expected, run
-from ..document import disk
+from ..document import disk, permission
 from ..document.tree import draw_alike
 from . import layout, many, script, survey
 from .client import Client
@@ -73,9 +73,9 @@ def ensure(module: AnsibleModule) -> NoReturn:
         want = parse(module.params)
         which = _which(module.params)
         expected_plan = expected(module.params)
+        _all, allow = permission.parse(module.params["allow_destroy"])
     except StorageError as error:
         module.fail_json(msg=sentence(error), changed=False)
-    allow = tuple(name.strip() for name in module.params["allow_destroy"])
 
     warned: dict[str, tuple[str, ...]] = {}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
 from ..core.errors import StorageError
+from ..core.faults import Faults
 from ..document import bcache, disk, document, drive, filesystem, partition, raid
 from ..document.bcache import Bcache
 from ..document.document import Document
@@ -196,15 +197,22 @@ def parse(words: Mapping[str, Any]) -> Wanted:
         "filesystems": _filesystem,
         "datastores": _datastore,
     }
-    parsed = Document(
-        disks=tuple(disk.parse(item) for item in words.get("disks") or ()),
-        sections={
-            section: tuple(parse_item(item) for item in words[section])
-            for section, parse_item in parsers.items()
-            if words.get(section) is not None
-        },
-        exact=words.get("mode") == "exact",
-    )
+    faults = Faults()
+    parsed = document.parse_sections(words, parsers, faults)
+    # Items whose errors were told already are None.
+    given = {
+        word: [item for item in value if item is not None] if isinstance(value, list) else value
+        for word, value in words.items()
+    }
+    if faults:
+        with faults.of():
+            _beside_items(given, parsed)
+        faults.check()
+    return _beside_items(given, parsed)
+
+
+def _beside_items(words: Mapping[str, Any], parsed: Document) -> Wanted:
+    """The items with what else is said, once all of it was compared."""
     wanted = Wanted(
         document=parsed,
         renames=_beside(words, "renamed_from"),
@@ -263,9 +271,10 @@ def _drive(item: Mapping[str, Any]) -> Drive:
     if given is None:
         return drive.parse(item, root=True, lenient=True)
     present = [volume for volume in given if not _is_absent(volume)]
-    parsed = drive.parse({**item, "volumes": [_plain(volume) for volume in present]}, root=True, lenient=True)
-    volumes: list[Volume] = [_use(volume, made) for volume, made in zip(present, parsed.volumes or ())]
-    return parsed._replace(volumes=tuple(volumes))
+    volumes = [None if _is_absent(volume) else _plain(volume) for volume in given]
+    parsed = drive.parse({**item, "volumes": volumes}, root=True, lenient=True)
+    made: list[Volume] = [_use(volume, wanted) for volume, wanted in zip(present, parsed.volumes or ())]
+    return parsed._replace(volumes=tuple(made))
 
 
 def _datastore(item: Mapping[str, Any]) -> Datastore:

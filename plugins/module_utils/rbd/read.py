@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 from ..core.errors import StorageError
 from ..core.execute import in_parallel
+from ..core.text import meant
 from . import schedules
 from .calls import Place, names
 from .connection import Connection, Denied, Gone, rbd, told
@@ -687,7 +688,8 @@ def check_settings(connection: Connection, what: str, place: Place, config: Mapp
         known = frozenset(one["name"] for one in connection.rbd.config_list(connection.pool(place)))
     unknown = sorted(set(config) - known)
     if unknown:
-        raise StorageError(f"{what}: config {' '.join(unknown)}: librbd has no such setting for it")
+        near = meant(unknown[0], known)
+        raise StorageError(f"{what}: config {' '.join(unknown)}: librbd has no such setting for it{near}")
     for key, value in config.items():
         if value and not connection.takes(key, value):
             raise StorageError(f"{what}: config {key}: librbd does not take {value!r}{connection.describe(key)}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, TypeVar
 
 from ..core.execute import in_parallel
+from ..core.faults import Faults, parse_each
 from . import (
     export as exported,
     group as groups,
@@ -84,7 +85,9 @@ def image(params: Mapping[str, Any]) -> Work:
 
 def many_images(params: Mapping[str, Any]) -> Work:
     place = place_of(params)
-    wanted = tuple(words.parse(item, place) for item in params["images"])
+    faults = Faults()
+    wanted = parse_each(faults, "images", params["images"], lambda item: words.parse(item, place))
+    faults.check()
     return Work(
         read=lambda connection: _images(connection, place, wanted),
         plan=lambda pool: images.plan_all(pool, wanted),

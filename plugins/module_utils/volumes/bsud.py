@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 from ..core.errors import Refused, StorageError
-from ..document.names import check_name, nearest
+from ..core.text import meant
+from ..document.names import check_name
 
 #: The name of the logical volume that BSUd makes.
 VOLUME = "bsud"
@@ -121,5 +122,4 @@ def _number(value: Any, most: int, where: str) -> int:
 
 
 def _meant(key: Any, known: Iterable[str]) -> str:
-    near = nearest(str(key), known)
-    return f"; {near} was probably meant" if near else f"; it has {', '.join(known)}"
+    return meant(str(key), known) or f"; it has {', '.join(known)}"

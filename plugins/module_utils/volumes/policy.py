@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
+from ..core.text import meant
 from ..document.sizes import Percent, parse_bytes, parse_size
 from .state import GiB
 
@@ -102,7 +103,8 @@ def parse(item: Mapping[str, Any]) -> Policy:
     default = Policy()
     unknown = sorted(item.keys() - OPTIONS.keys())
     if unknown:
-        raise StorageError(f"policy: there is no option {unknown[0]}; the options are {', '.join(OPTIONS)}")
+        near = meant(unknown[0], OPTIONS) or f"; the options are {', '.join(OPTIONS)}"
+        raise StorageError(f"policy: there is no option {unknown[0]}{near}")
 
     def given(name: str) -> Any:
         value = item.get(name)

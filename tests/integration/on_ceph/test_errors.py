@@ -73,8 +73,8 @@ def test_words_that_could_not_be_obeyed(ceph: Client, tmp_path: Path) -> None:
     migrated: dict[str, Any] = {"image": "two", "source": {"image": "one"}, "state": "prepared"}
     ceph.module("rbd_migration", object_size="8M", **migrated)
     cases: tuple[tuple[str, dict[str, Any], str], ...] = (
-        ("rbd_pool", {"namespace": "tenant"}, "Unsupported parameters"),
-        ("rbd_namespace", {"name": "new", "namespace": "tenant"}, "Unsupported parameters"),
+        ("rbd_pool", {"namespace": "tenant"}, "namespace is no option"),
+        ("rbd_namespace", {"name": "new", "namespace": "tenant"}, "namespace is no option"),
         ("rbd_image", {"name": "two", "state": "absent", "delay": 60}, "delay goes with state trashed"),
         ("rbd_image", {"name": "three", "size": "8M", "clone_format": 1}, "clone_format goes with parent"),
         (

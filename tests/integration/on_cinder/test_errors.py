@@ -45,7 +45,7 @@ def failure(backend: Backend, module: str, /, **arguments: Any) -> dict[str, Any
 def test_what_the_options_say_is_wrong(backend: Backend, tmp_path: Path) -> None:
     plain: Any = backend.given
     for given, said in (
-        (plain(rbd_pol="x"), "the driver has no option rbd_pol; is rbd_pool meant?"),
+        (plain(rbd_pol="x"), "the driver has no option rbd_pol. Did you mean rbd_pool?"),
         (plain(rbd_max_clone_depth="deep"), "options: rbd_max_clone_depth: "),
         (plain(rbd_pool="nowhere", rados_connection_retries=1), "backend ceph: its driver did not start: "),
         (plain("stranger", rados_connection_retries=1), "backend ceph: its driver did not start: "),

@@ -466,7 +466,7 @@ def test_the_words_of_a_volume() -> None:
 
 def test_a_typo_is_an_error_with_the_nearest_option() -> None:
     check_options(["rbd_pool"], ["rbd_pool", "rbd_user"])
-    with pytest.raises(StorageError, match="no option rbd_pol; is rbd_pool meant"):
+    with pytest.raises(StorageError, match=r"no option rbd_pol\. Did you mean rbd_pool"):
         check_options(["rbd_pol"], ["rbd_pool", "rbd_user"])
 
 

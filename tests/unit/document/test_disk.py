@@ -139,7 +139,7 @@ def test_too_few() -> None:
     [
         (
             {"rotational": True, "min_size": "4TB"},
-            r"0 match .rotational: True, min_size: 4 TB, which is 3.64 TiB.. Not among them: /dev/sda .min_size: 4 ",
+            r"0 match .rotational: True, min_size: 4 TB, which is 3.64 TiB.. Not among them: /dev/sda .size: 4 ",
         ),
         ({"rotational": False, "min_size": "2G"}, r"/dev/sdd .rotational: True. and 1 more$"),
         ({"serial": "Sx"}, r"Not among them: /dev/sda .serial: Sa., "),

@@ -97,3 +97,50 @@ def test_names_become_paths() -> None:
     with pytest.raises(StorageError, match=r"slow\[2\]: slow has 2 devices, counted from 0"):
         resolve("slow[2]", WHERE)
     assert resolve("other[2]", WHERE) == ("other[2]",)
+
+
+def test_an_item_that_is_named_twice_is_an_error() -> None:
+    """The second one would be obeyed, and the first one not."""
+    device = {"device": "sdb", "type": "ext4"}
+    document = parse({"filesystems": [device, {**device, "label": "x"}]})
+    with pytest.raises(StorageError, match=r"^filesystems: sdb is named twice; make one item of both$"):
+        nodes(document)
+
+
+def test_all_items_that_cannot_be_are_told_at_once() -> None:
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "count": 0}],
+        "raids": [
+            {"name": "md0", "level": "1", "chunk_size": "64K"},
+            {"name": "md1", "level": "1", "devices": ["md0"]},
+            {"name": "md2", "uuid": "x"},
+        ],
+        "filesystems": [{"device": ""}, {"device": "sdb", "mount_point": "srv"}],
+        "drives": [{"name": "data", "volumes": [{"name": "a/b"}, {"name": "b", "size": "60%FREE"}]}],
+    }
+    with pytest.raises(StorageError) as caught:
+        parse(words)
+    assert [line.partition(";")[0] for line in str(caught.value).splitlines()] == [
+        "7 errors:",
+        "disks[0] slow: count is 0, and must be at least 1",
+        "raids[0] md0: RAID 1 does not stripe, so it has no chunk_size",
+        "raids[2] md2: uuid: 'x' is not a UUID",
+        "drives[0] data: volumes[0] a/b: drive data: volume 'a/b': a name holds letters, digits and any of _ . + - "
+        "(not first), no slash and no space",
+        "drives[0] data: volumes[1] b: size 60%FREE would be another one in each run",
+        "filesystems[0]: filesystems: device is empty",
+        "filesystems[1] sdb: mount_point 'srv' is not an absolute path",
+    ]
+
+
+def test_an_error_alone_says_where_it_is_once() -> None:
+    with pytest.raises(StorageError, match=r"^array md0: RAID 1 does not stripe"):
+        parse({"raids": [{"name": "md0", "level": "1", "chunk_size": "64K"}]})
+    with pytest.raises(StorageError, match=r"^raids\[1\] md1: chunk_size: '5X' is not a size"):
+        parse({"raids": [{"name": "md0"}, {"name": "md1", "chunk_size": "5X"}]})
+
+
+def test_a_name_with_a_line_break_makes_no_line() -> None:
+    with pytest.raises(StorageError) as caught:
+        parse({"raids": [{"name": "a\nmd9: all is well"}, {"name": "b", "uuid": "x"}]})
+    assert len(str(caught.value).splitlines()) == 3

@@ -24,6 +24,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.permission
         ("false", (False, ())),
         ("", (False, ())),
         ([], (False, ())),
+        (["False"], (False, ())),
         (["WDH00001", " /dev/sdb "], (False, ("WDH00001", "/dev/sdb"))),
         ("WDH00001,/dev/sdb", (False, ("WDH00001", "/dev/sdb"))),
     ],

@@ -77,7 +77,8 @@ def test_what_is_no_uuid(text: str) -> None:
         ({"size": "all"}, "size: 'all' is not a size"),
         ({"size": "64K"}, "size is what is used of each member, and must be at least 1M, or max"),
         ({"level": "1", "layout": "n2"}, "RAID 1 has no layout to choose"),
-        ({"level": "6", "layout": "n2"}, "the layout of a RAID 6 is one of left-asymmetric, .*, and not 'n2'"),
+        ({"level": "6", "layout": "n2"}, "the layout of a RAID 6 is one of left-asymmetric, .*, and not 'n2'$"),
+        ({"level": "5", "layout": "left-symetric"}, r"not 'left-symetric'\. Did you mean left-symmetric\?"),
         ({"level": "10", "layout": "n1"}, "the layout of a RAID 10 is n .* and not 'n1'"),
     ],
 )

@@ -564,8 +564,12 @@ def test_what_may_go_is_said_with_its_section() -> None:
     ("devices", "said"),
     [
         (["sdb", "slwo"], "array md0: there is no block device slwo on this host. Did you mean slow?"),
-        (["/dev/sdb /dev/sdc"], "/dev/sdb /dev/sdc on this host, and a name with a blank is that of one device: make"),
+        (
+            ["/dev/sdb /dev/sdc"],
+            "array md0: '/dev/sdb /dev/sdc' is one text with a blank in it, and no block device of this host",
+        ),
         (["sdb", "sdx"], "there is no block device sdx on this host$"),
+        (["sdb", "Sc"], "there is no block device Sc on this host; that is the serial number of /dev/disk/by-id/sdc$"),
     ],
 )
 def test_devices_that_mean_nothing(devices: list[str], said: str) -> None:
@@ -617,4 +621,49 @@ def test_a_drive_takes_the_mount_points_of_one_that_goes() -> None:
         "create directory /srv/logs",
         "persist mount new/logs",
         "mount volume new/logs",
+    ]
+
+
+def test_all_items_that_cannot_be_planned_are_told_at_once() -> None:
+    """Without those that are made of them, which are right."""
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "serial": "Sd"}],
+        "raids": [
+            {"name": "md0", "level": "1", "devices": ["slwo", "sdx"]},
+            {"name": "md1", "level": "5", "devices": ["sdb", "sdc"]},
+        ],
+        "drives": [drive("data", "md0"), drive("more", "sdy"), drive("good", "sde")],
+    }
+    with pytest.raises(StorageError) as caught:
+        layout.plan(blank(), parse(words), ())
+    assert str(caught.value).splitlines() == [
+        "3 errors:",
+        "array md0: there is no block device slwo on this host. Did you mean slow?",
+        "array md1: RAID 5 needs at least 3 devices, and `devices` has 2",
+        "drive more: there is no block device sdy on this host",
+    ]
+
+
+def test_all_that_is_refused_is_told_at_once() -> None:
+    host = blank()._replace(contents={**blank().contents, SDB: Content((EXT4,)), SDC: Content((EXT4,))})
+    with pytest.raises(Refused) as caught:
+        layout.plan(host, parse({"drives": [drive("data", "sdb"), drive("more", "sdc")]}), ())
+    assert [line.split(": it holds")[0] for line in str(caught.value).splitlines()] == [
+        "2 errors:",
+        "/dev/sdb: refused as a device of data",
+        "/dev/sdc: refused as a device of more",
+    ]
+
+
+def test_all_disks_that_are_too_few_are_told_at_once() -> None:
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "model": "M", "count": 2}, {"name": "fast", "serial": "none"}],
+        "drives": [drive("data", "slow", "fast")],
+    }
+    with pytest.raises(StorageError) as caught:
+        layout.plan(blank(), parse(words), ())
+    assert [line.partition(",")[0] for line in str(caught.value).splitlines()] == [
+        "2 errors:",
+        "disks fast: 1 wanted",
+        "disks slow: 2 wanted",
     ]

@@ -208,3 +208,12 @@ def test_the_tree_of_what_does_not_run() -> None:
 def test_what_is_mounted_is_looked_at() -> None:
     with pytest.raises(Unread, match="spaces"):
         survey.everything(a_host(SDB))
+
+
+def test_a_line_about_a_host_is_one_line() -> None:
+    """An array may have any name."""
+    full = built()
+    arrays = tuple(one._replace(name="a\x1b[2J\nb") for one in full.arrays)
+    hostile = full._replace(arrays=arrays, files={**full.files, "/etc/mdadm/mdadm.conf": ""})
+    told = survey.everything(hostile)["summary"]
+    assert ("\\x1b" in told, told.isprintable()) == (True, True), told

@@ -201,7 +201,7 @@ ROOT = {"partitions": [{"name": "a", "device": "sdb", "size": "1GB"}, {"name": "
         ({**ROOT, "filesystems": [{"device": "sdz", "type": "ext4"}]}, "the machine has no device sdz"),
         ({"partitions": [{"device": "sdb"}]}, "missing required arguments: name"),
         ({"partitions": "sdb"}, "partitions"),
-        ({"volumes": []}, "volumes. Supported parameters"),
+        ({"volumes": []}, "volumes is no option; there are base_layout"),
         ({}, "nothing is wanted"),
     ],
 )

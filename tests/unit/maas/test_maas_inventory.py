@@ -182,6 +182,6 @@ def test_what_goes_wrong_gets_a_sentence(inventory: Inventory, maas: Maas) -> No
     assert "api_key is not given" in inventory.run(fails=True, key=False)
     assert "the region does not accept the API key" in inventory.run(fails=True, key=False, api_key="a:b:c")
     assert "did not answer" in inventory.run(fails=True, url="http://127.0.0.1:1/MAAS")
-    assert "there is no option pool" in inventory.run(fails=True, pool=["default"])
+    assert "there is no option pool. Did you mean pools?" in inventory.run(fails=True, pool=["default"])
     maas.server.faults.append(Fault("page", "GET", "/machines/", times=99))
     assert "is it the URL of a MAAS region?" in inventory.run(fails=True)

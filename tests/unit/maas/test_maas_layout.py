@@ -216,10 +216,14 @@ def test_a_user_who_may_not(maas: Maas) -> None:
         (one_raid("1", "sdb"), "RAID md0: RAID 1 needs at least 2 devices in MAAS, and `devices` has 1"),
         (one_raid("10", "sdb", "sdc"), "RAID 10 needs at least 3 devices in MAAS"),
         (one_raid("1", "sdb", "/dev/sdb"), "raids: md0: devices.0. and raids: md0: devices.1. both mean sdb"),
-        (one_raid("1", "sdb", "sdz"), "RAID md0: node1 has no device sdz"),
+        (one_raid("1", "sdb", "sdz"), "RAID md0: node1 has no device sdz$"),
+        (
+            {"disks": [{"name": "slow", "serial": "NODE1-SDC"}], **one_raid("1", "sdb", "slwo")},
+            r"RAID md0: node1 has no device slwo\. Did you mean slow\?",
+        ),
         ({"raids": [{"name": "md0"}]}, "RAID md0 does not exist, and to create it, say also: level, devices"),
-        (one_raid("4", "sdb", "sdc", "sdd"), "value of level must be one of: 0, 1, 5, 6, 10, got: 4"),
-        (one_raid("1", "sdb", "sdc", chunk_size="64K"), r"Unsupported parameters .*raids.chunk_size"),
+        (one_raid("4", "sdb", "sdc", "sdd"), r"raids\[0\] md0: value of level must be one of: 0, 1, 5, 6, 10, got: 4"),
+        (one_raid("1", "sdb", "sdc", chunk_size="64K"), r"raids\[0\] md0: chunk_size is no option"),
         ({"raids": [{"name": "sdb", "level": "1", "devices": ["sdc", "sdd"]}]}, "there is a disk of that name already"),
         ({"partitions": [{"name": "sdb", "device": "sdc"}]}, "partitions: sdb: there is a disk of that name already"),
         (

@@ -16,27 +16,9 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.strata.storage.plugins.filter.shapes import shapes
 from ansible_collections.strata.storage.plugins.filter.variables_file import variables_file
+from tests.hostile import TEXTS
 
-HOSTILE = [
-    "{{ 6 * 7 }}",
-    "{% raw %}",
-    "a {# b",
-    "yes",
-    "0x1F",
-    "2026-11-27",
-    "=cmd()",
-    "<script>",
-    "'\"",
-    "\x1b[31m",
-    "two\nlines\n",
-    "\u202eright to left",
-    "!unsafe x",
-    "# no comment",
-    "&a *a",
-    " blanks ",
-    "",
-    "x" * 10_000,
-]
+HOSTILE = [*TEXTS, "two\nlines\n"]
 
 
 def test_texts_come_back_as_they_were_and_none_runs(tmp_path: Path) -> None:
@@ -45,8 +27,9 @@ def test_texts_come_back_as_they_were_and_none_runs(tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text(
         "node ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n"
     )
-    written = variables_file({"texts": HOSTILE, "more": {"none": None, "size": 1 << 40, "on": True}}, ["a", "b\nc"])
-    assert written.startswith("# a\n# b\n# c\n---\n")
+    more = {"none": None, "size": 1 << 40, "on": True}
+    written = variables_file({"texts": HOSTILE, "more": more}, ["a", "b\nc", *HOSTILE])
+    assert written.startswith("# a\n# b\n# c\n")
     (tmp_path / "host_vars/node.yml").write_text(written)
     out = tmp_path / "out.json"
     task = {"ansible.builtin.copy": {"content": "{{ [texts, more] | to_json }}", "dest": str(out)}}
@@ -113,3 +96,11 @@ def test_no_hosts_and_no_documents() -> None:
     assert shapes({}) == []
     with pytest.raises(AnsibleFilterError, match="documents by the names of hosts"):
         shapes({"a": []})
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_differences_are_lines_of_text(text: str) -> None:
+    """They go to a terminal."""
+    found = {host: {"drives": [{"name": text, "label": f"{text}{host}"}]} for host in ("a", "b")}
+    for shape in shapes(found):
+        assert all(line.isprintable() for line in shape["differs"])

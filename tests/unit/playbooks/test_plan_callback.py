@@ -30,9 +30,14 @@ def maas() -> Iterator[Maas]:
         assert server.broken == []
 
 
-def run(maas: Maas, where: Path, hosts: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+MIRROR = {"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}
+
+
+def run(
+    maas: Maas, where: Path, hosts: list[str], *arguments: str, raids: tuple[dict[str, Any], ...] = (MIRROR,)
+) -> subprocess.CompletedProcess[str]:
     words = {"url": maas.server.url, "api_key": KEY, "machine": "{{ inventory_hostname }}"}
-    mirror = {"raids": [{"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}]}
+    mirror = {"raids": list(raids)}
     task = {"name": "A mirror", "strata.storage.maas_storage": {**words, **mirror, "allow_destroy": ["md0"]}}
     more = {"name": "Another task", "ansible.builtin.debug": {"msg": "of another module"}}
     play = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": [task, more]}
@@ -114,3 +119,13 @@ def test_hostile_text_stays_text() -> None:
     said = list(lines([Planned("h\x1b[2J", {"plan": [step("label \x1b[31m\u202e", "a\nb")]})]))
     assert all(line.isprintable() for line in said)
     assert "\\x1b[31m\\u202e" in said[1]
+
+
+def test_several_errors_of_a_host_are_lines(maas: Maas, tmp_path: Path) -> None:
+    wrong = ({"name": "md0", "levl": "1"}, {"name": "md1", "level": "7"})
+    printed = run(maas, tmp_path, ["node1"], raids=wrong).stdout.splitlines()
+    at = printed.index("Refused: node1: 2 errors:")
+    assert printed[at + 1 : at + 3] == [
+        "         raids[0] md0: levl is no option. Did you mean level?",
+        "         raids[1] md1: value of level must be one of: 0, 1, 5, 6, 10, got: 7",
+    ]

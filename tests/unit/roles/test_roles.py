@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,105 @@ def test_a_wrong_shape_is_refused_by_name(role: str, given: dict[str, Any], said
     assert said in told
     # Nothing comes after that.
     assert "changed=0" in told
+
+
+def documents(tmp_path: Path, *given: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What roles make of their variables."""
+    plays = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": {
+                "ansible_python_interpreter": sys.executable,
+                **load(role, "defaults/main.yml"),
+                **load(role, "vars/main.yml"),
+                f"{role}_name": "data",
+                **words,
+            },
+            "tasks": [
+                {
+                    "ansible.builtin.copy": {
+                        "content": f"{{{{ {role}_document[{role}_state] | to_json }}}}",
+                        "dest": f"{tmp_path}/{number}",
+                        "mode": "0600",
+                    }
+                }
+            ],
+        }
+        for number, (role, words) in enumerate(given)
+    ]
+    book = tmp_path / "play.json"
+    book.write_text(json.dumps(plays))
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(book)],
+        env={**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads((tmp_path / str(number)).read_text()) for number in range(len(given))]
+
+
+def test_roles_have_the_words_and_states_of_the_modules(tmp_path: Path) -> None:
+    disks = [{"name": "slow", "count": 3}, {"name": "fast", "count": 2}, {"name": "one"}]
+    one = {"mount_point": "/srv", "mount_owner": "www-data", "mount_mode": "0750", "boot_required": False, "label": "x"}
+    array = {"level": "5", "chunk_size": "64K", "bitmap": "internal", "allow_shrink": True}
+    cached = {"cached_drive_disks": disks, "cached_drive_slow": ["slow"], "cached_drive_level": "5"}
+    found = documents(
+        tmp_path,
+        ("raid_drive", {f"raid_drive_{word}": value for word, value in {**one, **array, "devices": ["a"]}.items()}),
+        ("raid_drive", {"raid_drive_state": "offline"}),
+        ("raid_drive", {"raid_drive_size": "50%", "raid_drive_volumes": [{"name": "a"}]}),
+        # A name of disks stands for as many as it has.
+        ("cached_drive", {**cached, "cached_drive_fast": ["fast"]}),
+        ("cached_drive", {**cached, "cached_drive_fast": ["one"]}),
+        ("cached_drive", {**cached, "cached_drive_fast": ["one", "/dev/sdz"]}),
+    )
+    assert found[0] == {
+        "disks": [],
+        "raids": [{"name": "data-array", "devices": ["a"], **array}],
+        "drives": [{"name": "data", "devices": ["data-array"], "size": "100%", **one, "allow_shrink": True}],
+    }
+    assert found[1] == {"drives": [{"name": "data", "state": "offline"}]}
+    # The module refuses the one beside the other.
+    assert found[2]["drives"] == [
+        {"name": "data", "devices": ["data-array"], "volumes": [{"name": "a"}], "size": "50%"}
+    ]
+    mirror = {"name": "data-fast", "level": "1", "devices": ["fast"]}
+    slow = {"name": "data-array", "level": "5", "devices": ["slow"]}
+    assert (found[3]["raids"], found[3]["bcaches"][0]["cache_device"]) == ([slow, mirror], "data-fast")
+    assert (found[4]["raids"], found[4]["bcaches"][0]["cache_device"]) == ([slow], "one")
+    assert found[5]["raids"][1]["devices"] == ["one", "/dev/sdz"]
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "said"),
+    [
+        (
+            "raid_drive",
+            {"raid_drive_name": "data", "raid_drive_volumes": [{"name": "a", "sise": "1G"}]},
+            "drives[0] data: volumes[0] a: sise is no option. Did you mean size?"
+            " (Variables of the role raid_drive: raid_drive_volumes)",
+        ),
+        (
+            "host_layout",
+            {"host_layout_document": {"raids": [{"name": "md0", "levl": "1"}]}},
+            "raids[0] md0: levl is no option. Did you mean level?",
+        ),
+    ],
+)
+def test_an_error_names_the_variables_of_the_role(role: str, given: dict[str, Any], said: str, tmp_path: Path) -> None:
+    book = tmp_path / "play.json"
+    words = {"role": f"strata.storage.{role}", f"{role}_packages": False, **given}
+    play = {"hosts": "localhost", "gather_facts": False, "roles": [words]}
+    play["vars"] = {"ansible_python_interpreter": sys.executable}
+    book.write_text(json.dumps([play]))
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory", "localhost,", "--connection", "local", "--check", str(book)],
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f'"msg": "{said}"' in done.stdout, done.stdout

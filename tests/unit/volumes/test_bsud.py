@@ -70,9 +70,9 @@ def test_credentials_are_not_returned() -> None:
 @pytest.mark.parametrize(
     ("item", "said"),
     [
-        ({**LEAST, "max-bsu-cout": 3}, "number 1: BSUd has no key max-bsu-cout; max-bsu-count was probably meant"),
+        ({**LEAST, "max-bsu-cout": 3}, "number 1: BSUd has no key max-bsu-cout. Did you mean max-bsu-count?"),
         ({**LEAST, "colour": 3}, "BSUd has no key colour; it has name, target, mount-path"),
-        ({**LEAST, "target": "onlin"}, "drives: data: target is 'onlin'; .* online was probably meant"),
+        ({**LEAST, "target": "onlin"}, "drives: data: target is 'onlin'; .*Did you mean online"),
         ({**LEAST, "target": "delete"}, "data: target is delete, and a migration keeps all data. Nothing was done"),
         ({**LEAST, "disk-type": "gp9"}, "disk-type is 'gp9'; it must be one of standard, gp2, io1"),
         ({**LEAST, "mount-path": "data"}, "mount-path is 'data', and must be an absolute path"),
@@ -94,10 +94,10 @@ def test_what_bsud_does_not_have_is_refused(item: Any, said: str) -> None:
     ("config", "said"),
     [
         ([], "the configuration: it is no JSON object"),
-        ({"drive": [LEAST]}, "the configuration: BSUd has no key drive; drives was probably meant"),
+        ({"drive": [LEAST]}, "the configuration: BSUd has no key drive. Did you mean drives"),
         (
             {"authentication": {"acces-key": ""}, "drives": [LEAST]},
-            "authentication: BSUd has no key acces-key; access-key",
+            "authentication: BSUd has no key acces-key. Did you mean access-key",
         ),
         ({"drives": []}, "drives: there is none"),
         ({"drives": [LEAST, LEAST]}, "data is there twice"),

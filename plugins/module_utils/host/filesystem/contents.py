@@ -146,7 +146,7 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
 
 def _check_kept(place: Place, want: Use, content: Content) -> None:
     """Raises Refused where something is wanted of a filesystem, and what is kept is none that can be managed."""
-    words = [word for word in ("label", "mount_point", "mount_options", "boot_required") if getattr(want, word)]
+    words = [word for word in want._fields if word != "filesystem" and getattr(want, word)]
     if not words:
         return
     what = f"{place}: {', '.join(words)} needs a filesystem that can be managed ({', '.join(TYPES)}), and {place.path} "

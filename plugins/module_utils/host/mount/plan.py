@@ -14,7 +14,7 @@ from ..actions import MountOn, ReloadMounts
 from ..filesystem.types.known import KNOWN
 from ..host import Host
 from ..safety import twins
-from . import fstab
+from . import access, fstab
 from .fstab import FSTAB, Line
 from .options import flags, in_effect, kernel_words, shown, taking_back, words, words_of_filesystem
 from .state import Mount
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 #: A missing drive must not keep a host from booting, or from being reached. Nothing waits for one that is late, but
 #: systemd does not mount what comes after this time: too short for a slow host is a host without its data.
 _NOT_REQUIRED = ("nofail", "x-systemd.device-timeout=300s")
+_OF_A_MOUNT = ("mount_options", "boot_required", "mount_owner", "mount_group", "mount_mode")
 #: What the kernel makes up, and nobody makes a directory in.
 _OF_THE_KERNEL = (
     *("proc", "sysfs", "cgroup", "cgroup2", "devpts", "securityfs", "debugfs", "tracefs", "configfs", "bpf", "pstore"),
@@ -236,7 +237,11 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
                     for one in host.mounts
                 )
             )
-    return Plan(steps, host)
+    if own is None and waiting and not now:
+        # Who owns it is seen, and set, by a run that finds it mounted.
+        return Plan(steps, host)
+    given = access.give(host, want, (target.kind, target.name, target.type), point, options, own is not None)
+    return Plan(steps + given.steps, given.after)
 
 
 def _line_taken_back(host: Host, before: str | None) -> tuple[Edit, ReloadMounts]:
@@ -268,9 +273,10 @@ def check_found(host: Host, what: str, device: str, line: Line) -> None:
 
 def _where_it_is(host: Host, want: Use, target: Target) -> Use:
     """Options without a mount point are about the one that there is."""
-    if want.mount_point is not None or (want.mount_options is None and want.boot_required is None):
+    told = [word for word in _OF_A_MOUNT if getattr(want, word) is not None]
+    if want.mount_point is not None or not told:
         return want
-    word = "mount_options" if want.mount_options is not None else "boot_required"
+    word = told[0]
     points = [one.mount_point for one in host.mounts if one.device == target.device and not one.part]
     points = points or [place(host, line) for line in lines(host) if _is_about(host, line, target, None)]
     if not points:

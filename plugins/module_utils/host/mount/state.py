@@ -8,6 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Access(NamedTuple):
+    """Who may do what in the top directory of a mounted filesystem. Owner and group each by number and by name."""
+
+    owners: tuple[str, ...]
+    groups: tuple[str, ...]
+    mode: int
+
+
 class Mount(NamedTuple):
     """A mount in effect. ``device`` is what the kernel calls its source where that is no block device.
 
