@@ -18,18 +18,29 @@ from .secret import Secret
 
 #: A word of a command: a secret one is handed over by a descriptor, whose path stands in its place.
 Word = Union[str, Secret]
+Heard = Callable[[str], None]
 
 _POLL = 0.05
 _DYING = 5
+_HEARD = 1
 
 
 def search_path() -> str:
     return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 
 
-def run_command(argv: Sequence[Word], timeout: int = 120, accepts: tuple[int, ...] = (0,), given: str = "") -> str:
-    """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs."""
-    code, output, errors = ask_command(argv, timeout, given)
+def run_command(
+    argv: Sequence[Word],
+    timeout: int = 120,
+    accepts: tuple[int, ...] = (0,),
+    given: str = "",
+    heard: Heard | None = None,
+) -> str:
+    """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs.
+
+    ``heard`` is told every second what it has said so far.
+    """
+    code, output, errors = ask_command(argv, timeout, given, heard)
     if code not in accepts:
         raise StorageError(f"{spoken(argv)} failed with status {code}: {errors or ' '.join(output.split())}")
     return output
@@ -40,7 +51,9 @@ def spoken(argv: Sequence[Word]) -> str:
     return " ".join(map(str, argv))
 
 
-def ask_command(argv: Sequence[Word], timeout: int = 120, given: str = "") -> tuple[int, str, str]:
+def ask_command(
+    argv: Sequence[Word], timeout: int = 120, given: str = "", heard: Heard | None = None
+) -> tuple[int, str, str]:
     """The exit code of a program, its standard output, and on one line its errors.
 
     Raises StorageError when it is missing or hangs.
@@ -64,7 +77,7 @@ def ask_command(argv: Sequence[Word], timeout: int = 120, given: str = "") -> tu
     except FileNotFoundError:
         raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {spoken(argv)}") from None
     try:
-        output, errors = process.communicate(given.encode() or None, timeout=timeout)
+        output, errors = _communicate(process, given.encode() or None, timeout, heard)
     except subprocess.TimeoutExpired:
         raise StorageError(f"{spoken(argv)} did not end within {timeout} s and was {_end(process)}") from None
     except BaseException:
@@ -92,6 +105,21 @@ def _handed_over(argv: Sequence[Word]) -> Iterator[tuple[list[str], list[int]]]:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _communicate(
+    process: subprocess.Popen[bytes], given: bytes | None, timeout: float, heard: Heard | None
+) -> tuple[bytes, bytes]:
+    limit = time.monotonic() + timeout
+    while heard:
+        try:
+            return process.communicate(given, timeout=_HEARD)
+        except subprocess.TimeoutExpired as late:
+            given, timeout = None, limit - time.monotonic()
+            if timeout < _HEARD:
+                break
+            heard((late.output or b"").decode(errors="replace"))
+    return process.communicate(given, timeout=timeout)
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:
