@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shows how far a module has come that runs for long.
 
-The module runs as any other. Once it has run for some seconds, a thread reads its progress from the host, by a connection
-like that of the module. So a task that ends sooner costs nothing, and what goes wrong here changes no result.
+The module runs as any other. Once it has run for some seconds, a thread reads its progress from the host, by a second
+connection of the same kind. So a task that ends sooner costs nothing, and what goes wrong here changes no result.
 """
 
 from __future__ import annotations
@@ -80,11 +80,8 @@ class Told(NamedTuple):
         if self.percent is None:
             return self.what
         done = int(self.percent * _WIDTH / 100)
-        parts = [
-            *([f"[{'#' * done}{'.' * (_WIDTH - done)}]"] if bar else []),
-            f"{self.percent:.1f} %",
-        ]
-        parts = [" ".join(parts)]
+        drawn = f"[{'#' * done}{'.' * (_WIDTH - done)}] " if bar else ""
+        parts = [f"{drawn}{self.percent:.1f} %"]
         if self.speed is not None:
             parts.append(f"{show_size(self.speed)}/s")
         if self.eta_seconds is not None:
@@ -129,7 +126,9 @@ class Runs(ActionBase):
             yield
             return
         file, ended = f"strata-storage-{secrets.token_hex(16)}.json", threading.Event()
-        directory = str(self.get_shell_option("remote_tmp", default="~/.ansible/tmp"))
+        option: Any = self.get_shell_option
+        directory = str(option("remote_tmp"))
+        # The shell is to expand it.
         if not re.fullmatch(r"[\w~/.$-]+", directory):
             directory = "~/.ansible/tmp"
         watcher = threading.Thread(
@@ -154,14 +153,14 @@ class Runs(ActionBase):
             host += f" -> {self._task.delegate_to}"
         bar = (
             _TERMINAL
-            and constants.DEFAULT_STDOUT_CALLBACK in _WITH_BAR
+            and constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in _WITH_BAR
             and len(task_vars.get("ansible_play_batch") or ()) == 1
         )
         pause = FIRST
         try:
-            reader = self._second()
+            read: Any = self._second()._low_level_execute_command
             while not ended.wait(pause):
-                told = Told.parse(reader._low_level_execute_command(command)["stdout"])
+                told = Told.parse(read(command)["stdout"])
                 now = time.monotonic()
                 pause = min(max((now - began) / 10, FIRST), FIRST if bar else LONGEST)
                 if told is None or ended.is_set():

@@ -108,6 +108,7 @@ def perform_actions(actions: tuple[Any, ...], handlers: Handlers) -> None:
 def execute(steps: tuple[Step, ...], handlers: Handlers) -> None:
     """Do the steps in order. Raises StepFailed, which names the step, its reason, and what was done before it."""
     resolve = _as_it_is if handlers.placeholders is None else Symbols(handlers.placeholders).resolve
+    report = reporter()
     done: list[Step] = []
     failed: list[StepFailed] = []
 
@@ -115,7 +116,7 @@ def execute(steps: tuple[Step, ...], handlers: Handlers) -> None:
         for step in lane:
             if failed:
                 return
-            reporter().begin(f"{step.verb} {step.kind} {step.name}", len(done) + 1, len(steps))
+            report.begin(f"{step.verb} {step.kind} {step.name}", len(done) + 1, len(steps))
             try:
                 _do_step(step, resolve, handlers)
             except StepFailed as error:

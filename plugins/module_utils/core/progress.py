@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How far a task has come, in a small file that the controller reads meanwhile.
 
-The controller names the file, by an environment variable. Without that variable nothing is written. A file that a killed
+The controller names the file, by an environment variable. Without that nothing is written. A file that a killed
 task leaves behind has a name that nobody asks for again.
 """
 
@@ -93,7 +93,7 @@ class Reporter:
             os.unlink(self._path)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def reporter() -> Reporter:
     """What this process reports by. Its file goes with the process."""
     given = os.environ.get(VARIABLE, "")
