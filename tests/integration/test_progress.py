@@ -104,8 +104,11 @@ def test_two_hosts_at_once(plays: Plays, guest: Guest, series: str) -> None:
     command = plays.command(one, two, programs=install(series), hosts="all", strategy="free")
     _printed, lines = plays.run([*command, "--forks=2"])
     for start in ("lab | raid | md0: resync", "lab2 | raid | md1: resync"):
-        reached = percents([line for line in lines if line.startswith(start)], start)
-        assert 2 <= len(reached) <= 4
+        shown = [line for line in lines if line.startswith(start.partition("md")[0])]
+        assert 2 <= len(shown) <= 4, shown
+        # On a busy machine, the first may be of the step that makes the array.
+        reached = percents([line for line in shown if "step" not in line], start)
+        assert reached
         assert reached == sorted(reached)
     assert guest.run(FILES).stdout == ""
 
@@ -226,6 +229,7 @@ def test_a_job_of_awx(plays: Plays, tmp_path: Path) -> None:
     *_program, inventory, book = plays.command(
         {"strata.storage.raid": {**WAITS, "lock_timeout": 7}, "ignore_errors": True}
     )
+    (tmp_path / "job").mkdir()
     done = run_job(
         private_data_dir=str(tmp_path / "job"),
         project_dir=str(CHECKOUT),
