@@ -26,7 +26,7 @@ from ansible.utils.vars import load_extra_vars, merge_hash
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, counted, draw
 from ansible_collections.strata.storage.plugins.module_utils.core.run import EXPECTED
-from ansible_collections.strata.storage.plugins.plugin_utils.role_words import in_words_of_role
+from ansible_collections.strata.storage.plugins.plugin_utils.progress import Runs
 
 #: The extra variable with what was approved, by host. A job that plans publishes it; AWX hands it to the jobs after it.
 VARIABLE = "storage_approved"
@@ -190,10 +190,8 @@ class _Action(ActionBase):
         return Guard(host, asked(arguments), approved=approved)
 
 
-class Guarded(_Action):
+class Guarded(_Action, Runs):
     """Runs a module that takes ``mode``, ``allow_destroy`` and ``expected_plan`` behind the guard."""
-
-    _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = super().run(tmp, task_vars)
@@ -204,11 +202,10 @@ class Guarded(_Action):
             raise AnsibleActionFail(str(error)) from error
         if guard.approved:
             arguments["expected_plan"] = guard.approved.digest
-        later = bool(self._task.async_val) and not self._connection.has_native_async
-        done = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=later)
+        done = self.run_module(arguments, task_vars)
         # What is published is the controller's to say, not the host's.
         done.pop("ansible_stats", None)
-        found = in_words_of_role(self._task, merge_hash(found, done))
+        found = merge_hash(found, done)
         found.update(guard.published(found))
         for part in found.get("diff") or ():
             if "before" in part:

@@ -148,6 +148,10 @@ def test_python_for_ansible(guest: Guest) -> None:
     assert "ValueError: why" in guest.run("echo 'raise ValueError(\"why\")' | lab-python", check=False).stderr
     assert guest.run("echo 'import os; os.kill(os.getpid(), 9)' | lab-python", check=False).returncode == 137
     assert guest.run("lab-python -c 'print(1)'").stdout == "1\n"
+    # Such as Ansible's async_wrapper.
+    forks = "import os, sys, time\nif not os.fork(): sys.exit(5)\ntime.sleep(1); print('the first'); sys.exit(3)"
+    ended = guest.run("lab-python", input=forks, check=False)
+    assert (ended.returncode, ended.stdout) == (3, "the first\n")
     as_operator = "su operator --command 'echo \"import os; print(os.getuid())\" | lab-python'"
     assert guest.run(as_operator).stdout == guest.run("id --user operator").stdout
 

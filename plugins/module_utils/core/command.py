@@ -18,9 +18,11 @@ from .secret import Secret
 
 #: A word of a command: a secret one is handed over by a descriptor, whose path stands in its place.
 Word = Union[str, Secret]
+Heard = Callable[[str], None]
 
 _POLL = 0.05
 _DYING = 5
+_HEARD = 1
 
 
 def search_path() -> str:
@@ -32,13 +34,15 @@ def run_command(
     timeout: int | None = 120,
     accepts: tuple[int, ...] = (0,),
     given: str = "",
+    heard: Heard | None = None,
     directory: str = "",
 ) -> str:
     """The standard output of a program. Raises StorageError with what it said, or when it is missing or hangs.
 
     ``timeout`` None: it takes as long as it takes, and is told to stop, and waited for, where this is interrupted.
+    ``heard`` is told every second what it has said so far.
     """
-    code, output, errors = ask_command(argv, timeout, given, directory)
+    code, output, errors = ask_command(argv, timeout, given, heard, directory)
     if code not in accepts:
         raise StorageError(f"{spoken(argv)} failed with status {code}: {errors or ' '.join(output.split())}")
     return output
@@ -50,7 +54,11 @@ def spoken(argv: Sequence[Word]) -> str:
 
 
 def ask_command(
-    argv: Sequence[Word], timeout: int | None = 120, given: str = "", directory: str = ""
+    argv: Sequence[Word],
+    timeout: int | None = 120,
+    given: str = "",
+    heard: Heard | None = None,
+    directory: str = "",
 ) -> tuple[int, str, str]:
     """The exit code of a program, its standard output, and on one line its errors.
 
@@ -76,7 +84,7 @@ def ask_command(
     except FileNotFoundError:
         raise StorageError(f"{argv[0]} is not installed on this host, and is needed for: {spoken(argv)}") from None
     try:
-        output, errors = process.communicate(given.encode() or None, timeout=timeout)
+        output, errors = _communicate(process, given.encode() or None, timeout, heard)
     except subprocess.TimeoutExpired:
         raise StorageError(f"{spoken(argv)} did not end within {timeout} s and was {_end(process)}") from None
     except BaseException:
@@ -108,6 +116,21 @@ def _handed_over(argv: Sequence[Word]) -> Iterator[tuple[list[str], list[int]]]:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _communicate(
+    process: subprocess.Popen[bytes], given: bytes | None, timeout: int | None, heard: Heard | None
+) -> tuple[bytes, bytes]:
+    limit = None if timeout is None else time.monotonic() + timeout
+    while heard:
+        try:
+            return process.communicate(given, timeout=_HEARD)
+        except subprocess.TimeoutExpired as late:
+            given = None
+            if limit is not None and limit - time.monotonic() < _HEARD:
+                break
+            heard((late.output or b"").decode(errors="replace"))
+    return process.communicate(given, timeout=None if limit is None else max(limit - time.monotonic(), 0))
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:

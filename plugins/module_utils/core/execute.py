@@ -9,18 +9,22 @@ this, only where there is something to do.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import shutil
+import signal
+import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from .command import read_text, run_command, search_path, wait_until
 from .errors import Declined, StepFailed, StorageError, sentence
 from .files import check_writable, make_directory, replace_file
 from .plan import Command, Edit, Intent, MakeDirectory, Step, Wait, Write
+from .progress import reporter
 from .record import put_on_record, take_off_record
 
 Perform = Callable[[Any], None]
@@ -96,12 +100,15 @@ def check_files(steps: tuple[Step, ...]) -> None:
 
 def perform_actions(actions: tuple[Any, ...], handlers: Handlers) -> None:
     """Do actions that belong to no step, such as waiting."""
-    _do(actions, Symbols({}).resolve, handlers.perform)
+    for action in actions:
+        reporter().begin(str(action))
+        _do((action,), Symbols({}).resolve, handlers.perform)
 
 
 def execute(steps: tuple[Step, ...], handlers: Handlers) -> None:
     """Do the steps in order. Raises StepFailed, which names the step, its reason, and what was done before it."""
     resolve = _as_it_is if handlers.placeholders is None else Symbols(handlers.placeholders).resolve
+    report = reporter()
     done: list[Step] = []
     failed: list[StepFailed] = []
 
@@ -109,6 +116,7 @@ def execute(steps: tuple[Step, ...], handlers: Handlers) -> None:
         for step in lane:
             if failed:
                 return
+            report.begin(f"{step.verb} {step.kind} {step.name}", len(done) + 1, len(steps))
             try:
                 _do_step(step, resolve, handlers)
             except StepFailed as error:
@@ -163,6 +171,20 @@ def _do_step(step: Step, resolve: Resolve, handlers: Handlers) -> None:
         except Exception as second:
             message += f" Taking it back failed too: {sentence(second)}"
         raise StepFailed(message, (), not undone) from error
+
+
+@contextlib.contextmanager
+def outlasting() -> Iterator[None]:
+    """Go on where the controller goes away: its end of the connection hangs up, or somebody interrupts it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def in_parallel(what: Callable[[Any], Any], wanted: Sequence[Any]) -> list[Any]:

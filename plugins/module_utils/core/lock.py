@@ -75,6 +75,9 @@ class HostLock:
                         f"another task works on this host's storage ({_who(descriptor)}; lock {self._path}); "
                         f"waited {self._timeout} s for it"
                     ) from None
+                from .progress import Progress, reporter
+
+                reporter().tell(lambda: Progress(f"waits for {_who(descriptor)}"))
                 time.sleep(0.1)
 
 

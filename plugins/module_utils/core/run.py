@@ -168,6 +168,17 @@ def _apply(
 
     Others may work on the host while this waits, so all is read and planned again after a wait.
     """
+    if not plan.steps and (pipeline.wait is None or not plan.waits):
+        return state, plan
+    from .execute import outlasting
+
+    with outlasting():
+        return _do_rounds(pipeline, lock, state, plan, result)
+
+
+def _do_rounds(
+    pipeline: Pipeline, lock: AbstractContextManager[None], state: Any, plan: Plan, result: dict[str, Any]
+) -> tuple[Any, Plan]:
     for _round in range(_ROUNDS):
         waits = plan.waits if pipeline.wait is not None else ()
         if not plan.steps and not waits:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text of others, such as labels and words that nobody knows, on its way to a user."""
+"""Text on its way to a user: that of others, such as labels, words that nobody knows, and times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def printable(text: str) -> str:
-    """One line, in which nothing moves a terminal's cursor or turns the direction of what follows."""
+    """Text of others in one line, where nothing moves a terminal's cursor or turns the direction of what follows."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
@@ -27,3 +27,9 @@ def meant(word: str, known: Iterable[str]) -> str:
     """A question after an error about an unknown word; empty where no known one is like it."""
     near = nearest(word, known)
     return f". Did you mean {near}?" if near else ""
+
+
+def duration(seconds: int) -> str:
+    """In whole minutes, rounded up."""
+    minutes = -(-seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

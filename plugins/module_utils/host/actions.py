@@ -136,6 +136,17 @@ class Vacate(NamedTuple):
         return f"{what}, {' '.join(self.command)}"
 
 
+class Detached(NamedTuple):
+    """Wait until a backing device has no cache any more, for which bcache writes all dirty data back to it."""
+
+    path: str
+    base: str
+    timeout: int
+
+    def __str__(self) -> str:
+        return f"wait for {self.base}/state to be no cache"
+
+
 class Release(NamedTuple):
     """Have bcache let go of a device: it does so later than its attributes vanish, and udev may register it again."""
 

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import glob
 import os
+import re
 from typing import Callable
 
 from ..core.command import ask_command, read_text, run_command, wait_until
@@ -16,10 +17,12 @@ from ..core.errors import Refused, StorageError
 from ..core.execute import PERFORM, Handlers, Perform, flush
 from ..core.files import make_directory, sync_directory
 from ..core.plan import Write
-from ..document.sizes import Percent, whole_mib
+from ..core.progress import Progress, reporter
+from ..document.sizes import Percent, parse_bytes, whole_mib
 from .actions import (
     BackUpHeader,
     Claim,
+    Detached,
     DropBackup,
     DropStripes,
     DropVolume,
@@ -54,7 +57,7 @@ from .luks.state import Header
 from .lvm.label import read_physical_volume
 from .partition.table import erase_headers
 from .probe import is_busy, read_contents
-from .raid.read import is_reshaping
+from .raid.read import is_reshaping, read_sync
 from .read import RECORDS
 from .sysfs import SYS, names_in
 
@@ -127,7 +130,14 @@ def _in_group(action: InGroup) -> None:
 def _move_away(action: MoveAway) -> None:
     used = ("lvm", "pvs", "--noheadings", "--units", "b", "--nosuffix", "--options", "pv_used", action.path)
     if int(run_command(used).strip()):
-        run_command(action.argv, action.timeout)
+        run_command(action.argv, action.timeout, heard=lambda said: _tell_moved(action.path, said))
+
+
+def _tell_moved(path: str, said: str) -> None:
+    """``said`` is what pvmove has printed, a line for each time that it looked (``/dev/sdb: Moved: 12.50%``)."""
+    moved = re.findall(r"Moved: ([\d.]+)%", said)
+    if moved:
+        reporter().tell(lambda: Progress(f"move from {path}", float(moved[-1])))
 
 
 def _mount_on(action: MountOn) -> None:
@@ -201,9 +211,11 @@ def _md(array: str) -> str:
 
 
 def _rebuilt(action: Rebuilt) -> None:
-    state = f"{_md(action.array)}/dev-{os.path.basename(os.path.realpath(action.path))}/state"
+    md = _md(action.array)
+    state = f"{md}/dev-{os.path.basename(os.path.realpath(action.path))}/state"
 
     def whole() -> bool:
+        _tell_sync(action.array, md)
         states = read_text(state).split(",")
         if "faulty" in states or states == [""]:
             raise StorageError(f"{action.path} failed, or left {action.array}, while it was rebuilt")
@@ -218,7 +230,47 @@ def _is_idle(md: str) -> bool:
 
 def _idle(action: Idle) -> None:
     md = _md(action.array)
-    wait_until(lambda: _is_idle(md), action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
+
+    def idle() -> bool:
+        _tell_sync(action.array, md)
+        return _is_idle(md)
+
+    wait_until(idle, action.timeout, f"in vain for {action.array} to be idle; what it does goes on")
+
+
+def _tell_sync(array: str, md: str) -> None:
+    def measure() -> Progress:
+        percent, speed, eta_seconds = read_sync(md)
+        return Progress(
+            f"{array.replace('/dev/', '', 1)}: {read_text(f'{md}/sync_action')}", percent, speed or None, eta_seconds
+        )
+
+    reporter().tell(measure)
+
+
+def _detached(action: Detached) -> None:
+    before = 0
+
+    def written_back() -> bool:
+        def measure() -> Progress:
+            nonlocal before
+            left = _bytes(read_text(f"{action.base}/dirty_data"))
+            before = max(before, left)
+            percent = round(100 - 100 * left / before, 1) if before else None
+            return Progress(f"{action.path}: written back", percent)
+
+        reporter().tell(measure)
+        return read_text(f"{action.base}/state") == "no cache"
+
+    wait_until(written_back, action.timeout, f"in vain for this: {action}")
+
+
+def _bytes(text: str) -> int:
+    """What bcache writes as ``1.2G``; 0 for what it does not say."""
+    try:
+        return parse_bytes(text)
+    except StorageError:
+        return 0
 
 
 def _grow(action: Grow) -> None:
@@ -298,6 +350,11 @@ def _open_container(action: OpenContainer) -> None:
 def _reencrypt(action: Reencrypt) -> None:
     path = action.header or action.device
     uuid = _encrypted(path).uuid
+
+    def progress() -> Progress:
+        header = _encrypted(path)
+        return Progress(f"{header.reencryption or 'encrypt'} {action.device}", header.percent(_size(action.device)))
+
     # A module that was killed leaves its cryptsetup to end.
     with contextlib.suppress(FileNotFoundError), open(f"{_LOCKS}{uuid}", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -308,7 +365,12 @@ def _reencrypt(action: Reencrypt) -> None:
             "Restart this host, whose boot opens the container as it is, and run this again"
         )
     if _encrypted(path).reencryption:
-        run_command(action.argv, timeout=None)
+        run_command(action.argv, timeout=None, heard=lambda _said: reporter().tell(progress))
+
+
+def _size(path: str) -> int:
+    with open(path, "rb") as device:
+        return device.seek(0, os.SEEK_END)
 
 
 def _encrypted(path: str) -> Header:
@@ -380,6 +442,7 @@ _PERFORM: dict[type, Perform] = {
     MountOn: _mount_on,
     MoveAway: _move_away,
     Vacate: _vacate,
+    Detached: _detached,
     Release: _release,
     DropStripes: _drop_stripes,
     Rejoin: _rejoin,

@@ -11,6 +11,7 @@ from ..core.command import wait_until
 from ..core.errors import StorageError
 from ..core.execute import Handlers, Phases
 from ..core.plan import Step
+from ..core.progress import Progress, reporter
 from ..core.secret import Secret
 from .alone import do_alone, run_alone
 from .calls import (
@@ -45,7 +46,7 @@ _TENTH = 10
 
 
 def handlers(connection: Connection, log: Callable[[str], object]) -> Handlers:
-    """``log`` is told every tenth of what takes long."""
+    """``log`` is told every tenth of what takes long, as the controller is that looks."""
 
     def value(given: Any) -> Any:
         if isinstance(given, Place):
@@ -209,7 +210,10 @@ def _progress(what: str, log: Callable[[str], object]) -> Callable[[int, int], i
 
     def told_of(done: int, total: int) -> int:
         nonlocal tenths
-        reached = _TENTH * done // total if total else 0
+        if not total:
+            return 0
+        reporter().tell(lambda: Progress(what, round(100 * done / total, 1)))
+        reached = _TENTH * done // total
         if reached > tenths:
             tenths = reached
             log(f"{what}: {100 * reached // _TENTH} %")

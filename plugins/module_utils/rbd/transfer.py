@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..core.errors import StorageError
 from ..core.execute import in_parallel
 from ..core.files import read_file, replace_file, sync_directory
+from ..core.progress import Progress, reporter
 from . import exports
 from .calls import FillImage, Place, WriteFile, bits
 from .connection import Connection, told
@@ -229,28 +230,30 @@ def _write(connection: Connection, descriptor: int, parts: tuple[_Part, ...], ac
     if not done:
         os.ftruncate(descriptor, 0)
     os.ftruncate(descriptor, parts[-1].end)
-    count = 0
-    for part in parts:
+    batches = [list(exports.batches(part.pieces)) for part in parts]
+    whole, count = sum(map(len, batches)), 0
+    for part, several in zip(parts, batches):
         with connection.image(action.place, action.image, snapshot=part.snapshot) as opened:
             _write_all(descriptor, part.begin, part.at)
             copy = _reader(opened, descriptor, part.version)
-            for batch in exports.batches(part.pieces):
+            for batch in several:
                 count += 1
                 if count <= done:
                     continue
                 in_parallel(copy, batch)
                 os.fdatasync(descriptor)
                 _put_on_record(action.path, export=action.identity, batches=count)
+                _tell(str(action), count, whole)
             if part.version:
                 _write_all(descriptor, exports.end(), part.end - 1)
     os.fsync(descriptor)
-    whole = os.fstat(descriptor)
+    there = os.fstat(descriptor)
     _put_on_record(
         action.path,
         export=action.identity,
         batches=count,
-        size=whole.st_size,
-        modified=whole.st_mtime_ns,
+        size=there.st_size,
+        modified=there.st_mtime_ns,
     )
 
 
@@ -352,13 +355,19 @@ def fill_image(connection: Connection, action: FillImage) -> None:
             with connection.image(action.place, action.image, read_only=False) as opened:
                 done = written(dict(opened.metadata_list()).get(MARK, ""), action.identity)
                 copy = _copier(opened, file.fileno(), over)
-                for number, batch in enumerate(exports.batches(runs[action.part]), before + 1):
+                batches = list(exports.batches(runs[action.part]))
+                for number, batch in enumerate(batches, before + 1):
                     if number > done:
                         in_parallel(copy, batch)
                         opened.flush()
                         opened.metadata_set(MARK, mark(action.identity, number))
+                        _tell(str(action), number - before, len(batches))
     except OSError as error:
         raise StorageError(f"{action.path}: {error.strerror}") from None
+
+
+def _tell(what: str, done: int, whole: int) -> None:
+    reporter().tell(lambda: Progress(what, round(100 * done / whole, 1)))
 
 
 def _copier(opened: Any, descriptor: int, over: bool) -> Callable[[Piece], None]:

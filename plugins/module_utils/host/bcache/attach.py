@@ -11,7 +11,7 @@ from ...core.errors import Refused
 from ...core.plan import Intent, Step, Wait, Write, kernel_name
 from ...document.bcache import Bcache
 from ...document.sizes import show_size
-from ..actions import Inspect, Release
+from ..actions import Detached, Inspect, Release
 from ..devices import BLANK, UNSEEN, Content, Device
 from ..disks import BCACHE_LINKS
 from ..host import Host, replace_item
@@ -216,7 +216,7 @@ def detach_step(host: Host, want: Bcache, backing: Backing, goes: CacheSet | Non
         want,
         f"after writing all dirty data back to {device.path}",
         Write(device.sysfs("bcache/detach"), "1"),
-        Wait(device.sysfs("bcache/state"), ("no cache",), timeout=_DETACH_TIMEOUT),
+        Detached(device.path, device.sysfs("bcache"), _DETACH_TIMEOUT),
         Wait(device.sysfs("bcache/dirty_data"), ("0.0k",)),
         # The state says so before the kernel is done, and until then no other cache can be attached.
         Wait(device.sysfs("bcache/cache"), gone=True),

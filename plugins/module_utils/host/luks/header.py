@@ -88,7 +88,7 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
     digests = metadata.get("digests", {}).values()
     # While data moves, what it is going to be, and what it was, are backups among the segments.
     final = [one for one in segments if "backup-final" in one[1].get("flags", ())]
-    current = [words for _number, words in segments if not words.get("flags")]
+    current = [one for one in segments if not one[1].get("flags")]
     encrypted = [one for one in (*final, *segments) if one[1]["type"] == "crypt"]
     number, segment = next(iter([*encrypted, *segments]), ("", {"offset": "0"}))
     # A keyslot of no segment's key opens nothing: an interrupted change leaves such.
@@ -100,6 +100,10 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
     moving = next((words for words in keyslots.values() if words["type"] == "reencrypt"), None)
     requirements = metadata["config"].get("requirements", {}).get("mandatory", [])
     under_way = any(word.startswith(("online-reencrypt", "offline-reencrypt")) for word in requirements)
+    mode = (moving or {}).get("mode", "reencrypt") if under_way else ""
+    goal = {"encrypt": "crypt", "decrypt": "linear"}.get(mode)
+    # Of two ciphers, the key tells which is which.
+    new = {name for words in digests if number in words["segments"] for name in words["segments"]}
     return header._replace(
         cipher=segment.get("encryption", ""),
         key_size=max((words["key_size"] * 8 for words in known), default=0),
@@ -109,8 +113,11 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
         offset=int(segment["offset"]),
         keyslots=tuple(sorted(map(int, keys))),
         tokens={int(number): words["type"] for number, words in metadata.get("tokens", {}).items()},
-        reencryption=(moving or {}).get("mode", "reencrypt") if under_way else "",
-        is_moved=under_way and any(words["type"] == "crypt" for words in current),
+        reencryption=mode,
+        moved=tuple(
+            (0 if words["size"] == "dynamic" else int(words["size"]), words["type"] == goal if goal else name in new)
+            for name, words in (current if mode else ())
+        ),
     )
 
 

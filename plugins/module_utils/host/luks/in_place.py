@@ -192,7 +192,7 @@ def finish(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
         steps += (step("grow", want.name, f"to the end of {container.device}", Command(resize, timeout=None)),)
         size = host.devices[container.device].size - header.offset
         host = host.with_size(container.mapped, size // header.sector_size * header.sector_size)
-    done = header._replace(reencryption="", is_moved=False, digest=f"after {header.reencryption}")
+    done = header._replace(reencryption="", moved=(), digest=f"after {header.reencryption}")
     host, container = replace_container(host, container, container._replace(header=done))
     kept, host, container = keys.back_up(host, want, container, always=True)
     return (*steps, *kept), host, container

@@ -16,8 +16,9 @@ class Header(NamedTuple):
 
     ``version`` is 1 or 2, ``offset`` where the data begins (bytes), ``key_size`` in bits, ``sector_size`` in bytes.
     ``keyslots`` are those with a key, ``tokens`` the types of its tokens by number. ``reencryption`` is encrypt,
-    reencrypt or decrypt while that is on its way (empty: it is not), and the rest is what it leads to. ``is_moved``:
-    meanwhile, some of the data is encrypted already. ``digest`` is the same for the same bytes.
+    reencrypt or decrypt while that is on its way (empty: it is not), and the rest is what it leads to. ``moved`` are the
+    parts of the device meanwhile, in this order: the size of each (bytes; 0: all that is left), and whether it is as it
+    is going to be. ``digest`` is the same for the same bytes.
     ``damaged``: why the header cannot be trusted.
     """
 
@@ -32,9 +33,20 @@ class Header(NamedTuple):
     keyslots: tuple[int, ...] = ()
     tokens: Mapping[int, str] = {}
     reencryption: str = ""
-    is_moved: bool = False
+    moved: tuple[tuple[int, bool], ...] = ()
     digest: str = ""
     damaged: str = ""
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether some of the data is as it is going to be already."""
+        return any(done for _size, done in self.moved)
+
+    def percent(self, size: int) -> float:
+        """How much of the data is as it is going to be, of a device of that size in bytes."""
+        rest = max(size - sum(part for part, _done in self.moved), 0)
+        parts = [(part or rest, done) for part, done in self.moved]
+        return 100 * sum(part for part, done in parts if done) / max(sum(part for part, _done in parts), 1)
 
 
 class Container(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...core.text import duration
 from ...document.raid import can_run, redundancy
 from ...document.sizes import show_size
 from ..boot import ArrayLine, array_name, colons, gone_lines
@@ -61,7 +62,7 @@ def of_array(host: Host, array: Array) -> Iterator[Finding]:
         yield found(*_degraded(array))
     if array.sync_action not in ("", "idle", "frozen") or (array.reshaping and array.running):
         done = f" {array.percent} %" if array.percent is not None else ""
-        done += f", {_duration(array.eta_seconds)} left" if array.eta_seconds is not None else ""
+        done += f", {duration(array.eta_seconds)} left" if array.eta_seconds is not None else ""
         yield found(NOTICE, "syncing", f"{array.sync_action or 'reshape'}{done}", "It goes on by itself.")
     elif array.mismatch_count:
         yield found(
@@ -74,11 +75,6 @@ def of_array(host: Host, array: Array) -> Iterator[Finding]:
     waiting = _waiting(array)
     if waiting:
         yield found(WARNING, "waits", waiting, "Until then it lacks redundancy, or the shape that was asked for.")
-
-
-def _duration(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _slots(array: Array) -> set[int]:

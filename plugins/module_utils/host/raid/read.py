@@ -104,8 +104,7 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
     coded = read_text(f"{base}/layout").split(" ")[0]
     if coded.isdigit() and state != "inactive":
         layout = layout_word(level, int(coded))
-    completed = read_text(f"{base}/sync_completed").partition(" / ")
-    speed = int(digits(read_text(f"{base}/sync_speed"))) << 10
+    percent, speed, eta_seconds = read_sync(base)
     rooms = _rooms(base, metadata, by_kernel) if metadata in METADATA else {}
     members = [member._replace(room=rooms.get(member.device, (0, 0))[0]) for member in members]
     return Array(
@@ -130,12 +129,9 @@ def _assembled(kernel: str, superblocks: Mapping[str, MdSuperblock], by_kernel: 
         room=min((room for room, _offset in rooms.values()), default=0),
         first_data=min((offset for _room, offset in rooms.values()), default=0),
         array_size=int(digits(read_text(f"{base}/array_size"))) << 10,
-        percent=round(100 * int(completed[0]) / int(completed[2]), 1) if completed[2].isdigit() else None,
+        percent=percent,
         speed=speed,
-        # The kernel counts sectors of 512 bytes.
-        eta_seconds=((int(completed[2]) - int(completed[0])) << 9) // speed
-        if completed[2].isdigit() and speed
-        else None,
+        eta_seconds=eta_seconds,
         mismatch_count=int(digits(read_text(f"{base}/mismatch_cnt"))),
         data_offset=sample.data_offset if sample else 0,
         unsynced=read_text(f"{base}/resync_start") not in ("", "none"),
@@ -176,6 +172,17 @@ def _bad_blocks(member: str) -> int:
     """How many sectors of a member md no longer uses (lines of start and length)."""
     lines = [line.split() for line in read_text(f"{member}/bad_blocks").splitlines()]
     return sum(int(words[1]) for words in lines if len(words) == 2)
+
+
+def read_sync(md: str) -> tuple[float | None, int, int | None]:
+    """How far the kernel has come with what it does to an array: percent, bytes per second, seconds left."""
+    done, _of, whole = read_text(f"{md}/sync_completed").partition(" / ")
+    speed = int(digits(read_text(f"{md}/sync_speed"))) << 10
+    if not whole.isdigit():
+        return None, speed, None
+    # The kernel counts sectors of 512 bytes.
+    left = (int(whole) - int(done)) << 9
+    return round(100 * int(done) / int(whole), 1), speed, left // speed if speed else None
 
 
 def is_reshaping(md: str) -> bool:

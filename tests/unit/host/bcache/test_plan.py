@@ -13,7 +13,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Edit, Plan, Step, Wait, Write
 from ansible_collections.strata.storage.plugins.module_utils.document import bcache as document
 from ansible_collections.strata.storage.plugins.module_utils.document.bcache import Bcache
-from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Inspect, Release
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import Claim, Detached, Inspect, Release
 from ansible_collections.strata.storage.plugins.module_utils.host.bcache import (
     plan as bcache,
     tunables as bcache_tunables,
@@ -486,7 +486,7 @@ def test_absent_writes_back_stops_and_wipes_the_label_last() -> None:
         ("wipe", (SDB,)),
     ]
     assert detach.actions[0] == Write(f"{SYS}/detach", "1")
-    assert Wait(f"{SYS}/state", ("no cache",), timeout=12 * 3600) in detach.actions
+    assert Detached(SDB, SYS, 12 * 3600) in detach.actions
     assert detach.actions[-1] == Wait(f"{SYS}/cache", gone=True)
     assert made.steps[1].actions == (Release(SDB, f"{SYS}/stop"),)
     directory = f"/sys/fs/bcache/{SET}"

@@ -157,7 +157,7 @@ def test_a_header_that_a_crash_cut_short_is_taken_back(containers: Any) -> None:
 
 
 def test_nothing_is_put_back_over_a_container_that_was_used() -> None:
-    moved = Container(SDB, HEADER._replace(reencryption="encrypt", is_moved=True), "luks-1f0c")
+    moved = Container(SDB, HEADER._replace(reencryption="encrypt", moved=((0, True),)), "luks-1f0c")
     keyslots = {(SDB, FILE): 0}
     made = plan(interrupted(containers=(moved,), keyslots=keyslots, backups={backup_path("1f0c"): None}))
     assert outline(made)[:3] == ["persist luks vault", "open luks vault", "encrypt luks vault"]

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller makes of what a module tells of itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.strata.storage.plugins.plugin_utils.progress import Lines, Told
+
+
+def line(bar: bool = False, **told: Any) -> str:
+    found = Told.parse(json.dumps(told))
+    assert found is not None
+    return found.line(bar)
+
+
+def test_lines() -> None:
+    assert line(what="md0: resync", percent=42.5, speed=180 << 20, eta_seconds=180) == (
+        "md0: resync 42.5 %, 180 MiB/s, 3 min left"
+    )
+    assert line(what="create raid md0", step=2, steps=7, percent=None) == "step 2 of 7: create raid md0"
+    assert line(what="move from /dev/sdb", step=1, steps=3, percent=0) == "step 1 of 3: move from /dev/sdb 0.0 %"
+    assert line(bar=True, what="md0: resync", percent=42.5) == "md0: resync [########............] 42.5 %"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "cat: no such file", "{", "[]", "{}", '{"what": "a", "percent": "x"}', '{"what": "a", "steps": 2}'],
+)
+def test_anything_else_is_no_line(text: str) -> None:
+    assert Told.parse(text) is None
+
+
+def test_a_host_cannot_move_the_cursor_nor_say_more_than_a_line() -> None:
+    told = Told.parse(
+        '{"what": "\\u001b[2Jmd0\\n' + "x" * 999 + '", "percent": NaN, "speed": -1, "eta_seconds": 1e300}'
+    )
+    assert told is not None
+    assert told.line().startswith("\\x1b[2Jmd0\\nxxx")
+    assert len(told.line()) == 160
+    assert (told.percent, told.speed, told.eta_seconds) == (None, None, None)
+
+
+def test_no_flood() -> None:
+    lines = Lines()
+    near = Told("md0: resync", 1.0)
+    assert lines.due(near, 5)
+    assert not lines.due(near, 500), "it is where it was"
+    assert not lines.due(near._replace(percent=10.9), 500)
+    assert lines.due(near._replace(percent=11.0), 500)
+    assert not lines.due(near._replace(percent=90.0), 529), "too soon"
+    assert not lines.due(Told("md1: resync", 1.0), 529), "too soon"
+    assert lines.due(Told("md1: resync", 1.0), 530)
