@@ -128,6 +128,14 @@ tree:
       type: list
       elements: str
       returned: always
+    device:
+      description: Path of the device.
+      type: str
+      returned: always
+    severity:
+      description: Severity of the worst finding about it. Empty if there is none.
+      type: str
+      returned: always
     children:
       description: What lies on it, each again such a branch.
       type: list
@@ -179,6 +187,42 @@ health:
     remedy:
       description: What to do, if there is something to do. It never costs a copy that may be the good one.
       type: str
+      returned: always
+usage:
+  description:
+    - How full each mounted filesystem of a block device is. A filesystem that is mounted several times is listed once.
+    - A filesystem that does not answer is in RV(health) instead.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    mount_point:
+      description: Where it is mounted.
+      type: str
+      returned: always
+    device:
+      description: Path of its device.
+      type: str
+      returned: always
+    name:
+      description: What the document, else the kernel, calls that device.
+      type: str
+      returned: always
+    type:
+      description: Type of the filesystem.
+      type: str
+      returned: always
+    size:
+      description: Size in bytes.
+      type: int
+      returned: always
+    used:
+      description: Bytes that are not free. This includes what the filesystem reserves for root.
+      type: int
+      returned: always
+    free:
+      description: Bytes that users can still write.
+      type: int
       returned: always
 not_read:
   description:

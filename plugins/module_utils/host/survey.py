@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.errors import Unread
@@ -37,8 +37,31 @@ def everything(host: Host) -> dict[str, Any]:
         "status": status(host),
         "tree": branches,
         "health": [found._asdict() for found in findings],
+        "usage": _usage(host, host.spaces),
         "unused": free,
     }
+
+
+def _usage(host: Host, spaces: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
+    """How full each filesystem is that is mounted, at the first place where it is."""
+    names, seen, found = names_of(host), set[str](), []
+    for mount in host.mounts:
+        if mount.hidden or mount.mount_point not in spaces or mount.device in seen:
+            continue
+        seen.update(one.device for one in host.mounted_there(mount.mount_point))
+        size, free = spaces[mount.mount_point]
+        found.append(
+            {
+                "mount_point": mount.mount_point,
+                "device": mount.device,
+                "name": names.get(mount.device, mount.device),
+                "type": mount.type,
+                "size": size,
+                "used": size - free,
+                "free": free,
+            }
+        )
+    return found
 
 
 def _summary(
