@@ -244,6 +244,19 @@ not_read:
       description: What the kernel, or a program, said.
       type: str
       returned: always
+disks:
+  description: All disks, with what section C(disks) can choose by. A disk with several paths is listed once.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - device: /dev/disk/by-id/ata-ST4000VN008_WDH00001
+      size: 4000787030016
+      serial: WDH00001
+      wwn: naa.5000c500a0000001
+      model: ST4000VN008
+      rotational: true
+      transport: sata
 unused:
   description: Disks and partitions that are blank and that nobody has open, with what section C(disks) can choose by.
   returned: success

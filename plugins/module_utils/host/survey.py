@@ -12,6 +12,7 @@ from ..core.errors import Unread
 from ..core.plan_text import counted
 from ..document.document import UNNAMED
 from ..document.tree import draw
+from .devices import DiskFacts
 from .findings import Finding
 from .graph import names_of
 from .health import health
@@ -38,6 +39,7 @@ def everything(host: Host) -> dict[str, Any]:
         "tree": branches,
         "health": [found._asdict() for found in findings],
         "usage": _usage(host, host.spaces),
+        "disks": _disks(host),
         "unused": free,
     }
 
@@ -64,12 +66,22 @@ def _usage(host: Host, spaces: Mapping[str, tuple[int, int]]) -> list[dict[str, 
     return found
 
 
+def _disks(host: Host) -> list[dict[str, Any]]:
+    """All disks; one that has several paths is told of once."""
+    facts = host.disk_facts()
+    first = {disk.wwn or path: path for path, disk in reversed(list(facts.items()))}
+    return [_disk(host, path, disk) for path, disk in facts.items() if first[disk.wwn or path] == path]
+
+
+def _disk(host: Host, path: str, disk: DiskFacts) -> dict[str, Any]:
+    return {"device": host.stable(path), "size": host.devices[path].size, **disk._asdict()}
+
+
 def _summary(
     host: Host, layout: dict[str, list[dict[str, Any]]], findings: Sequence[Finding], free: list[dict[str, Any]]
 ) -> str:
     """A line for somebody who looks at many hosts."""
-    disks = len({facts.wwn or path for path, facts in host.disk_facts().items()})
-    parts = [f"{counted(disks, 'disk')}, {counted(len(free), 'device')} unused"]
+    parts = [f"{counted(len(_disks(host)), 'disk')}, {counted(len(free), 'device')} unused"]
     for section in ("raids", "bcaches", "luks", "drives"):
         names = [item["name"] for item in layout[section]]
         parts += [f"{section} {', '.join(names)}"] if names else []
@@ -136,7 +148,7 @@ def unused(host: Host) -> list[dict[str, Any]]:
     }
     held = host.readable(*free)
     return [
-        {"device": host.stable(path), "size": host.devices[path].size, **disk._asdict()}
+        _disk(host, path, disk)
         for path, disk in free.items()
         if path in held and not held[path].signatures and not held[path].busy
     ]

@@ -140,6 +140,13 @@ def test_a_filesystem_is_counted_once() -> None:
     assert [one["severity"] for one in told["health"] if one["problem"] == "unreadable"] == ["critical"]
 
 
+def test_a_disk_with_two_paths_is_listed_once() -> None:
+    facts = {SDB: DiskFacts(serial="b", wwn="naa.1"), SDC: DiskFacts(serial="b", wwn="naa.1"), SDD: DiskFacts()}
+    told = survey.everything(a_host(SDB, SDC, SDD, disks=facts, spaces={}))
+    assert [(one["device"], one["serial"]) for one in told["disks"]] == [("/dev/disk/by-id/sdb", "b"), ("/dev/disk/by-id/sdd", "")]
+    assert told["summary"].startswith("2 disks, ")
+
+
 def test_each_branch_has_its_path_and_the_severity_of_its_worst_finding() -> None:
     told = survey.everything(built())["tree"]
     assert {(branch["device"], branch["severity"]) for branch in told} >= {(SDB, ""), ("/dev/sdf", "warning")}
