@@ -143,7 +143,10 @@ def test_a_filesystem_is_counted_once() -> None:
 def test_a_disk_with_two_paths_is_listed_once() -> None:
     facts = {SDB: DiskFacts(serial="b", wwn="naa.1"), SDC: DiskFacts(serial="b", wwn="naa.1"), SDD: DiskFacts()}
     told = survey.everything(a_host(SDB, SDC, SDD, disks=facts, spaces={}))
-    assert [(one["device"], one["serial"]) for one in told["disks"]] == [("/dev/disk/by-id/sdb", "b"), ("/dev/disk/by-id/sdd", "")]
+    assert [(one["device"], one["serial"]) for one in told["disks"]] == [
+        ("/dev/disk/by-id/sdb", "b"),
+        ("/dev/disk/by-id/sdd", ""),
+    ]
     assert told["summary"].startswith("2 disks, ")
 
 
