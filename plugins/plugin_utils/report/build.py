@@ -118,7 +118,7 @@ def _unread(kind: str, results: Results) -> Iterator[Unread]:
 
 def _reason(result: Result) -> str:
     """What the task said, in one line; of a module that did not run also the last line of its output."""
-    said = [str(result.get("msg") or result.get("skip_reason") or "it was not read")]
+    said = [str(result.get("msg") or result.get("skip_reason") or "it was not read").removeprefix("Task failed: ")]
     for stream in ("module_stderr", "module_stdout"):
         lines = str(result.get(stream) or "").strip().splitlines()
         if lines:

@@ -40,7 +40,6 @@ def render(report: Report) -> str:
             filter=page.filter(),
             tables=Markup().join(page.tables()),
             hosts=Markup().join([*map(page.host, report["hosts"]), *map(page.machine, report["machines"])]),
-            drawings=Markup().join(page.drawings()),
         )
     )
 
@@ -68,7 +67,6 @@ _PAGE = """<!DOCTYPE html>
 {hosts}
 </section>
 </main>
-<svg class="drawings" aria-hidden="true">{drawings}</svg>
 <script>{script}</script>
 </body>
 </html>
@@ -90,7 +88,7 @@ class _Page:
         self._findings: dict[str, list[Finding]] = {}
         for found in report["findings"]:
             self._findings.setdefault(found["host"], []).append(found)
-        # Hosts that are built alike share a drawing.
+        # Hosts that are built alike share a drawing. The first has it: browsers skip what is out of sight.
         self._drawings: dict[Markup, int] = {}
 
     def lead(self) -> Markup:
@@ -117,9 +115,8 @@ class _Page:
 
     def _tables(self) -> list[Table]:
         # Those of filesystems are with their hosts.
-        found = tables(self._report)
-        shown = ("findings", "unread", "groups", "pools", "machines", "hosts")
-        return [found[key] for key in shown if found[key].rows or key == "findings"]
+        found = [table for table in tables(self._report).values() if table.key != "filesystems"]
+        return [table for table in found if table.rows or table.key == "findings"]
 
     def filter(self) -> Markup:
         """Hidden until the script, which it is for, shows it."""
@@ -227,17 +224,18 @@ class _Page:
 
     def _drawn(self, name: str, tree: Sequence[Mapping[str, object]], text: str) -> Markup:
         drawing = draw(tree)
-        number = self._drawings.setdefault(drawing.markup, len(self._drawings))
+        number = self._drawings.get(drawing.markup)
+        if number is None:
+            number = self._drawings[drawing.markup] = len(self._drawings)
+            drawn = Markup('<g id="d{}">{}</g>').format(number, drawing.markup)
+        else:
+            drawn = Markup('<use href="#d{}"/>').format(number)
         return Markup(
             '<div class="d" tabindex="0" role="group" aria-label="Drawing of {0}">'
             '<svg role="img" aria-label="Storage of {0}; as text below" '
-            'width="{1}" height="{2}" viewBox="-1 -1 {1} {2}"><use href="#d{3}"/></svg></div>'
-            "<details><summary>As text</summary><pre>{4}</pre></details>"
-        ).format(cut(name), drawing.width + 2, drawing.height + 2, number, "\n".join(map(cut, text.splitlines())))
-
-    def drawings(self) -> Iterable[Markup]:
-        for drawn, number in self._drawings.items():
-            yield Markup('<g id="d{}">{}</g>').format(number, drawn)
+            'width="{1}" height="{2}" viewBox="-1 -1 {1} {2}">{3}</svg></div>'
+            '<details><summary>As text</summary><pre tabindex="0">{4}</pre></details>'
+        ).format(cut(name), drawing.width + 2, drawing.height + 2, drawn, "\n".join(map(cut, text.splitlines())))
 
 
 def _badge(severity: str) -> Markup:

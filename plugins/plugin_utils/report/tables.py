@@ -47,13 +47,13 @@ _CAPACITY = (
 def tables(report: Report) -> dict[str, Table]:
     """All tables of a report, by their keys, in the order in which they are read."""
     found = (
-        _unread(report),
         _findings(report),
-        _hosts(report),
+        _unread(report),
         _groups(report),
-        _filesystems(report),
         _pools(report),
         _machines(report),
+        _hosts(report),
+        _filesystems(report),
     )
     return {table.key: table for table in found}
 

@@ -110,7 +110,7 @@ def test_why_a_module_did_not_run() -> None:
         ({"value": []}, "_input has to be a dictionary"),
         ({"maas": [1]}, "maas has to be a dictionary"),
         ({"format": "pdf"}, "pdf is no format; use one of data, json"),
-        ({"format": "csv", "table": "disks"}, "disks is no table of a report; use one of unread"),
+        ({"format": "csv", "table": "disks"}, "disks is no table of a report; use one of findings, unread"),
         ({"generated_at": "today"}, "today is no time"),
         ({"previous": "{"}, "the last report is not JSON"),
         ({"previous": "[]"}, "the last report is not the data of one"),
