@@ -10,7 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.ceph import Cluster
 from tests.lab import Guest, Lab
+from tests.simulators.maas import Region, Server
+from tests.unit.maas.region import KEY, add_machine
 
 from .test_ansible import ansible
 
@@ -70,3 +75,32 @@ def test_a_report_over_hosts_some_of_which_cannot_be_read(lab: Lab, guest: Guest
     assert str(grown["used"]) in [row["used"] for row in rows if row["mount_point"] == "/srv/=a|b"]
     assert 'strata_storage_host_read{host="dead"} 0' in (where / "report.prom").read_text()
     assert not (where / "report.md").exists()
+
+
+@pytest.mark.further
+def test_machines_of_maas_and_pools_of_ceph(lab: Lab, guest: Guest, tmp_path: Path) -> None:
+    region = Region()
+    region.add_user("admin", KEY)
+    add_machine(region, "node1")
+    answers: dict[str, Any] = {"storage_hosts": "lab", "storage_report_directory": str(tmp_path / "made")}
+    answers |= {"report_rbd_pools": ["rbd", "rbd/test", "gone"], "report_files": ["json", "html"]}
+    with Cluster() as cluster, Server(region) as server:
+        cluster.run("rbd", "create", "rbd/a|<b>", "--size", "10G")
+        cluster.run("rbd", "namespace", "create", "rbd/test")
+        answers |= {"report_ceph_conf": str(cluster.conf), "report_maas_url": server.url}
+        run = ("ansible-playbook", "playbooks/report.yml", "-e", json.dumps(answers))
+        ansible(lab, *run, MAAS_API_KEY=KEY)
+    made = json.loads((tmp_path / "made/report.json").read_text())
+    assert [(one["name"], one["images"], one["provisioned"]) for one in made["pools"]] == [
+        ("rbd", 1, 10 << 30),
+        ("rbd/test", 0, 0),
+    ]
+    assert [(one["name"], one["status"], one["disks"]) for one in made["machines"]] == [("node1.maas", "Ready", 9)]
+    assert [(one["kind"], one["name"]) for one in made["unread"]] == [("pool", "gone")]
+    assert KEY.rpartition(":")[2] not in (tmp_path / "made/report.html").read_text()
+
+    # The region is gone by now, and so is the cluster.
+    ansible(lab, *run, MAAS_API_KEY=KEY)
+    made = json.loads((tmp_path / "made/report.json").read_text())
+    assert [one["kind"] for one in made["unread"]] == ["maas", "pool", "pool", "pool"]
+    assert made["counts"]["read"] == 1
