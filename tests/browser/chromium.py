@@ -17,7 +17,10 @@ from typing import Any
 
 #: Seconds for an answer, or an event.
 _PATIENCE = 60
-_FLAGS = ("--headless", "--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-background-networking")
+_FLAGS = (
+    *("--headless", "--no-sandbox", "--no-first-run"),
+    *("--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
+)
 
 
 class Browser:
