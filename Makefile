@@ -23,7 +23,7 @@ export PYTHONPATH := $(CURDIR):$(VIRTUAL_ENV)/collections
 export ANSIBLE_COLLECTIONS_PATH := $(VIRTUAL_ENV)/collections
 
 PARALLEL := python -m pytest -p tests.lab.fixtures -n 2 --dist loadgroup --durations=30 --durations-min=5
-INTEGRATION := $(PARALLEL) tests/integration tests/lab
+INTEGRATION := $(PARALLEL) tests/integration tests/lab tests/browser
 
 .PHONY: help
 help:  ## print this list
@@ -40,7 +40,7 @@ demo-elastic: demo-needs  ## start such a machine and watch a drive grow and shr
 	ansible-playbook -i "$$(python -m tests.lab inventory)" playbooks/demo_elastic.yml
 
 .PHONY: test
-test: lab-needs ceph-needs cinder-needs  ## what must pass for each change: lint, unit tests and most of integration
+test: lab-needs ceph-needs cinder-needs browser-needs  ## what must pass for each change: lint, unit tests and most of integration
 	tests/tools/test
 
 .PHONY: lint
@@ -66,11 +66,11 @@ unit: needs  ## tests without root and without a kernel of their own; most wait 
 	python -m pytest -n 4 tests/unit $(PYTEST_ARGS)
 
 .PHONY: integration
-integration: lab-needs ceph-needs cinder-needs  ## all tests in a virtual machine, with real disks and a power switch
+integration: lab-needs ceph-needs cinder-needs browser-needs  ## all tests in a virtual machine, with real disks and a power switch
 	$(INTEGRATION) $(PYTEST_ARGS)
 
 .PHONY: thorough
-thorough: lab-needs ceph-needs cinder-needs sanity-matrix  ## that matrix, integration in QEMU with Debian 12 and 13, RBD on Ceph 16 to 20 (hours)
+thorough: lab-needs ceph-needs cinder-needs browser-needs sanity-matrix  ## that matrix, integration in QEMU with Debian 12 and 13, RBD on Ceph 16 to 20 (hours)
 	python -m pytest -n 2 tests/unit -m hypothesis --hypothesis-profile=default
 	LAB_MACHINE=qemu LAB_SUITE=bookworm $(INTEGRATION) $(PYTEST_ARGS)
 	LAB_MACHINE=qemu LAB_SUITE=trixie $(INTEGRATION) $(PYTEST_ARGS)
@@ -120,7 +120,7 @@ clean:  ## remove what the other targets made in the checkout
 	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache site tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: needs demo-needs lab-needs ceph-needs cinder-needs
+.PHONY: needs demo-needs lab-needs ceph-needs cinder-needs browser-needs
 needs:
 	@tests/tools/bootstrap
 demo-needs:
@@ -131,3 +131,5 @@ ceph-needs:
 	@tests/tools/bootstrap ceph
 cinder-needs:
 	@tests/tools/bootstrap ceph cinder
+browser-needs:
+	@tests/tools/bootstrap browser

@@ -128,6 +128,14 @@ tree:
       type: list
       elements: str
       returned: always
+    device:
+      description: Path of the device.
+      type: str
+      returned: always
+    severity:
+      description: Severity of the worst finding about it. Empty if there is none.
+      type: str
+      returned: always
     children:
       description: What lies on it, each again such a branch.
       type: list
@@ -180,6 +188,42 @@ health:
       description: What to do, if there is something to do. It never costs a copy that may be the good one.
       type: str
       returned: always
+usage:
+  description:
+    - How full each mounted filesystem of a block device is. A filesystem that is mounted several times is listed once.
+    - A filesystem that does not answer is in RV(health) instead.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    mount_point:
+      description: Where it is mounted.
+      type: str
+      returned: always
+    device:
+      description: Path of its device.
+      type: str
+      returned: always
+    name:
+      description: What the document, else the kernel, calls that device.
+      type: str
+      returned: always
+    type:
+      description: Type of the filesystem.
+      type: str
+      returned: always
+    size:
+      description: Size in bytes.
+      type: int
+      returned: always
+    used:
+      description: Bytes that are not free. This includes what the filesystem reserves for root.
+      type: int
+      returned: always
+    free:
+      description: Bytes that users can still write.
+      type: int
+      returned: always
 not_read:
   description:
     - What could not be read. A device that is broken costs what it holds, and the rest is told.
@@ -200,6 +244,19 @@ not_read:
       description: What the kernel, or a program, said.
       type: str
       returned: always
+disks:
+  description: All disks, with what section C(disks) can choose by. A disk with several paths is listed once.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - device: /dev/disk/by-id/ata-ST4000VN008_WDH00001
+      size: 4000787030016
+      serial: WDH00001
+      wwn: naa.5000c500a0000001
+      model: ST4000VN008
+      rotational: true
+      transport: sata
 unused:
   description: Disks and partitions that are blank and that nobody has open, with what section C(disks) can choose by.
   returned: success

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.errors import Unread
@@ -13,6 +13,7 @@ from ..core.plan_text import counted
 from ..core.text import printable
 from ..document.document import UNNAMED
 from ..document.tree import draw
+from .devices import DiskFacts
 from .findings import Finding
 from .graph import names_of
 from .health import health
@@ -38,16 +39,50 @@ def everything(host: Host) -> dict[str, Any]:
         "status": status(host),
         "tree": branches,
         "health": [found._asdict() for found in findings],
+        "usage": _usage(host, host.spaces),
+        "disks": _disks(host),
         "unused": free,
     }
+
+
+def _usage(host: Host, spaces: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
+    """How full each filesystem is that is mounted, at the first place where it is."""
+    names, seen, found = names_of(host), set[str](), []
+    for mount in host.mounts:
+        if mount.hidden or mount.mount_point not in spaces or mount.device in seen:
+            continue
+        seen.update(one.device for one in host.mounted_there(mount.mount_point))
+        size, free = spaces[mount.mount_point]
+        found.append(
+            {
+                "mount_point": mount.mount_point,
+                "device": mount.device,
+                "name": names.get(mount.device, mount.device),
+                "type": mount.type,
+                "size": size,
+                "used": size - free,
+                "free": free,
+            }
+        )
+    return found
+
+
+def _disks(host: Host) -> list[dict[str, Any]]:
+    """All disks; one that has several paths is told of once."""
+    facts = host.disk_facts()
+    first = {disk.wwn or path: path for path, disk in reversed(list(facts.items()))}
+    return [_disk(host, path, disk) for path, disk in facts.items() if first[disk.wwn or path] == path]
+
+
+def _disk(host: Host, path: str, disk: DiskFacts) -> dict[str, Any]:
+    return {"device": host.stable(path), "size": host.devices[path].size, **disk._asdict()}
 
 
 def _summary(
     host: Host, layout: dict[str, list[dict[str, Any]]], findings: Sequence[Finding], free: list[dict[str, Any]]
 ) -> str:
     """A line for somebody who looks at many hosts."""
-    disks = len({facts.wwn or path for path, facts in host.disk_facts().items()})
-    parts = [f"{counted(disks, 'disk')}, {counted(len(free), 'device')} unused"]
+    parts = [f"{counted(len(_disks(host)), 'disk')}, {counted(len(free), 'device')} unused"]
     for section in ("raids", "bcaches", "luks", "drives"):
         names = [item["name"] for item in layout[section]]
         parts += [f"{section} {', '.join(names)}"] if names else []
@@ -114,7 +149,7 @@ def unused(host: Host) -> list[dict[str, Any]]:
     }
     held = host.readable(*free)
     return [
-        {"device": host.stable(path), "size": host.devices[path].size, **disk._asdict()}
+        _disk(host, path, disk)
         for path, disk in free.items()
         if path in held and not held[path].signatures and not held[path].busy
     ]

@@ -10,6 +10,7 @@ from typing import Any
 from ..document.sizes import show_size
 from .devices import Device
 from .filesystem.types.known import KNOWN
+from .findings import Finding
 from .graph import graph
 from .health import health
 from .host import Host
@@ -28,20 +29,25 @@ def tree(host: Host, findings: bool = True) -> list[dict[str, Any]]:
     nodes, above = graph(host)
     lower = {path for paths in above.values() for path in paths}
     names = {path: node.name for path, node in nodes.items() if node.name}
-    wrong: dict[str, list[str]] = {}
+    wrong: dict[str, list[Finding]] = {}
     for found in health(host, names) if findings else ():
-        wrong.setdefault(found.device or found.name, []).append(f"{found.problem}: {found.detail}")
+        wrong.setdefault(found.device or found.name, []).append(found)
 
     def branch(path: str) -> dict[str, Any]:
         device = host.devices.get(path)
+        told = wrong.get(path, [])
         return {
             "name": names.get(path) or _name(host, path),
             "type": _type(host, path, nodes.get(path)),
             "size": device.size if device else 0,
             "holds": _holds(host, device) if device else "",
             "mount_points": list(host.mounted(path)),
-            "health": wrong.get(path, []),
-            **({} if findings else {"options": _options(host, path)}),
+            "health": [f"{found.problem}: {found.detail}" for found in told],
+            **(
+                {"device": path, "severity": told[0].severity if told else ""}
+                if findings
+                else {"options": _options(host, path)}
+            ),
             "children": [branch(child) for child in above.get(path, ())],
         }
 

@@ -111,6 +111,50 @@ def test_a_line_and_a_drawing_of_a_host() -> None:
     assert survey.everything(full._replace(devices=broken))["summary"].endswith("; 8 more findings")
 
 
+def test_how_full_what_is_mounted_is() -> None:
+    (srv, old) = survey.everything(built())["usage"]
+    assert (srv["mount_point"], srv["name"], srv["type"]) == ("/srv", "data/srv", "xfs")
+    assert (srv["size"], srv["used"], srv["free"]) == (10 * GiB, GiB, 9 * GiB)
+    assert (old["mount_point"], old["name"], old["device"]) == ("/old", "/dev/sdf", "/dev/sdf")
+
+
+def test_a_filesystem_is_counted_once() -> None:
+    """Wherever else it is mounted, and of however many devices it is. One that does not answer is left to health."""
+    host = a_host(
+        SDB,
+        SDC,
+        SDD,
+        mounts=(
+            Mount(SDB, "/pool", "btrfs", "rw"),
+            Mount(SDC, "/pool", "btrfs", "rw"),
+            Mount(SDC, "/pool/home", "btrfs", "rw"),
+            Mount(SDD, "/under", "ext4", "rw", hidden=True),
+            Mount(SDD, "/dead", "ext4", "rw"),
+        ),
+        spaces={"/pool": (10 * GiB, GiB), "/pool/home": (10 * GiB, GiB), "/under": (GiB, 0)},
+        unreadable={("spaces", "/dead"): "Input/output error"},
+        disks={},
+    )
+    told = survey.everything(host)
+    assert [(one["mount_point"], one["device"]) for one in told["usage"]] == [("/pool", SDB)]
+    assert [one["severity"] for one in told["health"] if one["problem"] == "unreadable"] == ["critical"]
+
+
+def test_a_disk_with_two_paths_is_listed_once() -> None:
+    facts = {SDB: DiskFacts(serial="b", wwn="naa.1"), SDC: DiskFacts(serial="b", wwn="naa.1"), SDD: DiskFacts()}
+    told = survey.everything(a_host(SDB, SDC, SDD, disks=facts, spaces={}))
+    assert [(one["device"], one["serial"]) for one in told["disks"]] == [
+        ("/dev/disk/by-id/sdb", "b"),
+        ("/dev/disk/by-id/sdd", ""),
+    ]
+    assert told["summary"].startswith("2 disks, ")
+
+
+def test_each_branch_has_its_path_and_the_severity_of_its_worst_finding() -> None:
+    told = survey.everything(built())["tree"]
+    assert {(branch["device"], branch["severity"]) for branch in told} >= {(SDB, ""), ("/dev/sdf", "warning")}
+
+
 def test_what_belongs_to_the_root_or_is_not_in_use_is_left_out() -> None:
     host = a_host(
         SDB,

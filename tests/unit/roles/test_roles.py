@@ -64,6 +64,8 @@ def test_the_readme_shows_the_role(role: str) -> None:
         ("elastic_drive", {"elastic_drive_name": "x"}, "elastic_drive_provider"),
         ("rbd_drive", {"rbd_drive_name": "x", "rbd_drive_removal": "burnt"}, "trashed, absent, kept"),
         ("cinder_host", {"cinder_host_state": "there"}, "present, absent"),
+        ("report", {}, "report_directory"),
+        ("report", {"report_directory": "x", "report_files": ["pdf"]}, "html, json, markdown, csv, metrics"),
         ("maas_layout", {"maas_layout_document": {"raids": "md0"}}, "raids"),
     ],
 )

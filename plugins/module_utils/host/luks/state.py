@@ -16,9 +16,9 @@ class Header(NamedTuple):
 
     ``version`` is 1 or 2, ``offset`` where the data begins (bytes), ``key_size`` in bits, ``sector_size`` in bytes.
     ``keyslots`` are those with a key, ``tokens`` the types of its tokens by number. ``reencryption`` is encrypt,
-    reencrypt or decrypt while that is on its way (empty: it is not), and the rest is what it leads to. ``moved`` are the
-    parts of the device meanwhile, in this order: the size of each (bytes; 0: all that is left), and whether it is as it
-    is going to be. ``digest`` is the same for the same bytes.
+    reencrypt or decrypt while that is on its way (empty: it is not), and the rest is what it leads to. ``moved`` are
+    the parts of the device meanwhile: the size of each (bytes; 0: all that is left), and whether that is done.
+    ``digest`` is the same for the same bytes.
     ``damaged``: why the header cannot be trusted.
     """
 
