@@ -216,34 +216,39 @@ def test_a_volume_with_xfs_is_encrypted_by_the_document_of_its_host(node: Node) 
 
 @pytest.mark.further
 def test_what_a_lost_connection_interrupts_goes_on(node: Node) -> None:
-    """The module is told to end, and so is what it waits for, which stops where that is safe."""
+    """The module is told to end, is killed, and cryptsetup itself is killed, while data moves."""
     with_keys(node)
     device = node.disk("HDD1")
-    node.run(f"mkfs.ext4 -q {device} 400M && mount {device} /mnt && head -c 300M /dev/urandom > /mnt/file")
-    sums = node.run("sha256sum < /mnt/file; umount /mnt")
     words = vault(node, in_place=True)
+    fill = f"mkfs.ext4 -q {device} 400M && mount {device} /mnt && head -c 300M /dev/urandom > /mnt/file"
+    read = "sha256sum < /mnt/file && umount /mnt"
+
+    sums = node.run(f"{fill} && {read}")
     begin(node, words)
     node.run("kill -INT $(cat /run/task.pid)")
-    node.guest.until("! pgrep --full 'cryptsetup [r]eencrypt'")
-    assert node.run("mount /dev/mapper/vault /mnt && sha256sum < /mnt/file && umount /mnt") == sums
+    node.guest.until("! kill -0 $(cat /run/task.pid) 2> /dev/null")
+    node.unchanged("luks_device", **words)
+    assert node.run(f"mount /dev/mapper/vault /mnt && {read}") == sums
 
     # What a module that was killed has begun goes on, and the next one waits for it.
+    node.module("luks_device", **words, state="absent", allow_destroy=True)
+    sums = node.run(f"{fill} && {read}")
     begin(node, words)
     node.run("kill -KILL $(cat /run/task.pid)")
     assert "encrypt" in [step["action"] for step in node.converge("luks_device", **words)["plan"]]
-    assert node.run("mount /dev/mapper/vault /mnt && sha256sum < /mnt/file && umount /mnt") == sums
+    assert node.run(f"mount /dev/mapper/vault /mnt && {read}") == sums
 
     # Killed itself, cryptsetup leaves what only a boot takes away.
     node.module("luks_device", **words, state="absent", allow_destroy=True)
-    node.run(f"mkfs.ext4 -q {device} 400M")
+    sums = node.run(f"{fill} && {read}")
     begin(node, words)
     node.run("pkill -KILL --full 'cryptsetup [r]eencrypt'")
-    node.guest.until("[ -s /run/task.out ]")
+    node.guest.until("! kill -0 $(cat /run/task.pid) 2> /dev/null")
     with pytest.raises(ModuleFailed, match="Restart this host"):
         node.module("luks_device", **words)
     node.lab.power_cut()
     node.converge("luks_device", **words)
-    node.run("fsck.ext4 -fn /dev/mapper/vault")
+    assert node.run(f"mount /dev/mapper/vault /mnt && {read}") == sums
 
 
 def begin(node: Node, words: dict[str, Any], moves: str = "dmsetup ls | grep -q hotzone") -> None:

@@ -218,7 +218,7 @@ def flush(devices: tuple[str, ...]) -> None:
 
 
 def _command(action: Command) -> None:
-    run_command(action.argv, action.timeout, action.accepts, action.input, action.directory)
+    run_command(action.argv, action.timeout, action.accepts, action.input, directory=action.directory)
 
 
 def _write(action: Write) -> None:

@@ -6,6 +6,9 @@
 cryptsetup takes the header off the device, into a file, and without that nobody can read what is not decrypted yet.
 Until data moves, the backup of the header undoes this. From then on the file alone tells how far it came, so it is on
 disk before. Which of the two a crash interrupted, the records tell.
+
+The beginning is decrypted last, and cryptsetup 2.6 says that this is done before it is. So a copy of it, in the clear,
+is kept from the start, and written over what is there at the end. Nobody uses it meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import NamedTuple
 from ...core.errors import Refused, StorageError
 from ...core.plan import Command, Plan
 from ...document.luks import Key, Luks
-from ..actions import Claim, DropBackup, Reencrypt
+from ..actions import Claim, DropBackup, PutBack, Reencrypt, SaveBeginning
 from ..devices import UNSEEN, Content
 from ..filesystem.contents import with_filesystem
 from ..filesystem.state import Filesystem
@@ -27,8 +30,9 @@ from ..unfinished import anew, begun, ended, intent
 from . import keys
 from .crypttab import line_of
 from .in_place import check_tags
+from .opening import open_container
 from .read import BACKUPS, PATIENCE, backup_path
-from .state import Container
+from .state import Container, mapper_path
 from .steps import Steps, close, step, write_line
 
 
@@ -58,7 +62,12 @@ def plan(host: Host, want: Luks, container: Container | None) -> Plan:
             raise StorageError(f"luks {want.name}: there is no container any more")
         path, uuid = container.device, container.uuid
         key = _key(host, want, where)
+        host = host._replace(keyslots={**host.keyslots, (path, key): host.keyslot(where, key)})
         inside = _inside(host, want, container)
+        more, host, container = open_container(host, want, container)
+        steps += more
+        if more:
+            inside = inside._replace(content=UNSEEN)
         more, host = _take_header(host, want, container, key, inside)
         steps += more
     else:
@@ -72,7 +81,8 @@ def plan(host: Host, want: Luks, container: Container | None) -> Plan:
     )
     recorded = intent(_moving(want), uuid, path)._replace(replaces=_starting(want))
     detail = f"all of {path}"
-    steps += (step("decrypt", want.name, detail, *(actions if key else ()), flush=(path,), intent=recorded),)
+    back = PutBack(_beginning(want), path)
+    steps += (step("decrypt", want.name, detail, *(actions if key else ()), back, flush=(path,), intent=recorded),)
     host = anew(anew(host, _moving(want)), _starting(want))
     host = host._replace(contents={**host.contents, path: inside.content})
     host = with_filesystem(host, path, inside.filesystem) if inside.content != UNSEEN else host
@@ -106,6 +116,9 @@ def _take_header(host: Host, want: Luks, container: Container, key: Key, inside:
     what = f"luks {want.name} cannot be decrypted in place"
     host = host._replace(mounts=tuple(one for one in host.mounts if one not in inside.mounts))
     host = host._replace(swaps=tuple(path for path in host.swaps if path != container.mapped))
+    detail = f"the first {container.header.offset >> 20} MiB of {host.shown(container.mapped)} in {_beginning(want)}"
+    save = SaveBeginning(mapper_path(want.name), _beginning(want), container.header.offset)
+    saved = step("save", want.name, f"{detail}, until all is decrypted", save)
     closed, host, container = close(host, want, container, what)
     forgotten, host = write_line(host, want.name, None) if line_of(host, want.name) else ((), host)
     kept, host, container = keys.back_up(host, want, container, always=True)
@@ -123,7 +136,7 @@ def _take_header(host: Host, want: Luks, container: Container, key: Key, inside:
         intent=intent(_starting(want), container.uuid, path, last=False),
     )
     host = host._replace(containers=tuple(one for one in host.containers if one.device != path))
-    return (*inside.used.down, *closed, *forgotten, *kept, taken), host
+    return (*inside.used.down, saved, *closed, *forgotten, *kept, taken), host
 
 
 def _header_back(host: Host, want: Luks, path: str, uuid: str) -> tuple[Steps, Host, Container]:
@@ -155,7 +168,7 @@ def _is_left(host: Host, want: Luks) -> bool:
             f"luks {want.name}: {_file(want)}, which says how far its decryption came, is gone, and without it nobody "
             "can read the rest. Nothing was changed. Bring that file back"
         )
-    return bool(file.reencryption)
+    return bool(file.reencryption) and not file.is_all_moved
 
 
 def _key(host: Host, want: Luks, where: str) -> Key:
@@ -174,14 +187,18 @@ def _forget(host: Host, want: Luks) -> tuple[Steps, Host]:
     file = host.backup(_file(want))
     if file is None:
         return (), host
-    paths = (_file(want), backup_path(file.uuid))
-    gone = step("remove", want.name, "what is left of its header", *map(DropBackup, paths))
+    paths = (_file(want), backup_path(file.uuid), _beginning(want))
+    gone = step("remove", want.name, "what is left of its header and beginning", *map(DropBackup, paths))
     return (gone,), host._replace(backups={**host.backups, **dict.fromkeys(paths)})
 
 
 def _file(want: Luks) -> str:
     """Where the header is while data moves."""
     return f"{BACKUPS}/{want.name}.decrypting"
+
+
+def _beginning(want: Luks) -> str:
+    return f"{BACKUPS}/{want.name}.beginning"
 
 
 def _starting(want: Luks) -> str:

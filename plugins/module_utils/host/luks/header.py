@@ -88,7 +88,7 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
     digests = metadata.get("digests", {}).values()
     # While data moves, what it is going to be, and what it was, are backups among the segments.
     final = [one for one in segments if "backup-final" in one[1].get("flags", ())]
-    current = [one for one in segments if not one[1].get("flags")]
+    current = [one for one in segments if not any(flag.startswith("backup") for flag in one[1].get("flags", ()))]
     encrypted = [one for one in (*final, *segments) if one[1]["type"] == "crypt"]
     number, segment = next(iter([*encrypted, *segments]), ("", {"offset": "0"}))
     # A keyslot of no segment's key opens nothing: an interrupted change leaves such.
@@ -115,7 +115,10 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
         tokens={int(number): words["type"] for number, words in metadata.get("tokens", {}).items()},
         reencryption=mode,
         moved=tuple(
-            (0 if words["size"] == "dynamic" else int(words["size"]), words["type"] == goal if goal else name in new)
+            (
+                0 if words["size"] == "dynamic" else int(words["size"]),
+                not words.get("flags") and (words["type"] == goal if goal else name in new),
+            )
             for name, words in (current if mode else ())
         ),
     )

@@ -33,7 +33,12 @@ def of_container(host: Host, container: Container) -> Iterator[Finding]:
         meaning = "Nobody can open it again once it is closed."
         remedy = "Copy its data while it is open." if container.mapped else "A backup of its header has its keys."
         yield found(CRITICAL, "no key", "no keyslot of it holds a key", meaning, remedy)
-    if header.reencryption:
+    if header.reencryption and header.is_all_moved:
+        done = f"{header.reencryption}: all of it is, and its header does not say so, since a crash interrupted the end"
+        meaning = "It is used as any other. Its keys and its label cannot change."
+        remedy = "Once it is closed, a newer cryptsetup may end it by `cryptsetup reencrypt --resume-only`."
+        yield found(NOTICE, header.reencryption, done, meaning, remedy)
+    elif header.reencryption:
         meaning = "It can be used meanwhile, once it is open; a part of its data is as before."
         remedy = "`cryptsetup reencrypt --resume-only` goes on where that stopped."
         yield found(WARNING, header.reencryption, f"it is on its way ({header.reencryption})", meaning, remedy)

@@ -171,7 +171,8 @@ def reencrypt(host: Host, want: Luks, container: Container) -> tuple[Steps, Host
 def finish(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
     """The steps after which all data of a container is as its header says. It is in use meanwhile, where it is open."""
     header = container.header
-    if not want.in_place or not header.reencryption:
+    # Interrupted in its last moment, cryptsetup does not end what it began: nothing is left to be moved.
+    if not want.in_place or not header.reencryption or header.is_all_moved:
         return (), host, container
     key = keys.key_of(host, want)
     if header.reencryption == "decrypt" or key is None:
@@ -200,7 +201,8 @@ def finish(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
 
 def size_inside(host: Host, container: Container) -> int:
     """How much of its device a container shows, in bytes."""
-    beside = _ROOM if container.header.reencryption == "encrypt" else container.header.offset
+    header = container.header
+    beside = _ROOM if header.reencryption == "encrypt" and not header.is_all_moved else header.offset
     return max(host.devices[container.device].size - beside, 0)
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.errors import Refused, StorageError
-from ...core.plan import Command, Plan, Wait, new_uuid
+from ...core.plan import Command, Plan, new_uuid
 from ...document.luks import Luks
 from ...document.names import check_name
-from ..actions import Claim, DropBackup, OpenContainer
-from ..devices import UNSEEN, Content, Device
+from ..actions import Claim, DropBackup
+from ..devices import Content
 from ..findings import of_devices, told
 from ..host import Host, replace_item
 from ..layer import Found, Reported
@@ -24,6 +24,7 @@ from ..unfinished import anew, begun, forget, intent, same_uuid
 from . import decrypt, in_place, keys
 from .crypttab import CRYPTTAB, line_of, of_container, with_option
 from .health import of_container as findings_of
+from .opening import open_container
 from .read import PATIENCE, backup_path
 from .state import Container, Header, mapper_path
 from .steps import Steps, close, container_on, replace_container, signature, step, with_container, write_line
@@ -59,7 +60,7 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
         more, host, container = _keep(host, want, container)
         steps += more
         if want.state == "present":
-            more, host, container = _open(host, want, container)
+            more, host, container = open_container(host, want, container)
             steps += more
         if carried:
             more, host = in_place.put_to_use(host, want, container, carried)
@@ -76,7 +77,7 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
     if want.state == "closed":
         more, host, container = close(host, want, container, f"luks {want.name} cannot be closed")
     else:
-        more, host, container = _open(host, want, container)
+        more, host, container = open_container(host, want, container)
         steps += more
         more, host, pending = _grow(host, want, container)
     return Plan(steps + more, host, pending_reboot=pending, warnings=_warnings(host, want, container))
@@ -256,44 +257,6 @@ def _keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
     options = with_option(options, "discard", want.allow_discards)
     steps, host = write_line(host, want.name, line._replace(options=options), container)
     return steps, host, container
-
-
-def _open(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
-    if container.mapped:
-        return (), host, container
-    key = keys.key_of(host, want)
-    if key is None:
-        raise StorageError(f"luks {want.name}: it is closed, and to open it, say also: key_file or passphrase")
-    device = host.devices[container.device]
-    if device.kernel:
-        is_own(host, device, f"luks {want.name}", allow=False)
-    keys.check_unlocks(host, want, container, key)
-    line = line_of(host, want.name)
-    discards = ("--allow-discards",) if line and "discard" in line.options else ()
-    path = mapper_path(want.name)
-    argv = ("cryptsetup", "open", "--batch-mode", *discards, "--key-file", key.word, container.device, want.name)
-    opened = step(
-        "open",
-        want.name,
-        f"{container.device} as {path}",
-        OpenContainer(container.device, want.name, argv),
-        Wait(path),
-        claims=(Claim(device.path, device.identity, None, shared=True),),
-    )
-    is_new = container.is_planned
-    sector = max(device.sector, container.header.sector_size)
-    inside = Device(
-        path,
-        size=in_place.size_inside(host, container),
-        link=path,
-        sector=sector,
-        physical=max(device.physical, sector),
-    )
-    host = host.with_device(inside, path) if is_new else host.with_device(inside, path, content=UNSEEN)
-    held = host.devices[device.path]._replace(holders=(path,))
-    host = host._replace(devices={**host.devices, device.path: held})
-    host, container = replace_container(host, container, container._replace(mapped=path))
-    return (opened,), host, container
 
 
 def _grow(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, tuple[str, ...]]:

@@ -42,6 +42,11 @@ class Header(NamedTuple):
         """Whether some of the data is as it is going to be already."""
         return any(done for _size, done in self.moved)
 
+    @property
+    def is_all_moved(self) -> bool:
+        """Whether all of it is, and only the header says that it is on its way."""
+        return bool(self.moved) and all(done for _size, done in self.moved)
+
     def percent(self, size: int) -> float:
         """How much of the data is as it is going to be, of a device of that size in bytes."""
         rest = max(size - sum(part for part, _done in self.moved), 0)

@@ -13,6 +13,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.document.luks import Key, parse
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
+from ansible_collections.strata.storage.plugins.module_utils.host.actions import PutBack
 from ansible_collections.strata.storage.plugins.module_utils.host.devices import UNSEEN, Content, Signature
 from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host, Unfinished
@@ -31,6 +32,7 @@ SIZE = 1024 * MiB
 VAULT = "/dev/mapper/vault"
 FILE = Key(file="/etc/keys/vault")
 HEADER_FILE = f"{BACKUPS}/vault.decrypting"
+BEGINNING = f"{BACKUPS}/vault.beginning"
 BACKUP = backup_path("1f0c")
 LINE = f"UUID={EXT4.uuid} /srv ext4 defaults 0 2\n"
 HEADER = Header(2, "1f0c", "", "aes-xts-plain64", 512, "sha256", 512, 16 * MiB, (0,), digest="now")
@@ -74,7 +76,7 @@ def test_a_container_in_use() -> None:
         plan(a_container(), allow_offline=False)
     made = settle(luks, a_container(), WANT)
     assert outline(made) == [
-        *("unmount mount /srv", "close luks vault", "persist luks vault", "prepare luks vault"),
+        *("unmount mount /srv", "save luks vault", "close luks vault", "persist luks vault", "prepare luks vault"),
         *("decrypt luks vault", "mount mount /srv", "remove luks vault"),
     ]
     options = f"--batch-mode --header {HEADER_FILE} --key-file /etc/keys/vault /dev/sdb"
@@ -93,13 +95,13 @@ def test_a_container_in_use() -> None:
 
 def test_one_that_is_closed() -> None:
     made = settle(luks, a_container(opened=False), WANT)
-    assert outline(made)[:3] == ["persist luks vault", "prepare luks vault", "decrypt luks vault"]
+    assert outline(made)[:3] == ["open luks vault", "save luks vault", "close luks vault"]
     assert made.after.contents[SDB] == UNSEEN
 
 
 def test_the_header_comes_back_where_a_crash_interrupted_its_taking() -> None:
     made = settle(luks, interrupted(": its header"), WANT)
-    assert outline(made)[:3] == ["restore luks vault", "prepare luks vault", "decrypt luks vault"]
+    assert outline(made)[:3] == ["restore luks vault", "open luks vault", "save luks vault"]
     assert commands(made)[0] == f"cryptsetup luksHeaderRestore --batch-mode /dev/sdb --header-backup-file {BACKUP}"
     gone = interrupted(": its header", backups={BACKUP: None, HEADER_FILE: None})
     with pytest.raises(StorageError, match=r"its backup .* is gone\. Nothing was changed"):
@@ -109,9 +111,10 @@ def test_the_header_comes_back_where_a_crash_interrupted_its_taking() -> None:
 def test_data_that_moved_goes_on_by_its_file() -> None:
     made = settle(luks, interrupted(""), WANT)
     assert outline(made) == ["decrypt luks vault", "remove luks vault"]
-    # All of it was decrypted, and the power went before that was noted.
-    ended = interrupted("", backups={BACKUP: HEADER, HEADER_FILE: HEADER._replace(keyslots=())})
-    assert the_step(settle(luks, ended, WANT), "decrypt").actions == ()
+    # All of it was decrypted, or cryptsetup says so, and the power went before that was on record.
+    for header in (HEADER._replace(keyslots=()), HEADER._replace(reencryption="decrypt", moved=((0, True),))):
+        ended = interrupted("", backups={BACKUP: HEADER, HEADER_FILE: header})
+        assert the_step(settle(luks, ended, WANT), "decrypt").actions == (PutBack(BEGINNING, SDB),)
     gone = interrupted("", backups={BACKUP: HEADER, HEADER_FILE: None})
     with pytest.raises(StorageError, match="which says how far its decryption came, is gone"):
         plan(gone)

@@ -14,6 +14,7 @@ from ansible_collections.strata.storage.plugins.module_utils.document.luks impor
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import PutBack, SaveBeginning
 from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Signature
 from ansible_collections.strata.storage.plugins.module_utils.host.filesystem.state import Filesystem
+from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host, Unfinished
 from ansible_collections.strata.storage.plugins.module_utils.host.luks import plan as luks
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab import CRYPTTAB
@@ -157,7 +158,7 @@ def test_a_header_that_a_crash_cut_short_is_taken_back(containers: Any) -> None:
 
 
 def test_nothing_is_put_back_over_a_container_that_was_used() -> None:
-    moved = Container(SDB, HEADER._replace(reencryption="encrypt", moved=((0, True),)), "luks-1f0c")
+    moved = Container(SDB, HEADER._replace(reencryption="encrypt", moved=((0, False), (1, True))), "luks-1f0c")
     keyslots = {(SDB, FILE): 0}
     made = plan(interrupted(containers=(moved,), keyslots=keyslots, backups={backup_path("1f0c"): None}))
     assert outline(made)[:3] == ["persist luks vault", "open luks vault", "encrypt luks vault"]
@@ -190,6 +191,13 @@ def test_another_cipher() -> None:
         "cryptsetup reencrypt --batch-mode --resume-only --key-file /etc/keys/vault /dev/sdb",
     ]
     assert the_step(made, "prepare").detail == "cipher aes-xts-plain64 -> serpent-xts-plain64"
+
+
+def test_nothing_is_left_where_the_header_alone_says_so() -> None:
+    host = a_container(reencryption="encrypt", moved=((0, True),))
+    assert outline(settle(luks, host, parse({"name": "vault", "in_place": True}))) == []
+    (finding,) = [one for one in health(host, {}) if one.problem == "encrypt"]
+    assert (finding.severity, "a crash interrupted the end" in finding.detail) == ("notice", True)
 
 
 def test_what_was_begun_goes_on_and_what_else_is_wanted_follows() -> None:
