@@ -248,6 +248,12 @@ mount_mode:
   description:
     - Mode of what is mounted, as C(mount_owner), as octal digits in quotes, such as V('0755') or V('2775').
   type: raw
+mkfs_options:
+  description:
+    - More options for the program that makes the filesystem (C(mkfs.xfs), C(mkswap)), such as V(-m reflink=0). They are
+      split into words as a shell would do it.
+    - They are used when a filesystem is made, and change none that is there. Label and UUID are given by the module.
+  type: str
 """
 
 _LUKS = r"""

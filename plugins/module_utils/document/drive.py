@@ -73,6 +73,7 @@ class Volume(NamedTuple):
     mount_owner: str | None = None
     mount_group: str | None = None
     mount_mode: int | None = None
+    mkfs_options: tuple[str, ...] | None = None
     state: str = "present"
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ USE_OPTIONS: dict[str, dict[str, Any]] = {
     "mount_group": {"type": "str"},
     # YAML makes a number of 0755 that is another one than people mean.
     "mount_mode": {"type": "raw"},
+    "mkfs_options": {"type": "str"},
 }
 #: What is said of a mount, and of nothing that is not mounted.
 _OF_A_MOUNT = ("mount_options", "boot_required", "mount_owner", "mount_group", "mount_mode")
@@ -52,6 +54,7 @@ class Use(NamedTuple):
     mount_owner: str | None = None
     mount_group: str | None = None
     mount_mode: int | None = None
+    mkfs_options: tuple[str, ...] | None = None
 
 
 class OnDevice(NamedTuple):
@@ -106,7 +109,21 @@ def parse_use(item: Mapping[str, Any], kind: str | None, what: str, root: bool =
     mode = _mode(item.get("mount_mode"), what)
     if kind == "swap" and (owner, group, mode) != (None, None, None):
         raise StorageError(f"{what}: it is to be swap, which has no owner, group or mode")
-    return Use(kind, item.get("label"), mount_point, options, item.get("boot_required"), owner, group, mode)
+    made_with = _mkfs_options(item.get("mkfs_options"), what)
+    return Use(kind, item.get("label"), mount_point, options, item.get("boot_required"), owner, group, mode, made_with)
+
+
+def _mkfs_options(given: str | None, what: str) -> tuple[str, ...] | None:
+    """The words, as a shell would split them."""
+    if given is None:
+        return None
+    try:
+        options = tuple(shlex.split(given))
+    except ValueError as error:
+        raise StorageError(f"{what}: mkfs_options {given!r} cannot be split into words: {error}") from None
+    if options and not options[0].startswith("-"):
+        raise StorageError(f"{what}: mkfs_options {given!r} has to begin with an option; the device is added to it")
+    return options
 
 
 def _account(item: Mapping[str, Any], word: str, what: str) -> str | None:

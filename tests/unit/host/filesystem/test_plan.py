@@ -58,6 +58,15 @@ def test_a_blank_device() -> None:
     assert made.after.files[FSTAB] == "UUID=<uuid:filesystem//dev/sdb> /srv xfs defaults 0 0\n"
 
 
+def test_what_it_is_made_with() -> None:
+    made = plan(blank(), type="ext4", mkfs_options="-m 0 -E 'nodiscard,stride=16'")
+    assert commands(made) == ["mkfs.ext4 -m 0 -E nodiscard,stride=16 -q -U <uuid:filesystem//dev/sdb> /dev/sdb"]
+    # What is there already was made with others, and stays.
+    assert plan(full(), type="ext4", mkfs_options="-m 0").steps == ()
+    refused(blank(), "mkfs_options .* cannot be split into words: No closing quotation", mkfs_options="-L 'a")
+    refused(blank(), "has to begin with an option; the device is added to it", mkfs_options="/dev/sdc")
+
+
 def test_swap() -> None:
     made = plan(blank(), type="swap")
     assert outline(made) == ["format filesystem /dev/sdb", "persist mount /dev/sdb", "enable swap /dev/sdb"]
