@@ -77,11 +77,11 @@ class Told(NamedTuple):
         except (ValueError, KeyError, TypeError, OverflowError):
             return None
 
-    def line(self, bar: bool = False) -> str:
+    def line(self, as_bar: bool = False) -> str:
         if self.percent is None:
             return self.what
         done = int(self.percent * _WIDTH / 100)
-        drawn = f"[{'#' * done}{'.' * (_WIDTH - done)}] " if bar else ""
+        drawn = f"[{'#' * done}{'.' * (_WIDTH - done)}] " if as_bar else ""
         parts = [f"{drawn}{self.percent:.1f} %"]
         if self.speed is not None:
             parts.append(f"{show_size(self.speed)}/s")
@@ -152,7 +152,7 @@ class Runs(ActionBase):
         host, module = str(task_vars["inventory_hostname"]), str(self._task.action).rpartition(".")[2]
         if self._task.delegate_to:
             host += f" -> {self._task.delegate_to}"
-        bar = (
+        as_bar = (
             _TERMINAL
             and constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in _WITH_BAR
             and len(task_vars.get("ansible_play_batch") or ()) == 1
@@ -163,11 +163,11 @@ class Runs(ActionBase):
             while not ended.wait(pause):
                 told = Told.parse(read(command)["stdout"])
                 now = time.monotonic()
-                pause = min(max((now - began) / 10, FIRST), FIRST if bar else LONGEST)
+                pause = min(max((now - began) / 10, FIRST), FIRST if as_bar else LONGEST)
                 if told is None or ended.is_set():
                     continue
-                line = f"{printable(host)} | {module} | {told.line(bar)}"
-                if bar:
+                line = f"{printable(host)} | {module} | {told.line(as_bar)}"
+                if as_bar:
                     drawn = True
                     display.display(_ERASE + line[: display.columns], stderr=True, screen_only=True, newline=False)
                 elif lines.due(told, now):

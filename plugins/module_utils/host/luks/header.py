@@ -84,7 +84,7 @@ def _header_2(header: bytes) -> Header:
 
 
 def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
-    segments = [(number, words) for number, words in sorted(metadata["segments"].items(), key=lambda one: int(one[0]))]
+    segments = sorted(metadata["segments"].items(), key=lambda one: int(one[0]))
     digests = metadata.get("digests", {}).values()
     # While data moves, what it is going to be, and what it was, are backups among the segments.
     final = [one for one in segments if "backup-final" in one[1].get("flags", ())]
