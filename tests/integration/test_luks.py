@@ -47,7 +47,7 @@ def test_the_life_of_a_container(node: Node) -> None:
     node.run("mkfs.ext4 -q /dev/mapper/vault && mount /dev/mapper/vault /mnt && echo kept > /mnt/file")
 
     node.lab.reboot()
-    node.run("mount /dev/mapper/vault /mnt")
+    node.run("systemctl start systemd-cryptsetup@vault && mount /dev/mapper/vault /mnt")
     node.unchanged("luks_device", **vault(node))
     (item,) = node.module("luks_device_info")["luks"]
     node.unchanged("luks_device", **item)
