@@ -13,7 +13,7 @@ is kept from the start, and written over what is there at the end. Nobody uses i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...core.errors import Refused, StorageError
 from ...core.plan import Command, Plan
@@ -31,7 +31,7 @@ from . import keys
 from .crypttab import line_of
 from .in_place import check_tags
 from .opening import open_container
-from .read import BACKUPS, PATIENCE, backup_path
+from .read import BACKUPS, PATIENCE, backup_path, beginning_path
 from .state import Container, mapper_path
 from .steps import Steps, close, step, write_line
 
@@ -47,50 +47,46 @@ class Inside(NamedTuple):
 
 def plan(host: Host, want: Luks, container: Container | None) -> Plan:
     """What it takes. Raises Refused for a container that is in use, where it may not be unmounted."""
-    steps: Steps = ()
-    inside = Inside()
     moving, starting = begun(host, _moving(want)), begun(host, _starting(want))
     if moving:
-        path, uuid = moving.devices[0], moving.uuid
-        key = _key(host, want, backup_path(uuid)) if _is_left(host, want) else None
-    elif starting or container:
-        where = container.device if container else ""
-        if starting:
-            steps, host, container = _header_back(host, want, starting.devices[0], starting.uuid)
-            where = backup_path(starting.uuid)
-        if container is None:
-            raise StorageError(f"luks {want.name}: there is no container any more")
-        path, uuid = container.device, container.uuid
-        key = _key(host, want, where)
-        host = host._replace(keyslots={**host.keyslots, (path, key): host.keyslot(where, key)})
-        inside = _inside(host, want, container)
-        more, host, container = open_container(host, want, container)
-        steps += more
-        if more:
-            inside = inside._replace(content=UNSEEN)
-        more, host = _take_header(host, want, container, key, inside)
-        steps += more
-    else:
-        return Plan(*_forget(host, want))
-    file = host.backups.get(_file(want))
-    options = ("--batch-mode", "--header", _file(want), "--key-file", key.word if key else "", path)
-    # A power cut may have left something to repair. What is decrypted already has no key any more.
-    actions = (
-        Command(("cryptsetup", "repair", *options), timeout=PATIENCE),
-        Reencrypt(path, ("cryptsetup", "reencrypt", "--resume-only", *options), header=_file(want)),
-    )
+        key = _key(host, want, backup_path(moving.uuid)) if _is_left(host, want) else None
+        return _move(host, want, moving.devices[0], moving.uuid, key, Inside())
+    steps: Steps = ()
+    where = container.device if container else ""
+    if starting:
+        steps, host, container = _header_back(host, want, starting.devices[0], starting.uuid)
+        where = backup_path(starting.uuid)
+    if container is None:
+        left = host.backup(_file(want))
+        return Plan(*_forget(host, want, left.uuid)) if left else Plan((), host)
+    path, key = container.device, _key(host, want, where)
+    host = host._replace(keyslots={**host.keyslots, (path, key): host.keyslot(where, key)})
+    inside = _inside(host, want, container)
+    opened, host, container = open_container(host, want, container)
+    taken, host = _take_header(host, want, container, key, inside)
+    moved = _move(host, want, path, container.uuid, key, inside)
+    return moved._replace(steps=(*steps, *opened, *taken, *moved.steps))
+
+
+def _move(host: Host, want: Luks, path: str, uuid: str, key: Key | None, inside: Inside) -> Plan:
+    """The steps after which all is decrypted, and in use as before. ``key`` None: nothing is left but the beginning."""
+    actions: tuple[Any, ...] = ()
+    if key:
+        options = ("--batch-mode", "--header", _file(want), "--key-file", key.word, path)
+        # A power cut may have left something to repair.
+        actions = (
+            Command(("cryptsetup", "repair", *options), timeout=PATIENCE),
+            Reencrypt(path, ("cryptsetup", "reencrypt", "--resume-only", *options), header=_file(want)),
+        )
+    back = PutBack(beginning_path(want.name), path)
     recorded = intent(_moving(want), uuid, path)._replace(replaces=_starting(want))
-    detail = f"all of {path}"
-    back = PutBack(_beginning(want), path)
-    steps += (step("decrypt", want.name, detail, *(actions if key else ()), back, flush=(path,), intent=recorded),)
+    moved = step("decrypt", want.name, f"all of {path}", *actions, back, flush=(path,), intent=recorded)
     host = anew(anew(host, _moving(want)), _starting(want))
     host = host._replace(contents={**host.contents, path: inside.content})
     host = with_filesystem(host, path, inside.filesystem) if inside.content != UNSEEN else host
     mounts = tuple(one._replace(device=path) for one in inside.mounts)
-    host = host._replace(mounts=(*host.mounts, *mounts))
-    kept = {**host.backups, _file(want): file or host.backups.get(backup_path(uuid))}
-    dropped, host = _forget(host._replace(backups=kept), want)
-    return Plan((*steps, *inside.used.up, *dropped), host)
+    forgotten, host = _forget(host._replace(mounts=(*host.mounts, *mounts)), want, uuid)
+    return Plan((moved, *inside.used.up, *forgotten), host)
 
 
 def _inside(host: Host, want: Luks, container: Container) -> Inside:
@@ -116,8 +112,9 @@ def _take_header(host: Host, want: Luks, container: Container, key: Key, inside:
     what = f"luks {want.name} cannot be decrypted in place"
     host = host._replace(mounts=tuple(one for one in host.mounts if one not in inside.mounts))
     host = host._replace(swaps=tuple(path for path in host.swaps if path != container.mapped))
-    detail = f"the first {container.header.offset >> 20} MiB of {host.shown(container.mapped)} in {_beginning(want)}"
-    save = SaveBeginning(mapper_path(want.name), _beginning(want), container.header.offset)
+    kept_in = beginning_path(want.name)
+    detail = f"the first {container.header.offset >> 20} MiB of {host.shown(container.mapped)} in {kept_in}"
+    save = SaveBeginning(mapper_path(want.name), kept_in, container.header.offset)
     saved = step("save", want.name, f"{detail}, until all is decrypted", save)
     closed, host, container = close(host, want, container, what)
     forgotten, host = write_line(host, want.name, None) if line_of(host, want.name) else ((), host)
@@ -182,12 +179,9 @@ def _key(host: Host, want: Luks, where: str) -> Key:
     return key
 
 
-def _forget(host: Host, want: Luks) -> tuple[Steps, Host]:
+def _forget(host: Host, want: Luks, uuid: str) -> tuple[Steps, Host]:
     """The step after which no header is left of a container that is decrypted."""
-    file = host.backup(_file(want))
-    if file is None:
-        return (), host
-    paths = (_file(want), backup_path(file.uuid), _beginning(want))
+    paths = (_file(want), backup_path(uuid), beginning_path(want.name))
     gone = step("remove", want.name, "what is left of its header and beginning", *map(DropBackup, paths))
     return (gone,), host._replace(backups={**host.backups, **dict.fromkeys(paths)})
 
@@ -195,10 +189,6 @@ def _forget(host: Host, want: Luks) -> tuple[Steps, Host]:
 def _file(want: Luks) -> str:
     """Where the header is while data moves."""
     return f"{BACKUPS}/{want.name}.decrypting"
-
-
-def _beginning(want: Luks) -> str:
-    return f"{BACKUPS}/{want.name}.beginning"
 
 
 def _starting(want: Luks) -> str:

@@ -23,7 +23,7 @@ from ..filesystem import shrink
 from ..filesystem.contents import Place, with_filesystem
 from ..filesystem.state import Filesystem
 from ..filesystem.types.known import KNOWN
-from ..host import Host
+from ..host import Host, Unfinished
 from ..mount import plan as mount
 from ..mount.fstab import FSTAB
 from ..mount.state import Mount
@@ -31,14 +31,12 @@ from ..pause import pause
 from ..safety import describe_content, is_own
 from ..unfinished import anew, begun, ended, intent
 from . import keys
-from .read import BACKUPS, PATIENCE
-from .state import Container, Header
+from .making import FIXED, OFFSETS, fixed_options, new_container, new_options
+from .read import BACKUPS, PATIENCE, beginning_path
+from .state import Container
 from .steps import Steps, container_on, replace_container, signature, step, with_container
 
-#: Where the data of a new container begins.
-OFFSET = 16 << 20
-_ROOM = 2 * OFFSET
-_FIXED = ("cipher", "key_size", "hash", "sector_size")
+_ROOM = 2 * OFFSETS["luks2"]
 
 
 class Carried(NamedTuple):
@@ -50,7 +48,7 @@ class Carried(NamedTuple):
 
 def changes(want: Luks, container: Container) -> list[str]:
     """The words for what is otherwise than wanted, and fixed when a container is made."""
-    pairs = ((word, getattr(want, word), getattr(container.header, word)) for word in _FIXED)
+    pairs = ((word, getattr(want, word), getattr(container.header, word)) for word in FIXED)
     return [word for word, wanted, found in pairs if wanted is not None and found and wanted != found]
 
 
@@ -90,30 +88,17 @@ def encrypt(host: Host, want: Luks) -> tuple[Steps, Host, Container, Carried]:
 
     uuid = new_uuid(f"luks-{want.name}")
     claims = (Claim(device.path, device.identity, host.content(device.path)[device.path].signatures),)
-    saved = SaveBeginning(device.path, _saved(want), _ROOM)
-    detail = f"the first {_ROOM >> 20} MiB of {device.path} in {_saved(want)}, until there is a header"
+    path = beginning_path(want.name)
+    saved = SaveBeginning(device.path, path, _ROOM)
+    detail = f"the first {_ROOM >> 20} MiB of {device.path} in {path}, until there is a header"
     steps += (step("save", want.name, detail, saved, claims=claims),)
-    words = ("--uuid", uuid, *_words(want), *(("--label", want.label) if want.label else ()))
-    argv = ("cryptsetup", "reencrypt", "--batch-mode", "--encrypt", "--init-only", "--type", "luks2", *words)
+    argv = ("cryptsetup", "reencrypt", "--batch-mode", "--encrypt", "--init-only", *new_options(want, "luks2", uuid))
     argv = (*argv, *keys.stretching(want.pbkdf), "--reduce-device-size", f"{_ROOM >> 20}M")
     command = Command((*argv, "--key-file", want.key.word, device.path), timeout=None, directory=BACKUPS)
     detail = f"a luks2 header before the {filesystem.type} of {device.path}"
     recorded = intent(thing(want), uuid, device.path)
     steps += (step("create", want.name, detail, command, claims=claims, flush=(device.path,), intent=recorded),)
-    header = Header(
-        version=2,
-        uuid=uuid,
-        label=want.label or "",
-        cipher=want.cipher or "",
-        key_size=want.key_size or 0,
-        hash=want.hash or "",
-        sector_size=want.sector_size or device.sector,
-        offset=OFFSET,
-        keyslots=(0,),
-        reencryption="encrypt",
-        digest="encrypting",
-    )
-    container = Container(device.path, header, want.name)
+    container = new_container(want, "luks2", uuid, device, "encrypting", reencryption="encrypt")
     host = host._replace(mounts=tuple(one for one in host.mounts if one not in mounts))
     host = with_filesystem(host.with_content(device.path, signature(container)), device.path, None)
     host = with_container(anew(host, thing(want)), container, want.key)
@@ -156,7 +141,14 @@ def reencrypt(host: Host, want: Luks, container: Container) -> tuple[Steps, Host
         raise StorageError(f"{what}: say also key_file or passphrase")
     keys.check_unlocks(host, want, container, key)
     before, host, container = keys.back_up(host, want, container, always=True)
-    argv = ("cryptsetup", "reencrypt", "--batch-mode", "--init-only", *_words(want), *keys.stretching(want.pbkdf))
+    argv = (
+        "cryptsetup",
+        "reencrypt",
+        "--batch-mode",
+        "--init-only",
+        *fixed_options(want),
+        *keys.stretching(want.pbkdf),
+    )
     command = Command((*argv, "--key-file", key.word, container.device), timeout=None)
     detail = " ".join(f"{word} {getattr(header, word)} -> {getattr(want, word)}" for word in words)
     claims = keys.claims(host, container)
@@ -180,7 +172,7 @@ def finish(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
         raise StorageError(f"luks {want.name}: what was begun in place cannot go on: {why}")
     keys.check_unlocks(host, want, container, key)
     argv = ("cryptsetup", "reencrypt", "--batch-mode", "--resume-only", "--key-file", key.word, container.device)
-    dropped = (DropBackup(_saved(want)),) if header.reencryption == "encrypt" else ()
+    dropped = (DropBackup(beginning_path(want.name)),) if header.reencryption == "encrypt" else ()
     detail = f"all of {container.device}{', which can be used meanwhile' if container.mapped else ''}"
     # What opens a container mends what a power cut left of it.
     mend = ("cryptsetup", "repair", "--batch-mode", "--key-file", key.word, container.device)
@@ -206,43 +198,32 @@ def size_inside(host: Host, container: Container) -> int:
     return max(host.devices[container.device].size - beside, 0)
 
 
-def _words(want: Luks) -> tuple[str, ...]:
-    """As cryptsetup takes what is wanted of the encryption."""
-    given = ((word, getattr(want, word)) for word in _FIXED)
-    return tuple(part for word, value in given if value for part in (f"--{word.replace('_', '-')}", str(value)))
-
-
 def thing(want: Luks) -> str:
     """How the record of a header that is being written calls it."""
     return f"encryption of {want.name}"
 
 
-def _saved(want: Luks) -> str:
-    """The file in which the beginning of a device is kept."""
-    return f"{BACKUPS}/{want.name}.beginning"
-
-
-def _interrupted(host: Host, want: Luks, path: str) -> bool:
-    """Whether a crash came while the header was written, and nobody has used the container since."""
+def _interrupted(host: Host, want: Luks, path: str) -> Unfinished | None:
+    """The record of a crash while the header was written, if nobody has used the container since."""
     record = begun(host, thing(want))
     container = container_on(host, path)
     used = container is not None and bool(container.mapped or container.header.is_moved)
-    return record is not None and record.devices == (path,) and not used
+    return record if record and record.devices == (path,) and not used else None
 
 
 def _put_back(host: Host, want: Luks, device: Device) -> tuple[Steps, Host]:
     """The device as it was before a crash."""
-    if not _interrupted(host, want, device.path):
+    record = _interrupted(host, want, device.path)
+    if record is None:
         return (), host
-    saved = _saved(want)
+    saved = beginning_path(want.name)
     found = host.filesystem(saved)
     if found is None:
         raise StorageError(
             f"luks {want.name}: a crash interrupted its encryption, and {saved}, in which the beginning of "
             f"{device.path} was kept, holds no filesystem. Nothing was changed"
         )
-    record = begun(host, thing(want))
-    recorded = intent(thing(want), record.uuid if record else "", device.path)
+    recorded = intent(record.thing, record.uuid, device.path)
     detail = f"the beginning of {device.path}, over what a crash left of a header"
     steps = (step("restore", want.name, detail, PutBack(saved, device.path), intent=recorded),)
     host = ended(host, record)
@@ -264,7 +245,7 @@ def _check_content(host: Host, device: Device, what: str) -> Filesystem:
     is_own(host, device, refused, allow=False)
     content = host.content(device.path)[device.path]
     filesystem = host.filesystem(device.path)
-    if len(content.signatures) != 1 or filesystem is None or filesystem.type in ("swap",) or filesystem.devices > 1:
+    if len(content.signatures) != 1 or filesystem is None or filesystem.type == "swap" or filesystem.devices > 1:
         held = describe_content(content)
         raise Refused(
             f"{refused}: it holds {held}, and only a filesystem on one device is encrypted where it is "

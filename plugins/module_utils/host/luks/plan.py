@@ -24,13 +24,11 @@ from ..unfinished import anew, begun, forget, intent, same_uuid
 from . import decrypt, in_place, keys
 from .crypttab import CRYPTTAB, line_of, of_container, with_option
 from .health import of_container as findings_of
+from .making import OFFSETS, new_container, new_options
 from .opening import open_container
 from .read import PATIENCE, backup_path
-from .state import Container, Header, mapper_path
+from .state import Container, mapper_path
 from .steps import Steps, close, container_on, replace_container, signature, step, with_container, write_line
-
-#: Where cryptsetup 2 puts the data of a new container: behind two copies of the metadata and the keyslots.
-_OFFSETS = {"luks1": 2 << 20, "luks2": 16 << 20}
 
 BY_DEVICE = False
 
@@ -149,7 +147,7 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
     keys.check_file(host, want, key)
     device = host.device(device_name, f"luks {want.name}")
     kind = want.type or "luks2"
-    if device.size and device.size <= _OFFSETS[kind]:
+    if device.size and device.size <= OFFSETS[kind]:
         raise StorageError(f"luks {want.name}: {device.path} is too small for the header of a container")
     thing = _creation(want.name)
     taken = (
@@ -158,17 +156,7 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
         else take(host, device, f"luks {want.name}", "device", allow)
     )
     uuid = new_uuid(f"luks-{want.name}")
-    words = (
-        ("type", kind),
-        ("uuid", uuid),
-        ("cipher", want.cipher),
-        ("key-size", want.key_size),
-        ("hash", want.hash),
-        ("sector-size", want.sector_size),
-        ("label", want.label),
-    )
-    options = [part for word, value in words if value for part in (f"--{word}", str(value))]
-    argv = ("cryptsetup", "luksFormat", "--batch-mode", *options)
+    argv = ("cryptsetup", "luksFormat", "--batch-mode", *new_options(want, kind, uuid))
     made = step(
         "format",
         want.name,
@@ -178,19 +166,7 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
         flush=(device.path,),
         intent=intent(thing, uuid, device.path),
     )
-    header = Header(
-        version=int(kind[-1]),
-        uuid=uuid,
-        label=want.label or "",
-        cipher=want.cipher or "",
-        key_size=want.key_size or 0,
-        hash=want.hash or "",
-        sector_size=want.sector_size or device.sector,
-        offset=_OFFSETS[kind],
-        keyslots=(0,),
-        digest="new",
-    )
-    container = Container(device.path, header, want.name)
+    container = new_container(want, kind, uuid, device, "new")
     host = anew(host.with_content(device.path, signature(container)), thing)
     host = with_container(host, container, key)
     kept, host, container = keys.back_up(host, want, container, always=True)

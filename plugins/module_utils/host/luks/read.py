@@ -88,6 +88,11 @@ def backup_path(uuid: str) -> str:
     return f"{BACKUPS}/{uuid}.header"
 
 
+def beginning_path(name: str) -> str:
+    """The file in which the beginning of a device is kept, while a container is made around it, or taken off."""
+    return f"{BACKUPS}/{name}.beginning"
+
+
 def read_header_in(path: str) -> Header | None:
     """The header in a backup, or on a device; None where there is none."""
     try:
