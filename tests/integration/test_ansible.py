@@ -87,8 +87,9 @@ def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:
 
 
 @pytest.mark.usefixtures("guest")
-@pytest.mark.debian_kernel
-def test_the_demo_of_the_built_collection(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernel", ["any", pytest.param("debian", marks=pytest.mark.debian_kernel)])
+@pytest.mark.first_case
+def test_the_demo_of_the_built_collection(lab: Lab, tmp_path: Path, kernel: str) -> None:
     """As README says, in an empty place: it needs no other collection, and nothing of the checkout."""
     (steps,) = [block.commands for block in examples.blocks("README.md") if "collection build" in block.text]
     build, install = (shlex.split(step) for step in steps)

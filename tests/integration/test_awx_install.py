@@ -54,12 +54,7 @@ class Operator:
         done = subprocess.run(
             ["ansible-playbook", f"playbooks/awx/{playbook}.yml", "-e", f"@{self._site}", "-v", "--diff", *arguments],
             cwd=ROOT,
-            env={
-                **os.environ,
-                "CONTROLLER_HOST": self.server.url,
-                **user,
-                "ANSIBLE_NOCOLOR": "1",
-            },
+            env={**os.environ, **self.server.environment, **user, "ANSIBLE_NOCOLOR": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -43,7 +43,7 @@ class Site:
             subprocess.run(
                 ["ansible-playbook", "playbooks/awx/install.yml", "-e", json.dumps(site)],
                 cwd=ROOT,
-                env={**os.environ, "CONTROLLER_HOST": server.url, "CONTROLLER_OAUTH_TOKEN": TOKEN},
+                env={**os.environ, **server.environment, "CONTROLLER_OAUTH_TOKEN": TOKEN},
                 check=True,
                 capture_output=True,
             )

@@ -157,6 +157,7 @@ def test_python_for_ansible(guest: Guest) -> None:
 
 
 @pytest.mark.debian_kernel
+@pytest.mark.further
 def test_python_for_ansible_keeps_bytecode(guest: Guest) -> None:
     kept = "ls /var/cache/lab-python | wc -l"
 
@@ -174,6 +175,7 @@ def test_python_for_ansible_keeps_bytecode(guest: Guest) -> None:
 
 
 @pytest.mark.debian_kernel
+@pytest.mark.further
 def test_python_for_ansible_imports_once(guest: Guest) -> None:
     """What the server has imported is what the process would: as long as its zip file has the same text."""
     program = "import sys; sys.path.insert(0, '/tmp/{}.zip'); import ansible_told.one as one; print(one.says())"

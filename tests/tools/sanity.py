@@ -7,7 +7,8 @@
 ansible-test wants to stand in a directory named ansible_collections/strata/storage and follows no symbolic link to one,
 so it works on a copy. It takes the Pythons that it finds on PATH. One that it cannot use costs no more than a warning
 and would leave its half of the checks out: here each pair of CORES and REQUIRED has to have run, or it is an error.
-With --lenient, pairs whose Python is neither here nor to be had are named in lines that begin with NOT RUN.
+With --ends, it is the newest core with the oldest and the newest Python, and its own. With --lenient, pairs whose
+Python is neither here nor to be had are named in lines that begin with NOT RUN.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def check(core: Core, found: dict[str, Path], tree: Path, links: Path) -> bool:
     complaints += [f"ERROR: ansible-test did not use Python {python}, which is {found[python]}" for python in left_out]
     summary = f"ansible-core {core.version} with Python {', '.join(ran) or 'none'}"
     if more:
-        summary += f"; not required, and not tested: Python {', '.join(more)}"
+        summary += f"; not tested: Python {', '.join(more)}"
     print("\n".join([*complaints, summary]), flush=True)
     skipped = any(line.startswith("WARNING: Skipping") for line in complaints)
     return done.returncode == 0 and not left_out and not skipped
@@ -193,7 +194,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("series", nargs="*", help=f"only these: {', '.join(CORES)}")
     parser.add_argument("--pythons", action="store_true", help="only have the required Pythons here")
-    parser.add_argument("--newest", action="store_true", help="only the newest ansible-core that a Python here runs")
+    parser.add_argument(
+        "--ends",
+        action="store_true",
+        help="only the newest ansible-core that a Python here runs, with the oldest and the newest Python",
+    )
     parser.add_argument("--lenient", action="store_true", help="a Python that cannot be had is no error")
     given = parser.parse_args()
     if unknown := sorted(set(given.series) - CORES.keys()):
@@ -204,13 +209,17 @@ def main() -> int:
         found = have_pythons(given.lenient)
         wanted = given.series or list(CORES)
         runs = {series: next((found[one] for one in CORES[series] if one in found), None) for series in wanted}
-        if given.newest:
+        if given.ends:
             here = [series for series, python in runs.items() if python] or list(runs)
             runs = {here[-1]: runs[here[-1]]}
         for line in not_run(found, runs):
             print(line, flush=True)
         if given.pythons:
             return 0
+        if given.ends:
+            controllers = "{}.{}".format(*sys.version_info)  # where ansible-test itself runs
+            kept = (REQUIRED[0], controllers, REQUIRED[-1])
+            found = {version: path for version, path in found.items() if version in kept}
         tree, links = prepare(found)
         own = describe(Path(sys.prefix))
         cores = [

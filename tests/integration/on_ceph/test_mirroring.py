@@ -427,7 +427,7 @@ def test_a_failover_waits_for_an_approval(pair: Pair, tmp_path: Path) -> None:
         subprocess.run(
             ["ansible-playbook", "playbooks/awx/install.yml"],
             cwd=ROOT,
-            env={**os.environ, "CONTROLLER_HOST": server.url, "CONTROLLER_OAUTH_TOKEN": TOKEN},
+            env={**os.environ, **server.environment, "CONTROLLER_OAUTH_TOKEN": TOKEN},
             check=True,
             capture_output=True,
         )
