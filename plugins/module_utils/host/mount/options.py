@@ -26,6 +26,15 @@ _IMPLIED = {
 }
 
 
+#: What says which part of a filesystem is mounted, and not how.
+_PARTS = ("subvol", "subvolid", "bind", "x-systemd.requires-mounts-for")
+
+
+def part_words(options: str) -> tuple[str, ...]:
+    """Those that say which part of a filesystem is mounted."""
+    return tuple(word for word in words(options) if word.partition("=")[0] in _PARTS)
+
+
 def words(options: str) -> tuple[str, ...]:
     return tuple(word for word in options.split(",") if word)
 
