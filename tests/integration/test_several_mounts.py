@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Filesystems that are mounted in several places: subvolumes of a btrfs, bind mounts, and what others mounted by hand."""
+"""Filesystems that are mounted in several places: subvolumes, bind mounts, and what others mounted by hand."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def test_subvolumes_from_a_blank_disk_to_none(node: Node) -> None:
 def test_a_subvolume_is_planned_by_what_an_unmounted_disk_holds(node: Node) -> None:
     disk = node.disk("HDD2")
     node.run(
-        f"mkfs.btrfs --quiet {disk}; mkdir /top; mount {disk} /top; mkdir -p /top/a/b; btrfs subvolume create /top/a/b/c;"
-        "btrfs subvolume create /top/a/b/c/d; for n in $(seq 300); do btrfs subvolume create /top/n$n; done > /dev/null;"
+        f"mkfs.btrfs --quiet {disk}; mkdir /top; mount {disk} /top; mkdir -p /top/a/b;"
+        "for name in a/b/c a/b/c/d $(seq --format n%g 300); do btrfs subvolume create /top/$name; done > /dev/null;"
         "btrfs subvolume delete /top/n7; umount /top; udevadm settle"
     )
     item: dict[str, Any] = {"device": disk, "type": "btrfs"}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...core.errors import Refused, StorageError, Unread
 from ...core.plan import MakeDirectory, Step
 from ...document.filesystem import BindMount, Subvolume as Wanted, Use
-from ..actions import DeleteSubvolume, MakeSubvolume
+from ..actions import Claim, DeleteSubvolume, MakeSubvolume
 from ..host import Host
 from ..mount import fstab, plan as mount
 from .contents import Place, Steps, put_to_use, target
@@ -140,8 +140,8 @@ def _deleted(host: Host, one: Carrier, name: str, names: Sequence[str], allow: b
         )
     if found.default:
         raise Refused(
-            f"{known}: it is the default subvolume, which a mount shows that names none, and the kernel does not delete "
-            "that; set another one first (btrfs subvolume set-default)"
+            f"{known}: it is the default subvolume, which a mount shows that names none, and the kernel keeps that; "
+            "set another one first (btrfs subvolume set-default)"
         )
     if not host.may_lose(place.device, allow):
         raise Refused(
@@ -150,9 +150,18 @@ def _deleted(host: Host, one: Carrier, name: str, names: Sequence[str], allow: b
     unmounted = mount.unmount(host, known)
     host = unmounted.after
     lost = (f"{known} and what it holds",)
-    action = DeleteSubvolume(place.path, name)
-    step = Step("delete", known.kind, known.name, "with all files in it", (action,), flush=(place.path,), destroys=lost)
-    return (*unmounted.steps, step), _with(host, place, tuple(each for each in there if each is not found))
+    claims = (Claim(place.path, host.devices[place.device].identity, None, shared=True),)
+    delete = Step(
+        "delete",
+        known.kind,
+        known.name,
+        "with all files in it",
+        (DeleteSubvolume(place.path, name),),
+        claims=claims,
+        flush=(place.path,),
+        destroys=lost,
+    )
+    return (*unmounted.steps, delete), _with(host, place, tuple(each for each in there if each is not found))
 
 
 def _created(host: Host, one: Carrier) -> tuple[Steps, Host]:
