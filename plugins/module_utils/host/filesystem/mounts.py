@@ -112,7 +112,7 @@ def _removed(host: Host, one: Carrier, allow: bool) -> tuple[Steps, Host]:
     for bind in one.bind_mounts:
         if bind.state == "absent":
             point = bind.use.mount_point or ""
-            planned = mount.unmount_directory(host, _directory(one.place, bind.source), host.real.get(point, point))
+            planned = mount.unmount_directory(host, _directory(one.place, bind.source), host.real_point(point))
             steps, host = steps + planned.steps, planned.after
     names = [part.name for part in one.subvolumes if part.state == "absent"]
     for name in sorted(names, reverse=True):
@@ -201,7 +201,8 @@ def _directory(place: Place, source: str) -> mount.Target:
 def _bind(host: Host, place: Place, bind: BindMount) -> tuple[Steps, Host]:
     known = _directory(place, bind.source)
     base, root = mount.on_mount(host, bind.source)
-    if base is None or base.device != place.device:
+    # A filesystem of several devices is mounted of each of them.
+    if base is None or place.device not in [one.device for one in host.mounted_there(base.mount_point)]:
         other = f"{base.device}, which is mounted on {base.mount_point}" if base else "nothing"
         raise Refused(
             f"{known}: it is to be shown on {bind.use.mount_point}, and it lies on {other}, not on {place}; name a "

@@ -22,6 +22,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab im
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 from ansible_collections.strata.storage.plugins.module_utils.host.pause import pause
 from ansible_collections.strata.storage.plugins.module_utils.host.survey import document
+from ansible_collections.strata.storage.plugins.module_utils.host.tree import tree
 
 from ..hosts import GiB, a_host, commands, destroyed, disk, outline
 
@@ -111,6 +112,16 @@ def test_what_was_gathered_changes_nothing() -> None:
     ]
     assert "mount_point" not in item
     assert planner.plan(by_hand(), parse({**item, "device": "sdb"}), False).steps == ()
+
+
+def test_a_diff_shows_the_options_of_each_mount() -> None:
+    (branch,) = tree(by_hand(), findings=False)
+    assert branch["options"] == [
+        "/srv: subvol=/@srv,noatime,nofail",
+        "/home: subvolid=257,nofail",
+        "/var/www: bind,nofail",
+    ]
+    assert branch["mount_points"] == ["/srv", "/home", "/var/www"]
 
 
 def test_options_do_not_lose_the_subvolume() -> None:
