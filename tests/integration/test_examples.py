@@ -306,7 +306,7 @@ def test_bcache_examples(read: Any, guest: Guest) -> None:
 
 @pytest.mark.further
 def test_lvm_drive_examples(read: Any, guest: Guest) -> None:
-    assert "changed=7" in read("lvm_drive").play()
+    assert "changed=8" in read("lvm_drive").play()
     assert guest.run("findmnt --noheadings --output FSTYPE /srv/log").stdout.strip() == "ext4"
 
 
