@@ -205,7 +205,7 @@ def _options(want: Use, line: Line | None, target: Target) -> str:
     base = (line.options if line else "defaults") if told is None else told
     kept = list(words(base))
     if not part_words(base):
-        kept += part_words(line.options) if line else target.words
+        kept += [word for word in (part_words(line.options) if line else target.words) if word not in kept]
     not_required = _NOT_REQUIRED[:1] if target.root else _NOT_REQUIRED
     required = want.boot_required
     if required is None:
@@ -301,7 +301,7 @@ def mount(host: Host, want: Use, target: Target, now: bool = False) -> Plan:
     options = _options(want, line, target)
     wanted = line or Line(target.specs[0], point, target.type, options, check=_fsck_pass(target))
     known_as = KNOWN[target.type].known_as if target.type in KNOWN else ("auto",)
-    fits = {target.type, *known_as}.intersection(wanted.type.split(","))
+    fits = target.root or {target.type, *known_as}.intersection(wanted.type.split(","))
     wanted = wanted._replace(type=wanted.type if fits else target.type, options=options)
     before = host.files.get(FSTAB)
     persisted, host = _write_fstab(host, target, point, wanted, f"{point} in {FSTAB}, {options}")
@@ -664,7 +664,7 @@ def unmount(host: Host, target: Target, gone: bool = True, binds: Sequence[str] 
     """
     own = [line for line in lines(host) if _is_about(host, line, target, None)]
     here = [one for one in host.mounts if is_of(host, one, target)]
-    shown_by = [line for line in _binds_in(host, target, here, own) if binds is None or place(host, line) in binds]
+    shown_by = [line for line in _binds_in(host, here, own) if binds is None or place(host, line) in binds]
     with_them = [
         one
         for one in host.mounts
@@ -715,11 +715,11 @@ def unmount_directory(host: Host, target: Target, point: str) -> Plan:
 def lines_of(host: Host, target: Target) -> list[Line]:
     """The lines of fstab that mount a target, or show directories of it in other places."""
     own = [line for line in lines(host) if _is_about(host, line, target, None)]
-    return own + _binds_in(host, target, [one for one in host.mounts if is_of(host, one, target)], own)
+    return own + _binds_in(host, [one for one in host.mounts if is_of(host, one, target)], own)
 
 
-def _binds_in(host: Host, target: Target, here: Sequence[Mount], own: Sequence[Line]) -> list[Line]:
-    """The lines of fstab that show directories of a target in other places."""
+def _binds_in(host: Host, here: Sequence[Mount], own: Sequence[Line]) -> list[Line]:
+    """The lines of fstab that show directories of these mounts, and of what these lines mount, in other places."""
     points = [*(one.mount_point for one in here), *(place(host, line) for line in own)]
     return [line for line in lines(host) if line.is_bind and any(_within(line.device, point) for point in points)]
 
