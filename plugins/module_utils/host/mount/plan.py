@@ -438,7 +438,7 @@ def _described(mounted: Mount) -> str:
 def _check_options(host: Host, target: Target, options: str, known: str) -> None:
     """Raises StorageError for new options that the filesystem does not know."""
     for word in words_of_filesystem(options):
-        if target.root:
+        if target.root and word not in known.split(","):
             raise StorageError(
                 f"{target}: {word} is an option of a filesystem, and a bind mount has those of the one that it shows; "
                 "say it there"
@@ -629,7 +629,7 @@ def check_unmountable(
         point, how = binds[0]
         raise Refused(
             f"{what}: a directory of it is shown on {point} as well (a bind mount, {how}), which would be left empty; "
-            f"unmount that first, and take its line out of {FSTAB}, or name it in bind_mounts"
+            f"unmount that first, and take its line out of {FSTAB} (an item of bind_mounts with state absent does both)"
         )
     if "/" in points:
         raise Refused(f"{what}: {device} is mounted on /, the host's own root, which is never unmounted")
@@ -700,9 +700,10 @@ def unmount(host: Host, target: Target, gone: bool = True, binds: Sequence[str] 
 
 def unmount_directory(host: Host, target: Target, point: str) -> Plan:
     """What it takes to have a directory not shown there, by a bind mount, now and at each boot."""
-    here = [
-        one for one in host.mounts if one.device == target.device and one.mount_point == point and is_bind(host, one)
-    ]
+    _base, root = on_mount(host, target.path)
+    there = [one for one in host.mounts if (one.device, one.mount_point) == (target.device, point)]
+    line = find_line(host, target, point)
+    here = [one for one in there if is_bind(host, one) and (one.root == root or (line and line_at(host, one) == line))]
     check_unmountable(host, str(target), target.device, going=here)
     steps: tuple[Step, ...] = ()
     for mounted in reversed(here):

@@ -237,6 +237,10 @@ def test_a_bind_mount_alone_is_mounted_anew() -> None:
     assert lines(made.after.files[FSTAB])[1].options == "ro,bind,nofail"
     assert commands(made)[-1] == "mount -o remount,bind,dev /var/www"
     refused(host, "commit=5 is an option of a filesystem", bind_mounts=[bind | {"mount_options": "commit=5"}])
+    kept = host.with_file(FSTAB, host.files[FSTAB].replace("nodev", "commit=5"))  # type: ignore[union-attr]
+    assert plan(kept, bind_mounts=[bind | {"mount_options": "commit=5,nofail"}]).steps == ()
+    other = bind | {"source": "/srv/other", "state": "absent"}
+    assert plan(host, bind_mounts=[bind, other]).steps == ()
     gone = plan(host, bind_mounts=[bind | {"state": "absent"}])
     assert outline(gone) == ["unmount directory /srv/www", "persist mount /srv/www"]
     assert gone.after.files[FSTAB] == f"UUID={UUID} /srv ext4 noatime 0 2\n"
@@ -256,7 +260,7 @@ def test_a_directory_that_is_not_of_the_filesystem() -> None:
 
 
 def test_all_mounts_go_with_the_filesystem_or_none() -> None:
-    refused(by_hand(), r"shown on /var/www as well \(a bind mount, now\).* or name it in bind_mounts", mount_point="")
+    refused(by_hand(), r"shown on /var/www as well \(a bind mount, now\).* with state absent does", mount_point="")
     made = planner.plan(by_hand(), parse({"device": "sdb", "state": "absent"}), True)
     assert [command for command in commands(made) if command.startswith("umount")] == [
         "umount /var/www",
