@@ -259,6 +259,27 @@ def test_a_directory_that_is_not_of_the_filesystem() -> None:
     refused(linked, "say /srv/www, which it leads to", bind_mounts=[{"source": "/srv/link", "mount_point": "/var/www"}])
 
 
+def test_all_of_a_filesystem_in_two_places() -> None:
+    """By a bind mount of fstab, by a second line, and by hand."""
+    line = f"UUID={UUID} /srv ext4 nofail 0 2\n"
+    again = PLAIN._replace(mount_point="/again")
+    bound = a_btrfs(PLAIN, again, fstab=f"{line}/srv /again none bind,nofail 0 0\n", found=EXT4)
+    (item,) = document(bound._replace(spaces={}))["filesystems"]
+    assert [(one["source"], one["mount_point"]) for one in item["bind_mounts"]] == [("/srv", "/again")]
+    assert planner.plan(bound, parse({**item, "device": "sdb"}), False).steps == ()
+    refused(bound, r"shown on /again as well \(a bind mount, now\)", mount_point="")
+    for text in (f"{line}{line.replace('/srv', '/again')}", line):
+        host = a_btrfs(PLAIN, again, fstab=text, found=EXT4)
+        assert plan(host, mount_point="/srv").steps == ()
+        refused(host, "is mounted on /srv and /again, and /home is wanted", mount_point="/home")
+        away = plan(host, mount_point="")
+        assert [command for command in commands(away) if command.startswith("umount")] == [
+            "umount /again",
+            "umount /srv",
+        ]
+        assert away.after.files[FSTAB] == ""
+
+
 def test_all_mounts_go_with_the_filesystem_or_none() -> None:
     refused(by_hand(), r"shown on /var/www as well \(a bind mount, now\).* with state absent does", mount_point="")
     made = planner.plan(by_hand(), parse({"device": "sdb", "state": "absent"}), True)
