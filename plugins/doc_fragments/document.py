@@ -208,12 +208,15 @@ filesystem:
   choices: [btrfs, ext2, ext3, ext4, f2fs, swap, vfat, xfs, none]
 """
 
-_USE = r"""
+_LABEL = r"""
 label:
   description:
     - Label of the filesystem. The empty string means none.
     - Where fstab names the filesystem by its label and that changes, fstab names it by UUID from then on.
   type: str
+"""
+
+_MOUNT = r"""
 mount_point:
   description:
     - Where to mount it, now and at each boot. The directory is made where it is missing, and must be empty.
@@ -248,6 +251,73 @@ mount_mode:
   description:
     - Mode of what is mounted, as C(mount_owner), as octal digits in quotes, such as V('0755') or V('2775').
   type: raw
+"""
+
+_PART_MOUNT = r"""
+mount_options:
+  description: Mount options, as C(mount_options) of the filesystem.
+  type: str
+boot_required:
+  description: If true, the host does not boot when this mount is missing.
+  type: bool
+mount_owner:
+  description: Owner of the directory that is mounted, as the name or number of a user.
+  type: str
+mount_group:
+  description: Group of the directory that is mounted.
+  type: str
+mount_mode:
+  description: Mode of the directory that is mounted, as octal digits in quotes.
+  type: raw
+"""
+
+_SUBVOLUME = r"""
+name:
+  description: Path of the subvolume from the top level of the filesystem, such as V(@home) or V(srv/www).
+  type: str
+  required: true
+mount_point:
+  description:
+    - Where to mount it, now and at each boot, by C(subvol=) in fstab. Omitted, its mounts stay as they are.
+    - The empty string unmounts it and removes its line.
+  type: path
+"""
+
+_SUBVOLUME_STATE = r"""
+state:
+  description:
+    - V(present) is a subvolume. A new one is empty; missing directories on its path are created.
+    - V(absent) deletes it with all that it holds, which needs C(allow_destroy). It is refused while there are other
+      subvolumes in it, and of the default subvolume.
+  type: str
+  choices: [present, absent]
+  default: present
+"""
+
+_BIND = r"""
+source:
+  description:
+    - Directory to show, as an absolute path below a mount point of this filesystem. It is created where it is missing.
+    - What is mounted inside it is not shown.
+  type: path
+  required: true
+mount_point:
+  description: Where to show it, now and at each boot.
+  type: path
+  required: true
+"""
+
+_BIND_STATE = r"""
+state:
+  description:
+    - V(present) is a bind mount, with a line in fstab.
+    - V(absent) is none. The directory and its files stay.
+  type: str
+  choices: [present, absent]
+  default: present
+"""
+
+_MKFS = r"""
 mkfs_options:
   description:
     - More options for the program that makes the filesystem (C(mkfs.xfs), C(mkswap)), such as V(-m reflink=0). They are
@@ -562,6 +632,29 @@ def _flat(*words: str) -> str:
 def _section(name: str, description: str, *words: str) -> str:
     head = f"{name}:\n  description: {description}\n  type: list\n  elements: dict\n  suboptions:\n"
     return head + indent("".join(words), "    ")
+
+
+_USE = "".join(
+    (
+        _LABEL,
+        _MOUNT,
+        _section(
+            "subvolumes",
+            "Subvolumes of a V(btrfs). Others that it has stay, snapshots among them.",
+            _SUBVOLUME,
+            _PART_MOUNT,
+            _SUBVOLUME_STATE,
+        ),
+        _section(
+            "bind_mounts",
+            "Directories of the filesystem to show in other places too.",
+            _BIND,
+            _PART_MOUNT,
+            _BIND_STATE,
+        ),
+        _MKFS,
+    )
+)
 
 
 class ModuleDocFragment:

@@ -83,6 +83,16 @@ EXAMPLES = r"""
       - {name: swap, state: absent}
       - {name: logs, mount_point: /srv/log}
     allow_destroy: [/dev/data/swap]
+
+- name: A subvolume of one of them, and a directory that programs look for in another place
+  strata.storage.lvm_drive:
+    name: data
+    volumes:
+      - name: srv
+        subvolumes:
+          - {name: "@home", mount_point: /srv/home}
+        bind_mounts:
+          - {source: /srv/www, mount_point: /var/www, mount_options: ro}
 """
 
 RETURN = r"""

@@ -132,6 +132,12 @@ RAID1 = raid(level="1", devices=parts(1, 2), wait=True)
 CACHED = bcache(backing_device="{HDD1}", cache_device="{SSD1}", cache_mode="writeback", sequential_cutoff="0")
 DRIVE = drive(devices=["{HDD1}"], mount_point="/srv")
 EXT4 = drive(devices=["{HDD1}"], mount_point="/srv", filesystem="ext4")
+SEVERAL = drive(
+    devices=["{HDD1}"],
+    mount_point="/srv",
+    subvolumes=[{"name": "home", "mount_point": "/mnt/home"}, {"name": "log"}],
+    bind_mounts=[{"source": "/srv/kept", "mount_point": "/mnt/kept", "mount_options": "ro"}],
+)
 TWO = drive(devices=["{HDD1}", "{HDD2}"], mount_point="/srv", size="300M")
 
 #: The largest document: a mirror and a RAID 6 of partitions, two bcaches on one cache set, three drives, swap.
@@ -260,6 +266,26 @@ OPERATIONS = (
                 {"name": "logs", "size": "100M", "filesystem": "ext4", "mount_point": "/srv/logs"},
                 {"name": "swap", "size": "64M", "filesystem": "swap"},
             ],
+        ),
+    ),
+    Operation("drive: create with subvolumes and a bind mount", SEVERAL),
+    on_drive(
+        "drive: remove a subvolume",
+        drive(
+            subvolumes=[{"name": "home", "state": "absent"}],
+            bind_mounts=[{"source": "/srv/some", "mount_point": "/mnt/some"}],
+            allow_destroy=True,
+        ),
+        SEVERAL,
+    ),
+    on_drive(
+        "drive: ext4 with a bind mount shrinks",
+        drive(size="200M", mount_point="/srv", allow_shrink=True, allow_offline=True),
+        drive(
+            devices=["{HDD1}"],
+            mount_point="/srv",
+            filesystem="ext4",
+            bind_mounts=[{"source": "/srv/kept", "mount_point": "/mnt/kept"}],
         ),
     ),
     Operation("drive: remove", drive(state="absent", allow_destroy=True), (DRIVE,), modes=("volatile",)),

@@ -162,6 +162,13 @@ class Machine(RuleBasedStateMachine):
     def forgotten_by_fstab(self, point: str) -> None:
         self.world.do("shell", command=f"sed -i '\\,{point} ,d' /etc/fstab; systemctl daemon-reload")
 
+    @rule(point=POINTS, lasting=st.booleans())
+    def shown_elsewhere(self, point: str, lasting: bool) -> None:
+        """Somebody shows a directory of what is mounted in another place."""
+        line = f"echo '{point}/inner /m2 none bind,nofail 0 0' >> /etc/fstab; systemctl daemon-reload; " * lasting
+        shown = f"mkdir -p {point}/inner /m2; {line}mount --bind {point}/inner /m2"
+        self.world.do("shell", command=f"if findmnt {point}; then {shown}; fi")
+
     @rule(cleanly=st.booleans())
     def boots(self, cleanly: bool) -> None:
         self.world.do("reboot", cleanly=cleanly)
@@ -230,6 +237,15 @@ class Machine(RuleBasedStateMachine):
     def layout_of_a_filesystem(self, device: str, label: str, point: str, kind: str) -> None:
         words = {"filesystems": [{"device": device, "type": kind, "label": label, "mount_point": point}]}
         self.world.do("task", module="layout", arguments=words)
+
+    @rule(device=DEVICES, point=POINTS, kind=KINDS, subvolume=st.sampled_from(["one", "in/one"]), gone=st.booleans())
+    def layout_of_several_mounts(self, device: str, point: str, kind: str, subvolume: str, gone: bool) -> None:
+        state = "absent" if gone else "present"
+        item: dict[str, Any] = {"device": device, "type": kind, "mount_point": point}
+        item["bind_mounts"] = [{"source": f"{point}/inner", "mount_point": "/m2", "state": state}]
+        if kind == "btrfs":
+            item["subvolumes"] = [{"name": subvolume, "mount_point": "/m3", "state": state}]
+        self.world.do("task", module="layout", arguments={"filesystems": [item]})
 
     @rule(device=DISKS, size=st.sampled_from(["60M", "100%"]), name=st.sampled_from(["p1", "p2"]))
     def layout_of_a_partition(self, device: str, size: str, name: str) -> None:

@@ -227,6 +227,23 @@ def test_grow_and_shrink_a_drive(read: Any, guest: Guest) -> None:
 
 
 @pytest.mark.further
+def test_several_mounts(read: Any, guest: Guest) -> None:
+    reader = read("docs/guides/several-mounts.md")
+    reader.play()
+    for point, root in (("/srv/home", "/@home"), ("/var/log/app", "/@log")):
+        assert guest.run(f"findmnt --noheadings --output FSROOT {point}").stdout.strip() == root
+    guest.run("echo kept > /srv/home/file; ls -d /srv/@spare")
+    reader.play()
+    guest.run("[ ! -e /srv/@log ] && ! findmnt /var/log/app")
+    assert guest.read("/srv/home/file") == "kept\n"
+    reader.play()
+    guest.run("echo page > /srv/web/html/page; ! touch /var/www/page")
+    assert guest.read("/var/www/page") == "page\n"
+    assert guest.run("stat --format %U /srv/web/spool").stdout == "www-data\n"
+    assert reader.left == []
+
+
+@pytest.mark.further
 def test_elastic_drive(read: Any, guest: Guest) -> None:
     reader = read("docs/guides/elastic-drive.md")
 
@@ -289,7 +306,7 @@ def test_bcache_examples(read: Any, guest: Guest) -> None:
 
 @pytest.mark.further
 def test_lvm_drive_examples(read: Any, guest: Guest) -> None:
-    assert "changed=7" in read("lvm_drive").play()
+    assert "changed=8" in read("lvm_drive").play()
     assert guest.run("findmnt --noheadings --output FSTYPE /srv/log").stdout.strip() == "ext4"
 
 

@@ -140,12 +140,12 @@ def _node(section: str, item: Item) -> Node:
     if isinstance(item, Drive):
         # A device is one of its volumes; the drive's own name is none.
         names += tuple(f"{item.name}/{volume.name}" for volume in item.volumes or ())
-        uses = tuple(volume for volume in item.volumes or () if volume.state != "absent")
+        uses = tuple(volume.use for volume in item.volumes or () if volume.state != "absent")
     if isinstance(item, OnDevice):
         uses = (item.use,)
     if section in UNNAMED:
         names = ()
-    mounts = tuple(use.mount_point for use in uses if use.mount_point) if item.state != "absent" else ()
+    mounts = tuple(point for use in uses for point in use.mount_points) if item.state != "absent" else ()
     return Node(place, names, tuple(_references(section, item, place)), mounts)
 
 

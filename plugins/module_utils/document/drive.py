@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import StorageError
 from ..core.faults import Faults, parse_each
-from .filesystem import TYPES, USE_OPTIONS, Use, parse_use
+from .filesystem import TYPES, USE_OPTIONS, BindMount, Subvolume, Use, parse_use
 from .names import check_distinct, check_name, devices, known_name
 from .sizes import Size, parse_size
 
@@ -74,6 +74,8 @@ class Volume(NamedTuple):
     mount_group: str | None = None
     mount_mode: int | None = None
     mkfs_options: tuple[str, ...] | None = None
+    subvolumes: tuple[Subvolume, ...] | None = None
+    bind_mounts: tuple[BindMount, ...] | None = None
     state: str = "present"
 
     @property

@@ -365,3 +365,31 @@ class ReloadMounts(NamedTuple):
 
     def __str__(self) -> str:
         return "systemctl daemon-reload"
+
+
+class MakeSubvolume(NamedTuple):
+    """Make a subvolume of the btrfs on a device, unless it is there, by its path from the top level."""
+
+    device: str
+    name: str
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return ("unshare", "btrfs")
+
+    def __str__(self) -> str:
+        return f"btrfs subvolume create {self.name} (at the top level of {self.device})"
+
+
+class DeleteSubvolume(NamedTuple):
+    """Delete a subvolume of the btrfs on a device, by its path from the top level."""
+
+    device: str
+    name: str
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return ("unshare", "btrfs")
+
+    def __str__(self) -> str:
+        return f"btrfs subvolume delete {self.name} (at the top level of {self.device})"

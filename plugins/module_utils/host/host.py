@@ -12,7 +12,7 @@ from ..core.errors import NoDevice, StorageError, Unread
 from ..document.luks import Key
 from .bcache.state import Attached, Backing, CacheSet
 from .devices import BLANK, Content, Device, DiskFacts, Signature
-from .filesystem.state import Filesystem
+from .filesystem.state import Filesystem, Subvolume
 from .luks.state import Container, Header
 from .lvm.state import Lvm
 from .mount.state import Access, Mount
@@ -74,8 +74,8 @@ class Host(NamedTuple):
     them, by path: no diff shows these.
     ``accesses`` are owner, group and mode of what is mounted, by mount point, ``accounts`` which users and groups there
     are (``user NAME``).
-    ``key_files`` are what is wrong with files that are to be keys (empty: nothing). ``check_mode``: a task before this
-    one may be about to make what is not there, such as a key file.
+    ``subvolumes`` are those of a btrfs, by its device. ``key_files`` are what is wrong with files that are to be keys
+    (empty: nothing). ``check_mode``: a task before this one may be about to make what is not there, such as a key file.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -119,6 +119,7 @@ class Host(NamedTuple):
     keyslots: Mapping[tuple[str, Key], int | None] = {}
     backups: Mapping[str, Header | None] = {}
     key_files: Mapping[str, str] = {}
+    subvolumes: Mapping[str, tuple[Subvolume, ...]] = {}
     accesses: Mapping[str, Access] = {}
     accounts: Mapping[str, bool] = {}
     check_mode: bool = False
@@ -257,6 +258,18 @@ class Host(NamedTuple):
             raise Unread("key_files", (path,))
         return self.key_files[path]
 
+    def subvolumes_on(self, path: str) -> tuple[Subvolume, ...]:
+        """The subvolumes of the btrfs on a device."""
+        if path not in self.subvolumes and ("subvolumes", path) not in self.unreadable:
+            raise Unread("subvolumes", (path,))
+        if path not in self.subvolumes:
+            raise StorageError(f"{path}: its subvolumes cannot be read ({self.unreadable['subvolumes', path]})")
+        return self.subvolumes[path]
+
+    def default_subvolume(self, path: str) -> str:
+        """The subvolume of the btrfs on a device that a mount without a name of one shows."""
+        return next((one.path for one in self.subvolumes_on(path) if one.default), "")
+
     def access(self, point: str) -> Access:
         """Owner, group and mode of what is mounted there."""
         found = self.accesses.get(point)
@@ -297,6 +310,12 @@ class Host(NamedTuple):
     def mounted(self, path: str) -> tuple[str, ...]:
         """Where a device is mounted."""
         return tuple(mount.mount_point for mount in self.mounts if mount.device == path)
+
+    def work_point(self, path: str) -> str:
+        """Where a mounted device is seen best by a program that changes it; empty where it is not mounted."""
+        mounts = [mount for mount in self.mounts if mount.device == path]
+        mounts.sort(key=lambda mount: (mount.hidden, "ro" in mount.options.split(","), mount.part))
+        return mounts[0].mount_point if mounts else ""
 
     def mounted_there(self, point: str) -> list[Mount]:
         """What is seen at a mount point: of a filesystem on several devices, each of them."""

@@ -15,8 +15,7 @@ from ..core.plan import Command, Step
 from .devices import Device
 from .host import Host
 from .mount.fstab import FSTAB
-from .mount.options import words
-from .mount.plan import check_found, check_unmountable, line_of, mount_on, swap_on
+from .mount.plan import check_found, check_unmountable, line_at, line_of, lines, mount_again, swap_on
 
 
 class Pause(NamedTuple):
@@ -48,11 +47,13 @@ def pause(host: Host, device: Device, what: str) -> Pause:
     up: tuple[Step, ...] = ()
     devices = {device.path, *ours}
     for path in devices:
-        check_unmountable(host, what, path, *devices)
+        going = [mounted for mounted in host.mounts if mounted.device == path]
+        # No line of fstab goes: the next boot shows again what it showed before.
+        check_unmountable(host, what, path, *devices, going=going, gone=lines(host))
     # In the order of the kernel, what is mounted inside another comes after it.
     for mounted in reversed([mounted for mounted in host.mounts if mounted.device in devices]):
         point = mounted.mount_point
-        line = line_of(host, mounted.device, point)
+        line = line_at(host, mounted)
         if line is None:
             raise Refused(
                 f"{what}: {FSTAB} has no line by which {mounted.device} is mounted on {point}, so it could not be "
@@ -60,7 +61,7 @@ def pause(host: Host, device: Device, what: str) -> Pause:
             )
         check_found(host, what, mounted.device, line)
         # A line for another disk may come before it. The device may get another kernel name meanwhile.
-        again = mount_on(line.tag or line.device, mounted.type, point, _as_it_is(line.options, mounted.options))
+        again = mount_again(line, mounted, line.tag or line.device)
         down += (Step("unmount", "mount", point, "for a moment", (Command(("umount", point)),)),)
         up = (Step("mount", "mount", point, "as before", (again,)), *up)
     for path in sorted(devices & set(host.swaps)):
@@ -74,10 +75,3 @@ def pause(host: Host, device: Device, what: str) -> Pause:
         down += (Step("deactivate", "volume", name, "for a moment", (off,)),)
         up = (Step("activate", "volume", name, "as before", (on,)), *up)
     return Pause(down, up)
-
-
-def _as_it_is(options: str, in_effect: str) -> str:
-    """The options of a line, and read-only or not as somebody mounted it by hand."""
-    told = [word for word in words(options) if word in ("ro", "rw")]
-    mode = "ro" if "ro" in words(in_effect) else "rw"
-    return options if mode == (told or ["rw"])[-1] else f"{options},{mode}"

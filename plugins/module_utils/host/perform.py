@@ -22,6 +22,7 @@ from ..document.sizes import Percent, parse_bytes, whole_mib
 from .actions import (
     BackUpHeader,
     Claim,
+    DeleteSubvolume,
     Detached,
     DropBackup,
     DropStripes,
@@ -31,6 +32,7 @@ from .actions import (
     Idle,
     InGroup,
     Inspect,
+    MakeSubvolume,
     MountOn,
     MoveAway,
     NoVolume,
@@ -147,6 +149,29 @@ def _mount_on(action: MountOn) -> None:
         there = ("findmnt", "--noheadings", "--source", action.source, "--mountpoint", action.point)
         if ask_command(there)[0]:
             raise
+
+
+#: In a mount namespace of its own, which ends with it: nobody else sees the top level, nor is it left mounted.
+_AT_THE_TOP = ("unshare", "--mount", "--propagation", "private", "sh", "-euc")
+_MAKE = """\
+mount --types btrfs --options subvolid=5 "$1" /run
+if ! btrfs subvolume show "/run/$2" > /dev/null 2>&1; then
+    mkdir -p "$(dirname "/run/$2")"
+    btrfs subvolume create "/run/$2"
+fi
+"""
+_DELETE = """\
+mount --types btrfs --options subvolid=5 "$1" /run
+btrfs subvolume delete --commit-after "/run/$2"
+"""
+
+
+def _make_subvolume(action: MakeSubvolume) -> None:
+    run_command((*_AT_THE_TOP, _MAKE, "subvolume", action.device, action.name))
+
+
+def _delete_subvolume(action: DeleteSubvolume) -> None:
+    run_command((*_AT_THE_TOP, _DELETE, "subvolume", action.device, action.name))
 
 
 def _erase_tables(action: EraseTables) -> None:
@@ -440,6 +465,8 @@ _PERFORM: dict[type, Perform] = {
     Unlabel: _unlabel,
     InGroup: _in_group,
     MountOn: _mount_on,
+    MakeSubvolume: _make_subvolume,
+    DeleteSubvolume: _delete_subvolume,
     MoveAway: _move_away,
     Vacate: _vacate,
     Detached: _detached,

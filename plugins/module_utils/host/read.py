@@ -22,6 +22,7 @@ from .boot import array_lines, array_name, array_path, mdadm_conf, read_boot
 from .devices import Device
 from .disks import identity, once, other_paths, read_devices, read_disks, resolve
 from .filesystem.read import read_filesystem_of
+from .filesystem.state import Subvolume
 from .host import Host, Unfinished
 from .luks.crypttab import CRYPTTAB
 from .luks.read import by_crypttab, read_containers, read_header_in, read_keyslot, wrong_with_key_file
@@ -121,6 +122,12 @@ def _refusals(host: Host, need: Unread) -> Host:
     return host._replace(refusals={**host.refusals, need.names: refusal(kind, option)})
 
 
+def _subvolumes(host: Host, path: str) -> tuple[Subvolume, ...]:
+    from .filesystem.subvolumes import read_subvolumes
+
+    return read_subvolumes(path, host.work_point(path))
+
+
 def _access(point: str) -> Access:
     from .mount.access import read_access
 
@@ -197,6 +204,7 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "rejections": lambda _host, path: rejection(path),
     "attached": lambda _host, path: attached_to(path),
     "backups": lambda _host, path: read_header_in(path),
+    "subvolumes": _subvolumes,
     "accesses": lambda _host, point: _access(point),
     "accounts": lambda _host, account: _account(account),
     "key_files": lambda _host, path: wrong_with_key_file(path),

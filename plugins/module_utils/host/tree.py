@@ -59,8 +59,9 @@ def _options(host: Host, path: str) -> list[str]:
     bitmaps = [f"bitmap {array.bitmap}" for array in host.arrays if path == array.device and array.bitmap != "none"]
     found = host.filesystems.get(path)
     names = (f"UUID={found.uuid}", *([f"LABEL={found.label}"] if found.label else ()), path) if found else (path,)
-    line = mount.find_line(host, mount.Target("device", path, path, path, found.type if found else "", names))
-    return bitmaps + ([line.options] if line and line.options != mount.DEFAULTS else [])
+    lines = mount.lines_of(host, mount.Target("device", path, path, path, found.type if found else "", names))
+    told = [(f"{line.mount_point}: " if len(lines) > 1 else "", line.options) for line in lines]
+    return bitmaps + [point + options for point, options in told if options != mount.DEFAULTS]
 
 
 def _name(host: Host, path: str) -> str:

@@ -33,6 +33,9 @@ def _is_random(uuid: str) -> bool:
 
 def _taken(words: Mapping[str, Any], item: Mapping[str, Any], place: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    for word in ("subvolumes", "bind_mounts"):
+        if item.get(word):
+            raise StorageError(f"{place} has {word}, and MAAS mounts a filesystem once")
     for word, value in item.items():
         if word not in words or value is None or (word == "uuid" and not _is_random(plain_uuid(value))):
             continue

@@ -61,7 +61,7 @@ def test_disks_that_take_turns_on_one_mount_point() -> None:
     [
         (used(*MOUNTS, fstab=""), f"it: {FSTAB} has no line by which {SDB} is mounted on /again/a, so"),
         (used(*MOUNTS, users="process 7 (sleep)"), r"it: /usual is in use by process 7 \(sleep\)"),
-        (used(MOUNTS[0]._replace(part=True)), "it: a directory of it is shown on /usual as well"),
+        (used(MOUNTS[0]._replace(part=True)), f"it: {FSTAB} has no line by which {SDB} is mounted on /usual, so"),
         (
             used(*MOUNTS)._replace(virtual=(Mount("tmpfs", "/again/b", "tmpfs", "rw"),)),
             "tmpfs is mounted on /again/b, ins",

@@ -714,6 +714,10 @@ def test_what_a_host_has_in_the_words_of_maas() -> None:
             {"bcaches": [{"name": "b", "backing_device": "sdc"}]},
             "bcaches: b has no cache, and MAAS has no bcache without",
         ),
+        (
+            {"filesystems": [{"device": "sdb", "type": "btrfs", "subvolumes": [{"name": "@home"}]}]},
+            "filesystems: sdb has subvolumes, and MAAS mounts a filesystem once",
+        ),
         ([], "takes a document"),
     ],
 )

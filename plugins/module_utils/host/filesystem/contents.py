@@ -15,6 +15,7 @@ from ..actions import Grow, Relabel
 from ..devices import Content, Signature
 from ..host import Host
 from ..mount import plan as mount
+from ..mount.fstab import Line
 from ..safety import (
     array_of,
     blank,
@@ -142,6 +143,7 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
     steps += (step(place, "format", kind, command, claims=(blank(device),), intent=intent),)
     host = without_membership(ended(host, *recorded), device.path)
     host = host.with_content(device.path, Signature(kind, made.uuid, label))
+    host = host._replace(subvolumes={**host.subvolumes, device.path: ()}) if kind == "btrfs" else host
     return steps, with_filesystem(host, device.path, made), made
 
 
@@ -197,7 +199,8 @@ def put_to_use(
     if swap or (kind and not kind.label_mounted and not host.mounted(place.device)):
         # It is named while nobody uses it.
         steps, host, filesystem = _relabel(host, place, want, filesystem)
-    used = (mount.enable_swap if swap else mount.mount)(host, want, target(place, filesystem), grows)
+    whole = target(place, filesystem)._replace(subvolume=_whole(want))
+    used = (mount.enable_swap if swap else mount.mount)(host, want, whole, grows)
     steps, host = steps + used.steps, used.after
     more, host, filesystem = _relabel(host, place, want, filesystem)
     steps += more
@@ -209,6 +212,12 @@ def put_to_use(
         # What is to be done pays for a look by libblkid; what is as wanted needs none.
         check_single(host, place.device, f"{place}")
     return steps, host
+
+
+def _whole(want: Use) -> str | None:
+    """The subvolume that is mounted for the filesystem as a whole: that of its options, or any where none is listed."""
+    named = Line("", "", "", want.mount_options or "").subvolume
+    return named or ("" if want.subvolumes is not None else None)
 
 
 def is_smaller(place: Place, filesystem: Filesystem) -> bool:
@@ -224,8 +233,8 @@ def _can_grow(host: Host, place: Place, filesystem: Filesystem) -> bool:
     if filesystem.type == "swap":
         return place.device in host.swaps
     mounts = [one for one in host.mounts if one.device == place.device]
-    stays = any("ro" in one.options.split(",") or one.type == "ext2" for one in mounts)
-    return bool(mounts) and not filesystem.damaged and not stays
+    grows = any("ro" not in one.options.split(",") for one in mounts) and all(one.type != "ext2" for one in mounts)
+    return grows and not filesystem.damaged
 
 
 def _check_growable(host: Host, place: Place, filesystem: Filesystem) -> None:
@@ -238,7 +247,7 @@ def _check_growable(host: Host, place: Place, filesystem: Filesystem) -> None:
             "mounted as ext4, which takes it as it is (in its line of /etc/fstab), or keep its size"
         )
     read_only = [one for one in mounts if "ro" in one.options.split(",")]
-    if read_only:
+    if read_only and len(read_only) == len(mounts):
         raise Refused(
             f"{grown} is mounted read-only on {read_only[0].mount_point}, where it cannot grow. Have it writable first "
             "(mount_options without ro, if nothing is wrong with it), or keep its size"
@@ -293,10 +302,15 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
     if place.device and (filesystem is None or shows_another(host, host.devices[place.device])):
         return {}
     points = host.mounted(place.device) if place.device else ()
-    line = mount.find_line(host, target(place, filesystem), points[0] if points else None)
+    known = target(place, filesystem)
+    named = mount.lines_of_subvolumes(host, known) if points else {}
+    whole = known._replace(subvolume="") if named else known
+    line = mount.find_line(host, whole, points[0] if points and not named else None)
+    parts = _dump_parts(host, known, named)
     if filesystem and filesystem.devices > 1:
         numbers = [one.number for one in host.filesystems.values() if one and one.uuid == filesystem.uuid]
-        line = line if filesystem.number == min(numbers, default=1) else None
+        if filesystem.number != min(numbers, default=1):
+            line, parts = None, {}
     swap = filesystem is not None and filesystem.type == "swap"
     waiting = line is not None and mount.automount(host, mount.place(host, line))
     unused = not points and not waiting and (not swap or place.device not in host.swaps)
@@ -308,8 +322,28 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
         "mount_point": line.mount_point if line and not swap else None,
         "mount_options": line.options if line else None,
         "boot_required": line.is_required if line else None,
+        **parts,
     }
     return {word: value for word, value in words.items() if value is not None}
+
+
+def _dump_parts(host: Host, known: mount.Target, named: dict[str, Line]) -> dict[str, Any]:
+    """The subvolumes and the directories of a filesystem that are mounted, each now and after a boot."""
+    shown = [
+        (one, line)
+        for one in host.mounts
+        if one.device == known.device and mount.is_bind(host, one)
+        for line in (mount.line_at(host, one),)
+        if line
+    ]
+    subvolumes = [{"name": name, **_dump_mount(line)} for name, line in named.items() if line.place != "/"]
+    binds = [{"source": line.device, **_dump_mount(line)} for _one, line in shown]
+    return {"subvolumes": subvolumes or None, "bind_mounts": binds or None}
+
+
+def _dump_mount(line: Line) -> dict[str, Any]:
+    options = mount.plain_options(line)
+    return {"mount_point": line.mount_point, "mount_options": options, "boot_required": line.is_required}
 
 
 def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tuple[Steps, Host, Filesystem]:
@@ -320,7 +354,7 @@ def _relabel(host: Host, place: Place, want: Use, filesystem: Filesystem) -> tup
     if host.devices[place.device].read_only or filesystem.seed:
         why = "the seed of other filesystems" if filesystem.seed else "read-only"
         raise StorageError(f"{place}: {place.path} is {why}, and its label cannot change")
-    point = next(iter(host.mounted(place.device)), "")
+    point = host.work_point(place.device)
     kept = kind.keeps_label(point) if kind else ""
     if kept:
         raise Refused(f"{place}: it {kept}")
@@ -356,18 +390,18 @@ def _check_label(place: Place, label: str, kind: str) -> None:
 
 
 def _grow(host: Host, place: Place, filesystem: Filesystem) -> tuple[Steps, Host]:
-    points = host.mounted(place.device)
+    point = host.work_point(place.device)
     grown = with_filesystem(host, place.device, filesystem._replace(size=place.size))
     if filesystem.type == "swap":
         again = Command(KNOWN["swap"].make(place.path, filesystem.uuid, filesystem.label))
         intent = on_device(place.path, filesystem.uuid)
         off, on = _out_of_use(host, place, filesystem)
         return (step(place, "grow", f"swap to {show_size(place.size)}", *off, again, *on, intent=intent),), grown
-    if not points:
+    if not point:
         raise StorageError(
             f"{place}: its {filesystem.type} spans {show_size(filesystem.size)} of {show_size(place.size)}, "
             "and grows only while it is mounted: say also mount_point"
         )
     detail = f"the filesystem to {show_size(place.size)}"
-    action = Grow(filesystem.type, place.path, points[0], filesystem.number)
+    action = Grow(filesystem.type, place.path, point, filesystem.number)
     return (step(place, "grow", detail, action),), grown

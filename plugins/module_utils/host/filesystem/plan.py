@@ -18,7 +18,8 @@ from ..layer import Found, Reported
 from ..mount import plan as mount
 from ..safety import check_unused, describe_content, describe_held, is_own, shows_another, take, wipe_steps
 from ..unfinished import forget, half_made
-from .contents import Place, dump_use, is_smaller, make, put_to_use, target, with_filesystem, without_membership
+from .contents import Place, dump_use, is_smaller, make, target, with_filesystem, without_membership
+from .mounts import Carrier, use_all
 from .state import Filesystem
 from .types.known import KNOWN
 
@@ -49,7 +50,7 @@ def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
     used: tuple[Step, ...] = ()
     warnings = told(what, *of_use(host, device.path))
     if filesystem is not None:
-        used, host = put_to_use(host, place, want.use, filesystem)
+        used, host = use_all(host, [Carrier(place, want.use, filesystem)], allow)
         now = host.filesystem(device.path)
         if now and now.type != "swap" and is_smaller(place, now):
             spans = f"its {now.type} spans {show_size(now.size)} of {show_size(place.size)}"
@@ -86,7 +87,7 @@ def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:
         held = describe_held(host, device.path, content)
         raise Refused(f"{what}: {device.path} holds {held}. Set allow_destroy to destroy that.")
     before = host
-    unmounted = mount.unmount(host, target(_place(host, want, device), filesystem))
+    unmounted = mount.unmount(host, target(_place(host, want, device), filesystem), binds=None)
     host = unmounted.after
     check_unused(host, device, what, "Take away what uses it first.")
     host = with_filesystem(host.with_content(device.path), device.path, None)

@@ -41,7 +41,7 @@ def shrink(host: Host, place: Place, filesystem: Filesystem, wanted: int) -> tup
         why = "since a power cut may leave it half shrunk"
         more, host = mount.check_at_boot(host, target(place, filesystem), why)
         steps += more
-    point = next(iter(host.mounted(place.device)), "")
+    point = host.work_point(place.device)
     command = Command(kind.shrink(place.path, point, wanted, filesystem.number), timeout=_TIMEOUT)
     recorded = intent(_thing(place), filesystem.uuid, place.path) if kind.shrinks == "offline" else None
     steps += (step(place, "shrink", f"the filesystem to {show_size(wanted)}", command, intent=recorded),)

@@ -29,3 +29,13 @@ class Filesystem(NamedTuple):
     damaged: bool = False
     number: int = 1
     seed: bool = False
+
+
+class Subvolume(NamedTuple):
+    """A subvolume of a btrfs: its number, its path from the top level, and whether it is what a mount without a name of
+    one shows.
+    """
+
+    number: int
+    path: str
+    default: bool = False

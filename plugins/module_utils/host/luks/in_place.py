@@ -25,7 +25,7 @@ from ..filesystem.state import Filesystem
 from ..filesystem.types.known import KNOWN
 from ..host import Host, Unfinished
 from ..mount import plan as mount
-from ..mount.fstab import FSTAB
+from ..mount.fstab import FSTAB, Line
 from ..mount.state import Mount
 from ..pause import pause
 from ..safety import describe_content, is_own
@@ -40,10 +40,10 @@ _ROOM = 2 * OFFSETS["luks2"]
 
 
 class Carried(NamedTuple):
-    """What a device held before, which the container is going to show, and where that was mounted."""
+    """What a device held before, which the container is going to show, and where that was mounted, by which lines."""
 
     filesystem: Filesystem
-    mounts: tuple[Mount, ...]
+    mounts: tuple[tuple[Mount, Line], ...]
 
 
 def changes(want: Luks, container: Container) -> list[str]:
@@ -83,7 +83,9 @@ def encrypt(host: Host, want: Luks) -> tuple[Steps, Host, Container, Carried]:
     down = _out_of_use(host, want, device, filesystem)
     shrunk, host, filesystem = _make_room(host, place, filesystem)
     online = KNOWN[filesystem.type].shrinks == "online"
-    mounts = tuple(one for one in host.mounts if one.device == device.path)
+    mounts = tuple(
+        (one, line) for one in host.mounts if one.device == device.path for line in (mount.line_at(host, one),) if line
+    )
     steps += (*mended, *(shrunk if online else ()), *down, *(() if online else shrunk))
 
     uuid = new_uuid(f"luks-{want.name}")
@@ -99,7 +101,7 @@ def encrypt(host: Host, want: Luks) -> tuple[Steps, Host, Container, Carried]:
     recorded = intent(thing(want), uuid, device.path)
     steps += (step("create", want.name, detail, command, claims=claims, flush=(device.path,), intent=recorded),)
     container = new_container(want, "luks2", uuid, device, "encrypting", reencryption="encrypt")
-    host = host._replace(mounts=tuple(one for one in host.mounts if one not in mounts))
+    host = host._replace(mounts=tuple(one for one in host.mounts if one.device != device.path))
     host = with_filesystem(host.with_content(device.path, signature(container)), device.path, None)
     host = with_container(anew(host, thing(want)), container, want.key)
     return steps, host, container, Carried(filesystem, mounts)
@@ -112,10 +114,8 @@ def put_to_use(host: Host, want: Luks, container: Container, carried: Carried) -
     shown = Signature(found.type, found.uuid, found.label)
     host = with_filesystem(host.with_content(path, shown), path, found)
     steps: Steps = ()
-    for one in carried.mounts:
-        line = mount.line_of(host, path, one.mount_point)
-        options = line.options if line else "defaults"
-        again = mount.mount_on(path, one.type, one.mount_point, options)
+    for one, line in carried.mounts:
+        again = mount.mount_again(line, one, path)
         steps += (step("mount", want.name, f"its {found.type} on {one.mount_point}", again),)
         host = host._replace(mounts=(*host.mounts, one._replace(device=path)))
     return steps, host

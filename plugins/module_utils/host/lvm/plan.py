@@ -14,7 +14,8 @@ from ...document.filesystem import TYPES
 from ...document.sizes import Percent
 from ..actions import InGroup, Inspect
 from ..devices import Device
-from ..filesystem.contents import dump_use, put_to_use, target
+from ..filesystem.contents import dump_use, target
+from ..filesystem.mounts import Carrier, shown_at, use_all
 from ..findings import of_devices, of_use, told
 from ..host import Host
 from ..layer import Found, Reported
@@ -124,17 +125,14 @@ def _online(host: Host, want: Drive, present: tuple[Volume, ...], devices: list[
             more, host, made[volume.name] = make(host, want, group, volume, allow)
             steps += more
             group = find(host, want.name) or group
-    # What is mounted inside another is mounted after it, and unmounted before it.
-    down = [volume for volume in volumes if volume.mount_point == ""]
-    down.sort(key=lambda volume: host.mounted(made[volume.name].place.device)[-1:], reverse=True)
-    up = [volume for volume in volumes if volume not in down]
-    for volume in (*down, *sorted(up, key=lambda volume: volume.mount_point or "")):
-        one = made[volume.name]
-        if one.filesystem is not None:
-            spans = volume.size is not None
-            more, host = put_to_use(host, one.place, volume.use, one.filesystem, spans, one.grown)
-            steps += more
-    return Plan(steps, host)
+    carriers = [
+        Carrier(one.place, volume.use, one.filesystem, volume.size is not None, one.grown)
+        for volume in volumes
+        for one in (made[volume.name],)
+        if one.filesystem is not None
+    ]
+    more, host = use_all(host, carriers, allow)
+    return Plan(steps + more, host)
 
 
 def _remove_volumes(host: Host, want: Drive, group: Group | None, allow: bool) -> tuple[Steps, Host]:
@@ -184,7 +182,10 @@ def _inner_first(host: Host, volumes: tuple[LogicalVolume, ...]) -> list[Logical
     return sorted(volumes, key=lambda volume: host.mounted(volume.device)[-1:], reverse=True)
 
 
-def _take_out_of_use(host: Host, group: Group, logical: LogicalVolume) -> tuple[Steps, Host]:
+def _take_out_of_use(
+    host: Host, group: Group, logical: LogicalVolume, binds: tuple[str, ...] | None
+) -> tuple[Steps, Host]:
+    """``binds`` are the bind mounts of it that go too (None: all)."""
     full = f"{group.name}/{logical.name}"
     if logical.device:
         holders = host.devices[logical.device].holders
@@ -197,7 +198,7 @@ def _take_out_of_use(host: Host, group: Group, logical: LogicalVolume) -> tuple[
             raise Refused(
                 f"volume {full}: its snapshot {group.name}/{snapshot.name} {found}. Put that out of use first."
             )
-    unmounted = mount.unmount(host, _target(host, group, logical))
+    unmounted = mount.unmount(host, _target(host, group, logical), binds=binds)
     return unmounted.steps, unmounted.after
 
 
@@ -209,7 +210,8 @@ def _offline(host: Host, want: Drive, group: Group) -> Plan:
             raise StorageError(f"drive {want.name} has no volume {volume.name} that could be taken offline")
     for logical in _inner_first(host, _wanted_volumes(want, group)):
         _check_comes_back(host, group, logical)
-        more, host = _take_out_of_use(host, group, logical)
+        named = next((volume for volume in want.volumes or () if volume.name == logical.name), None)
+        more, host = _take_out_of_use(host, group, logical, shown_at(named.use) if named else ())
         steps += more
         full = f"{group.name}/{logical.name}"
         if logical.autoactivation:
@@ -306,7 +308,7 @@ def _remove_volume(host: Host, group: Group, logical: LogicalVolume, allow: bool
             f"{what} cannot be removed: {full} holds {held}, and is read-only. Make it writable first, if that may go "
             f"(lvchange --permission rw {full})"
         )
-    steps, host = _take_out_of_use(host, group, logical)
+    steps, host = _take_out_of_use(host, group, logical, None)
     if not logical.active:
         skip = ("--ignoreactivationskip",) * logical.skipped
         activate = Command(("lvchange", "--activate", "y", *skip, full))

@@ -25,7 +25,7 @@ class Line(NamedTuple):
     check: str = "0"
 
     def __str__(self) -> str:
-        return " ".join((self.spec, _escape(self.mount_point), *self[2:]))
+        return " ".join((self.spec, escape(self.mount_point), *self[2:]))
 
     @property
     def place(self) -> str:
@@ -54,6 +54,14 @@ class Line(NamedTuple):
         return not {"nofail", "noauto"}.intersection(self.options.split(","))
 
     @property
+    def subvolume(self) -> str:
+        """The subvolume that it mounts, by its path or ``#NUMBER``; empty where it names none."""
+        said = dict(word.partition("=")[::2] for word in self.options.split(","))
+        if "subvol" in said:
+            return said["subvol"].strip("/")
+        return "" if said.get("subvolid", "5") in ("0", "5") else f"#{said['subvolid']}"
+
+    @property
     def is_bind(self) -> bool:
         """Whether it shows a directory in another place."""
         return any(word in ("bind", "rbind") for word in self.options.split(","))
@@ -77,7 +85,7 @@ def _parse(raw: str) -> Line | None:
     return Line(fields[0].replace('"', ""), _unescape(fields[1]), fields[2], options, dump, check)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     return text.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011")
 
 

@@ -26,6 +26,17 @@ _IMPLIED = {
 }
 
 
+#: What says which part of a filesystem is mounted, and not how: of a btrfs, and of a bind mount.
+_SUBVOLUME = ("subvol", "subvolid")
+_BIND = ("bind", "rbind", "x-systemd.requires-mounts-for")
+
+
+def part_words(options: str) -> tuple[str, ...]:
+    """Those that say which part of a filesystem is mounted."""
+    keys = _BIND if {"bind", "rbind"}.intersection(words(options)) else _SUBVOLUME
+    return tuple(word for word in words(options) if word.partition("=")[0] in keys)
+
+
 def words(options: str) -> tuple[str, ...]:
     return tuple(word for word in options.split(",") if word)
 

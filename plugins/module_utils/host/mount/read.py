@@ -39,7 +39,8 @@ def read_mounts(
         part = fields[3] != "/" and f"subvol={fields[3]}" not in options.split(",")
         known_type = KNOWN.get(kind) if device in devices else None
         kernels, errors = known_type.mounted(os.path.basename(device)) if known_type else ((), ())
-        mount = Mount(device, _unescape(fields[4]), kind, fields[5], options, part, fields[0] in hidden, errors)
+        is_hidden, root = fields[0] in hidden, _unescape(fields[3])
+        mount = Mount(device, _unescape(fields[4]), kind, fields[5], options, part, is_hidden, errors, root)
         if device not in devices:
             virtual.append(mount._replace(device=_unescape(source)))
             continue

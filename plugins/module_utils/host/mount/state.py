@@ -19,9 +19,9 @@ class Access(NamedTuple):
 class Mount(NamedTuple):
     """A mount in effect. ``device`` is what the kernel calls its source where that is no block device.
 
-    ``options`` are those of the mount, ``filesystem_options`` those of the filesystem, in the kernel's words. ``part``:
-    only a directory of the filesystem is there (a bind mount). ``hidden``: another mount lies over it. ``errors`` is
-    what the filesystem counted, as sentences.
+    ``options`` are those of the mount, ``filesystem_options`` those of the filesystem, in the kernel's words. ``root``
+    is the directory of the filesystem that is there. ``part``: that is neither its top nor a subvolume (a bind mount).
+    ``hidden``: another mount lies over it. ``errors`` is what the filesystem counted, as sentences.
     """
 
     device: str
@@ -32,3 +32,9 @@ class Mount(NamedTuple):
     part: bool = False
     hidden: bool = False
     errors: tuple[str, ...] = ()
+    root: str = "/"
+
+    @property
+    def subvolume(self) -> str:
+        """The subvolume of a btrfs that is there; empty for the top level."""
+        return "" if self.part else self.root.strip("/")

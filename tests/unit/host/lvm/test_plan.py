@@ -20,6 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.plan import (
 )
 from ansible_collections.strata.storage.plugins.module_utils.document import drive as document
 from ansible_collections.strata.storage.plugins.module_utils.document.drive import Drive, Volume
+from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import BindMount, Subvolume, Use
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import Percent
 from ansible_collections.strata.storage.plugins.module_utils.document.tree import draw
 from ansible_collections.strata.storage.plugins.module_utils.host.actions import (
@@ -1176,6 +1177,55 @@ def test_offline_is_written_down_once_it_is_unmounted() -> None:
     ]
     assert made.after.groups().groups[0].volumes == (LogicalVolume("data", SPACE, False, False, ""),)
     assert (made.after.mounts, made.after.files[FSTAB]) == ((), "")
+
+
+def test_offline_takes_along_the_bind_mounts_that_are_listed() -> None:
+    shown = Mount(DEVICE, "/var/www", "xfs", "rw,relatime", part=True, root="/www")
+    host = online(fstab=f"{LINE}/srv/www /var/www none bind,nofail 0 0\n", mounts=(*ONLINE.mounts, shown))
+    refused(host, r"data/data: a directory of it is shown on /var/www as well \(a bind mount, now\)", state="offline")
+    listed = volume(bind_mounts=(BindMount("/srv/www", Use(mount_point="/var/www")),))
+    made = plan(host, False, listed, state="offline")
+    assert commands(made)[:4] == ["umount /var/www", "umount /srv", f"edit {FSTAB}", f"edit {FSTAB}"]
+    assert made.after.files[FSTAB] == ""
+    gone = drive.plan(host, want(state="absent"), True)
+    assert commands(gone)[:2] == ["umount /var/www", "umount /srv"]
+    assert gone.after.files[FSTAB] == ""
+
+
+def test_subvolumes_of_a_volume_that_comes_online() -> None:
+    """Whether they are there is seen once it is active."""
+    host = offline()._replace(directories={"/srv": True, "/home": True, "/var/www": True})
+    words: dict[str, Any] = {"mount_point": None, "filesystem": None}
+    subvolumes = (Subvolume("@home", Use(mount_point="/home")), Subvolume("@srv", Use(mount_point="/srv")))
+    binds = (BindMount("/home/www", Use(mount_point="/var/www")),)
+    made = drive.plan(host, want(volume(**words, subvolumes=subvolumes, bind_mounts=binds)), False)
+    assert [str(one) for one in made.steps if one.kind in ("subvolume", "directory")] == [
+        "create subvolume @home of data/data: unless it is there",
+        "create subvolume @srv of data/data: unless it is there",
+        "mount subvolume @home of data/data: /home",
+        "mount subvolume @srv of data/data: /srv",
+        "create directory /home/www: to show in another place",
+        "mount directory /home/www: /var/www",
+    ]
+    refused(
+        host,
+        "whether there is such a subvolume is seen only once volume data/data is active",
+        True,
+        volume(**words, subvolumes=(Subvolume("@home", state="absent"),)),
+    )
+
+
+def test_mounts_of_two_volumes_inside_each_other() -> None:
+    host = BLANK._replace(directories={"/srv": True})
+    inner = volume(name="one", size=GiB, filesystem="btrfs", mount_point=None)
+    inner = inner._replace(subvolumes=(Subvolume("in", Use(mount_point="/srv/a")),))
+    made = plan(host, False, inner, volume(name="two", size=GiB), devices=(SDB,))
+    assert [str(one) for one in made.steps if one.verb == "mount"] == [
+        "mount volume data/two: /srv",
+        "mount subvolume in of data/one: /srv/a",
+    ]
+    twice = inner._replace(subvolumes=(Subvolume("in", Use(mount_point="/srv")),))
+    refused(host, "/srv is the mount_point of two volumes", False, twice, volume(name="two"), devices=(SDB,))
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,12 @@ def test_only_ext4_is_checked_at_boot() -> None:
     assert plan.after.files[FSTAB] == f"UUID=1234 /srv ext4 {OURS} 0 2\n"
 
 
+def test_an_option_of_a_bind_mount_is_an_option_of_any_other() -> None:
+    line = f"UUID=1234 /srv xfs noatime,x-systemd.requires-mounts-for=/x,{OURS.partition(',')[2]} 0 0\n"
+    made = mounting(a_mount_host(line, MOUNTED._replace(options="rw,noatime")), mount_options="noatime")
+    assert made.after.files[FSTAB] == f"UUID=1234 /srv xfs noatime,{OURS.partition(',')[2]} 0 0\n"
+
+
 def test_without_a_mount_point_nothing_is_mounted() -> None:
     assert mounting(a_mount_host(), mount_point=None).steps == ()
 

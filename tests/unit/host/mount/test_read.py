@@ -93,9 +93,9 @@ def test_what_is_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mounts == (
         Mount("/dev/sda1", "/", "ext4", "rw,relatime", "rw,errors=remount-ro"),
         Mount("/dev/sdb1", "/srv", "ext4", "rw,noatime", "rw,commit=30"),
-        Mount("/dev/sdb1", "/a b", "ext4", "rw,noatime", "rw,commit=30", part=True),
-        Mount("/dev/sdc", "/home", "btrfs", "rw", "rw,subvolid=256,subvol=/home", hidden=True),
-        Mount("/dev/sdc", "/x", "btrfs", "rw", "rw,subvolid=256,subvol=/home", part=True),
+        Mount("/dev/sdb1", "/a b", "ext4", "rw,noatime", "rw,commit=30", part=True, root="/export"),
+        Mount("/dev/sdc", "/home", "btrfs", "rw", "rw,subvolid=256,subvol=/home", hidden=True, root="/home"),
+        Mount("/dev/sdc", "/x", "btrfs", "rw", "rw,subvolid=256,subvol=/home", part=True, root="/home/x"),
     )
     assert virtual == (
         Mount("systemd-1", "/srv", "autofs", "rw,relatime", "rw,fd=1", hidden=True),
