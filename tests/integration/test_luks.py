@@ -362,3 +362,61 @@ def test_a_boot_asks_for_a_passphrase_and_does_not_wait(node: Node) -> None:
     assert "to open it, say also: key_file or passphrase" in node.refusal("luks_device", name="vault")
     assert "unlocks no keyslot" in node.refusal("luks_device", name="vault", passphrase=f"{PASSPHRASE} ")
     node.converge("luks_device", name="vault", passphrase=PASSPHRASE)
+
+
+def test_swap_with_a_new_key_at_each_boot(node: Node) -> None:
+    """On a volume, beside one that somebody has on a disk by the kernel's name; taken away again."""
+    item = {"name": "swap0", "device": "data/swap", "type": "plain", "key_file": "/dev/urandom"}
+    document: dict[str, Any] = {
+        "drives": [
+            {
+                "name": "data",
+                "devices": node.disks("HDD1"),
+                "volumes": [{"name": "swap", "size": "200M", "filesystem": "none"}],
+            }
+        ],
+        "luks": [item],
+        "filesystems": [{"device": "swap0", "type": "swap"}],
+    }
+    node.converge("layout", **document)
+    line = "/dev/urandom swap,cipher=aes-xts-plain64,size=512,nofail"
+    assert node.run("cat /etc/crypttab") == f"swap0 /dev/data/swap {line}"
+    assert node.run("grep swap /etc/fstab").startswith("/dev/mapper/swap0 none swap ")
+    key = node.run("dmsetup table --showkeys swap0")
+
+    node.lab.reboot()
+    node.run("systemctl start dev-mapper-swap0.swap")
+    assert "/dev/dm-" in node.run("swapon --noheadings --show=NAME")
+    assert node.run("dmsetup table --showkeys swap0") != key
+    node.unchanged("layout", **document)
+    found = node.module("layout_info")
+    assert found["layout"]["luks"][0]["type"] == "plain"
+    node.unchanged("layout", **{section: items for section, items in found["layout"].items() if items})
+    mirror = {"raids": [{"name": "md0", "level": "1", "devices": ["/dev/mapper/swap0", node.disk("HDD2")]}]}
+    assert "is in use as swap" in node.refusal("layout", **mirror, allow_destroy=["md0"])
+
+    # Nothing that holds content is given to it, and its line keeps others off its device.
+    disk = node.disk("HDD2")
+    node.run(f"mkfs.ext4 -q -L kept {disk}")
+    second = {**item, "name": "swap1", "device": disk}
+    assert "holds an ext4 filesystem" in node.refusal("luks_device", **second)
+    kernel = node.run(f"readlink -f {disk}")
+    node.run(f"echo 'swap1 {kernel} {line}' >> /etc/crypttab")
+    problems = {(one["problem"], one["severity"]) for one in node.module("layout_info")["health"]}
+    assert {("kernel name", "critical"), ("overwritten", "critical")} <= problems
+    assert "holds an ext4 filesystem" in node.refusal("luks_device", **second)
+    refused = node.refusal("raid", name="md0", level="1", devices=[disk, node.disk("HDD3")], allow_destroy=True)
+    assert "which each boot encrypts with a new key" in refused
+    node.converge("luks_device", **second, allow_destroy=True)
+    assert node.run("tail -n 1 /etc/crypttab").split()[1].startswith("/dev/disk/by-id/")
+
+    assert "is in use as swap" in node.refusal("luks_device", name="swap0", state="absent")
+    node.converge("luks_device", name="swap1", state="absent")
+    absent = {
+        "drives": [{"name": "data", "state": "absent"}],
+        "luks": [{"name": "swap0", "state": "absent"}],
+        "filesystems": [{"device": "/dev/mapper/swap0", "state": "absent"}],
+    }
+    node.converge("layout", **absent, allow_destroy=["/dev/mapper/swap0", "data"])
+    assert node.signatures(node.disk("HDD1")) == [""]
+    assert node.run("cat /etc/crypttab; grep -c swap /etc/fstab || true") == "0"

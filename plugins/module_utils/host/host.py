@@ -13,7 +13,7 @@ from ..document.luks import Key
 from .bcache.state import Attached, Backing, CacheSet
 from .devices import BLANK, Content, Device, DiskFacts, Signature
 from .filesystem.state import Filesystem
-from .luks.state import Container, Header
+from .luks.state import Container, Header, Plain
 from .lvm.state import Lvm
 from .mount.state import Access, Mount
 from .partition.state import Table
@@ -74,7 +74,7 @@ class Host(NamedTuple):
     them, by path: no diff shows these.
     ``accesses`` are owner, group and mode of what is mounted, by mount point, ``accounts`` which users and groups there
     are (``user NAME``).
-    ``key_files`` are what is wrong with files that are to be keys (empty: nothing). ``check_mode``: a task before this
+    ``key_files`` are what is wrong with files that are to be keys (empty: nothing), ``tpms`` with TPMs. ``check_mode``: a task before this
     one may be about to make what is not there, such as a key file.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
@@ -90,6 +90,7 @@ class Host(NamedTuple):
     backings: tuple[Backing, ...] = ()
     cache_sets: tuple[CacheSet, ...] = ()
     containers: tuple[Container, ...] = ()
+    plains: tuple[Plain, ...] = ()
     files: Mapping[str, str | None] = {}
     boot: Boot = Boot()
     modules: tuple[str, ...] = ()
@@ -119,6 +120,7 @@ class Host(NamedTuple):
     keyslots: Mapping[tuple[str, Key], int | None] = {}
     backups: Mapping[str, Header | None] = {}
     key_files: Mapping[str, str] = {}
+    tpms: Mapping[str, str] = {}
     accesses: Mapping[str, Access] = {}
     accounts: Mapping[str, bool] = {}
     check_mode: bool = False
@@ -256,6 +258,12 @@ class Host(NamedTuple):
         if path not in self.key_files:
             raise Unread("key_files", (path,))
         return self.key_files[path]
+
+    def tpm(self, device: str) -> str:
+        """What is wrong with a TPM, as systemd calls it; empty where nothing is."""
+        if device not in self.tpms:
+            raise Unread("tpms", (device,))
+        return self.tpms[device]
 
     def access(self, point: str) -> Access:
         """Owner, group and mode of what is mounted there."""

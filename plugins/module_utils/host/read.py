@@ -24,7 +24,15 @@ from .disks import identity, once, other_paths, read_devices, read_disks, resolv
 from .filesystem.read import read_filesystem_of
 from .host import Host, Unfinished
 from .luks.crypttab import CRYPTTAB
-from .luks.read import by_crypttab, read_containers, read_header_in, read_keyslot, wrong_with_key_file
+from .luks.read import (
+    by_crypttab,
+    read_containers,
+    read_header_in,
+    read_keyslot,
+    read_plains,
+    wrong_with_key_file,
+    wrong_with_tpm,
+)
 from .lvm.read import read_lvm, rejection
 from .mount import fstab
 from .mount.fstab import FSTAB
@@ -65,6 +73,7 @@ def read(references: Iterable[str] = ()) -> Host:
         backings=backings,
         cache_sets=read_cache_sets(superblocks),
         containers=read_containers(superblocks, by_kernel, by_crypttab(files[CRYPTTAB], devices, superblocks)),
+        plains=read_plains(files[CRYPTTAB], devices, by_kernel),
         files=files,
         boot=read_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
@@ -154,6 +163,11 @@ def _rbd(host: Host, need: Unread) -> Host:
     return read_more(host, need)
 
 
+def _services(host: Host, need: Unread) -> Host:
+    found = {unit: bool(glob.glob(f"/etc/systemd/system/*.wants/{unit}")) for unit in need.names}
+    return host._replace(services={**host.services, **found})
+
+
 def _keyslots(host: Host, need: Unread) -> Host:
     device, key = need.names
     return host._replace(keyslots={**host.keyslots, need.names: read_keyslot(device, key)})
@@ -199,6 +213,7 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "backups": lambda _host, path: read_header_in(path),
     "accesses": lambda _host, point: _access(point),
     "accounts": lambda _host, account: _account(account),
+    "tpms": lambda _host, device: wrong_with_tpm(device),
     "key_files": lambda _host, path: wrong_with_key_file(path),
 }
 #: What else is read, by what a planner calls it.
@@ -213,5 +228,5 @@ _OF_THE_HOST: dict[str, Callable[[Host, Unread], Host]] = {
     "lvm": _lvm,
     "mapped": _rbd,
     "image": _rbd,
-    "service": _rbd,
+    "service": _services,
 }

@@ -339,6 +339,7 @@ def check_free(host: Host, device: Device, role: str, option: str) -> dict[str, 
     check_unused(host, device, refused, f"Take it out of `{option}`, or put it out of use first.")
     for path in (device.path, *device.partitions):
         check_not_decrypting(host, path, refused)
+    _check_lasting(host, device, refused, option)
     contents = host.content(*device.partitions, device.path)
     for path, content in contents.items():
         if content.busy:
@@ -385,6 +386,22 @@ def check_not_decrypting(host: Host, path: str, refused: str) -> None:
             f"{refused}: {path} looks blank, and holds the data of luks {name}, whose decryption was interrupted. "
             "Have that end first (a luks task with state decrypted)"
         )
+
+
+def _check_lasting(host: Host, device: Device, refused: str, option: str) -> None:
+    """Raises Refused, also with permission to destroy, for a device whose content each boot destroys."""
+    for plain in host.plains:
+        away = f"Take that away first (luks {plain.name} with state absent)"
+        if plain.device in (device.path, device.disk, *device.partitions):
+            raise Refused(
+                f"{refused}: {crypttab.CRYPTTAB} has {plain.device} as {plain.name}, which each boot encrypts with a "
+                f"new key, so that all it holds is lost. {away}"
+            )
+        if plain.mapped == device.path and option != "filesystems":
+            raise Refused(
+                f"{refused}: it has a new key at each boot, which makes an empty swap area of it, and it was to hold "
+                "what lasts. Have a luks2 container for that"
+            )
 
 
 def check_reserved(host: Host, path: str, refused: str, allow: bool) -> None:
@@ -444,7 +461,8 @@ def check_boot(host: Host, path: str, content: Content, refused: str, remade: bo
             )
     for opened in crypttab.lines(host.files.get(crypttab.CRYPTTAB)):
         by_tag = bool(opened.uuid) and f"UUID={opened.uuid}" in names
-        if opened.is_required and (by_tag or host.links.get(opened.device) == path):
+        is_plain = any(plain.name == opened.name and plain.device == path for plain in host.plains)
+        if opened.is_required and (by_tag or is_plain or host.links.get(opened.device) == path):
             raise Refused(
                 f"{refused}: {path} is what {crypttab.CRYPTTAB} opens as {opened.name}, and the next boot would wait "
                 "for that in vain; take that line out first, or add nofail to its options"

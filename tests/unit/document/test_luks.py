@@ -57,6 +57,12 @@ def test_a_passphrase_is_printed_nowhere() -> None:
         ({"pbkdf": {"algorithm": "pbkdf2", "memory": 32}}, "pbkdf2 takes no pbkdf.memory"),
         ({"open_at_boot": False, "boot_required": True}, "boot_required, and open_at_boot is false"),
         ({"state": "closed", "new_key_file": "/k"}, "new_key beside state closed"),
+        ({"type": "plain", "key_file": "/k"}, "the key file /k beside type plain, which is for swap with a new key"),
+        ({"type": "plain", "passphrase": "x"}, "the passphrase beside type plain"),
+        ({"type": "plain", "label": "x"}, "label beside type plain, which has no header"),
+        ({"type": "plain", "pbkdf": {"memory": 32}}, "pbkdf beside type plain"),
+        ({"type": "plain", "state": "decrypted"}, "state decrypted beside type plain"),
+        ({"key_file": "/dev/urandom"}, "the key file /dev/urandom is another key at each boot, and only type plain"),
         ({"state": "absent", "remove_keyslot": 0}, "remove_keyslot beside state absent"),
     ],
 )
