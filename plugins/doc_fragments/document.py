@@ -270,7 +270,8 @@ device:
   type: str
 passphrase:
   description:
-    - Passphrase that opens the container. Programs receive it through a pipe. It is in no plan, log or command line.
+    - Passphrase that opens the container. Programs receive it through a descriptor. It is in no plan, log or command
+      line.
     - The line of C(/etc/crypttab) then names no key, and the console asks for the passphrase at boot. The boot does not
       wait for that unless C(boot_required) is true.
   type: str
@@ -307,8 +308,8 @@ remove_keyslot:
   type: int
 tpm2:
   description:
-    - TPM 2.0 of the host that opens a V(luks2) container at boot, as C(systemd-cryptenroll) enrols it. Without this word,
-      TPMs that are enrolled stay as they are.
+    - TPM 2.0 of the host that opens a V(luks2) container at boot, as C(systemd-cryptenroll) enrols it. Omitted, TPMs
+      that are enrolled stay as they are.
     - To enrol one, give also C(passphrase) or C(key_file). It keeps opening the container. The line of C(/etc/crypttab)
       then says C(tpm2-device=) and names no key file. The console asks for the passphrase if the TPM does not open it.
     - Needs systemd 252 or newer, and tpm2-tss. Refused for the container of the root filesystem.
@@ -335,13 +336,13 @@ tpm2:
       default: present
 tang:
   description:
-    - Tang servers, each of which opens a V(luks2) container at boot, by clevis. V([]) is none. Without this word, servers
-      that it is bound to stay as they are.
-    - To bind a server, give also C(passphrase) or C(key_file). It keeps opening the container. The server has to answer,
-      and is asked for the new key before the container changes. The line of C(/etc/crypttab) then says C(_netdev) and
-      names no key file. The console asks for the passphrase if no server answers.
-    - A server that is not listed is removed. A C(passphrase) or C(key_file) that stays is tried first. Bindings by other
-      pins of clevis (C(tpm2), C(sss)) stay.
+    - Tang servers, each of which opens a V(luks2) container at boot, by clevis. V([]) is none. Omitted, servers that it
+      is bound to stay as they are.
+    - To bind a server, give also C(passphrase) or C(key_file). It keeps opening the container. The server has to
+      answer, and is asked for the new key before the container changes. The line of C(/etc/crypttab) then says
+      C(_netdev) and names no key file. The console asks for the passphrase if no server answers.
+    - A server that is not listed is removed. A C(passphrase) or C(key_file) that stays is tried first. Bindings by
+      other pins of clevis (C(tpm2), C(sss)) stay.
     - Needs clevis with its unit C(clevis-luks-askpass.path), which is enabled. Refused for the container of the root
       filesystem.
   type: list
@@ -355,7 +356,7 @@ tang:
       description:
         - Thumbprint of a key by which the server signs, as C(tang-show-keys) says on the server. An answer that this
           key did not sign is refused.
-        - With another one than before, the container is bound to the server anew, and the old binding leaves after that.
+        - With another one than before, the container is bound to the server anew. The old binding leaves after that.
       type: str
       required: true
       aliases: [thp]

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Creates LUKS containers, opens them now and at boot, changes their keys, grows them with their device, and takes
     them apart.
-  - Passphrases are handed to C(cryptsetup) through a pipe. They are in no plan, result, log or command line.
+  - Passphrases are handed to programs through a descriptor. They are in no plan, result, log or command line.
   - The header of a container is backed up to C(/var/lib/strata-storage/luks/UUID.header) before it changes and again
     after that, for root alone. Whoever has that file and a passphrase of then can read the data. The backup is
     renewed after a key was removed, and removed with the container.

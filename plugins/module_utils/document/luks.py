@@ -258,8 +258,8 @@ def _tpm2(words: Mapping[str, Any] | None, name: str) -> Tpm2 | None:
     device, pcrs = words.get("device"), words.get("pcrs")
     if device is not None and not _TPM2_DEVICE.fullmatch(device):
         raise StorageError(
-            f"luks {name}: tpm2.device {device!r} is neither auto, nor a path, nor a TCTI such as swtpm:, without blanks "
-            "and commas"
+            f"luks {name}: tpm2.device {device!r} is neither auto, nor a path, nor a TCTI such as swtpm:, without "
+            "blanks and commas"
         )
     wrong = [number for number in pcrs or () if number not in range(_PCRS)]
     if wrong:
@@ -276,8 +276,8 @@ def _tang(items: list[Mapping[str, Any]] | None, name: str) -> tuple[Tang, ...] 
             raise StorageError(f"luks {name}: tang.url {server.url!r} is no http or https URL")
         if not _THUMBPRINT.fullmatch(server.thumbprint):
             raise StorageError(
-                f"luks {name}: tang.thumbprint {server.thumbprint!r} is not what `tang-show-keys` says on the server: 43 "
-                "letters, digits, - and _ (27, if by SHA-1)"
+                f"luks {name}: tang.thumbprint {server.thumbprint!r} is not what `tang-show-keys` says on the server: "
+                "43 letters, digits, - and _ (27, if by SHA-1)"
             )
         if [other.url for other in servers].count(server.url) > 1:
             raise StorageError(f"luks {name}: tang has {server.url} twice")

@@ -74,8 +74,9 @@ class Host(NamedTuple):
     them, by path: no diff shows these.
     ``accesses`` are owner, group and mode of what is mounted, by mount point, ``accounts`` which users and groups there
     are (``user NAME``).
-    ``key_files`` are what is wrong with files that are to be keys (empty: nothing), ``tpms`` with TPMs. ``check_mode``: a task before this
-    one may be about to make what is not there, such as a key file.
+    ``key_files`` are what is wrong with files that are to be keys (empty: nothing), ``tpms`` with TPMs. ``plains`` are
+    what crypttab encrypts with a new key at each boot. ``check_mode``: a task before this one may be about to make what
+    is not there, such as a key file.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,

@@ -134,8 +134,8 @@ def _lasting(host: Host, want: Luks, device: Device) -> str:
         if path.startswith(LASTING) or (path in made and not path.startswith("/dev/dm-")):
             return path
     raise Refused(
-        f"luks {want.name}: {device.path} has no name that stays with it (in /dev/disk/by-id, or of the device mapper), "
-        "and a boot would destroy what another device of this name holds. Have a partition or a volume for it"
+        f"luks {want.name}: {device.path} has no name that stays with it (in /dev/disk/by-id, or of the device "
+        "mapper), and a boot would destroy what another device of this name holds. Have a partition or a volume for it"
     )
 
 
