@@ -475,7 +475,9 @@ def test_a_tpm_opens_it_at_boot(node: Node) -> None:
     node.run("cryptsetup close vault")
     attach = f"/lib/systemd/systemd-cryptsetup attach vault {device} none tpm2-device=swtpm:,headless=true"
     # Of /dev/tpmrm0, the kernel ends the sessions that a program leaves.
-    flush = "for kind in --transient-object --loaded-session --saved-session; do tpm2_flushcontext -T swtpm: $kind; done"
+    flush = (
+        "for kind in --transient-object --loaded-session --saved-session; do tpm2_flushcontext -T swtpm: $kind; done"
+    )
     node.run(f"{flush} && {attach} && cryptsetup close vault && {flush}")
     node.run(f"tpm2_pcrextend --tcti swtpm: 16:sha256={'1'.zfill(64)}")
     assert node.guest.run(attach, check=False).returncode != 0
@@ -499,7 +501,7 @@ def test_what_systemd_cryptenroll_left(node: Node) -> None:
     node.run(f"{enrol} --recovery-key && {enrol} --tpm2-device=swtpm: --tpm2-pcrs=7")
     (item,) = node.module("luks_device_info")["luks"]
     assert "tpm2" not in item
-    node.unchanged("luks_device", **item)
+    assert [step["action"] for step in node.converge("luks_device", **item)["plan"]] == ["back up"]
     node.converge("luks_device", name="vault", tpm2={"device": "swtpm:"})
     assert opened_by_boot(node)
 
@@ -590,7 +592,7 @@ def test_what_clevis_left(node: Node) -> None:
     node.run(f"{bind} tang '{config}' && {bind} sss '{json.dumps({'t': 1, 'pins': {'tang': [json.loads(config)]}})}'")
     (item,) = node.module("luks_device_info")["luks"]
     assert "tang" not in item
-    node.unchanged("luks_device", **item)
+    assert [step["action"] for step in node.converge("luks_device", **item)["plan"]] == ["back up"]
     taken = node.converge("luks_device", name="vault", tang=[server])
     assert [step["action"] for step in taken["plan"]] == ["enable", "persist"]
     assert opened_by_boot(node)

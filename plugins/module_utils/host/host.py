@@ -74,7 +74,8 @@ class Host(NamedTuple):
     them, by path: no diff shows these.
     ``accesses`` are owner, group and mode of what is mounted, by mount point, ``accounts`` which users and groups there
     are (``user NAME``).
-    ``key_files`` are what is wrong with files that are to be keys (empty: nothing), ``tpms`` with TPMs. ``plains`` are
+    ``key_files`` are what is wrong with files that are to be keys (empty: nothing), ``tpms`` with TPMs. ``kept`` is
+    whether files are there that a crash may leave. ``plains`` are
     what crypttab encrypts with a new key at each boot. ``check_mode``: a task before this one may be about to make what
     is not there, such as a key file.
 
@@ -122,6 +123,7 @@ class Host(NamedTuple):
     backups: Mapping[str, Header | None] = {}
     key_files: Mapping[str, str] = {}
     tpms: Mapping[str, str] = {}
+    kept: Mapping[str, bool] = {}
     accesses: Mapping[str, Access] = {}
     accounts: Mapping[str, bool] = {}
     check_mode: bool = False
@@ -265,6 +267,12 @@ class Host(NamedTuple):
         if device not in self.tpms:
             raise Unread("tpms", (device,))
         return self.tpms[device]
+
+    def is_kept(self, path: str) -> bool:
+        """Whether a file is there."""
+        if path not in self.kept:
+            raise Unread("kept", (path,))
+        return self.kept[path]
 
     def access(self, point: str) -> Access:
         """Owner, group and mode of what is mounted there."""

@@ -213,6 +213,7 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "backups": lambda _host, path: read_header_in(path),
     "accesses": lambda _host, point: _access(point),
     "accounts": lambda _host, account: _account(account),
+    "kept": lambda _host, path: os.path.exists(path),
     "tpms": lambda _host, device: wrong_with_tpm(device),
     "key_files": lambda _host, path: wrong_with_key_file(path),
 }

@@ -19,14 +19,14 @@ from ..devices import Content
 from ..findings import of_devices, told
 from ..host import Host, replace_item
 from ..layer import Found, Reported
-from ..safety import blank, check_boot, emptied, is_own, take, wipe_steps
+from ..safety import DECRYPTION, blank, check_boot, emptied, is_own, take, wipe_steps
 from ..unfinished import anew, begun, forget, intent, same_uuid
 from . import decrypt, in_place, keys, plain, tokens
 from .crypttab import CRYPTTAB, line_of, of_container, with_option
 from .health import of_container as findings_of
 from .making import OFFSETS, new_container, new_options
 from .opening import open_container
-from .read import PATIENCE, backup_path
+from .read import PATIENCE, backup_path, beginning_path
 from .state import Container, mapper_path
 from .steps import Steps, close, container_on, replace_container, signature, step, with_container, write_line
 
@@ -301,10 +301,35 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         if host.backup(path):
             steps += (step("remove", want.name, f"the backup of its header {path}", DropBackup(path)),)
             host = host._replace(backups={**host.backups, path: None})
+    dropped, host = _drop_beginning(host, want, container, allow)
     for thing in (_creation(want.name), in_place.thing(want)):
         more, host = forget(host, thing, (container.mapped,) if container else ())
         steps += more
-    return Plan(steps, host)
+    return Plan(steps + dropped, host)
+
+
+def _drop_beginning(host: Host, want: Luks, container: Container | None, allow: bool) -> tuple[Steps, Host]:
+    """Without what a crash left in the clear. Raises Refused where that is needed, or ``allow`` is not given."""
+    path = beginning_path(want.name)
+    if not host.is_kept(path):
+        return (), host
+    what = f"luks {want.name} cannot be removed"
+    if any(record.thing.startswith(f"{DECRYPTION}{want.name}") for record in host.unfinished):
+        raise Refused(f"{what}: its decryption was interrupted, which needs {path}. Have that end first (decrypted)")
+    record = begun(host, in_place.thing(want)) if container is None else None
+    if not host.may_lose(container.device if container else "", allow):
+        why = (
+            f"and a crash interrupted the encryption of {record.devices[0]}, which a task with in_place ends"
+            if record
+            else "which a crash left"
+        )
+        raise Refused(
+            f"{what}: {path} has the beginning of what was encrypted, in the clear, {why}. Set allow_destroy to remove "
+            "that"
+        )
+    lost = f"{path}: the beginning of {record.devices[0] if record else 'what was encrypted'}, in the clear"
+    dropped = step("remove", want.name, f"{path}, which a crash left", DropBackup(path), destroys=(lost,))
+    return (dropped,), host._replace(kept={**host.kept, path: False})
 
 
 def _empty(host: Host, container: Container, what: str, allow: bool, half_made: bool) -> tuple[Steps, Host]:

@@ -19,6 +19,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.health import 
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
 from ansible_collections.strata.storage.plugins.module_utils.host.luks import plan as luks
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab import CRYPTTAB
+from ansible_collections.strata.storage.plugins.module_utils.host.luks.read import beginning_path
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Plain
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.raid import plan as raid
@@ -28,7 +29,8 @@ from ..hosts import EXT4, GiB, a_host, commands, destroyed, disk, disks, outline
 SDB = "/dev/sdb"
 SWAP = "/dev/mapper/swap0"
 LINE = "swap0 /dev/disk/by-id/sdb /dev/urandom swap,cipher=aes-xts-plain64,size=512,nofail\n"
-BLANK = a_host(*disks("bc"), files={CRYPTTAB: None})
+LEFT = {beginning_path("swap0"): False}
+BLANK = a_host(*disks("bc"), files={CRYPTTAB: None}, kept=LEFT)
 OPEN = (
     "cryptsetup open --batch-mode --type plain --key-file /dev/urandom --cipher aes-xts-plain64 --key-size 512 "
     "/dev/sdb swap0"
@@ -47,7 +49,7 @@ def a_plain(crypttab: str = LINE, opened: bool = True, **more: Any) -> Host:
     inside = (disk("/dev/dm-0", link=SWAP),) if opened else ()
     contents = {"/dev/dm-0": Content((Signature("swap", "u"),)), **more.pop("contents", {})}
     files = {CRYPTTAB: crypttab, **more.pop("files", {})}
-    host = a_host(below, disk("/dev/sdc"), *inside, contents=contents, files=files, **more)
+    host = a_host(below, disk("/dev/sdc"), *inside, contents=contents, files=files, kept=LEFT, **more)
     return host._replace(plains=(Plain("swap0", SDB, "/dev/dm-0" if opened else ""),))
 
 
