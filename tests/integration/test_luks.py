@@ -437,6 +437,8 @@ def with_tpm(node: Node, *options: str) -> None:
     node.run("systemctl daemon-reload && systemctl enable --now swtpm")
 
 
+#: Of /dev/tpmrm0, the kernel ends the sessions that a program leaves behind.
+FLUSH = "for kind in --transient-object --loaded-session --saved-session; do tpm2_flushcontext -T swtpm: $kind; done"
 SOCKET = (
     "socket",
     *("--server", "type=tcp,port=2321,bindaddr=127.0.0.1"),
@@ -474,11 +476,7 @@ def test_a_tpm_opens_it_at_boot(node: Node) -> None:
     assert node.converge("luks_device", **again)["status"]["keyslots"] == [0, 1, 3]
     node.run("cryptsetup close vault")
     attach = f"/lib/systemd/systemd-cryptsetup attach vault {device} none tpm2-device=swtpm:,headless=true"
-    # Of /dev/tpmrm0, the kernel ends the sessions that a program leaves.
-    flush = (
-        "for kind in --transient-object --loaded-session --saved-session; do tpm2_flushcontext -T swtpm: $kind; done"
-    )
-    node.run(f"{flush} && {attach} && cryptsetup close vault && {flush}")
+    node.run(f"{FLUSH} && {attach} && cryptsetup close vault && {FLUSH}")
     node.run(f"tpm2_pcrextend --tcti swtpm: 16:sha256={'1'.zfill(64)}")
     assert node.guest.run(attach, check=False).returncode != 0
     node.module("luks_device", name="vault", key_file="/root/key")
@@ -513,7 +511,7 @@ def test_what_systemd_cryptenroll_left(node: Node) -> None:
     gone = node.converge("luks_device", **vault(node, tpm2={"state": "absent"}))
     assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], ["systemd-recovery"])
 
-    node.run(f"NEWPIN=1234 {enrol} --tpm2-device=swtpm: --tpm2-with-pin=yes")
+    node.run(f"{FLUSH} && NEWPIN=1234 {enrol} --tpm2-device=swtpm: --tpm2-with-pin=yes")
     assert "its TPM2 asks for a PIN" in node.refusal("luks_device", **vault(node, tpm2={"device": "swtpm:"}))
 
 
