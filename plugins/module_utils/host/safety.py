@@ -339,7 +339,7 @@ def check_free(host: Host, device: Device, role: str, option: str) -> dict[str, 
     check_unused(host, device, refused, f"Take it out of `{option}`, or put it out of use first.")
     for path in (device.path, *device.partitions):
         check_not_decrypting(host, path, refused)
-    _check_lasting(host, device, refused, option)
+    check_lasting(host, device, refused, option)
     contents = host.content(*device.partitions, device.path)
     for path, content in contents.items():
         if content.busy:
@@ -388,20 +388,31 @@ def check_not_decrypting(host: Host, path: str, refused: str) -> None:
         )
 
 
-def _check_lasting(host: Host, device: Device, refused: str, option: str) -> None:
+def check_lasting(host: Host, device: Device, refused: str, option: str) -> None:
     """Raises Refused, also with permission to destroy, for a device whose content each boot destroys."""
+    opened = {line.name: line.device for line in crypttab.lines(host.files.get(crypttab.CRYPTTAB))}
     for plain in host.plains:
-        away = f"Take that away first (luks {plain.name} with state absent)"
-        if plain.device in (device.path, device.disk, *device.partitions):
+        # A volume that was removed and is made again is the one that its line names.
+        same = opened.get(plain.name) in _names(device)
+        parts = (device.path, device.disk, *device.partitions)
+        if same or (plain.device and plain.device in parts):
             raise Refused(
-                f"{refused}: {crypttab.CRYPTTAB} has {plain.device} as {plain.name}, which each boot encrypts with a "
-                f"new key, so that all it holds is lost. {away}"
+                f"{refused}: {crypttab.CRYPTTAB} has {plain.device or device.path} as {plain.name}, which each boot "
+                f"encrypts with a new key, so that all it holds is lost. Take that away first (luks {plain.name} with "
+                "state absent)"
             )
         if plain.mapped == device.path and option != "filesystems":
             raise Refused(
                 f"{refused}: it has a new key at each boot, which makes an empty swap area of it, and it was to hold "
                 "what lasts. Have a luks2 container for that"
             )
+
+
+def _names(device: Device) -> tuple[str, ...]:
+    """The paths of a device, also of a volume that is only planned."""
+    parts = device.path.split("/")[2:]
+    mapped = f"/dev/mapper/{'-'.join(part.replace('-', '--') for part in parts)}" if len(parts) == 2 else ""
+    return tuple(name for name in (device.path, device.link, mapped) if name)
 
 
 def check_reserved(host: Host, path: str, refused: str, allow: bool) -> None:
@@ -461,8 +472,7 @@ def check_boot(host: Host, path: str, content: Content, refused: str, remade: bo
             )
     for opened in crypttab.lines(host.files.get(crypttab.CRYPTTAB)):
         by_tag = bool(opened.uuid) and f"UUID={opened.uuid}" in names
-        is_plain = any(plain.name == opened.name and plain.device == path for plain in host.plains)
-        if opened.is_required and (by_tag or is_plain or host.links.get(opened.device) == path):
+        if opened.is_required and (by_tag or host.links.get(opened.device) == path):
             raise Refused(
                 f"{refused}: {path} is what {crypttab.CRYPTTAB} opens as {opened.name}, and the next boot would wait "
                 "for that in vain; take that line out first, or add nofail to its options"

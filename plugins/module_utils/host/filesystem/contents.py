@@ -19,6 +19,7 @@ from ..safety import (
     array_of,
     blank,
     check_boot,
+    check_lasting,
     check_not_decrypting,
     check_single,
     check_unused,
@@ -118,6 +119,7 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
     if device.read_only:
         raise StorageError(f"{place}: {place.path} is read-only, and holds no {kind}")
     check_not_decrypting(host, device.path, f"{place}")
+    check_lasting(host, device, f"{place}", "filesystems")
     if content.signatures:
         if not left and not host.may_lose(device.path, allow):
             raise Refused(

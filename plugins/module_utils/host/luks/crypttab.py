@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 CRYPTTAB = "/etc/crypttab"
 NO_KEY = ("", "none", "-")
 _TAG = "UUID="
-#: Paths that lead to the same device after a reboot, whatever it holds.
+#: Paths that lead to the same device after a reboot, whatever it holds. The name of a partition another disk may have.
 LASTING = (
-    *(f"/dev/disk/{by}/" for by in ("by-id", "by-partuuid", "by-partlabel")),
+    *(f"/dev/disk/{by}/" for by in ("by-id", "by-partuuid")),
     *("/dev/mapper/", "/dev/md/", "/dev/bcache/by-", "/dev/rbd/"),
 )
 

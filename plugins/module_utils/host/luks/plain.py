@@ -130,13 +130,20 @@ def _lasting(host: Host, want: Luks, device: Device) -> str:
     made = [line.device for line in array_lines(host)]
     # One that is only planned has no other path yet.
     made += [volume.device for group in (host.lvm.groups if host.lvm else ()) for volume in group.volumes]
-    for path in (device.link, want.device or "", device.path):
+    for path in (device.link, _part_link(host, device), want.device or "", device.path):
         if path.startswith(LASTING) or (path in made and not path.startswith("/dev/dm-")):
             return path
     raise Refused(
         f"luks {want.name}: {device.path} has no name that stays with it (in /dev/disk/by-id, or of the device "
         "mapper), and a boot would destroy what another device of this name holds. Have a partition or a volume for it"
     )
+
+
+def _part_link(host: Host, device: Device) -> str:
+    """The link that udev is going to have for a partition that is only planned; empty where that is not known."""
+    link = host.stable(device.disk) if device.disk in host.devices else ""
+    number = device.path[len(device.disk) :].lstrip("p")
+    return f"{link}-part{number}" if link.startswith("/dev/disk/by-id/") and number.isdigit() else ""
 
 
 def _open(host: Host, want: Luks, plain: Plain, line: Line) -> tuple[Steps, Host]:

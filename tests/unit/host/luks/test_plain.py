@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
+from ansible_collections.strata.storage.plugins.module_utils.document import drive
 from ansible_collections.strata.storage.plugins.module_utils.document.filesystem import OnDevice, Use
 from ansible_collections.strata.storage.plugins.module_utils.document.luks import Luks, parse
 from ansible_collections.strata.storage.plugins.module_utils.document.raid import Raid
-from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Signature
+from ansible_collections.strata.storage.plugins.module_utils.host.devices import Content, Device, Signature
 from ansible_collections.strata.storage.plugins.module_utils.host.filesystem import plan as filesystem
 from ansible_collections.strata.storage.plugins.module_utils.host.health import health
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
@@ -21,6 +22,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.luks import pl
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab import CRYPTTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.read import beginning_path
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Plain
+from ansible_collections.strata.storage.plugins.module_utils.host.lvm import plan as lvm
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.raid import plan as raid
 
@@ -208,3 +210,22 @@ def test_what_lies_on_it_is_swap_by_its_path() -> None:
         filesystem.plan(made, OnDevice(SWAP, Use(filesystem="ext4")), True)
     with pytest.raises(Refused, match="label x, and"):
         filesystem.plan(made, OnDevice(SWAP, Use(filesystem="swap", label="x")), True)
+
+
+def test_a_volume_that_is_made_again_is_the_one_that_a_line_names() -> None:
+    """Its line was left behind, and the next boot would overwrite what the volume is given."""
+    for path in ("/dev/data/s-1", "/dev/mapper/data-s--1"):
+        host = a_host(disk(SDB), files={CRYPTTAB: f"swap0 {path} /dev/urandom swap\n"})
+        host = host._replace(plains=(Plain("swap0"),))
+        want_drive = drive.parse(
+            {"name": "data", "devices": ["sdb"], "volumes": [{"name": "s-1", "size": "1G", "filesystem": "ext4"}]}
+        )
+        with pytest.raises(Refused, match="has /dev/data/s-1 as swap0, which each boot encrypts with a new key"):
+            lvm.plan(host, want_drive, True)
+
+
+def test_a_partition_that_is_only_planned_has_the_link_of_its_disk() -> None:
+    part = Device("/dev/sdb1", size=GiB, disk=SDB, link="/dev/disk/by-partlabel/swap")
+    host = BLANK.with_device(part, part.link)
+    plan = luks.plan(host, NEW._replace(device=part.link), False)
+    assert (plan.after.files[CRYPTTAB] or "").split()[1] == "/dev/disk/by-id/sdb-part1"
