@@ -422,15 +422,15 @@ def test_swap_with_a_new_key_at_each_boot(node: Node) -> None:
     assert node.run("cat /etc/crypttab; grep -c swap /etc/fstab || true") == "0"
 
 
-def with_tpm(node: Node, *options: str) -> None:
+def with_tpm(node: Node) -> None:
     """A TPM in software, which keeps what it knows across a reboot."""
     state = "/var/lib/swtpm"
     node.run(f"mkdir -p {state}")
-    start = f"swtpm {' '.join(options)} --tpm2 --tpmstate dir={state} --flags not-need-init,startup-clear --daemon"
+    start = f"swtpm {' '.join(SOCKET)} --tpm2 --tpmstate dir={state} --flags not-need-init,startup-clear --daemon"
     unit = (
         *("[Unit]", "DefaultDependencies=no", "Conflicts=shutdown.target"),
         *("After=systemd-remount-fs.service", "Before=cryptsetup-pre.target shutdown.target"),
-        *("[Service]", "Type=forking", "ExecStartPre=-modprobe tpm_vtpm_proxy", f"ExecStart={start}"),
+        *("[Service]", "Type=forking", f"ExecStart={start}"),
         *("[Install]", "WantedBy=sysinit.target", ""),
     )
     node.guest.write("/etc/systemd/system/swtpm.service", "\n".join(unit))
@@ -460,7 +460,7 @@ def test_a_tpm_opens_it_at_boot(node: Node) -> None:
     node.module("luks_device", name="vault", new_passphrase=PASSPHRASE, pbkdf=QUICK)
     tpm2 = {"device": "swtpm:", "pcrs": [7]}
     assert "there is no TPM 2.0 on this host" in node.refusal("luks_device", name="vault", tpm2={"device": "auto"})
-    with_tpm(node, *SOCKET)
+    with_tpm(node)
     made = node.converge("luks_device", name="vault", passphrase=PASSPHRASE, tpm2=tpm2)
     assert (made["status"]["keyslots"], made["status"]["tokens"]) == ([0, 1, 2], ["systemd-tpm2"])
     uuid = made["status"]["uuid"]
@@ -494,7 +494,7 @@ def test_what_systemd_cryptenroll_left(node: Node) -> None:
     with_keys(node)
     device = node.disk("HDD1")
     node.module("luks_device", **vault(node))
-    with_tpm(node, *SOCKET)
+    with_tpm(node)
     enrol = f"systemd-cryptenroll --unlock-key-file={KEY} {device}"
     node.run(f"{enrol} --recovery-key && {enrol} --tpm2-device=swtpm: --tpm2-pcrs=7")
     (item,) = node.module("luks_device_info")["luks"]
@@ -513,22 +513,6 @@ def test_what_systemd_cryptenroll_left(node: Node) -> None:
 
     node.run(f"{FLUSH} && NEWPIN=1234 {enrol} --tpm2-device=swtpm: --tpm2-with-pin=yes")
     assert "its TPM2 asks for a PIN" in node.refusal("luks_device", **vault(node, tpm2={"device": "swtpm:"}))
-
-
-@pytest.mark.debian_kernel
-@pytest.mark.further
-def test_the_kernels_tpm_opens_it_at_boot(node: Node) -> None:
-    """One that the kernel has, which systemd finds by itself."""
-    with_keys(node)
-    # The kernel waits for two seconds: emulated, a new TPM takes longer than one that has its keys.
-    with_tpm(node, *SOCKET)
-    node.run("systemctl stop swtpm")
-    with_tpm(node, "chardev", "--vtpm-proxy")
-    node.run("timeout 60 sh -c 'until test -e /dev/tpmrm0; do sleep 0.1; done'")
-    made = node.converge("luks_device", **vault(node, tpm2={"pcrs": [7]}))
-    assert made["luks"]["tpm2"] == {"device": "auto", "pcrs": [7], "state": "present"}
-    node.run("mv /etc/keys/vault /root/key")
-    assert opened_by_boot(node)
 
 
 def with_tang(node: Node) -> str:
