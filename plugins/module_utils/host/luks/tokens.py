@@ -86,7 +86,7 @@ def remove(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
         )
         left = tuple(slot for slot in container.header.keyslots if slot not in slots)
         tokens = {other: one for other, one in container.header.tokens.items() if other != number}
-        header = container.header._replace(keyslots=left, tokens=tokens, digest="without a token")
+        header = container.header._replace(keyslots=left, tokens=tokens, digest=f"without token {number}")
         host, container = replace_container(host, container, container._replace(header=header))
         steps += (*before, removed)
     return steps, host, container
@@ -288,7 +288,7 @@ def _added(
     header = header._replace(
         keyslots=tuple(sorted((*header.keyslots, slot))),
         tokens={**header.tokens, number: token._replace(keyslots=(slot,))},
-        digest="with a token",
+        digest=f"with a token for keyslot {slot}",
     )
     host, container = replace_container(host, container, container._replace(header=header))
     return (*before, made), host, container

@@ -23,7 +23,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.luks.tokens im
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 
 from ..hosts import commands, outline, settle
-from .test_plan import FILE, HEADER, LINE, SDB, UUID, a_container, want
+from .test_plan import BLANK, FILE, HEADER, LINE, SDB, UUID, a_container, want
 
 URL, OTHER_URL = "http://tang1.example", "http://tang2.example"
 THP, NEW_THP = "i4i46ycuvXcYCDAwJFIE0eJw1jegOANSAWq7Y_FWK70", "r7l_HFqz_BJfwH3GwkuQ4QZKEDVTBMbONPNGkHLTez4"
@@ -152,6 +152,27 @@ def test_a_tang_server_is_bound_before_a_boot_asks_it() -> None:
     )
     assert plan.after.files[CRYPTTAB] == BY_TANG
     assert settle(luks, plan.after, want(key_file=FILE.file)).steps == ()
+
+
+def test_the_backup_of_the_header_comes_last() -> None:
+    """Also where several are added, or removed, in one task: each changes the header."""
+    both = [{"url": URL, "thumbprint": THP}, {"url": OTHER_URL, "thumbprint": THP}]
+    plan = settle(luks, NONE, want(key_file=FILE.file, tang=both, **TPM2))
+    assert outline(plan)[-1] == "back up luks vault"
+    assert header_of(plan.after).keyslots == (0, 1, 2, 3)
+    gone = settle(luks, plan.after, want(key_file=FILE.file, tang=[], **NO_TPM2))
+    assert [one for one in outline(gone) if one.startswith(("remove", "back"))][-2:] == [
+        "remove luks vault",
+        "back up luks vault",
+    ]
+    assert header_of(gone.after).keyslots == (0,)
+
+
+def test_a_new_container_is_opened_by_a_tpm_from_the_start() -> None:
+    host = BLANK._replace(tpms={"auto": ""})
+    plan = settle(luks, host, want(device="sdb", key_file=FILE.file, tpm2={}))
+    assert outline(plan)[:3] == ["format luks vault", "back up luks vault", "enrol luks vault"]
+    assert plan.after.files[CRYPTTAB] == "vault UUID=<uuid:luks-vault> none luks,nofail,tpm2-device=auto\n"
 
 
 def test_a_servers_new_key_is_bound_before_the_old_one_leaves() -> None:
