@@ -555,7 +555,8 @@ def test_a_tang_server_opens_it_at_boot(node: Node) -> None:
     assert node.guest.run(f"clevis luks report -q -d {device} -s 2", check=False).returncode != 0
     rotated = {**server, "thumbprint": node.run("tang-show-keys 80")}
     assert rotated != server
-    assert node.converge("luks_device", **words, tang=[rotated])["status"]["keyslots"] == [0, 1, 3]
+    both = [rotated, {**rotated, "url": "http://localhost"}]
+    assert node.converge("luks_device", **words, tang=both)["status"]["keyslots"] == [0, 1, 3, 4]
     assert opened_by_boot(node)
 
     assert "say also key_file or passphrase" in node.refusal("luks_device", name="vault", tang=[])

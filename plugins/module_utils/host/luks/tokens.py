@@ -17,6 +17,7 @@ from ...document.luks import Key, Luks, Tang
 from ..actions import BindTang
 from ..graph import below
 from ..host import Host
+from ..mount.fstab import FSTAB, lines
 from ..unfinished import begun, forget, intent
 from . import keys
 from .crypttab import CRYPTTAB, Line, line_of
@@ -187,6 +188,15 @@ def _check_boot(host: Host, want: Luks, container: Container) -> None:
             f"{what}: the root of this host is on it, and whether its initramfs asks a TPM or a Tang server is not "
             "known here; nothing was changed. Leave tpm2 and tang out"
         )
+    for mounted in lines(host.files.get(FSTAB)) if want.tang and container.mapped else ():
+        device = host.links.get(mounted.device)
+        early = mounted.is_required and _NETDEV not in mounted.options.split(",")
+        if early and device and container.mapped in below(host, device):
+            raise Refused(
+                f"{what}: {FSTAB} mounts {mounted.mount_point} from it, and a boot would wait for that before there is "
+                "a network, by which a Tang server is asked; nothing was changed. Add _netdev or nofail to its options "
+                "first (mount_options)"
+            )
     line = line_of(host, want.name)
     other = next((one for one in line.options if one.startswith(_OTHERS)), "") if line else ""
     if other:

@@ -20,6 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab 
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.header import thumbprint, token_of
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Header, Token
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.tokens import ASKPASS
+from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 
 from ..hosts import commands, outline, settle
@@ -173,6 +174,18 @@ def test_a_new_container_is_opened_by_a_tpm_from_the_start() -> None:
     plan = settle(luks, host, want(device="sdb", key_file=FILE.file, tpm2={}))
     assert outline(plan)[:3] == ["format luks vault", "back up luks vault", "enrol luks vault"]
     assert plan.after.files[CRYPTTAB] == "vault UUID=<uuid:luks-vault> none luks,nofail,tpm2-device=auto\n"
+
+
+def test_a_mount_that_a_boot_waits_for_before_there_is_a_network() -> None:
+    host = NONE.with_file(FSTAB, "/dev/mapper/vault /srv ext4 defaults 0 2\n")
+    host = host._replace(links={**host.links, "/dev/mapper/vault": "/dev/dm-0"})
+    words = want(key_file=FILE.file, **TANG)
+    with pytest.raises(Refused, match="mounts /srv from it, and a boot would wait for that before there is a network"):
+        luks.plan(host, words, True)
+    assert luks.plan(host, want(key_file=FILE.file, **TPM2), False).steps
+    for options in ("_netdev", "nofail"):
+        late = host.with_file(FSTAB, f"/dev/mapper/vault /srv ext4 {options} 0 2\n")
+        assert "bind luks vault" in outline(luks.plan(late, words, False))
 
 
 def test_a_servers_new_key_is_bound_before_the_old_one_leaves() -> None:
