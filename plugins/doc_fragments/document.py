@@ -340,7 +340,8 @@ device:
   type: str
 passphrase:
   description:
-    - Passphrase that opens the container. Programs receive it through a pipe. It is in no plan, log or command line.
+    - Passphrase that opens the container. Programs receive it through a descriptor. It is in no plan, log or command
+      line.
     - The line of C(/etc/crypttab) then names no key, and the console asks for the passphrase at boot. The boot does not
       wait for that unless C(boot_required) is true.
   type: str
@@ -350,6 +351,7 @@ key_file:
       container opens at boot.
     - The file has to exist. The module does not make it.
     - Without C(key_file) and C(passphrase), the key file of C(/etc/crypttab) is used.
+    - V(/dev/urandom) is a new key at each boot, for C(type) V(plain) only.
   type: path
   aliases: [keyfile]
 new_passphrase:
@@ -370,12 +372,73 @@ remove_key_file:
   type: path
   aliases: [remove_keyfile]
 remove_keyslot:
-  description: Number of a keyslot to erase, as C(remove_passphrase), for a key that nobody knows any more.
+  description:
+    - Number of a keyslot to erase, as C(remove_passphrase), for a key that nobody knows any more. The token that is for
+      this keyslot alone goes with it.
   type: int
+tpm2:
+  description:
+    - TPM 2.0 of the host that opens a V(luks2) container at boot, as C(systemd-cryptenroll) enrols it. Omitted, TPMs
+      that are enrolled stay as they are.
+    - To enrol one, give also C(passphrase) or C(key_file). It keeps opening the container. The line of C(/etc/crypttab)
+      then says C(tpm2-device=) and names no key file. The console asks for the passphrase if the TPM does not open it.
+    - Needs systemd 252 or newer, and tpm2-tss. Refused for the container of the root filesystem.
+  type: dict
+  suboptions:
+    device:
+      description:
+        - TPM to use, V(auto), a path such as V(/dev/tpmrm0), or a TCTI of tpm2-tss such as V(swtpm:). New ones get
+          V(auto). It is an option of C(/etc/crypttab).
+      type: str
+    pcrs:
+      description:
+        - Numbers of the PCRs whose present values the key is bound to. With other values, the TPM does not open the
+          container. V([]) is none. New ones get V([7]), the state of Secure Boot.
+        - With other numbers than before, a new key is enrolled, and the old one leaves after that.
+      type: list
+      elements: int
+    state:
+      description:
+        - V(present) enrols a TPM.
+        - V(absent) removes all TPMs from the container. A C(passphrase) or C(key_file) that stays is tried first.
+      type: str
+      choices: [present, absent]
+      default: present
+tang:
+  description:
+    - Tang servers, each of which opens a V(luks2) container at boot, by clevis. V([]) is none. Omitted, servers that it
+      is bound to stay as they are.
+    - To bind a server, give also C(passphrase) or C(key_file). It keeps opening the container. The server has to
+      answer, and is asked for the new key before the container changes. The line of C(/etc/crypttab) then says
+      C(_netdev) and names no key file. The console asks for the passphrase if no server answers.
+    - A server that is not listed is removed. A C(passphrase) or C(key_file) that stays is tried first. Bindings by
+      other pins of clevis (C(tpm2), C(sss)) stay.
+    - Needs clevis with its unit C(clevis-luks-askpass.path), which is enabled. Refused for the container of the root
+      filesystem.
+  type: list
+  elements: dict
+  suboptions:
+    url:
+      description: URL of the server.
+      type: str
+      required: true
+    thumbprint:
+      description:
+        - Thumbprint of a key by which the server signs, as C(tang-show-keys) says on the server. An answer that this
+          key did not sign is refused.
+        - With another one than before, the container is bound to the server anew. The old binding leaves after that.
+      type: str
+      required: true
+      aliases: [thp]
 type:
-  description: Version of the format. New containers get V(luks2). Fixed when the container is made.
+  description:
+    - Format. New containers get V(luks2). Fixed when the container is made.
+    - V(plain) is swap with a new key at each boot, by the C(key_file) V(/dev/urandom). A boot encrypts the device anew
+      and makes an empty swap area on it, so that nothing it held can be read again. It has no header and no keyslots.
+      C(/etc/crypttab) names the device by a path that stays with it. A device without such a path is refused, and so is
+      anything but swap in it.
   type: str
-  choices: [luks1, luks2]
+  choices: [luks1, luks2, plain]
 cipher:
   description:
     - Cipher of the data, for example V(aes-xts-plain64). New containers get cryptsetup's default. It changes with

@@ -170,7 +170,10 @@ health:
           C(waits) (a resync or reshape that does not go on).
         - Of a bcache or its cache C(disabled), C(errors), C(no cache), C(dirty) (written back later).
         - Of a LUKS container C(header) (damaged), C(no key), C(encrypt), C(reencrypt) or C(decrypt) (on its way), C(not
-          in crypttab) (open, and not opened by a boot).
+          in crypttab) (open, and not opened by a boot), C(token) (without a keyslot), C(no token) (a boot asks a TPM
+          that is not enrolled).
+        - Of swap with a new key at each boot C(kernel name) (its line may mean another device after a boot),
+          C(overwritten) (its device holds what the next boot destroys).
         - Of a volume group C(missing) (a physical volume), C(hidden) (a device of a group that LVM does not show).
         - Of what is mounted C(read-only) (the kernel made it so), C(unreadable), C(errors), C(options) (other than in
           fstab), C(nearly full) (90 per cent).

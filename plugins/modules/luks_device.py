@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Creates LUKS containers, opens them now and at boot, changes their keys, grows them with their device, and takes
     them apart.
-  - Passphrases are handed to C(cryptsetup) through a pipe. They are in no plan, result, log or command line.
+  - Passphrases are handed to programs through a descriptor. They are in no plan, result, log or command line.
   - The header of a container is backed up to C(/var/lib/strata-storage/luks/UUID.header) before it changes and again
     after that, for root alone. Whoever has that file and a passphrase of then can read the data. The backup is
     renewed after a key was removed, and removed with the container.
@@ -22,6 +22,8 @@ author:
 requirements:
   - C(cryptsetup) on the host, and C(systemd-cryptsetup) for containers that a boot opens. Debian 12 has the latter in
     its package C(systemd), Debian 13 in C(systemd-cryptsetup).
+  - For C(tpm2) C(systemd-cryptenroll) of systemd 252 or newer, and tpm2-tss.
+  - For C(tang) clevis, with its parts for LUKS and systemd.
 extends_documentation_fragment:
   - strata.storage.document.luks_device
   - strata.storage.host
@@ -55,6 +57,20 @@ EXAMPLES = r"""
     name: vault
     key_file: /etc/keys/vault
     remove_passphrase: "{{ vault_passphrase }}"
+
+- name: The TPM opens it at boot, while the state of Secure Boot is as it is now
+  strata.storage.luks_device:
+    name: vault
+    key_file: /etc/keys/vault
+    tpm2: {device: auto, pcrs: [7]}
+
+- name: Either of two Tang servers opens it at boot, while it is in their network
+  strata.storage.luks_device:
+    name: vault
+    key_file: /etc/keys/vault
+    tang:
+      - {url: "http://tang1.example.com", thumbprint: i4i46ycuvXcYCDAwJFIE0eJw1jegOANSAWq7Y_FWK70}
+      - {url: "http://tang2.example.com", thumbprint: r7l_HFqz_BJfwH3GwkuQ4QZKEDVTBMbONPNGkHLTez4}
 
 - name: Closed, also after a reboot
   strata.storage.luks_device:

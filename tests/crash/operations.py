@@ -36,6 +36,19 @@ cryptsetup open --key-file /root/first {{HDD1}}-part1 vault && mkfs.ext4 -q {VAU
 """
 
 
+TPM = {"device": "swtpm:", "pcrs": [7]}
+#: It keeps what it knows across a reboot.
+TPM_IN_SOFTWARE = """
+mkdir -p /var/lib/swtpm
+printf '%s\\n' > /etc/systemd/system/swtpm.service '[Unit]' DefaultDependencies=no Conflicts=shutdown.target \\
+  After=systemd-remount-fs.service 'Before=cryptsetup-pre.target shutdown.target' '[Service]' Type=forking \\
+  'ExecStart=swtpm socket --tpm2 --tpmstate dir=/var/lib/swtpm --server type=tcp,port=2321,bindaddr=127.0.0.1 \\
+  --ctrl type=tcp,port=2322,bindaddr=127.0.0.1 --flags not-need-init,startup-clear --daemon' \\
+  '[Install]' WantedBy=sysinit.target
+systemctl daemon-reload && systemctl enable --now swtpm
+"""
+
+
 class Operation(NamedTuple):
     """One task on what ``before`` and ``prepare`` (a script) made.
 
@@ -96,9 +109,9 @@ def on_bcache(name: str, task: Task, *before: Task, prepare: str = "", **more: A
     return Operation(name, task, before, fill + prepare, data=BCACHE, **more)
 
 
-def on_luks(name: str, task: Task, *then: Task, **more: Any) -> Operation:
+def on_luks(name: str, task: Task, *then: Task, more: str = "") -> Operation:
     fill = f"mkfs.ext4 -q {VAULT}" + FILL.format(device=VAULT)
-    return Operation(name, task, (luks(),), fill, data=VAULT, then=then, reopen=luks(), **more)
+    return Operation(name, task, (luks(),), fill + more, data=VAULT, then=then, reopen=luks())
 
 
 def on_drive(name: str, task: Task, *before: Task, prepare: str = "", **more: Any) -> Operation:
@@ -239,6 +252,15 @@ OPERATIONS = (
         luks(device="{HDD1}-part1", state="decrypted"),
         prepare=OPENED + FILL.format(device=VAULT),
         data="{HDD1}-part1",
+    ),
+    on_luks("luks: a TPM enrolled", luks(tpm2=TPM), more=TPM_IN_SOFTWARE),
+    on_luks("luks: a TPM leaves", luks(tpm2={"state": "absent"}), luks(tpm2=TPM), more=TPM_IN_SOFTWARE),
+    Operation(
+        "luks: swap with a new key",
+        layout(
+            luks=[{"name": "swap0", "device": "{HDD1}", "type": "plain", "key_file": "/dev/urandom"}],
+            filesystems=[{"device": "swap0", "type": "swap"}],
+        ),
     ),
     Operation("luks: remove", luks(state="absent", allow_destroy=True), (luks(),), f"mkfs.ext4 -q {VAULT}"),
     Operation("drive: create", DRIVE, modes=("volatile",)),

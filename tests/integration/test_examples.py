@@ -315,7 +315,9 @@ def test_luks_examples(read: Any, guest: Guest) -> None:
     one, two = guest.disk("HDD1"), guest.disk("HDD2")
     guest.run(f"mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --assume-clean {one} {two}")
     guest.run("mkdir -m 0700 /etc/keys && umask 077 && head -c 64 /dev/urandom > /etc/keys/vault")
-    assert "changed=5" in read("luks_device").play("--extra-vars", "vault_passphrase=staple")
+    assert "changed=3" in read("luks_device").play("--extra-vars", "vault_passphrase=staple", only=slice(0, 3))
+    # test_luks.py has a TPM and Tang servers.
+    assert "changed=2" in read("luks_device").play(only=slice(5, None))
     assert guest.run("wipefs --noheadings --output TYPE /dev/md0").stdout == ""
     assert "failed=0" in read("luks_device_info").play()
 

@@ -362,3 +362,225 @@ def test_a_boot_asks_for_a_passphrase_and_does_not_wait(node: Node) -> None:
     assert "to open it, say also: key_file or passphrase" in node.refusal("luks_device", name="vault")
     assert "unlocks no keyslot" in node.refusal("luks_device", name="vault", passphrase=f"{PASSPHRASE} ")
     node.converge("luks_device", name="vault", passphrase=PASSPHRASE)
+
+
+def test_swap_with_a_new_key_at_each_boot(node: Node) -> None:
+    """On a volume, beside one that somebody has on a disk by the kernel's name; taken away again."""
+    item = {"name": "swap0", "device": "data/swap", "type": "plain", "key_file": "/dev/urandom"}
+    document: dict[str, Any] = {
+        "drives": [
+            {
+                "name": "data",
+                "devices": node.disks("HDD1"),
+                "volumes": [{"name": "swap", "size": "200M", "filesystem": "none"}],
+            }
+        ],
+        "luks": [item],
+        "filesystems": [{"device": "swap0", "type": "swap"}],
+    }
+    node.converge("layout", **document)
+    line = "/dev/urandom swap,cipher=aes-xts-plain64,size=512,nofail"
+    assert node.run("cat /etc/crypttab") == f"swap0 /dev/data/swap {line}"
+    assert node.run("grep swap /etc/fstab").startswith("/dev/mapper/swap0 none swap ")
+    key = node.run("dmsetup table --showkeys swap0")
+
+    node.lab.reboot()
+    node.run("systemctl start dev-mapper-swap0.swap")
+    assert "/dev/dm-" in node.run("swapon --noheadings --show=NAME")
+    assert node.run("dmsetup table --showkeys swap0") != key
+    node.unchanged("layout", **document)
+    found = node.module("layout_info")
+    assert found["layout"]["luks"][0]["type"] == "plain"
+    node.unchanged("layout", **{section: items for section, items in found["layout"].items() if items})
+    mirror = {"raids": [{"name": "md0", "level": "1", "devices": ["/dev/mapper/swap0", node.disk("HDD2")]}]}
+    assert "is in use as swap" in node.refusal("layout", **mirror, allow_destroy=["md0"])
+
+    # Nothing that holds content is given to it, and its line keeps others off its device.
+    disk = node.disk("HDD2")
+    node.run(f"mkfs.ext4 -q -L kept {disk}")
+    second = {**item, "name": "swap1", "device": disk}
+    assert "holds an ext4 filesystem" in node.refusal("luks_device", **second)
+    kernel = node.run(f"readlink -f {disk}")
+    node.run(f"echo 'swap1 {kernel} {line}' >> /etc/crypttab")
+    problems = {(one["problem"], one["severity"]) for one in node.module("layout_info")["health"]}
+    assert {("kernel name", "critical"), ("overwritten", "critical")} <= problems
+    assert "holds an ext4 filesystem" in node.refusal("luks_device", **second)
+    refused = node.refusal("raid", name="md0", level="1", devices=[disk, node.disk("HDD3")], allow_destroy=True)
+    assert "which each boot encrypts with a new key" in refused
+    node.converge("luks_device", **second, allow_destroy=True)
+    assert node.run("tail -n 1 /etc/crypttab").split()[1].startswith("/dev/disk/by-id/")
+
+    assert "is in use as swap" in node.refusal("luks_device", name="swap0", state="absent")
+    node.converge("luks_device", name="swap1", state="absent")
+    absent = {
+        "drives": [{"name": "data", "state": "absent"}],
+        "luks": [{"name": "swap0", "state": "absent"}],
+        "filesystems": [{"device": "/dev/mapper/swap0", "state": "absent"}],
+    }
+    node.converge("layout", **absent, allow_destroy=["/dev/mapper/swap0", "data"])
+    assert node.signatures(node.disk("HDD1")) == [""]
+    assert node.run("cat /etc/crypttab; grep -c swap /etc/fstab || true") == "0"
+
+
+def with_tpm(node: Node) -> None:
+    """A TPM in software, which keeps what it knows across a reboot."""
+    state = "/var/lib/swtpm"
+    node.run(f"mkdir -p {state}")
+    start = f"swtpm {' '.join(SOCKET)} --tpm2 --tpmstate dir={state} --flags not-need-init,startup-clear --daemon"
+    unit = (
+        *("[Unit]", "DefaultDependencies=no", "Conflicts=shutdown.target"),
+        *("After=systemd-remount-fs.service", "Before=cryptsetup-pre.target shutdown.target"),
+        *("[Service]", "Type=forking", f"ExecStart={start}"),
+        *("[Install]", "WantedBy=sysinit.target", ""),
+    )
+    node.guest.write("/etc/systemd/system/swtpm.service", "\n".join(unit))
+    node.run("systemctl daemon-reload && systemctl enable --now swtpm")
+
+
+#: Of /dev/tpmrm0, the kernel ends the sessions that a program leaves behind.
+FLUSH = "for kind in --transient-object --loaded-session --saved-session; do tpm2_flushcontext -T swtpm: $kind; done"
+SOCKET = (
+    "socket",
+    *("--server", "type=tcp,port=2321,bindaddr=127.0.0.1"),
+    *("--ctrl", "type=tcp,port=2322,bindaddr=127.0.0.1"),
+)
+
+
+def opened_by_boot(node: Node) -> bool:
+    """Whether a boot opens it without a word from anybody."""
+    node.lab.reboot()
+    node.run("timeout 60 systemctl start systemd-cryptsetup@vault")
+    return node.run("ls /dev/mapper") == "control\nvault"
+
+
+def test_a_tpm_opens_it_at_boot(node: Node) -> None:
+    with_keys(node)
+    device = node.disk("HDD1")
+    node.module("luks_device", **vault(node))
+    node.module("luks_device", name="vault", new_passphrase=PASSPHRASE, pbkdf=QUICK)
+    tpm2 = {"device": "swtpm:", "pcrs": [7]}
+    assert "there is no TPM 2.0 on this host" in node.refusal("luks_device", name="vault", tpm2={"device": "auto"})
+    with_tpm(node)
+    made = node.converge("luks_device", name="vault", passphrase=PASSPHRASE, tpm2=tpm2)
+    assert (made["status"]["keyslots"], made["status"]["tokens"]) == ([0, 1, 2], ["systemd-tpm2"])
+    uuid = made["status"]["uuid"]
+    assert node.run("cat /etc/crypttab") == f"vault UUID={uuid} none luks,nofail,tpm2-device=swtpm:"
+    node.run("mv /etc/keys/vault /root/key")
+    assert opened_by_boot(node)
+    (item,) = node.module("luks_device_info")["luks"]
+    assert item["tpm2"] == {**tpm2, "state": "present"}
+    node.unchanged("luks_device", **item)
+
+    # Other PCRs; with another value in one of them it does not open, and the key that stays does.
+    again = {"name": "vault", "passphrase": PASSPHRASE, "tpm2": {"pcrs": [7, 16]}}
+    assert node.converge("luks_device", **again)["status"]["keyslots"] == [0, 1, 3]
+    node.run("cryptsetup close vault")
+    attach = f"/lib/systemd/systemd-cryptsetup attach vault {device} none tpm2-device=swtpm:,headless=true"
+    node.run(f"{FLUSH} && {attach} && cryptsetup close vault && {FLUSH}")
+    node.run(f"tpm2_pcrextend --tcti swtpm: 16:sha256={'1'.zfill(64)}")
+    assert node.guest.run(attach, check=False).returncode != 0
+    node.module("luks_device", name="vault", key_file="/root/key")
+    assert node.run("cat /etc/crypttab").split()[2] == "none"
+
+    assert "say also key_file or passphrase" in node.refusal("luks_device", name="vault", tpm2={"state": "absent"})
+    gone = node.converge("luks_device", name="vault", key_file="/root/key", tpm2={"state": "absent"})
+    assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], [])
+    assert node.run("cat /etc/crypttab") == f"vault UUID={uuid} /root/key luks,nofail"
+
+
+@pytest.mark.further
+def test_what_systemd_cryptenroll_left(node: Node) -> None:
+    """Somebody enrolled a TPM by hand, and a recovery key, and took a keyslot away from its token."""
+    with_keys(node)
+    device = node.disk("HDD1")
+    node.module("luks_device", **vault(node))
+    with_tpm(node)
+    enrol = f"systemd-cryptenroll --unlock-key-file={KEY} {device}"
+    node.run(f"{enrol} --recovery-key && {enrol} --tpm2-device=swtpm: --tpm2-pcrs=7")
+    (item,) = node.module("luks_device_info")["luks"]
+    assert "tpm2" not in item
+    assert [step["action"] for step in node.converge("luks_device", **item)["plan"]] == ["back up"]
+    node.converge("luks_device", name="vault", tpm2={"device": "swtpm:"})
+    assert opened_by_boot(node)
+
+    node.run(f"cryptsetup luksKillSlot --batch-mode --key-file {KEY} {device} 2")
+    problems = [finding["problem"] for finding in node.module("layout_info")["health"]]
+    assert problems == ["token"]
+    mended = node.converge("luks_device", **vault(node, tpm2={"device": "swtpm:"}))
+    assert mended["status"]["tokens"] == ["systemd-recovery", "systemd-tpm2"]
+    gone = node.converge("luks_device", **vault(node, tpm2={"state": "absent"}))
+    assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], ["systemd-recovery"])
+
+    node.run(f"{FLUSH} && NEWPIN=1234 {enrol} --tpm2-device=swtpm: --tpm2-with-pin=yes")
+    assert "its TPM2 asks for a PIN" in node.refusal("luks_device", **vault(node, tpm2={"device": "swtpm:"}))
+
+
+def with_tang(node: Node) -> str:
+    """A Tang server in the guest, and the thumbprint of its key."""
+    node.run("systemctl enable --now tangd.socket && curl --silent --fail http://127.0.0.1/adv > /dev/null")
+    return node.run("tang-show-keys 80")
+
+
+def test_a_tang_server_opens_it_at_boot(node: Node) -> None:
+    with_keys(node)
+    device = node.disk("HDD1")
+    node.module("luks_device", **vault(node))
+    node.module("luks_device", name="vault", new_passphrase=PASSPHRASE, pbkdf=QUICK)
+    server = {"url": "http://127.0.0.1", "thumbprint": "A" * 43}
+    words: dict[str, Any] = {"name": "vault", "passphrase": PASSPHRASE}
+    with pytest.raises(ModuleFailed, match="Unable to fetch advertisement"):
+        node.module("luks_device", **words, tang=[server])
+    server["thumbprint"] = with_tang(node)
+    with pytest.raises(ModuleFailed, match="Unable to fetch advertisement"):
+        node.module("luks_device", **words, tang=[{**server, "thumbprint": "A" * 43}])
+    assert node.module("luks_device_info")["status"]["vault"]["keyslots"] == [0, 1]
+
+    made = node.converge("luks_device", **words, tang=[server])
+    assert (made["status"]["keyslots"], made["status"]["tokens"]) == ([0, 1, 2], ["clevis"])
+    uuid = made["status"]["uuid"]
+    assert node.run("cat /etc/crypttab") == f"vault UUID={uuid} none luks,nofail,_netdev"
+    assert node.run(f"clevis luks list -d {device}") == '2: tang \'{"url":"http://127.0.0.1"}\''
+    assert node.guest.run(f"clevis luks report -q -d {device} -s 2", check=False).returncode == 0
+    node.run(f"clevis luks pass -d {device} -s 2 > /run/pass")
+    assert opens(node, "/run/pass", device)
+    node.run("rm /run/pass && mv /etc/keys/vault /root/key")
+    assert opened_by_boot(node)
+    (item,) = node.module("luks_device_info")["luks"]
+    assert item["tang"] == [server]
+    node.unchanged("luks_device", **item)
+
+    # The server gets other keys: the new one is bound to before the old one leaves.
+    node.run("cd /var/lib/tang && for key in *.jwk; do mv $key .$key; done && /usr/libexec/tangd-keygen /var/lib/tang")
+    node.run("chown _tang:_tang /var/lib/tang/*.jwk")
+    assert node.guest.run(f"clevis luks report -q -d {device} -s 2", check=False).returncode != 0
+    rotated = {**server, "thumbprint": node.run("tang-show-keys 80")}
+    assert rotated != server
+    both = [rotated, {**rotated, "url": "http://localhost"}]
+    assert node.converge("luks_device", **words, tang=both)["status"]["keyslots"] == [0, 1, 3, 4]
+    assert opened_by_boot(node)
+
+    assert "say also key_file or passphrase" in node.refusal("luks_device", name="vault", tang=[])
+    gone = node.converge("luks_device", name="vault", key_file="/root/key", tang=[])
+    assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], [])
+
+
+@pytest.mark.further
+def test_what_clevis_left(node: Node) -> None:
+    """Somebody bound it by hand, to a server and by another pin."""
+    with_keys(node)
+    device = node.disk("HDD1")
+    node.module("luks_device", **vault(node))
+    server = {"url": "http://127.0.0.1", "thumbprint": with_tang(node)}
+    node.run("printf staple > /run/key")
+    node.module("luks_device", **vault(node, new_key_file="/run/key"))
+    config = json.dumps({"url": server["url"], "thp": server["thumbprint"]})
+    bind = f"clevis luks bind -d {device} -k /run/key"
+    node.run(f"{bind} tang '{config}' && {bind} sss '{json.dumps({'t': 1, 'pins': {'tang': [json.loads(config)]}})}'")
+    (item,) = node.module("luks_device_info")["luks"]
+    assert "tang" not in item
+    assert [step["action"] for step in node.converge("luks_device", **item)["plan"]] == ["back up"]
+    taken = node.converge("luks_device", name="vault", tang=[server])
+    assert [step["action"] for step in taken["plan"]] == ["enable", "persist"]
+    assert opened_by_boot(node)
+    gone = node.converge("luks_device", **vault(node, tang=[]))
+    assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1, 3], ["clevis"])

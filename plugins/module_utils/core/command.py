@@ -99,17 +99,21 @@ def ask_command(
 
 @contextlib.contextmanager
 def _handed_over(argv: Sequence[Word]) -> Iterator[tuple[list[str], list[int]]]:
-    """The words with the paths of pipes in place of what is secret, and the pipes. They hold all of it already."""
+    """The words with paths in place of what is secret, and the descriptors of these: files in memory, without a name.
+
+    systemd-cryptenroll takes no pipe.
+    """
     descriptors: list[int] = []
 
     def hand_over(word: Word) -> str:
         if not isinstance(word, Secret):
             return word
-        read_end, write_end = os.pipe()
-        descriptors.append(read_end)
-        with os.fdopen(write_end, "wb") as pipe:
-            pipe.write(word.value.encode())
-        return f"/dev/fd/{read_end}"
+        descriptor = os.memfd_create("secret")
+        descriptors.append(descriptor)
+        os.fchmod(descriptor, 0o400)
+        os.write(descriptor, word.value.encode())
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return f"/dev/fd/{descriptor}"
 
     try:
         yield [hand_over(word) for word in argv], descriptors

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-#: Bytes that a pipe takes without a reader. A key of a LUKS container may have up to 8 MiB, a passphrase has 512.
+#: Bytes that are taken. A key of a LUKS container may have up to 8 MiB, a passphrase has 512.
 MOST = 4096
 
 

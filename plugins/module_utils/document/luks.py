@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,13 +13,24 @@ from ..core.errors import StorageError
 from ..core.secret import MOST, Secret
 from .names import known_name
 
-TYPES = ("luks1", "luks2")
+TYPES = ("luks1", "luks2", "plain")
 STATES = ("present", "closed", "decrypted", "absent")
+#: Key files that are another key each time: what is encrypted by one is lost with the next boot.
+RANDOM = ("/dev/urandom", "/dev/random", "/dev/hwrng", "/dev/hw_random")
+#: The words that are about a header, which plain containers have not.
+_OF_A_HEADER = (
+    *("new_key", "remove_key", "remove_keyslot", "tpm2", "tang"),
+    *("hash", "label", "in_place", "allow_offline"),
+)
 ALGORITHMS = ("argon2i", "argon2id", "pbkdf2")
 #: What a path of crypttab may not hold: the file parts its columns by white space, and knows no way around it.
 _BLANKS = frozenset(" \t\n\0")
 _SECTORS = (512, 1024, 2048, 4096)
 _MOST_LABEL = 47
+_PCRS = 24
+_TPM2_DEVICE = re.compile(r"auto|/[^\s,]+|[a-z]+:[^\s,]*")
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%/-]*)?")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{27}|[A-Za-z0-9_-]{43}")
 
 PBKDF_OPTIONS: dict[str, dict[str, Any]] = {
     "algorithm": {"type": "str", "choices": list(ALGORITHMS)},
@@ -26,6 +38,15 @@ PBKDF_OPTIONS: dict[str, dict[str, Any]] = {
     "iteration_count": {"type": "int"},
     "memory": {"type": "int"},
     "parallel": {"type": "int"},
+}
+TPM2_OPTIONS: dict[str, dict[str, Any]] = {
+    "device": {"type": "str"},
+    "pcrs": {"type": "list", "elements": "int"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+TANG_OPTIONS: dict[str, dict[str, Any]] = {
+    "url": {"type": "str", "required": True},
+    "thumbprint": {"type": "str", "required": True, "aliases": ["thp"]},
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -37,6 +58,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "remove_passphrase": {"type": "str", "no_log": True},
     "remove_key_file": {"type": "path", "aliases": ["remove_keyfile"]},
     "remove_keyslot": {"type": "int", "no_log": False},
+    "tpm2": {"type": "dict", "options": TPM2_OPTIONS},
+    "tang": {"type": "list", "elements": "dict", "options": TANG_OPTIONS},
     "type": {"type": "str", "choices": list(TYPES)},
     "cipher": {"type": "str"},
     "key_size": {"type": "int", "aliases": ["keysize"], "no_log": False},
@@ -78,6 +101,24 @@ class Pbkdf(NamedTuple):
     parallel: int | None = None
 
 
+class Tpm2(NamedTuple):
+    """A TPM 2.0 that opens a container, as systemd-cryptenroll has it. ``pcrs`` None: as they are, for a new one PCR 7.
+
+    ``device`` is auto, a path, or a TCTI of tpm2-tss (None: as it is, for a new one auto).
+    """
+
+    device: str | None = None
+    pcrs: tuple[int, ...] | None = None
+    state: str = "present"
+
+
+class Tang(NamedTuple):
+    """A Tang server that opens a container, with the thumbprint of a key by which it signs."""
+
+    url: str
+    thumbprint: str
+
+
 class Luks(NamedTuple):
     """A wanted container. None: leave it as it is. ``key_size`` in bits, ``sector_size`` in bytes.
 
@@ -90,6 +131,8 @@ class Luks(NamedTuple):
     new_key: Key | None = None
     remove_key: Key | None = None
     remove_keyslot: int | None = None
+    tpm2: Tpm2 | None = None
+    tang: tuple[Tang, ...] | None = None
     type: str | None = None
     cipher: str | None = None
     key_size: int | None = None
@@ -117,6 +160,8 @@ def parse(item: Mapping[str, Any], lenient: bool = False) -> Luks:
         new_key=_key(item, name, "new_"),
         remove_key=_key(item, name, "remove_"),
         remove_keyslot=item.get("remove_keyslot"),
+        tpm2=_tpm2(item.get("tpm2"), name),
+        tang=_tang(item.get("tang"), name),
         type=item.get("type"),
         cipher=item.get("cipher"),
         key_size=item.get("key_size"),
@@ -151,8 +196,15 @@ def _check(want: Luks) -> None:
         raise StorageError(f"{what}: key_size {want.key_size} is no number of bits that makes whole bytes")
     if want.label is not None and (len(want.label.encode()) > _MOST_LABEL or not want.label.isprintable()):
         raise StorageError(f"{what}: label {want.label!r} has more than {_MOST_LABEL} bytes, or what cannot be printed")
+    if want.type == "plain":
+        _check_plain(want, what)
+    elif want.key and want.key.file in RANDOM:
+        raise StorageError(
+            f"{what}: {want.key} is another key at each boot, and only type plain is made for that; say that, or the "
+            "file of a key that stays"
+        )
     if want.type == "luks1":
-        for word in ("label", "sector_size"):
+        for word in ("label", "sector_size", "tpm2", "tang"):
             if getattr(want, word):
                 raise StorageError(f"{what}: {word} is of luks2 only, and type is luks1")
         if want.pbkdf.algorithm not in (None, "pbkdf2"):
@@ -160,9 +212,26 @@ def _check(want: Luks) -> None:
     if want.open_at_boot is False and want.boot_required:
         raise StorageError(f"{what}: boot_required, and open_at_boot is false; leave one of them out")
     if want.state != "present":
-        given = [word for word in ("new_key", "remove_key", "remove_keyslot") if getattr(want, word) is not None]
+        words = ("new_key", "remove_key", "remove_keyslot", "tpm2", "tang")
+        given = [word for word in words if getattr(want, word) is not None]
         if given:
             raise StorageError(f"{what}: {given[0]} beside state {want.state}; change the keys in a task of their own")
+
+
+def _check_plain(want: Luks, what: str) -> None:
+    """Raises StorageError for what a container without a header cannot have."""
+    given = [word for word in _OF_A_HEADER if getattr(want, word) not in (None, False)]
+    if want.pbkdf != Pbkdf():
+        given.append("pbkdf")
+    if want.state == "decrypted":
+        given.append("state decrypted")
+    if given:
+        raise StorageError(f"{what}: {given[0]} beside type plain, which has no header, and no keyslots; leave it out")
+    if want.key and want.key.file not in RANDOM:
+        raise StorageError(
+            f"{what}: {want.key} beside type plain, which is for swap with a new key at each boot, by key_file "
+            "/dev/urandom. A key that stays is for luks2"
+        )
 
 
 def _key(item: Mapping[str, Any], name: str, prefix: str) -> Key | None:
@@ -181,6 +250,38 @@ def _key(item: Mapping[str, Any], name: str, prefix: str) -> Key | None:
     if len(passphrase.encode()) > MOST:
         raise StorageError(f"{what}: {prefix}passphrase has more than {MOST} bytes; put it into a file, as a key file")
     return Key(secret=Secret(passphrase, f"luks-{name}-{prefix}passphrase"))
+
+
+def _tpm2(words: Mapping[str, Any] | None, name: str) -> Tpm2 | None:
+    if words is None:
+        return None
+    device, pcrs = words.get("device"), words.get("pcrs")
+    if device is not None and not _TPM2_DEVICE.fullmatch(device):
+        raise StorageError(
+            f"luks {name}: tpm2.device {device!r} is neither auto, nor a path, nor a TCTI such as swtpm:, without "
+            "blanks and commas"
+        )
+    wrong = [number for number in pcrs or () if number not in range(_PCRS)]
+    if wrong:
+        raise StorageError(f"luks {name}: tpm2.pcrs {wrong[0]} is no PCR; they are 0 to {_PCRS - 1}")
+    return Tpm2(device, None if pcrs is None else tuple(sorted(set(pcrs))), words.get("state") or "present")
+
+
+def _tang(items: list[Mapping[str, Any]] | None, name: str) -> tuple[Tang, ...] | None:
+    if items is None:
+        return None
+    servers = tuple(Tang(str(item["url"]).rstrip("/"), str(item["thumbprint"])) for item in items)
+    for server in servers:
+        if not _URL.fullmatch(server.url):
+            raise StorageError(f"luks {name}: tang.url {server.url!r} is no http or https URL")
+        if not _THUMBPRINT.fullmatch(server.thumbprint):
+            raise StorageError(
+                f"luks {name}: tang.thumbprint {server.thumbprint!r} is not what `tang-show-keys` says on the server: "
+                "43 letters, digits, - and _ (27, if by SHA-1)"
+            )
+        if [other.url for other in servers].count(server.url) > 1:
+            raise StorageError(f"luks {name}: tang has {server.url} twice")
+    return servers
 
 
 def _pbkdf(words: Mapping[str, Any], name: str) -> Pbkdf:

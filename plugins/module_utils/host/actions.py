@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -299,6 +300,31 @@ class OpenContainer(NamedTuple):
 
     def __str__(self) -> str:
         return " ".join(map(str, self.argv))
+
+
+class BindTang(NamedTuple):
+    """Have a Tang server open a container, by a new key in that keyslot, and a token as clevis makes it.
+
+    ``key`` opens the container (a path, or a secret). The server is asked for the new key before the container changes.
+    """
+
+    device: str
+    slot: int
+    key: Any
+    url: str
+    thumbprint: str
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return ("clevis", "cryptsetup")
+
+    @property
+    def config(self) -> str:
+        return json.dumps({"url": self.url, "thp": self.thumbprint})
+
+    def __str__(self) -> str:
+        added = f"cryptsetup luksAddKey --key-slot {self.slot} --key-file {self.key} {self.device}"
+        return f"clevis encrypt tang '{self.config}', {added}, cryptsetup token import {self.device}"
 
 
 class Reencrypt(NamedTuple):

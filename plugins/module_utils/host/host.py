@@ -13,7 +13,7 @@ from ..document.luks import Key
 from .bcache.state import Attached, Backing, CacheSet
 from .devices import BLANK, Content, Device, DiskFacts, Signature
 from .filesystem.state import Filesystem, Subvolume
-from .luks.state import Container, Header
+from .luks.state import Container, Header, Plain
 from .lvm.state import Lvm
 from .mount.state import Access, Mount
 from .partition.state import Table
@@ -75,7 +75,9 @@ class Host(NamedTuple):
     ``accesses`` are owner, group and mode of what is mounted, by mount point, ``accounts`` which users and groups there
     are (``user NAME``).
     ``subvolumes`` are those of a btrfs, by its device. ``key_files`` are what is wrong with files that are to be keys
-    (empty: nothing). ``check_mode``: a task before this one may be about to make what is not there, such as a key file.
+    (empty: nothing), ``tpms`` with TPMs. ``kept`` is whether files are there that a crash may leave. ``plains`` are
+    what crypttab encrypts with a new key at each boot. ``check_mode``: a task before this one may be about to make what
+    is not there, such as a key file.
 
     ``unreadable`` is what could not be read: of which part of the state (``contents``), of what (a path), and why. A
     planner that asks for it gets a StorageError; what tells the state to users goes on with the rest (``readable``,
@@ -90,6 +92,7 @@ class Host(NamedTuple):
     backings: tuple[Backing, ...] = ()
     cache_sets: tuple[CacheSet, ...] = ()
     containers: tuple[Container, ...] = ()
+    plains: tuple[Plain, ...] = ()
     files: Mapping[str, str | None] = {}
     boot: Boot = Boot()
     modules: tuple[str, ...] = ()
@@ -120,6 +123,8 @@ class Host(NamedTuple):
     backups: Mapping[str, Header | None] = {}
     key_files: Mapping[str, str] = {}
     subvolumes: Mapping[str, tuple[Subvolume, ...]] = {}
+    tpms: Mapping[str, str] = {}
+    kept: Mapping[str, bool] = {}
     accesses: Mapping[str, Access] = {}
     accounts: Mapping[str, bool] = {}
     check_mode: bool = False
@@ -269,6 +274,18 @@ class Host(NamedTuple):
     def default_subvolume(self, path: str) -> str:
         """The subvolume of the btrfs on a device that a mount without a name of one shows."""
         return next((one.path for one in self.subvolumes_on(path) if one.default), "")
+
+    def tpm(self, device: str) -> str:
+        """What is wrong with a TPM, as systemd calls it; empty where nothing is."""
+        if device not in self.tpms:
+            raise Unread("tpms", (device,))
+        return self.tpms[device]
+
+    def is_kept(self, path: str) -> bool:
+        """Whether a file is there."""
+        if path not in self.kept:
+            raise Unread("kept", (path,))
+        return self.kept[path]
 
     def access(self, point: str) -> Access:
         """Owner, group and mode of what is mounted there."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import glob
+import json
 import os
 import re
 from typing import Callable
@@ -18,9 +19,11 @@ from ..core.execute import PERFORM, Handlers, Perform, flush
 from ..core.files import make_directory, sync_directory
 from ..core.plan import Write
 from ..core.progress import Progress, reporter
+from ..core.secret import Secret
 from ..document.sizes import Percent, parse_bytes, whole_mib
 from .actions import (
     BackUpHeader,
+    BindTang,
     Claim,
     DeleteSubvolume,
     Detached,
@@ -63,6 +66,8 @@ from .raid.read import is_reshaping, read_sync
 from .read import RECORDS
 from .sysfs import SYS, names_in
 
+#: Bytes of the key that a Tang server keeps.
+_KEY = 48
 #: Where a cryptsetup that moves data holds a lock, by the UUID of the container.
 _LOCKS = "/run/cryptsetup/LN_LUKS2-reencryption-"
 
@@ -372,6 +377,27 @@ def _open_container(action: OpenContainer) -> None:
             raise
 
 
+def _bind_tang(action: BindTang) -> None:
+    """As `clevis luks bind` does it, which knows no binary key files, and leaves a copy of the header in /tmp."""
+    import secrets
+
+    key = Secret(secrets.token_urlsafe(_KEY))
+    sealed = run_command(("clevis", "encrypt", "tang", action.config), given=key.value).strip()
+    if run_command(("clevis", "decrypt"), given=sealed).strip() != key.value:
+        raise StorageError(f"{action.url} does not give back the key of {action.device}; nothing was changed")
+    parts = dict(zip(("protected", "encrypted_key", "iv", "ciphertext", "tag"), sealed.split(".")))
+    token = json.dumps({"type": "clevis", "keyslots": [str(action.slot)], "jwe": parts})
+    options = ("--batch-mode", "--key-file", action.key)
+    # It is no word of a person's, which would have to be stretched.
+    quick = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-slot", str(action.slot))
+    run_command(("cryptsetup", "luksAddKey", *options, *quick, action.device, key), PATIENCE)
+    try:
+        run_command(("cryptsetup", "token", "import", action.device), given=token)
+    except StorageError:
+        run_command(("cryptsetup", "luksKillSlot", *options, action.device, str(action.slot)), PATIENCE)
+        raise
+
+
 def _reencrypt(action: Reencrypt) -> None:
     path = action.header or action.device
     uuid = _encrypted(path).uuid
@@ -482,6 +508,7 @@ _PERFORM: dict[type, Perform] = {
     SaveBeginning: _save_beginning,
     PutBack: _put_back,
     OpenContainer: _open_container,
+    BindTang: _bind_tang,
     Reencrypt: _reencrypt,
     DropBackup: _drop_backup,
     ReloadMounts: _reload,

@@ -25,7 +25,15 @@ from .filesystem.read import read_filesystem_of
 from .filesystem.state import Subvolume
 from .host import Host, Unfinished
 from .luks.crypttab import CRYPTTAB
-from .luks.read import by_crypttab, read_containers, read_header_in, read_keyslot, wrong_with_key_file
+from .luks.read import (
+    by_crypttab,
+    read_containers,
+    read_header_in,
+    read_keyslot,
+    read_plains,
+    wrong_with_key_file,
+    wrong_with_tpm,
+)
 from .lvm.read import read_lvm, rejection
 from .mount import fstab
 from .mount.fstab import FSTAB
@@ -66,6 +74,7 @@ def read(references: Iterable[str] = ()) -> Host:
         backings=backings,
         cache_sets=read_cache_sets(superblocks),
         containers=read_containers(superblocks, by_kernel, by_crypttab(files[CRYPTTAB], devices, superblocks)),
+        plains=read_plains(files[CRYPTTAB], devices, by_kernel),
         files=files,
         boot=read_boot(),
         modules=("bcache",) if os.path.isdir("/sys/fs/bcache") else (),
@@ -161,6 +170,11 @@ def _rbd(host: Host, need: Unread) -> Host:
     return read_more(host, need)
 
 
+def _services(host: Host, need: Unread) -> Host:
+    found = {unit: bool(glob.glob(f"/etc/systemd/system/*.wants/{unit}")) for unit in need.names}
+    return host._replace(services={**host.services, **found})
+
+
 def _keyslots(host: Host, need: Unread) -> Host:
     device, key = need.names
     return host._replace(keyslots={**host.keyslots, need.names: read_keyslot(device, key)})
@@ -207,6 +221,8 @@ _OF_A_DEVICE: dict[str, Callable[[Host, str], Any]] = {
     "subvolumes": _subvolumes,
     "accesses": lambda _host, point: _access(point),
     "accounts": lambda _host, account: _account(account),
+    "kept": lambda _host, path: os.path.exists(path),
+    "tpms": lambda _host, device: wrong_with_tpm(device),
     "key_files": lambda _host, path: wrong_with_key_file(path),
 }
 #: What else is read, by what a planner calls it.
@@ -221,5 +237,5 @@ _OF_THE_HOST: dict[str, Callable[[Host, Unread], Host]] = {
     "lvm": _lvm,
     "mapped": _rbd,
     "image": _rbd,
-    "service": _rbd,
+    "service": _services,
 }

@@ -339,6 +339,7 @@ def check_free(host: Host, device: Device, role: str, option: str) -> dict[str, 
     check_unused(host, device, refused, f"Take it out of `{option}`, or put it out of use first.")
     for path in (device.path, *device.partitions):
         check_not_decrypting(host, path, refused)
+    check_lasting(host, device, refused, option)
     contents = host.content(*device.partitions, device.path)
     for path, content in contents.items():
         if content.busy:
@@ -385,6 +386,33 @@ def check_not_decrypting(host: Host, path: str, refused: str) -> None:
             f"{refused}: {path} looks blank, and holds the data of luks {name}, whose decryption was interrupted. "
             "Have that end first (a luks task with state decrypted)"
         )
+
+
+def check_lasting(host: Host, device: Device, refused: str, option: str) -> None:
+    """Raises Refused, also with permission to destroy, for a device whose content each boot destroys."""
+    opened = {line.name: line.device for line in crypttab.lines(host.files.get(crypttab.CRYPTTAB))}
+    for plain in host.plains:
+        # A volume that was removed and is made again is the one that its line names.
+        same = opened.get(plain.name) in _names(device)
+        parts = (device.path, device.disk, *device.partitions)
+        if same or (plain.device and plain.device in parts):
+            raise Refused(
+                f"{refused}: {crypttab.CRYPTTAB} has {plain.device or device.path} as {plain.name}, which each boot "
+                f"encrypts with a new key, so that all it holds is lost. Take that away first (luks {plain.name} with "
+                "state absent)"
+            )
+        if plain.mapped == device.path and option != "filesystems":
+            raise Refused(
+                f"{refused}: it has a new key at each boot, which makes an empty swap area of it, and it was to hold "
+                "what lasts. Have a luks2 container for that"
+            )
+
+
+def _names(device: Device) -> tuple[str, ...]:
+    """The paths of a device, also of a volume that is only planned."""
+    parts = device.path.split("/")[2:]
+    mapped = f"/dev/mapper/{'-'.join(part.replace('-', '--') for part in parts)}" if len(parts) == 2 else ""
+    return tuple(name for name in (device.path, device.link, mapped) if name)
 
 
 def check_reserved(host: Host, path: str, refused: str, allow: bool) -> None:

@@ -64,4 +64,5 @@ mkdir -m 700 "$root/var/cache/lab-python"
 # sshd need not start itself anew for each connection. Debian 13's does, whatever this says.
 echo 'SSHD_OPTS=-r' > "$root/etc/default/ssh"
 # Off until a test turns it on, whatever the distribution does.
-chroot "$root" systemctl --quiet disable rbdmap.service open-iscsi.service iscsid.service iscsid.socket
+chroot "$root" systemctl --quiet disable \
+  rbdmap.service open-iscsi.service iscsid.service iscsid.socket tangd.socket clevis-luks-askpass.path tpm-udev.path

@@ -20,6 +20,7 @@ from ..safety import (
     array_of,
     blank,
     check_boot,
+    check_lasting,
     check_not_decrypting,
     check_single,
     check_unused,
@@ -42,7 +43,7 @@ class Place(NamedTuple):
 
     ``name`` is what people call it, ``path`` what commands are given, ``device`` what the state calls it, ``paths`` are
     the ways in which fstab may call it beside UUID and label. ``size`` in bytes; a filesystem is grown where at least
-    ``slack`` is free behind it.
+    ``slack`` is free behind it. ``anew``: each boot makes what it carries anew, so that fstab calls it by its path.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Place(NamedTuple):
     size: int
     paths: tuple[str, ...]
     slack: int = 1
+    anew: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -70,7 +72,7 @@ def specs(place: Place, filesystem: Filesystem | None) -> tuple[str, ...]:
     """All the ways in which fstab may call it, ours first."""
     by_uuid = (f"UUID={filesystem.uuid}",) if filesystem else ()
     by_label = (f"LABEL={filesystem.label}",) if filesystem and filesystem.label else ()
-    return (*by_uuid, *by_label, *place.paths)
+    return (*place.paths, *by_uuid) if place.anew else (*by_uuid, *by_label, *place.paths)
 
 
 def with_filesystem(host: Host, device: str, filesystem: Filesystem | None) -> Host:
@@ -118,6 +120,7 @@ def make(host: Host, place: Place, want: Use, allow: bool, replaces: str = "") -
     if device.read_only:
         raise StorageError(f"{place}: {place.path} is read-only, and holds no {kind}")
     check_not_decrypting(host, device.path, f"{place}")
+    check_lasting(host, device, f"{place}", "filesystems")
     if content.signatures:
         if not left and not host.may_lose(device.path, allow):
             raise Refused(
@@ -318,7 +321,8 @@ def dump_use(host: Host, place: Place, filesystem: Filesystem | None) -> dict[st
         line = None
     words = {
         "filesystem": filesystem.type if filesystem and filesystem.type in TYPES and (line or not swap) else None,
-        "label": filesystem.label if filesystem and filesystem.label else None,
+        # A boot that makes it anew says by itself how it is labelled.
+        "label": filesystem.label if filesystem and filesystem.label and not place.anew else None,
         "mount_point": line.mount_point if line and not swap else None,
         "mount_options": line.options if line else None,
         "boot_required": line.is_required if line else None,

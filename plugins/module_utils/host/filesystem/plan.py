@@ -36,6 +36,12 @@ def plan(host: Host, want: OnDevice, allow: bool) -> Plan:
     what = f"filesystem on {want.device}"
     device = host.device(want.device, what)
     place = _place(host, want, device)
+    if place.anew and (want.use.filesystem != "swap" or want.use.label):
+        word = f"label {want.use.label}" if want.use.label else f"type {want.use.filesystem or 'of any kind'}"
+        raise Refused(
+            f"{what}: {word}, and {device.path} has a new key at each boot, which makes an empty swap area of it "
+            "and labels it by itself. Say type swap, or have a luks2 container for what lasts"
+        )
     found = host.filesystem(device.path)
     steps: tuple[Step, ...] = ()
     own = found is None or is_own(host, device, what, allow)
@@ -70,8 +76,10 @@ def _check_nothing(host: Host, device: Device, what: str) -> None:
 
 
 def _place(host: Host, want: OnDevice, device: Device) -> Place:
-    paths = tuple(dict.fromkeys(path for path in (device.path, device.link, want.device) if path.startswith("/")))
-    return Place("filesystem", host.shown(device.path), device.path, device.path, device.size, paths, _SLACK)
+    anew = any(plain.mapped == device.path for plain in host.plains)
+    named = (device.link, device.path, want.device) if anew else (device.path, device.link, want.device)
+    paths = tuple(dict.fromkeys(path for path in named if path.startswith("/")))
+    return Place("filesystem", host.shown(device.path), device.path, device.path, device.size, paths, _SLACK, anew)
 
 
 def _absent(host: Host, want: OnDevice, allow: bool) -> Plan:

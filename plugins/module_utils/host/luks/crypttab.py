@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.files import place_line
+from ...document.luks import RANDOM
 
 if TYPE_CHECKING:
     from ..host import Host
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 CRYPTTAB = "/etc/crypttab"
 NO_KEY = ("", "none", "-")
 _TAG = "UUID="
+#: Paths that lead to the same device after a reboot, whatever it holds. The name of a partition another disk may have.
+LASTING = (
+    *(f"/dev/disk/{by}/" for by in ("by-id", "by-partuuid")),
+    *("/dev/mapper/", "/dev/md/", "/dev/bcache/by-", "/dev/rbd/"),
+)
 
 
 class Line(NamedTuple):
@@ -43,6 +50,15 @@ class Line(NamedTuple):
         return ""
 
     @property
+    def is_random(self) -> bool:
+        """Whether each boot takes a new key, with which all that the device held before is lost."""
+        return self.key in RANDOM
+
+    def value(self, word: str) -> str:
+        """That of an option such as ``cipher=…``; empty where there is none."""
+        return next((one.partition("=")[2] for one in self.options if one.startswith(f"{word}=")), "")
+
+    @property
     def is_opened(self) -> bool:
         """Whether a boot opens it."""
         return "noauto" not in self.options
@@ -51,6 +67,11 @@ class Line(NamedTuple):
     def is_required(self) -> bool:
         """Whether a boot waits for it, and ends in an emergency shell without it."""
         return not {"nofail", "noauto"}.intersection(self.options)
+
+
+def moves(path: str) -> bool:
+    """Whether a path of crypttab may lead to another device after a reboot: it is the kernel's name of one."""
+    return path.startswith("/dev/") and path.count("/") == 2 and not re.match(r"/dev/md\d", path)
 
 
 def of_container(name: str, uuid: str) -> Line:

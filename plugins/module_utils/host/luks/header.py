@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import struct
 from typing import Any, Callable
 
-from .state import Header
+from .state import Header, Token
 
 _MAGIC = b"LUKS\xba\xbe"
 _SECOND_MAGIC = b"SKUL\xba\xbe"
@@ -21,6 +22,8 @@ _BINARY = 4096
 _MOST = 4 << 20
 _CHECKSUM = slice(448, 512)
 
+#: The types of tokens that are understood: of systemd-cryptenroll, and of clevis.
+TPM2, CLEVIS = "systemd-tpm2", "clevis"
 #: Gives so many bytes from that place on.
 Read = Callable[[int, int], bytes]
 
@@ -112,7 +115,7 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
         sector_size=int(segment.get("sector_size", 512)),
         offset=int(segment["offset"]),
         keyslots=tuple(sorted(map(int, keys))),
-        tokens={int(number): words["type"] for number, words in metadata.get("tokens", {}).items()},
+        tokens={int(number): token_of(words) for number, words in metadata.get("tokens", {}).items()},
         reencryption=mode,
         moved=tuple(
             (
@@ -122,6 +125,35 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
             for name, words in (current if mode else ())
         ),
     )
+
+
+def token_of(words: dict[str, Any]) -> Token:
+    token = Token(words["type"], tuple(sorted(map(int, words["keyslots"]))))
+    if token.type == TPM2:
+        return token._replace(pcrs=tuple(words.get("tpm2-pcrs", ())), pin=bool(words.get("tpm2-pin")))
+    if token.type != CLEVIS:
+        return token
+    try:
+        clevis = json.loads(_decoded(words["jwe"]["protected"]))["clevis"]
+        if clevis["pin"] != "tang":
+            return token
+        keys = [key for key in clevis["tang"]["adv"]["keys"] if "verify" in key.get("key_ops", ())]
+        prints = tuple(thumbprint(key, algorithm) for key in keys for algorithm in ("sha256", "sha1"))
+        return token._replace(url=clevis["tang"]["url"], thumbprints=prints)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # Of another version of clevis: it is kept as it is.
+        return token
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def thumbprint(key: dict[str, Any], algorithm: str) -> str:
+    """That of a public key in JSON (RFC 7638)."""
+    named = {word: key[word] for word in ("crv", "e", "kty", "n", "x", "y") if word in key}
+    text = json.dumps(named, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.new(algorithm, text.encode()).digest()).decode().rstrip("=")
 
 
 def _text(field: bytes) -> str:

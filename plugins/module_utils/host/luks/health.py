@@ -9,13 +9,31 @@ from collections.abc import Iterator
 
 from ..findings import CRITICAL, NOTICE, WARNING, Finding
 from ..host import Host
-from .crypttab import CRYPTTAB, lines
-from .state import Container
+from .crypttab import CRYPTTAB, line_of, lines, moves
+from .header import TPM2
+from .state import Container, Plain
 
 
 def health(host: Host) -> Iterator[Finding]:
     for container in host.containers:
         yield from of_container(host, container)
+    for plain in host.plains:
+        yield from of_plain(host, plain)
+
+
+def of_plain(host: Host, plain: Plain) -> Iterator[Finding]:
+    """What each boot encrypts with a new key."""
+    line = line_of(host, plain.name)
+    if line and moves(line.device):
+        problem = f"{CRYPTTAB} has {plain.name} on {line.device}, which may be another device after a boot"
+        meaning = "A boot destroys what the device of that name holds."
+        remedy = "A luks task with its name has the line say what stays with the device."
+        yield Finding(CRITICAL, plain.mapped or plain.device, plain.name, "kernel name", problem, meaning, remedy)
+    held = host.contents.get(plain.device)
+    if not plain.mapped and held and held.signatures:
+        problem = f"{plain.device} holds what the next boot destroys, by {CRYPTTAB}"
+        remedy = f"Take the line of {plain.name} out of {CRYPTTAB} (state absent), if it is needed."
+        yield Finding(CRITICAL, plain.device, plain.name, "overwritten", problem, "It is lost then.", remedy)
 
 
 def of_container(host: Host, container: Container) -> Iterator[Finding]:
@@ -33,6 +51,16 @@ def of_container(host: Host, container: Container) -> Iterator[Finding]:
         meaning = "Nobody can open it again once it is closed."
         remedy = "Copy its data while it is open." if container.mapped else "A backup of its header has its keys."
         yield found(CRITICAL, "no key", "no keyslot of it holds a key", meaning, remedy)
+    for number, token in header.tokens.items():
+        if not token.keyslots:
+            meaning = "It opens nothing."
+            remedy = "A luks task that says tpm2 or tang removes those of their kind; else `cryptsetup token remove`."
+            yield found(WARNING, "token", f"its token {number} ({token.type}) has no keyslot", meaning, remedy)
+    line = line_of(host, container.name)
+    if line and line.value("tpm2-device") and not any(one.type == TPM2 for one in header.tokens.values()):
+        meaning = "A boot asks for a passphrase instead."
+        remedy = "A luks task that says tpm2 enrols one."
+        yield found(WARNING, "no token", f"{CRYPTTAB} opens it by a TPM2, and none is enrolled", meaning, remedy)
     if header.reencryption and header.is_all_moved:
         done = f"{header.reencryption}: all of it is, and its header does not say so, since a crash interrupted the end"
         meaning = "It is used as any other. Its keys and its label cannot change."

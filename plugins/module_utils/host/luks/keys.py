@@ -129,11 +129,14 @@ def remove(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
         )
     before, host, container = back_up(host, want, container, always=True)
     argv = ("cryptsetup", "luksKillSlot", "--batch-mode", "--key-file", stays.word, container.device, str(slot))
+    own = [number for number, token in container.header.tokens.items() if token.keyslots == (slot,)]
+    token_remove = ("cryptsetup", "token", "remove", "--token-id")
     removed = step(
         "remove",
         want.name,
-        f"keyslot {slot}",
+        f"keyslot {slot}" + "".join(f" and token {number}" for number in own),
         Command(argv, timeout=PATIENCE),
+        *(Command((*token_remove, str(number), container.device)) for number in own),
         claims=claims(host, container),
         flush=(container.device,),
         intent=intent(_removal(container), str(slot), container.device),
@@ -142,7 +145,8 @@ def remove(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, C
     gone = {one: None for one in host.keyslots if one not in known}
     left = tuple(number for number in container.header.keyslots if number != slot)
     host = host._replace(keyslots={**known, **gone})
-    header = container.header._replace(keyslots=left, digest="without a key")
+    tokens = {number: token for number, token in container.header.tokens.items() if number not in own}
+    header = container.header._replace(keyslots=left, tokens=tokens, digest="without a key")
     host, container = replace_container(host, container, container._replace(header=header))
     return (*before, removed), host, container
 

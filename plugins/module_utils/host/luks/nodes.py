@@ -15,3 +15,7 @@ def nodes(host: Host) -> Iterator[Node]:
     for container in host.containers:
         state = "" if container.mapped else " closed"
         yield Node(container.mapped or container.name, (container.device,), container.name, f"{container.type}{state}")
+    for plain in host.plains:
+        state = "" if plain.mapped else " closed"
+        below = (plain.device,) if plain.device else ()
+        yield Node(plain.mapped or plain.name, below, plain.name, f"plain{state}")

@@ -19,14 +19,14 @@ from ..devices import Content
 from ..findings import of_devices, told
 from ..host import Host, replace_item
 from ..layer import Found, Reported
-from ..safety import blank, check_boot, emptied, is_own, take, wipe_steps
+from ..safety import DECRYPTION, blank, check_boot, emptied, is_own, take, wipe_steps
 from ..unfinished import anew, begun, forget, intent, same_uuid
-from . import decrypt, in_place, keys
+from . import decrypt, in_place, keys, plain, tokens
 from .crypttab import CRYPTTAB, line_of, of_container, with_option
 from .health import of_container as findings_of
 from .making import OFFSETS, new_container, new_options
 from .opening import open_container
-from .read import PATIENCE, backup_path
+from .read import PATIENCE, backup_path, beginning_path
 from .state import Container, mapper_path
 from .steps import Steps, close, container_on, replace_container, signature, step, with_container, write_line
 
@@ -40,6 +40,8 @@ def references(want: Luks) -> tuple[str, ...]:
 
 def plan(host: Host, want: Luks, allow: bool) -> Plan:
     """What it takes. ``allow``: data may be destroyed. Raises StorageError for what cannot, or may not, be done."""
+    if plain.is_meant(host, want):
+        return plain.plan(host, want, allow)
     container = _find(host, want)
     if want.state == "absent":
         return _absent(host, want, container, allow)
@@ -66,7 +68,7 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
         for part in (in_place.finish, in_place.reencrypt, in_place.finish):
             more, host, container = part(host, want, container)
             steps += more
-    for part in (_label, keys.add, _keep, keys.remove, keys.back_up):
+    for part in (_label, keys.add, tokens.add, _keep, tokens.remove, keys.remove, keys.back_up):
         more, host, container = part(host, want, container)
         steps += more
     more, host = forget(host, in_place.thing(want))
@@ -224,7 +226,9 @@ def _keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
     if found is None and not opened and not container.is_planned and not closes:
         return (), host, container
     line = found or of_container(want.name, container.uuid)
-    if want.key and want.key.file and want.key.file != line.key_file:
+    line = tokens.with_tokens(want, container, line)
+    by_token = tokens.opens_by_token(want, container, line)
+    if want.key and want.key.file and want.key.file != line.key_file and not by_token:
         keys.check_file(host, want, want.key)
         keys.check_unlocks(host, want, container, want.key)
         line = line._replace(key=want.key.file)
@@ -297,10 +301,35 @@ def _absent(host: Host, want: Luks, container: Container | None, allow: bool) ->
         if host.backup(path):
             steps += (step("remove", want.name, f"the backup of its header {path}", DropBackup(path)),)
             host = host._replace(backups={**host.backups, path: None})
+    dropped, host = _drop_beginning(host, want, container, allow)
     for thing in (_creation(want.name), in_place.thing(want)):
         more, host = forget(host, thing, (container.mapped,) if container else ())
         steps += more
-    return Plan(steps, host)
+    return Plan(steps + dropped, host)
+
+
+def _drop_beginning(host: Host, want: Luks, container: Container | None, allow: bool) -> tuple[Steps, Host]:
+    """Without what a crash left in the clear. Raises Refused where that is needed, or ``allow`` is not given."""
+    path = beginning_path(want.name)
+    if not host.is_kept(path):
+        return (), host
+    what = f"luks {want.name} cannot be removed"
+    if any(record.thing.startswith(f"{DECRYPTION}{want.name}") for record in host.unfinished):
+        raise Refused(f"{what}: its decryption was interrupted, which needs {path}. Have that end first (decrypted)")
+    record = begun(host, in_place.thing(want)) if container is None else None
+    if not host.may_lose(container.device if container else "", allow):
+        why = (
+            f"and a crash interrupted the encryption of {record.devices[0]}, which a task with in_place ends"
+            if record
+            else "which a crash left"
+        )
+        raise Refused(
+            f"{what}: {path} has the beginning of what was encrypted, in the clear, {why}. Set allow_destroy to remove "
+            "that"
+        )
+    lost = f"{path}: the beginning of {record.devices[0] if record else 'what was encrypted'}, in the clear"
+    dropped = step("remove", want.name, f"{path}, which a crash left", DropBackup(path), destroys=(lost,))
+    return (dropped,), host._replace(kept={**host.kept, path: False})
 
 
 def _empty(host: Host, container: Container, what: str, allow: bool, half_made: bool) -> tuple[Steps, Host]:
@@ -328,6 +357,7 @@ def dump(host: Host, container: Container) -> dict[str, Any]:
         "sector_size": header.sector_size,
         "label": header.label or None,
         "key_file": (line.key_file or None) if line else None,
+        **tokens.dump(container, line),
         "allow_discards": "discard" in line.options if line else None,
         "open_at_boot": bool(line and line.is_opened) if container.mapped else None,
         "boot_required": line.is_required if line and line.is_opened else None,
@@ -347,7 +377,7 @@ def status(host: Host, container: Container) -> dict[str, Any]:
         "size": inside.size if inside else 0,
         "uuid": container.uuid,
         "keyslots": list(header.keyslots),
-        "tokens": [header.tokens[number] for number in sorted(header.tokens)],
+        "tokens": [header.tokens[number].type for number in sorted(header.tokens)],
         "reencryption": header.reencryption,
     }
 
@@ -361,28 +391,33 @@ def called(host: Host, want: Luks) -> str:
     """The name of what is on its device, else its own."""
     device = host.find(want.device) if want.device else None
     there = container_on(host, device.path) if device else None
-    return there.name if there else want.name
+    return there.name if there and want.type != "plain" else want.name
 
 
 def made_of(host: Host, want: Luks, _role: str) -> tuple[str, ...]:
     """The device that it is on already."""
-    return tuple(container.device for container in host.containers if container.name == want.name)
+    known = [(one.name, one.device) for one in host.containers] + [(one.name, one.device) for one in host.plains]
+    return tuple(device for name, device in known if name == want.name and device)
 
 
 def facts(host: Host, want: Luks) -> dict[str, Any]:
     """What the module returns of the wanted container."""
+    random = next((one for one in plain.managed(host) if one.name == want.name), None)
+    if random:
+        return {"luks": plain.dump(host, random), "status": plain.status(host, random)}
     found = next((one for one in host.containers if one.name == want.name), None)
     return {"luks": dump(host, found) if found else None, "status": status(host, found) if found else None}
 
 
 def survey(host: Host) -> list[Reported]:
     """All that there are, each as an item of the document and how it does."""
-    return [Reported(dump(host, container), status(host, container)) for container in host.containers]
+    found = [Reported(dump(host, container), status(host, container)) for container in host.containers]
+    return [*found, *plain.survey(host)]
 
 
 def present(host: Host) -> list[Found]:
     """All that there are, and the word that takes each away."""
-    return [
+    found = [
         Found(
             container.name,
             Luks(container.name, device=container.device, state="absent"),
@@ -390,3 +425,4 @@ def present(host: Host) -> list[Found]:
         )
         for container in host.containers
     ]
+    return [*found, *plain.present(host)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from ..devices import Device
 from ..sysfs import SYS, names_in
 from .crypttab import Line, lines
 from .header import read_header
-from .state import Container, Header
+from .state import Container, Header, Plain
 
 #: Where headers are backed up. A directory for root alone: who has a backup and a passphrase has the data.
 BACKUPS = "/var/lib/strata-storage/luks"
@@ -34,12 +35,37 @@ def by_crypttab(text: str | None, devices: Mapping[str, Device], superblocks: Ma
     named: dict[str, Line] = {}
     tags = {
         **{f"LABEL={header.label}": path for path, header in superblocks.items() if isinstance(header, Header)},
-        **{tag: path for path, device in devices.items() for tag in device.part_tags},
+        **_part_tags(devices),
     }
     for line in lines(text):
-        path = os.path.realpath(line.device) if line.device.startswith("/") else tags.get(line.device, "")
-        named.setdefault(line.uuid or path, line)
+        named.setdefault(line.uuid or _path(line, tags), line)
     return named
+
+
+def _part_tags(devices: Mapping[str, Device]) -> dict[str, str]:
+    return {tag: path for path, device in devices.items() for tag in device.part_tags}
+
+
+def _path(line: Line, tags: Mapping[str, str]) -> str:
+    return os.path.realpath(line.device) if line.device.startswith("/") else tags.get(line.device, "")
+
+
+def read_plains(text: str | None, devices: Mapping[str, Device], by_kernel: Mapping[str, Device]) -> tuple[Plain, ...]:
+    """What each boot encrypts with a new key, by crypttab."""
+    random = [line for line in lines(text) if line.is_random]
+    opened = {
+        read_text(f"{SYS}/{device.kernel}/dm/name"): device
+        for device in (by_kernel.values() if random else ())
+        if device.kernel.startswith("dm-") and read_text(f"{SYS}/{device.kernel}/dm/uuid").startswith("CRYPT-PLAIN")
+    }
+    found = []
+    for line in random:
+        device = opened.get(line.name)
+        lower = [by_kernel[name].path for name in _below(device.kernel) if name in by_kernel] if device else []
+        path = next(iter(lower), _path(line, _part_tags(devices)))
+        mapped = device.path if device else ""
+        found.append(Plain(line.name, path if path in devices else "", mapped, "swap" in line.options))
+    return tuple(found)
 
 
 def read_containers(
@@ -114,6 +140,17 @@ def wrong_with_key_file(path: str) -> str:
     if not os.path.isfile(path):
         return f"{path} is no file that reads the same each time, and was to be a key file"
     return "" if os.path.getsize(path) else f"the key file {path} is empty"
+
+
+def wrong_with_tpm(device: str) -> str:
+    """Why systemd cannot use a TPM that it calls so; empty where it can, or a TCTI has to be tried."""
+    if device == "auto" and not names_in("/sys/class/tpmrm"):
+        return "there is no TPM 2.0 on this host (/sys/class/tpmrm is empty)"
+    if device.startswith("/") and not os.path.exists(device):
+        return f"there is no {device} on this host"
+    if not any(glob.glob(f"{directory}/libtss2-esys.so.0") for directory in ("/usr/lib*", "/usr/lib/*")):
+        return "tpm2-tss is not installed on this host (libtss2-esys.so.0)"
+    return ""
 
 
 def read_keyslot(device: str, key: Key) -> int | None:

@@ -11,11 +11,26 @@ from typing import NamedTuple
 MAPPER = "/dev/mapper"
 
 
+class Token(NamedTuple):
+    """A token of a LUKS2 header: how a key is had that opens its ``keyslots``.
+
+    ``pcrs`` and ``pin`` are those of a TPM2 (``systemd-tpm2``). ``url`` and ``thumbprints`` (of the keys by which it
+    signs) are those of a Tang server, where clevis asks that alone.
+    """
+
+    type: str
+    keyslots: tuple[int, ...] = ()
+    pcrs: tuple[int, ...] = ()
+    pin: bool = False
+    url: str = ""
+    thumbprints: tuple[str, ...] = ()
+
+
 class Header(NamedTuple):
     """The header of a container, as it is written on its device.
 
     ``version`` is 1 or 2, ``offset`` where the data begins (bytes), ``key_size`` in bits, ``sector_size`` in bytes.
-    ``keyslots`` are those with a key, ``tokens`` the types of its tokens by number. ``reencryption`` is encrypt,
+    ``keyslots`` are those with a key, ``tokens`` its tokens by number. ``reencryption`` is encrypt,
     reencrypt or decrypt while that is on its way (empty: it is not), and the rest is what it leads to. ``moved`` are
     the parts of the device meanwhile: the size of each (bytes; 0: all that is left), and whether that is done.
     ``digest`` is the same for the same bytes.
@@ -31,7 +46,7 @@ class Header(NamedTuple):
     sector_size: int = 512
     offset: int = 0
     keyslots: tuple[int, ...] = ()
-    tokens: Mapping[int, str] = {}
+    tokens: Mapping[int, Token] = {}
     reencryption: str = ""
     moved: tuple[tuple[int, bool], ...] = ()
     digest: str = ""
@@ -77,6 +92,19 @@ class Container(NamedTuple):
     @property
     def type(self) -> str:
         return f"luks{self.header.version}"
+
+
+class Plain(NamedTuple):
+    """A line of crypttab by which each boot encrypts a device with a new key. There is no header on the device.
+
+    ``device`` is empty where it is not here, ``mapped`` is the path of the open device (empty: it is closed).
+    ``swap``: a boot also makes a swap area in it.
+    """
+
+    name: str
+    device: str = ""
+    mapped: str = ""
+    swap: bool = True
 
 
 def mapper_path(name: str) -> str:

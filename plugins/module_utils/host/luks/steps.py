@@ -51,13 +51,18 @@ def with_container(host: Host, container: Container, key: Key) -> Host:
 def close(host: Host, want: Luks, container: Container, what: str) -> tuple[Steps, Host, Container]:
     if not container.mapped:
         return (), host, container
-    check_unused(host, host.devices[container.mapped], what, "Take away what uses it first.")
-    closed = step("close", want.name, host.stable(container.mapped), Command(("cryptsetup", "close", want.name)))
-    device = host.devices[container.device]._replace(holders=())
-    host = host.without_device(container.mapped)
-    host = host._replace(devices={**host.devices, device.path: device})
+    steps, host = close_mapping(host, want, container.mapped, container.device, what)
     host, container = replace_container(host, container, container._replace(mapped=""))
-    return (closed,), host, container
+    return steps, host, container
+
+
+def close_mapping(host: Host, want: Luks, mapped: str, path: str, what: str) -> tuple[Steps, Host]:
+    """The step after which nothing is open on a device. Raises Refused where something uses what is."""
+    check_unused(host, host.devices[mapped], what, "Take away what uses it first.")
+    closed = step("close", want.name, host.stable(mapped), Command(("cryptsetup", "close", want.name)))
+    device = host.devices[path]._replace(holders=())
+    host = host.without_device(mapped)
+    return (closed,), host._replace(devices={**host.devices, device.path: device})
 
 
 def write_line(host: Host, name: str, line: Line | None, container: Container | None = None) -> tuple[Steps, Host]:

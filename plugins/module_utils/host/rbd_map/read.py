@@ -16,7 +16,6 @@ from ..sysfs import rbd_spec
 from .state import Mapped, RbdImage
 
 _BUS = "/sys/bus/rbd"
-_WANTS = "/etc/systemd/system/multi-user.target.wants"
 #: What says how to reach the cluster, and no user asked for.
 _OWN = ("name=", "secret=", "key=")
 
@@ -25,9 +24,6 @@ def read_more(host: Host, need: Unread) -> Host:
     """The state with what a planner asked for."""
     if need.what == "mapped":
         return host._replace(mapped=_mapped())
-    if need.what == "service":
-        found = {unit: os.path.lexists(f"{_WANTS}/{unit}") for unit in need.names}
-        return host._replace(services={**host.services, **found})
     spec, seconds, *argv = need.names
     return host._replace(images={**host.images, spec: _image(spec, int(seconds), tuple(argv))})
 

@@ -19,7 +19,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.host import Ho
 from ansible_collections.strata.storage.plugins.module_utils.host.luks import plan as luks
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab import CRYPTTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.read import BACKUPS, backup_path
-from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Container, Header
+from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Container, Header, Token
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 
@@ -212,7 +212,7 @@ def test_what_was_begun_goes_on_and_what_else_is_wanted_follows() -> None:
     [
         (a_container(), {"in_place": False}, "cipher of the container on /dev/sdb is aes-xts-plain64, .* Set in_place"),
         (a_container(keyslots=(0, 1)), {}, "keyslots 0 1 hold one each. Remove all but one"),
-        (a_container(tokens={0: "clevis"}), {}, "keyslots 0 hold one each, with tokens"),
+        (a_container(tokens={0: Token("clevis")}), {}, "keyslots 0 hold one each, with tokens"),
         (a_container(version=1), {}, "the container is luks1"),
         (a_container(reencryption="decrypt"), {}, "cannot go on: it is being decrypted"),
         (a_container()._replace(files={CRYPTTAB: None, FSTAB: ""}), {"key_file": None}, "say also key_file"),

@@ -17,7 +17,11 @@ from ansible_collections.strata.storage.plugins.module_utils.host.health import 
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Boot, Host, Unfinished
 from ansible_collections.strata.storage.plugins.module_utils.host.luks import plan as luks
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab import CRYPTTAB
-from ansible_collections.strata.storage.plugins.module_utils.host.luks.read import backup_path, by_crypttab
+from ansible_collections.strata.storage.plugins.module_utils.host.luks.read import (
+    backup_path,
+    beginning_path,
+    by_crypttab,
+)
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Container, Header
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 from ansible_collections.strata.storage.plugins.module_utils.host.raid import plan as raid
@@ -33,9 +37,14 @@ HEADER = Header(2, UUID, "", "aes-xts-plain64", 512, "sha256", 512, OFFSET, (0,)
 FILE = Key(file="/etc/keys/vault")
 LINE = f"vault UUID={UUID} /etc/keys/vault luks,nofail\n"
 BACKUP = backup_path(UUID)
+BEGINNING = beginning_path("vault")
 SIGNED = Content((Signature("crypto_LUKS", UUID),))
 BLANK = a_host(
-    *disks("bc"), files={CRYPTTAB: None}, key_files={FILE.file: ""}, backups={backup_path("<uuid:luks-vault>"): None}
+    *disks("bc"),
+    files={CRYPTTAB: None},
+    key_files={FILE.file: ""},
+    backups={backup_path("<uuid:luks-vault>"): None},
+    kept={BEGINNING: False},
 )
 
 
@@ -55,6 +64,7 @@ def a_container(header: Header = HEADER, opened: bool = True, crypttab: str = LI
     keyslots = {(SDB, FILE): 0, (SDB, passphrase("wrong")): None, **more.pop("keyslots", {})}
     key_files = {FILE.file: "", "/k2": "", **more.pop("key_files", {})}
     files = {CRYPTTAB: crypttab, **more.pop("files", {})}
+    more.setdefault("kept", {BEGINNING: False})
     parts: dict[str, Any] = {"backups": backups, "keyslots": keyslots, "key_files": key_files, "files": files, **more}
     contents = {SDB: SIGNED, **parts.pop("contents", {})}
     below = disk(SDB, holders=(("/dev/dm-0",) if opened else ()))
@@ -429,6 +439,32 @@ def test_a_creation_that_was_cut_short() -> None:
     unknown = host._replace(unfinished=(record._replace(uuid=OTHER),))
     with pytest.raises(StorageError, match="the key file /etc/keys/vault unlocks no keyslot"):
         luks.plan(unknown._replace(keyslots={(SDB, FILE): None}), want(device="sdb", key_file=FILE.file), True)
+
+
+LEFT = {BEGINNING: True}
+ENCRYPTION = Unfinished("/r", "create luks vault", "encryption of vault", UUID, (SDB,), (SDB,))
+
+
+def test_what_a_crash_left_in_the_clear_goes_last() -> None:
+    host = a_container(opened=False, kept=LEFT, unfinished=(ENCRYPTION,))
+    plan = settle(luks, host, want(state="absent"), allow=True)
+    assert outline(plan)[-1] == "remove luks vault"
+    assert destroyed(plan)[-1] == f"{BEGINNING}: the beginning of what was encrypted, in the clear"
+    with pytest.raises(Refused, match="has the beginning of what was encrypted, in the clear, which a crash left"):
+        luks.plan(a_container(kept=LEFT), want(state="absent"), False)
+    gone = BLANK._replace(kept=LEFT)
+    with pytest.raises(Refused, match="Set allow_destroy to remove that"):
+        luks.plan(gone, want(state="absent"), False)
+    assert outline(settle(luks, gone, want(state="absent"), allow=True)) == ["remove luks vault"]
+
+
+def test_what_is_needed_to_undo_a_crash_stays() -> None:
+    begun = BLANK._replace(kept=LEFT, unfinished=(ENCRYPTION,))
+    with pytest.raises(Refused, match="interrupted the encryption of /dev/sdb, which a task with in_place ends"):
+        luks.plan(begun, want(state="absent"), False)
+    decrypting = ENCRYPTION._replace(thing="decryption of vault: its header")
+    with pytest.raises(Refused, match="its decryption was interrupted, which needs"):
+        luks.plan(BLANK._replace(kept=LEFT, unfinished=(decrypting,)), want(state="absent"), True)
 
 
 def test_mode_exact_names_all() -> None:
