@@ -327,8 +327,8 @@ def _made(
 ) -> Plan:
     """Bottom-up; what is refused, and what is made of that, once more when others may have let go of a device.
 
-    Raises the errors of all items that cannot be planned, after those in ``faults``. Items that are made of one of these,
-    or of one that ``failed`` already, are left out.
+    Raises the errors of all items that cannot be planned, after those in ``faults``. Items that are made of one of
+    these, or of one that ``failed`` already, are left out.
     """
     left = [node for node in coming if node not in failed]
     while left:

@@ -157,8 +157,8 @@ def test_all_that_is_in_the_way_is_told_at_once(maas: Maas) -> None:
     said = maas.refused("2 errors", **words, partitions=[{"name": "p", "device": "sdb", "size": "10GB"}])["msg"]
     assert [line.partition(",")[0] for line in said.splitlines()] == [
         "2 errors:",
-        "partitions: p: sdb: refused as the disk of partition p: it is an active member of a RAID (RAID md0). Take it out "
-        "there first",
+        "partitions: p: sdb: refused as the disk of partition p: it is an active member of a RAID (RAID md0). Take it"
+        " out there first",
         "raids: md0: its level is 1",
     ]
 
