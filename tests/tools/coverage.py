@@ -4,9 +4,9 @@
 
 """Print which lines and branches of `plugins` no test runs: `python -m tests.tools.coverage [PART] [ARGUMENT …]`.
 
-Measures unit tests, with each ansible-playbook that they start, and integration tests, with the modules that these run in
-the machine and against clusters. The arguments are pytest's, such as `-k raid`. `--unit` and `--integration` measure one of
-them. Fails below the floor of pyproject.toml, which only both of them reach: one alone is not held to it.
+Measures unit tests, with each ansible-playbook that they start, and integration tests, with the modules that these run
+in the machine and against clusters. The arguments are pytest's, such as `-k raid`. `--unit` and `--integration` measure
+one of them, which is not held to the floor of pyproject.toml.
 """
 
 from __future__ import annotations
