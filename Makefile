@@ -69,6 +69,10 @@ unit: needs  ## tests without root and without a kernel of their own; most wait 
 integration: lab-needs ceph-needs cinder-needs browser-needs  ## all tests in a virtual machine, with real disks and a power switch
 	$(INTEGRATION) $(PYTEST_ARGS)
 
+.PHONY: coverage
+coverage: lab-needs ceph-needs cinder-needs browser-needs  ## which lines and branches unit and integration tests run together; fails below a floor
+	python -m tests.tools.coverage $(PYTEST_ARGS)
+
 .PHONY: thorough
 thorough: lab-needs ceph-needs cinder-needs browser-needs sanity-matrix  ## that matrix, integration in QEMU with Debian 12 and 13, RBD on Ceph 16 to 20 (hours)
 	python -m pytest -n 2 tests/unit -m hypothesis --hypothesis-profile=default
@@ -117,7 +121,7 @@ requirements: needs  ## pin anew what the files requirements-*.in name
 clean:  ## remove what the other targets made in the checkout
 	[[ ! -x .venv/bin/python ]] || for state in .lab/*/state.json; do \
 		[[ ! -e $$state ]] || python -m tests.lab --name "$$(basename "$$(dirname "$$state")")" down; done
-	rm -rf .venv .bootstrap.lock .ansible .cache .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache site tests/output
+	rm -rf .venv .bootstrap.lock .ansible .cache .coverage .hypothesis .lab .mypy_cache .pytest_cache .ruff_cache site tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: needs demo-needs lab-needs ceph-needs cinder-needs browser-needs

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import uuid
 from typing import Any
 
 import pytest
@@ -18,6 +21,21 @@ class ModuleFailed(Exception):
     def __init__(self, result: dict[str, Any]) -> None:
         super().__init__(result["msg"])
         self.result = result
+
+
+#: The variable that names the directory for what ran of the modules.
+COVERAGE = "STRATA_COVERAGE"
+
+
+def printed_of(answer: str) -> str:
+    """What a module printed, of an answer of `server.py`. Keeps what ran of the modules, if that follows."""
+    printed, _mark, measured = answer.partition("\nCOVERAGE ")
+    if measured:
+        from coverage import CoverageData
+
+        data = CoverageData(f"{os.environ[COVERAGE]}/.coverage.{uuid.uuid4()}")
+        data.loads(base64.b64decode(measured))
+    return printed
 
 
 def result_of(module: str, printed: str, errors: str = "") -> dict[str, Any]:

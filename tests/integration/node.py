@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import ansible
 from tests.lab import Guest, Lab
 
 from . import purity
-from .modules import Modules, result_of
+from .modules import COVERAGE, Modules, printed_of, result_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROOT = "/usr/local/lib/strata"
@@ -28,6 +29,7 @@ WITH_MODULES = "with-modules"
 """What a lab's state is saved as, once its guest has the modules."""
 MODULES = "ansible_collections.strata.storage.plugins.modules"
 PYTHON = f"env PYTHONPATH={ROOT} PYTHONDONTWRITEBYTECODE=1 python3"
+_SERVER = PYTHON.replace("env", f"env {COVERAGE}=1") if COVERAGE in os.environ else PYTHON
 _TRACE = "/run/strata-test.trace"
 _SOCKET = "/run/strata-test.socket"
 _SECONDS = 900
@@ -49,7 +51,7 @@ class Node(Modules):
         with tempfile.TemporaryDirectory() as scratch:
             self._push(Path(scratch) / "strata")  # the scratch directory itself is root's alone
         self.guest.write(f"{ROOT}/server.py", (Path(__file__).parent / "server.py").read_text())
-        self.guest.run(f"python3 -m compileall -q {ROOT}/ansible_collections")
+        self.guest.run(f"python3 -m compileall -q {ROOT}")
         self.guest.run(f"PYTHONPATH={ROOT} python3 -c 'import ansible.module_utils.basic'")
         self.guest.run(f"head -c 60M /dev/urandom > {RANDOM}; sync")
         self._serve()
@@ -63,11 +65,13 @@ class Node(Modules):
         plugins = tree / "ansible_collections/strata/storage/plugins"
         for part in ("modules", "module_utils"):
             shutil.copytree(CHECKOUT / "plugins" / part, plugins / part, ignore=unneeded)
+        if COVERAGE in os.environ:
+            shutil.copytree(source.parent / "coverage", tree / "coverage", ignore=unneeded)
         self.guest.push(tree, ROOT)
 
     def _serve(self) -> None:
         """Have a server of modules in the guest: it is part of the snapshot, and gone after a boot."""
-        self.guest.run(f"rm -f {_SOCKET}*; setsid {PYTHON} {ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null &")
+        self.guest.run(f"rm -f {_SOCKET}*; setsid {_SERVER} {ROOT}/server.py {_SOCKET} > /dev/null 2>&1 < /dev/null &")
         self.guest.until(f"[ -S {_SOCKET} ]")
 
     def module(self, module: str, /, *, prefix: str = "", check: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -84,10 +88,10 @@ class Node(Modules):
         """What a module prints; TimeoutError where it takes longer."""
         line = json.dumps([module, arguments])
         try:
-            return self.guest.ask(_SOCKET, line, seconds)
+            return printed_of(self.guest.ask(_SOCKET, line, seconds))
         except (FileNotFoundError, ConnectionRefusedError):
             self._serve()
-            return self.guest.ask(_SOCKET, line, seconds)
+            return printed_of(self.guest.ask(_SOCKET, line, seconds))
 
     def check(self, module: str, /, **arguments: Any) -> dict[str, Any]:
         """A check run, shown to have changed nothing: by its system calls, once for each kind of task.

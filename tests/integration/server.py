@@ -6,11 +6,13 @@
 
 Under software emulation those imports take a second, and everything that a module does much less.
 Started as `server.py SOCKET [PACKAGE …]`, the packages being more that modules import; each connection sends one line
-(module and arguments) and reads what the module prints.
+(module and arguments) and reads what the module prints. With STRATA_COVERAGE in the environment, which lines ran
+follows: `modules.py` keeps that.
 """
 
 from __future__ import annotations
 
+import base64
 import gc
 import importlib
 import json
@@ -19,6 +21,8 @@ import runpy
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible.module_utils import basic
@@ -37,11 +41,35 @@ def run(connection: socket.socket) -> None:
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
     sys.argv = [module]
-    runpy.run_module(f"{MODULES}.{module}", run_name="__main__", alter_sys=True)
+    with measured():
+        runpy.run_module(f"{MODULES}.{module}", run_name="__main__", alter_sys=True)
+
+
+@contextmanager
+def measured() -> Iterator[None]:
+    """With STRATA_COVERAGE, print the data of coverage.py behind what a module prints."""
+    if "STRATA_COVERAGE" not in os.environ:
+        yield
+        return
+    import coverage
+
+    measuring = coverage.Coverage(
+        data_file=None, config_file=False, branch=True, include=["*/plugins/*"], messages=False
+    )
+    measuring.set_option("run:disable_warnings", ["no-ctracer", "no-data-collected"])
+    measuring.start()
+    try:
+        yield
+    finally:
+        measuring.stop()
+        data = base64.b64encode(measuring.get_data().dumps()).decode()
+        print(f"\nCOVERAGE {data}", flush=True)
 
 
 def load() -> None:
     """Import what the modules of the host do, and what else is named."""
+    if "STRATA_COVERAGE" in os.environ:
+        importlib.import_module("coverage")
     for name in sys.argv[2:]:
         importlib.import_module(name)
     for package in (core, document, host):

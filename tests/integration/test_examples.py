@@ -115,6 +115,7 @@ def test_readme(read: Any, lab: Lab, guest: Guest) -> None:
     reader = read("README.md")
     # Building and installing it is in test_ansible.
     reader.skip("console")
+    reader.skip("console")
     reader.play("--check")
     (reader.where / "play.yml").rename(reader.where / "storage.yml")
     planned, done, found = reader.commands()

@@ -36,6 +36,10 @@ def shell_scripts() -> list[str]:
     ]
 
 
+def workflows() -> list[str]:
+    return [name for name in files() if name.startswith(".github/workflows/")]
+
+
 def checks() -> dict[str, list[str]]:
     """Name the checks and their commands, the longest first: so they fill the processors best."""
     python = [sys.executable, "-m"]
@@ -48,6 +52,7 @@ def checks() -> dict[str, list[str]]:
         "docs": [*python, "tests.tools.docs"],
         "reuse": ["reuse", "lint", "--lines"],
         "changelog": ["antsibull-changelog", "lint"],
+        "workflows": ["check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows()],
         "shellcheck": ["shellcheck", *shell_scripts()],
         "ruff-check": ["ruff", "check", "--quiet"],
         "ruff-format": ["ruff", "format", "--check", "--quiet"],

@@ -32,7 +32,7 @@ class Fault(NamedTuple):
         """One line, which names the item once."""
         if not self.place:
             return printable(self.text)
-        again = re.match(rf"(?:drive \S+: )?[a-z]+(?: on)? {re.escape(self.name)}: ", self.text)
+        again = re.match(rf"(?:drive \S+: )?[A-Za-z]+(?: on)? {re.escape(self.name)}: ", self.text)
         return printable(f"{self.place}: {self.text[again.end() if again else 0 :]}")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import NoDevice, Refused, StorageError
+from ..core.faults import Faults
 from ..core.plan import Plan, both
 from ..document.bcache import Bcache
 from ..document.document import (
@@ -79,17 +80,24 @@ def _plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     later = whole.after
     for item in coming.values():
         later = raid.resized(later, item) if isinstance(item, Raid) else later
-    for item in coming.values():
+    faults, failed = Faults(), set[Node]()
+    for node, item in coming.items():
         if isinstance(item, Drive):
             renames, uuids = want.of("drives", want.renames), want.of("drives", want.uuids)
-            whole = both(whole, drive.shrink(whole.after, item, renames, uuids, later))
-    whole = _made(whole, want, coming, known, allow)
+            try:
+                whole = both(whole, drive.shrink(whole.after, item, renames, uuids, later))
+            except StorageError as error:
+                _add(faults, want, node, error)
+                failed.add(node)
+    whole = _made(whole, want, coming, known, allow, faults, failed)
     for one in want.special or ():
         if one.state != "absent":
             whole = both(whole, filesystem.plan_special(whole.after, one))
     whole, waiting = _removed(whole, want, waiting)
-    if waiting:
-        _plan_going(whole.after, want, waiting[0])
+    for one in waiting:
+        with faults.of():
+            _plan_going(whole.after, want, one)
+    faults.check()
     base.check_boot_disk(whole.after, want, machine.boot_disk)
     whole = _tags(whole, want, where)
     whole = both(whole, notes.settled(whole.after))
@@ -166,7 +174,7 @@ def _check_on_layout(
         there = [_is_there(machine, text, node.place) for text in texts]
         if all(there):
             coming[node] = bound(node.section, item, where)
-    _made(Plan((), machine), want, coming, known, allow)
+    _made(Plan((), machine), want, coming, known, allow, Faults(), set())
     for text, _tags in want.tags:
         for key in resolve(text, where):
             _is_there(machine, key, "tags", [*known, *where])
@@ -309,30 +317,54 @@ def _last_first(machine: Machine, going: list[Going]) -> list[Going]:
 
 
 def _made(
-    whole: Plan, want: Wanted, coming: Mapping[Node, Any], known: Mapping[str, Node], allow: tuple[str, ...]
+    whole: Plan,
+    want: Wanted,
+    coming: Mapping[Node, Any],
+    known: Mapping[str, Node],
+    allow: tuple[str, ...],
+    faults: Faults,
+    failed: set[Node],
 ) -> Plan:
-    """Bottom-up; what is refused, and what is made of that, once more when others may have let go of a device."""
-    left = list(coming)
+    """Bottom-up; what is refused, and what is made of that, once more when others may have let go of a device.
+
+    Raises the errors of all items that cannot be planned, after those in ``faults``. Items that are made of one of
+    these, or of one that ``failed`` already, are left out.
+    """
+    left = [node for node in coming if node not in failed]
     while left:
         waiting: list[Node] = []
-        refusals: list[str] = []
+        refusals: list[tuple[Node, Refused]] = []
         for node in left:
-            if any(known.get(reference.text) in waiting for reference in node.references):
+            below = {known.get(reference.text) for reference in node.references}
+            if below & failed:
+                failed.add(node)
+                continue
+            if below.intersection(waiting):
                 waiting.append(node)
                 continue
-            # What an item is called in the document, whatever device is meant by that.
-            name = node.place.partition(": ")[2]
             try:
                 allowed = _is_allowed(node.place, allow)
                 whole = both(whole, _plan_item(whole.after, want, node.place, coming[node], allowed))
             except Refused as error:
-                refusals.append(permitted_by_name(str(error), name))
+                refusals.append((node, error))
                 waiting.append(node)
+            except StorageError as error:
+                _add(faults, want, node, error)
+                failed.add(node)
         if len(waiting) == len(left):
             # Each may be the reason for the others.
-            raise Refused(" Also: ".join(refusals))
+            for node, refusal in refusals:
+                # What an item is called in the document, whatever device is meant by that.
+                name = node.place.partition(": ")[2]
+                faults.add(Refused(permitted_by_name(str(refusal), name)), node.place)
+            break
         left = waiting
+    faults.check()
     return whole
+
+
+def _add(faults: Faults, want: Wanted, node: Node, error: StorageError) -> None:
+    faults.add(with_nearest(want.document, error) if isinstance(error, NoDevice) else error, node.place)
 
 
 def _plan_item(machine: Machine, want: Wanted, place: str, item: Any, allow: bool) -> Plan:

@@ -142,6 +142,7 @@ class Aws:
                 str(told["VolumeId"]),
                 next((str(tag["Value"]) for tag in told["Tags"] if tag["Key"] == TOKEN), ""),
                 str(told["State"]),
+                _percent(told.get("Progress")),
             )
             for told in found
         ]
@@ -256,6 +257,7 @@ class Aws:
             zone=str(told.get("AvailabilityZone") or ""),
             fixed=fixed,
             resizing=modification.get("ModificationState") == "modifying",
+            percent=_percent(modification.get("Progress")),
             created=told["CreateTime"].timestamp(),
             serials=serials(name),
         )
@@ -263,6 +265,12 @@ class Aws:
 
 def _unread(what: str) -> StorageError:
     return StorageError(f"{what}: the API answered with what is no answer of EC2; is its endpoint right?")
+
+
+def _percent(told: Any) -> float | None:
+    """Of a number, or of a text such as ``45%``, which is empty at first."""
+    text = str(told or "").rstrip("%")
+    return float(text) if text.isdigit() else None
 
 
 def _settings(action: Create | Resize) -> dict[str, int]:

@@ -135,6 +135,7 @@ class Outscale:
                 str(told.get("VolumeId") or ""),
                 str(told.get("ClientToken") or ""),
                 str(told["State"]),
+                told.get("Progress"),
             )
             for told in found
         ]

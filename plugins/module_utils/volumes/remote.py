@@ -13,6 +13,7 @@ from typing import Callable, Protocol, TypeVar
 
 from ..core.command import wait_until
 from ..core.errors import StorageError
+from ..core.progress import Progress, reporter
 from ..document.sizes import show_size
 from .provider import Adopt, Attach, Create, Delete, Detach, Resize, TakeSnapshot
 from .state import Cloud, Limits, Snapshot, Volume
@@ -81,6 +82,10 @@ def passing(*codes: str) -> Iterator[None]:
     except ApiError as error:
         if error.code not in codes:
             raise
+
+
+def _tell(what: str, percent: float | None) -> None:
+    reporter().tell(lambda: Progress(what, percent))
 
 
 class Api(Protocol):
@@ -210,6 +215,7 @@ class Remote:
                     f"{found.id}, the snapshot of {action.volume}, is in state error, so nothing was removed. Look at "
                     "it at the provider, delete it there, and run this again"
                 )
+            _tell(f"snapshot of {action.volume}", found.percent if found else None)
             return found is not None and found.state == "completed"
 
         wait_until(
@@ -232,6 +238,8 @@ class Remote:
                     f"{one.id} is in state error, so it will not be {what}. Look at it at the provider; it keeps its "
                     "data until it is deleted there"
                 )
+            if one is not None and one.resizing:
+                _tell(f"resize of {one.id}", one.percent)
             return reached(one)
 
         wait_until(done, self._timeout, f"until a volume was {what}, and it is not")

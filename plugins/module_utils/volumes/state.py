@@ -18,6 +18,7 @@ class Volume(NamedTuple):
     ``fixed`` says why it cannot be resized in place at the moment (empty: it can), and ``resizing`` that it does not
     have the size yet that was asked for. ``created`` in seconds since 1970.
     ``device`` is its path on the host, where the provider knows it; ``serials`` are what else the host may know it by.
+    ``percent`` is how far its resize has come, where the provider tells it.
     """
 
     id: str
@@ -34,15 +35,20 @@ class Volume(NamedTuple):
     created: float = 0.0
     device: str = ""
     serials: tuple[str, ...] = ()
+    percent: float | None = None
 
 
 class Snapshot(NamedTuple):
-    """A snapshot of a volume. It is one for each ``token``; its ``state`` is completed, error, or one on the way."""
+    """A snapshot of a volume. It is one for each ``token``; its ``state`` is completed, error, or one on the way.
+
+    ``percent`` is how far it has come, where the provider tells it.
+    """
 
     id: str
     volume: str
     token: str
     state: str = "completed"
+    percent: float | None = None
 
 
 class Usage(NamedTuple):

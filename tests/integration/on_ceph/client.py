@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.ceph import Cluster
 from tests.ceph.release import python
-from tests.integration.modules import ModuleFailed, Modules, result_of
+from tests.integration.modules import ModuleFailed, Modules, printed_of, result_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 #: The one that Debian's bindings are made for.
@@ -73,7 +73,7 @@ class Server:
                     if time.monotonic() > limit:
                         raise
             client.sendall(json.dumps([module, arguments]).encode() + b"\n")
-            return b"".join(iter(lambda: client.recv(65536), b"")).decode()
+            return printed_of(b"".join(iter(lambda: client.recv(65536), b"")).decode())
 
 
 @dataclass

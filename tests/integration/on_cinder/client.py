@@ -38,7 +38,8 @@ def libraries(directory: Path) -> dict[str, str]:
     """An environment with Ansible and this collection, and nothing else of what the tests themselves run on."""
     (directory / "ansible_collections/strata").mkdir(parents=True)
     (directory / "ansible_collections/strata/storage").symlink_to(CHECKOUT)
-    (directory / "ansible").symlink_to(Path(sysconfig.get_paths()["purelib"]) / "ansible")
+    for package in ("ansible", "coverage"):
+        (directory / package).symlink_to(Path(sysconfig.get_paths()["purelib"]) / package)
     quiet = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
     return {**os.environ, **quiet, "PYTHONPATH": str(directory)}
 

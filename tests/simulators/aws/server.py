@@ -321,6 +321,7 @@ class Server(Cloud):
             name = str(item.findtext(_tag("snapshotId")))
             pending = "pending" if self._what(name) == "saving" else "completed"
             _set(item, "status", "error" if name in self.region.broken else pending)
+            _set(item, "progress", "40%" if pending == "pending" else "100%")
         self._page(root, items, words)
         return Answer(200, ET.tostring(root), "text/xml")
 

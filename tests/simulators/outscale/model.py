@@ -335,7 +335,7 @@ def told_snapshot(one: Snapshot) -> dict[str, Any]:
         "VolumeId": one.volume,
         "VolumeSize": one.size,
         "State": one.state,
-        "Progress": 100 if one.state == "completed" else 0,
+        "Progress": 100 if one.state == "completed" else 40,
         "Tags": [{"Key": key, "Value": value} for key, value in one.tags.items()],
         **({"ClientToken": one.token} if one.token else {}),
     }

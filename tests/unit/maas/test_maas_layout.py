@@ -153,9 +153,33 @@ def test_a_document_is_planned_on_what_it_makes_gone(maas: Maas) -> None:
 
 def test_all_that_is_in_the_way_is_told_at_once(maas: Maas) -> None:
     maas.storage(**one_raid("1", "sdb", "sdc"), filesystems=[{"device": "sdd", "type": "xfs"}])
-    said = "sdb: refused as the disk of partition p: .* Also: RAID md0: its level is 1, and 5 is wanted"
     words = one_raid("5", "sdc", "sde", "sdf")
-    maas.refused(said, **words, partitions=[{"name": "p", "device": "sdb", "size": "10GB"}])
+    said = maas.refused("2 errors", **words, partitions=[{"name": "p", "device": "sdb", "size": "10GB"}])["msg"]
+    assert [line.partition(",")[0] for line in said.splitlines()] == [
+        "2 errors:",
+        "partitions: p: sdb: refused as the disk of partition p: it is an active member of a RAID (RAID md0). Take it"
+        " out there first",
+        "raids: md0: its level is 1",
+    ]
+
+
+def test_all_items_that_cannot_be_planned_are_told_at_once(maas: Maas) -> None:
+    """With their places, and without those that are made of them, which are right."""
+    words: dict[str, Any] = {
+        "disks": [{"name": "slow", "tags": ["rotary"], "count": 4}],
+        "raids": [
+            {"name": "md0", "level": "1", "devices": ["slwo", "sdx"]},
+            {"name": "md1", "level": "5", "devices": ["sdb", "sdc"]},
+        ],
+        "drives": [{"name": "data", "devices": ["md0"]}, {"name": "more", "devices": ["sdy"]}],
+    }
+    said = maas.refused("3 errors", **words)["msg"]
+    assert said.splitlines() == [
+        "3 errors:",
+        "raids: md0: node1 has no device slwo. Did you mean slow?",
+        "raids: md1: RAID 5 needs at least 3 devices in MAAS, and `devices` has 2",
+        "drives: more: node1 has no device sdy",
+    ]
 
 
 def test_what_one_item_lets_go_of_another_can_have(maas: Maas) -> None:

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.strata.storage.plugins.filter.shapes import shapes
 from ansible_collections.strata.storage.plugins.filter.variables_file import variables_file
+from ansible_collections.strata.storage.plugins.module_utils.document.document import SECTIONS
 from tests.hostile import TEXTS
+from tests.tools.checkout import ROOT as CHECKOUT
 
 HOSTILE = [*TEXTS, "two\nlines\n"]
 
@@ -104,3 +107,35 @@ def test_differences_are_lines_of_text(text: str) -> None:
     found = {host: {"drives": [{"name": text, "label": f"{text}{host}"}]} for host in ("a", "b")}
     for shape in shapes(found):
         assert all(line.isprintable() for line in shape["differs"])
+
+
+def test_all_sections_that_are_read_are_planned() -> None:
+    (play,) = yaml.safe_load((CHECKOUT / "playbooks/adopt.yml").read_text())
+    (planned,) = (words for task in play["tasks"] if (words := task.get("strata.storage.layout")))
+    assert tuple(planned) == SECTIONS
+
+
+@pytest.mark.parametrize(
+    ("inventory", "words", "said"),
+    [
+        ("node,", {}, "The inventory is no file that it could be written beside. Set storage_directory"),
+        ("node,", {"storage_directory": ""}, "Set storage_directory"),
+        (".node,", {"storage_directory": "/nowhere"}, "The name of a host must not hold a slash"),
+    ],
+)
+def test_where_the_files_go_is_known_before_anything_is_read(
+    inventory: str, words: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    given = {"storage_hosts": "all", "ansible_connection": "local", **words}
+    command = ["ansible-playbook", "-i", inventory, "playbooks/adopt.yml", "--extra-vars", json.dumps(given)]
+    done = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert said in done.stdout, done.stdout
+    assert "ok=0" in done.stdout

@@ -172,6 +172,17 @@ def test_roles_have_the_words_and_states_of_the_modules(tmp_path: Path) -> None:
             {"host_layout_document": {"raids": [{"name": "md0", "levl": "1"}]}},
             "raids[0] md0: levl is no option. Did you mean level?",
         ),
+        (
+            "rbd_drive",
+            {
+                "rbd_drive_name": "data",
+                "rbd_drive_volumes": [{"name": "a"}],
+                "rbd_drive_volume_size": "1G",
+                "rbd_drive_mount_point": "/srv",
+                "rbd_drive_label": "",
+            },
+            "drive data: rbd_drive_volume_size, rbd_drive_mount_point beside rbd_drive_volumes; say it of one of those",
+        ),
     ],
 )
 def test_an_error_names_the_variables_of_the_role(role: str, given: dict[str, Any], said: str, tmp_path: Path) -> None:

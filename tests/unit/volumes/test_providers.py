@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.strata.storage.plugins.module_utils.core import progress
 from ansible_collections.strata.storage.plugins.module_utils.core.command import wait_until
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.volumes.drive import choose, parse, plan
@@ -184,6 +185,24 @@ def test_a_snapshot_of_each_volume_comes_before_a_shrink_and_only_once(drive: Dr
     # Another shrink, later, has snapshots of its own.
     drive.run(**{**words, "history": {"changes": [2.0]}})
     assert len(drive.server.snapshots()) == 4
+
+
+def test_how_far_a_snapshot_is_is_told(drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the API tells it."""
+    drive.run()
+    file = tmp_path / "progress.json"
+    monkeypatch.setattr(progress, "DIRECTORY", str(tmp_path))
+    monkeypatch.setenv(progress.VARIABLE, str(file))
+    progress.reporter.cache_clear()
+    drive.weather.stuck.add("saving")
+    try:
+        with pytest.raises(Failed, match="for the snapshot of"):
+            drive.run(provider={**drive.provider, "wait_timeout": 1}, snapshot=True, **drive.absent())
+    finally:
+        progress.reporter.cache_clear()
+    told = json.loads(file.read_text())
+    assert (told["what"], told["step"]) == (f"snapshot of {drive.volumes()[0].id}", 2)
+    assert told["percent"] == (40 if drive.kind.name in ("aws", "outscale") else None)
 
 
 def test_a_snapshot_comes_before_a_volume_is_deleted(drive: Drive) -> None:
