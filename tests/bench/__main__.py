@@ -45,14 +45,15 @@ SPDX-License-Identifier: GPL-3.0-or-later
 `make bench` writes this page. Each figure is the median of five rounds. All tasks of a table run in turn, in one play,
 against the same guest, so that the ratios hold on a busy machine too. The seconds do not.
 
-Measured on {date}: {machine}. The controller, with {processors} processors, was the same machine. Its load was {load}.
+Measured on {date}: {machine}. The guest and the controller shared
+{processors} processors, which had a load of {load}.
 
 ## Tasks that change nothing
 
 {unchanged}
 
-The last two lines differ by what it costs to show how far a task has come. A thread starts for each task. Where the
-task ends within five seconds, it reads nothing.
+The last two lines differ by what it costs to show how far a task has come. A thread starts for each task, and reads
+nothing within the first five seconds. A task that takes longer, as on a busy machine, is read by a second connection.
 
 ## A whole stack
 

@@ -94,9 +94,9 @@ def _plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
         if one.state != "absent":
             whole = both(whole, filesystem.plan_special(whole.after, one))
     whole, waiting = _removed(whole, want, waiting)
-    for one in waiting:
+    for held in waiting:
         with faults.of():
-            _plan_going(whole.after, want, one)
+            _plan_going(whole.after, want, held)
     faults.check()
     base.check_boot_disk(whole.after, want, machine.boot_disk)
     whole = _tags(whole, want, where)
