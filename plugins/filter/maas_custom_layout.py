@@ -98,7 +98,7 @@ from ansible_collections.strata.storage.plugins.module_utils.maas.custom import 
     on_blank_disks,
     passed_over,
 )
-from ansible_collections.strata.storage.plugins.module_utils.maas.words import OPTIONS, parse
+from ansible_collections.strata.storage.plugins.module_utils.maas.document import OPTIONS, parse
 
 _FILTER = "strata.storage.maas_custom_layout"
 

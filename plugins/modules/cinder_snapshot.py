@@ -165,10 +165,10 @@ pending_reboot:
   elements: str
 """
 
+from ..module_utils.cinder.backend import CONNECTION
+from ..module_utils.cinder.modules import snapshot
 from ..module_utils.cinder.snapshot import OPTIONS
 from ..module_utils.cinder.task import ensure
-from ..module_utils.cinder.words import CONNECTION
-from ..module_utils.cinder.works import snapshot
 from ..module_utils.core.module import storage_module
 
 

@@ -316,10 +316,10 @@ pending_reboot:
   elements: str
 """
 
+from ..module_utils.cinder.backend import CONNECTION
+from ..module_utils.cinder.modules import volume
 from ..module_utils.cinder.task import ensure
 from ..module_utils.cinder.volume import OPTIONS, REQUIRED
-from ..module_utils.cinder.words import CONNECTION
-from ..module_utils.cinder.works import volume
 from ..module_utils.core.module import storage_module
 
 

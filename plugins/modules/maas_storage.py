@@ -302,8 +302,8 @@ from typing import Any
 
 from ..module_utils.core.module import storage_module
 from ..module_utils.core.run import EXPECTED
+from ..module_utils.maas.document import OPTIONS, parse
 from ..module_utils.maas.task import CONNECTION, ensure
-from ..module_utils.maas.words import OPTIONS, parse
 
 
 def main() -> None:

@@ -140,8 +140,8 @@ requests:
 """
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.maas.document import OPTIONS
 from ..module_utils.maas.task import CONNECTION, tell
-from ..module_utils.maas.words import OPTIONS
 
 
 def main() -> None:

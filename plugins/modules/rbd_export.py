@@ -119,9 +119,9 @@ pending_reboot:
 
 from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.export import OPTIONS
+from ..module_utils.rbd.modules import export
+from ..module_utils.rbd.options import CONNECTION
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import CONNECTION
-from ..module_utils.rbd.works import export
 
 
 def main() -> None:

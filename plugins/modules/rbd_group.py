@@ -139,9 +139,9 @@ pending_reboot:
 
 from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.group import OPTIONS
+from ..module_utils.rbd.modules import group
+from ..module_utils.rbd.options import CONNECTION
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import CONNECTION
-from ..module_utils.rbd.works import group
 
 
 def main() -> None:

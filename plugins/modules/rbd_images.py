@@ -82,9 +82,9 @@ pending_reboot:
 """
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.rbd.modules import many_images
+from ..module_utils.rbd.options import CONNECTION, OPTIONS
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import CONNECTION, OPTIONS
-from ..module_utils.rbd.works import many_images
 
 
 def main() -> None:

@@ -148,9 +148,9 @@ pending_reboot:
 
 from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.import_ import OPTIONS
+from ..module_utils.rbd.modules import import_
+from ..module_utils.rbd.options import CONNECTION
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import CONNECTION
-from ..module_utils.rbd.works import import_
 
 
 def main() -> None:

@@ -138,9 +138,9 @@ fsid:
 """
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.rbd.modules import info
+from ..module_utils.rbd.options import CONNECTION
 from ..module_utils.rbd.task import tell
-from ..module_utils.rbd.words import CONNECTION
-from ..module_utils.rbd.works import info
 
 
 def main() -> None:

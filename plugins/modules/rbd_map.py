@@ -164,7 +164,7 @@ pending_reboot:
 from ..module_utils.core.module import storage_module
 from ..module_utils.host.rbd_map import plan as krbd
 from ..module_utils.host.task import EXPECT, LOCK, ensure
-from ..module_utils.rbd.words import CONNECTION
+from ..module_utils.rbd.options import CONNECTION
 
 
 def main() -> None:

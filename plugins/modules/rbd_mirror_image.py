@@ -160,9 +160,9 @@ pending_reboot:
 
 from ..module_utils.core.module import storage_module
 from ..module_utils.rbd.mirror_image import OPTIONS
+from ..module_utils.rbd.modules import mirror_image
+from ..module_utils.rbd.options import CONNECTION
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import CONNECTION
-from ..module_utils.rbd.works import mirror_image
 
 
 def main() -> None:

@@ -129,10 +129,10 @@ pending_reboot:
 """
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.rbd.modules import pool
+from ..module_utils.rbd.options import OF_POOL
 from ..module_utils.rbd.pool import OPTIONS
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import OF_POOL
-from ..module_utils.rbd.works import pool
 
 
 def main() -> None:

@@ -133,10 +133,10 @@ pending_reboot:
 """
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.rbd.modules import snapshot
+from ..module_utils.rbd.options import CONNECTION
 from ..module_utils.rbd.snapshot import OPTIONS
 from ..module_utils.rbd.task import ensure
-from ..module_utils.rbd.words import CONNECTION
-from ..module_utils.rbd.works import snapshot
 
 
 def main() -> None:

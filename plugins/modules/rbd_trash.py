@@ -134,10 +134,10 @@ pending_reboot:
 """
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.rbd.modules import trash
+from ..module_utils.rbd.options import CONNECTION
 from ..module_utils.rbd.task import ensure
 from ..module_utils.rbd.trash import OPTIONS
-from ..module_utils.rbd.words import CONNECTION
-from ..module_utils.rbd.works import trash
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.strata.storage.plugins.module_utils.cinder import library, snapshot, volume, works
+from ansible_collections.strata.storage.plugins.module_utils.cinder import library, modules, snapshot, volume
 from ansible_collections.strata.storage.plugins.module_utils.cinder.actions import handlers
-from ansible_collections.strata.storage.plugins.module_utils.cinder.words import CONNECTION, parse
+from ansible_collections.strata.storage.plugins.module_utils.cinder.backend import CONNECTION, parse
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.core.run import answer
 
@@ -43,7 +43,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         setattr(owner, method, dying)
-        _state, plan = answer(opened.read(), opened.read_more, getattr(works, kind)(params).plan)
+        _state, plan = answer(opened.read(), opened.read_more, getattr(modules, kind)(params).plan)
         if when == "overtaken":
             for row in (*opened._rows.get_volumes(), *opened._rows.get_snapshots()):
                 row._ovo.status = "available"

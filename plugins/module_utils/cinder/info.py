@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import Unread
+from .backend import BACKEND, DATABASE, Wanted
 from .state import Stranger
 from .volume import dump
-from .words import BACKEND, DATABASE, Wanted
 
 if TYPE_CHECKING:
     from .library import Library, Option

@@ -44,9 +44,9 @@ from .actions import (
     Rescan,
     TakeSnapshot,
 )
+from .backend import Wanted, check_options
 from .state import GIB, SNAPSHOT, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Use, Volume
 from .tried import known
-from .words import Wanted, check_options
 
 #: What has to be installed: each with the first version that is too old or too new, and how to say it.
 _SET: tuple[tuple[str, Callable[[tuple[int, ...]], bool], str], ...] = (

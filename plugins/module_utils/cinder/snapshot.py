@@ -13,8 +13,8 @@ from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from . import volume as volumes
 from .actions import DeleteSnapshot, Describe, ManageSnapshot, TakeSnapshot
+from .backend import check_label, check_text, snapshot_id
 from .state import SNAPSHOT, VOLUME, WHOLE, Array, Snapshot, Stranger, Volume
-from .words import check_label, check_text, snapshot_id
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "volume": {"type": "str", "required": True},

@@ -21,9 +21,9 @@ from ..core.plan import Plan
 from ..core.run import Pipeline, run
 from . import info
 from .actions import handlers
+from .backend import Wanted, parse, strings
 from .library import Option, check_set, load_driver, make_private, opened, supported_drivers
 from .state import Array
-from .words import Wanted, parse, strings
 
 
 class Work(NamedTuple):

@@ -12,8 +12,8 @@ from ..core.errors import Refused, StorageError, Unread
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
 from .actions import Attach, Create, Delete, Describe, Detach, Extend, Manage, Record, Recover, Release, Rescan
+from .backend import check_label, check_text, parse_gib, parse_id, parse_pairs, volume_id
 from .state import GIB, VOLUME, WHOLE, Array, Connection, Pairs, Snapshot, Stranger, Use, Volume
-from .words import check_label, check_text, parse_gib, parse_id, parse_pairs, volume_id
 
 ATTACHED, DETACHED = "attached", "detached"
 OPTIONS: dict[str, dict[str, Any]] = {

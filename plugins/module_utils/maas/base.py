@@ -12,11 +12,11 @@ from ..core.plan import Plan
 from ..document.partition import Partition
 from ..document.sizes import show_size
 from .actions import AllUnchanged, Call, fields, step
+from .document import Datastore, Wanted
 from .identity import is_uuid
 from .safety import describe
 from .stand_in import other_boot_disk
 from .state import DISK, MEMBERS, PARTITION, Device, Filesystem, Machine
-from .words import Datastore, Wanted
 
 #: What the root filesystem of a layout is on.
 _ROOT_ON = {"flat": "partition", "lvm": "volume", "bcache": "bcache"}

@@ -11,10 +11,10 @@ from ..core.errors import Refused
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
 from .actions import Call, fields, future, keeps, step, tag
+from .document import CacheSet as Wanted
 from .safety import take
 from .stand_in import dropped, leaving, place, whole_boot_disk
 from .state import LEAVING, PARTITION, Bcache, CacheSet, Machine
-from .words import CacheSet as Wanted
 
 Steps = tuple[Step, ...]
 

@@ -17,10 +17,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..core.errors import StorageError
 from ..document.sizes import parse_bytes
 from . import layout
+from .document import Wanted
 from .filesystem import NOWHERE
 from .partition import find
 from .state import DISK, PARTITION, READY, Device, Machine
-from .words import Wanted
 
 #: What MAAS takes as the name of an entry.
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*")

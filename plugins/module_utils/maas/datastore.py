@@ -10,10 +10,10 @@ from ..core.plan import Plan, Step
 from ..document.names import check_name
 from ..document.sizes import show_size
 from .actions import Call, fields, future, keeps, members, step
+from .document import Datastore as Wanted
 from .safety import check_once, check_uuid, take
 from .stand_in import dropped, leaving, over_all, place
 from .state import DATASTORE, DISK, PARTITION, Datastore, Device, Machine
-from .words import Datastore as Wanted
 
 Steps = tuple[Step, ...]
 

@@ -11,9 +11,9 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.filesystem import OnDevice, Use, check_mount_options, check_new_label
 from .actions import Call, at, fields, step, tag, unchanged
+from .document import Special
 from .safety import check_unused, check_uuid, describe, unformat
 from .state import ALLOCATED, DISK, PARTITION, Device, Filesystem, Machine, remount_tag
-from .words import Special
 
 Steps = tuple[Step, ...]
 #: Where the region says that swap is mounted.

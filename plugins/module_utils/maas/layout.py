@@ -31,10 +31,10 @@ from ..document.raid import Raid
 from ..document.references import Node, in_order, known_names
 from . import base, bcache, cache_set, datastore, drive, filesystem, notes, partition, permits, raid, survey, volume
 from .actions import step, tag
+from .document import CacheSet, Datastore, Gone, Special, Wanted, as_uuid
 from .identity import check_places, is_uuid
 from .names import where as places
 from .state import LEFTOVER, PARTITION, Machine
-from .words import CacheSet, Datastore, Gone, Special, Wanted, as_uuid
 
 
 class Going(NamedTuple):

@@ -18,10 +18,10 @@ from ..document.partition import Partition
 from ..document.raid import Raid
 from ..document.references import Node
 from . import bcache, cache_set, datastore, drive, partition, raid
+from .document import CacheSet, Datastore, Wanted
 from .safety import describe
 from .stand_in import is_loose
 from .state import DISK, Machine
-from .words import CacheSet, Datastore, Wanted
 
 _ROTARY = "rotary"
 

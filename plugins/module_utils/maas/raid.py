@@ -11,11 +11,11 @@ from ..document.names import check_name
 from ..document.raid import Raid
 from ..document.sizes import show_size
 from .actions import Call, fields, future, keeps, members, step, unchanged
+from .document import LEAST_DEVICES
 from .identity import with_disk_renamed
 from .safety import carried, check_once, check_room, check_unused, check_uuid, lost, remove_leftover, take
 from .stand_in import dropped, instead, leaving, over_all, place
 from .state import DISK, RAID, Device, Machine, Raid as Array
-from .words import LEAST_DEVICES
 
 Steps = tuple[Step, ...]
 

@@ -15,8 +15,8 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan
 from .actions import Call, fields, step
 from .client import Client, NotFound, of_the_form
+from .document import CACHE_MODES, SPECIAL_TYPES, TYPES
 from .state import User
-from .words import CACHE_MODES, SPECIAL_TYPES, TYPES
 
 #: Run after the script that tells of the hardware, and before the one after which MAAS reads the layout.
 _NAME = re.compile(r"4[1-9]-[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -15,12 +15,12 @@ from ..document.filesystem import OnDevice
 from ..document.partition import Partition
 from ..document.raid import Raid
 from . import cache_set, drive, partition
+from .document import CacheSet, Datastore, Special, Wanted
 from .filesystem import dump as dump_use
 from .names import former
 from .safety import describe
 from .stand_in import stand_ins
 from .state import BCACHE, DATASTORE, DISK, LEFTOVER, PARTITION, RAID, VOLUME, Device, Group, Machine
-from .words import CacheSet, Datastore, Special, Wanted
 
 NOTHING = Document((), {})
 _SECTIONS: dict[type, str] = {

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from ..core.errors import StorageError
 from ..document.raid import plain_uuid
-from .words import WORDS
+from .document import WORDS
 
 
 def taken(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from ..document import disk, permission
 from ..document.tree import draw_alike
 from . import layout, many, script, survey
 from .client import Client
+from .document import parse
 from .names import candidates
 from .permits import checked_user
 from .read import read, whoami
 from .state import Machine
-from .words import parse
 
 if TYPE_CHECKING:
     from ..core.execute import Handlers

@@ -11,10 +11,10 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Step
 from ..document.sizes import show_size
 from .calls import Alone, Call, Features, Unwatched
+from .options import Wanted
 from .removal import gone
 from .safety import check_unused
 from .state import Image, Luks, Parent, Pool
-from .words import Wanted
 
 Steps = tuple[Step, ...]
 #: The clone format that needs protected snapshots.

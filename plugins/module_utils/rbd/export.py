@@ -13,8 +13,8 @@ from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from .calls import WriteFile
 from .exports import check_path
+from .options import check_name
 from .state import ExportState
-from .words import check_name
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "required": True},

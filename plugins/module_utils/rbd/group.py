@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Place
+from .options import check_name
 from .safety import check_changeable, check_room, check_unmirrored, check_unused
 from .state import Group, Groups, GroupSnapshot, Member
-from .words import check_name
 
 Steps = tuple[Step, ...]
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -13,10 +13,10 @@ from ..document.sizes import show_size
 from .calls import Alone, Call, Features, Unwatched
 from .create import create, step, wanted_features
 from .luks import FORMATS, HEADERS
+from .options import FEATURES, Wanted
 from .removal import gone
 from .safety import check_changeable, check_room, check_settled, check_unused
 from .state import Image, Luks, Pool
-from .words import FEATURES, Wanted
 
 Steps = tuple[Step, ...]
 #: How many objects librbd's object map has room for.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
-from . import words
+from . import options
 from .calls import Call, FillImage, Place, SayOrigin, names
 from .create import lay_out
 from .exports import Difference, Whole, check_path
@@ -26,7 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "required": True},
     "path": {"type": "path", "required": True},
     "snapshot": {"type": "str"},
-    **{name: words.OPTIONS[name] for name in words.LAYOUT},
+    **{name: options.OPTIONS[name] for name in options.LAYOUT},
     "allow_destroy": {"type": "bool", "default": False},
 }
 
@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 class Wanted(NamedTuple):
     """An image that is to have what a file has. ``image`` says what a new one is like, ``snapshot`` its snapshot."""
 
-    image: words.Wanted
+    image: options.Wanted
     path: str
     snapshot: str = ""
     allow_destroy: bool = False
@@ -51,7 +51,7 @@ class Wanted(NamedTuple):
 
 def parse(params: Mapping[str, Any], place: Place) -> Wanted:
     """From the module's options."""
-    image = words.parse({"name": params["image"], **{word: params[word] for word in words.LAYOUT}}, place)
+    image = options.parse({"name": params["image"], **{word: params[word] for word in options.LAYOUT}}, place)
     return Wanted(image, check_path(params["path"]), params["snapshot"] or "", params["allow_destroy"])
 
 
@@ -130,7 +130,7 @@ def _full(state: ImportState, want: Wanted) -> Plan:
         raise StorageError(f"{want.path}: it is empty, and no image")
     if state.pool.trashed(want.name):
         raise Refused(f"image {want.name}: one of this name is in the trash; restore it or remove it there (rbd_trash)")
-    image, options = lay_out(state.pool, _as_told(want.image, state.whole), None)
+    image, laid_out = lay_out(state.pool, _as_told(want.image, state.whole), None)
     # What the file has, one after the other: until each of its snapshots, and what came after them.
     parts = state.whole.differences if state.whole else (Difference("", want.snapshot, state.size),)
     image = image._replace(name=want.partial, size=parts[0].size, metadata={MARK: mark(state.identity, 0)})
@@ -139,11 +139,11 @@ def _full(state: ImportState, want: Wanted) -> Plan:
         check_unused(partial, f"image {want.name}: {want.partial}, what is left of an import, cannot be gone on with")
     if partial is None or partial.remains or not _is_of(partial, state) or not _fits(partial, state, want):
         if partial:
-            removal = words.Wanted(want.partial, purge_snapshots=True, state="absent")
+            removal = options.Wanted(want.partial, purge_snapshots=True, state="absent")
             detail = f"{want.partial}, what is left of another import"
             going = gone(state.pool, removal, partial).steps
             steps = tuple(one._replace(kind="image", name=want.name, detail=detail) for one in going)
-        make = Call("create", place, (want.partial, image.size), (("old_format", False), *options))
+        make = Call("create", place, (want.partial, image.size), (("old_format", False), *laid_out))
         steps += (_step(want, "create", show_size(image.size), make), _marked(state, want, want.partial))
     else:
         image = partial
@@ -163,8 +163,8 @@ def _full(state: ImportState, want: Wanted) -> Plan:
         _step(want, "unmark", "now that it is whole", unmark),
         _step(want, "rename", "now that it is whole", named),
     )
-    own = {key: value for key, value in metadata.items() if not key.startswith(words.SETTING)}
-    config = {key[len(words.SETTING) :]: value for key, value in metadata.items() if key.startswith(words.SETTING)}
+    own = {key: value for key, value in metadata.items() if not key.startswith(options.SETTING)}
+    config = {key[len(options.SETTING) :]: value for key, value in metadata.items() if key.startswith(options.SETTING)}
     image = image._replace(name=want.name, metadata=own, config=config)
     return Plan(steps, _with(_with(state, want.partial, None), want.name, image)._replace(origin_said=origin))
 
@@ -174,13 +174,13 @@ def _origin(state: ImportState) -> str:
     return f"imported from a file ({state.identity})"
 
 
-def _as_told(want: words.Wanted, whole: Whole | None) -> words.Wanted:
+def _as_told(want: options.Wanted, whole: Whole | None) -> options.Wanted:
     """What is wanted of a new image, and for what the task does not say, what a file of format 2 does."""
     if whole is None:
         return want
     striped = want.stripe_unit is None and want.object_size is None and whole.stripe_count > 1
     return want._replace(
-        features=names(whole.features) & {*words.FEATURES} if want.features is None else want.features,
+        features=names(whole.features) & {*options.FEATURES} if want.features is None else want.features,
         object_size=want.object_size or 1 << whole.order,
         stripe_unit=whole.stripe_unit if striped else want.stripe_unit,
         stripe_count=whole.stripe_count if striped else want.stripe_count,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step, both
 from ..document.sizes import show_size
-from . import origins, words
+from . import options, origins
 from .calls import Alone, Call, Place, PrepareImport, Relink, RemoveCommitted, SayOrigin
 from .create import lay_out, wanted_features
 from .image import check_layout
@@ -36,7 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         },
     },
     "import": origins.OPTION,
-    **{name: words.OPTIONS[name] for name in words.LAYOUT},
+    **{name: options.OPTIONS[name] for name in options.LAYOUT},
     "allow_destroy": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["prepared", "executed", "committed", "aborted"], "required": True},
 }
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
     ``source`` None, and ``spec`` (JSON) empty: the task does not say.
     """
 
-    image: words.Wanted
+    image: options.Wanted
     state: str
     source: Parent | None = None
     spec: str = ""
@@ -64,11 +64,11 @@ def parse(params: Mapping[str, Any], place: Place) -> Wanted:
     name, source, imported = params["image"], params["source"], params["import"]
     if source and imported:
         raise StorageError(f"image {name}: source moves an image, and import makes one of something else; say one")
-    layout = words.parse({"name": name, **{word: params[word] for word in words.LAYOUT}}, place)
+    layout = options.parse({"name": name, **{word: params[word] for word in options.LAYOUT}}, place)
     return Wanted(
         layout,
         params["state"],
-        words.parent_of(source, place),
+        options.parent_of(source, place),
         origins.parse(name, imported, place) if imported else "",
         params["allow_destroy"],
     )
@@ -332,10 +332,10 @@ def _is_as_wanted(place: Place, there: Image, want: Wanted) -> bool:
 def _import(state: MigrationState, want: Wanted) -> Plan:
     if state.unreadable:
         raise StorageError(f"image {want.name}: what it is to be imported from cannot be read here: {state.unreadable}")
-    image, options = lay_out(state.pool, want.image, None)
+    image, laid_out = lay_out(state.pool, want.image, None)
     _check_layering(image, want)
     place = state.pool.place
-    call = Alone(PrepareImport(place, want.name, want.spec, options))
+    call = Alone(PrepareImport(place, want.name, want.spec, laid_out))
     return _begun(state, want, image, call, "from what it is imported from", spec=want.spec, blank=False)
 
 
@@ -357,9 +357,9 @@ def _move(state: MigrationState, want: Wanted, source: Parent) -> Plan:
         raise Refused(f"{what}: it has {origin.hidden} snapshots that are not the user's, such as those of groups")
     if state.clones:
         raise Refused(f"{what}: it has clones ({' '.join(state.clones)}); flatten them first")
-    image, options = lay_out(state.pool, want.image, source)
+    image, laid_out = lay_out(state.pool, want.image, source)
     _check_layering(image, want)
-    call = Call("migration_prepare", source.place, (source.image, state.pool.place, want.name), options)
+    call = Call("migration_prepare", source.place, (source.image, state.pool.place, want.name), laid_out)
     image = image._replace(size=origin.size, features=image.features | {"migrating"})
     return _begun(state, want, image, Alone(call), f"from {source}, which it takes the place of")
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call, Promote, Synced
+from .options import check_name
 from .safety import CRASHED
 from .state import Image, Mirroring, MirrorState, in_use_by
-from .words import check_name
 
 Steps = tuple[Step, ...]
 #: The modes of an image, by the numbers that librbd has for them.

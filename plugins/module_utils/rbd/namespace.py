@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused
 from ..core.plan import Plan, Step
 from .calls import Call, Place
+from .options import check_name
 from .state import Namespaces
-from .words import check_name
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import StorageError
-from . import words
+from . import options
 from .calls import Place
 from .connection import Connection, connected, told
 
@@ -92,7 +92,7 @@ def _native(name: str, given: Mapping[str, Any], said: set[str], place: Place) -
     if said & _PEER and not said >= {"cluster", "client", "pool"}:
         raise StorageError(f"{what}, and from another cluster also cluster, client and pool")
     # Of another cluster, nothing is that of the destination.
-    origin = words.parent_of(given, Place(given["pool"]) if said & _PEER else place)
+    origin = options.parent_of(given, Place(given["pool"]) if said & _PEER else place)
     if origin is None:
         raise StorageError(what)
     spec = {"pool_name": origin.place.pool, "image_name": origin.image, "snap_name": origin.snapshot}

@@ -13,8 +13,8 @@ from ..core.plan import Plan, Step
 from . import schedules
 from .calls import Call, Place
 from .image import changed_pairs
+from .options import APPLICATION, SETTING, texts
 from .state import Schedule, Settings
-from .words import APPLICATION, SETTING, texts
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "config": {"type": "dict"},

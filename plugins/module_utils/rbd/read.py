@@ -26,6 +26,7 @@ from .omap import (
     origin_of,
     trash_ids,
 )
+from .options import APPLICATION, SETTING, Encryption
 from .state import (
     MIGRATION,
     Direction,
@@ -53,7 +54,6 @@ from .state import (
     Trashed,
     in_use_by,
 )
-from .words import APPLICATION, SETTING, Encryption
 
 _NO_LIMIT = (1 << 64) - 1
 #: Whom tokens let peers be.

@@ -9,9 +9,9 @@ from ..core.errors import Refused
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from .calls import Call, Place
+from .options import Wanted
 from .safety import check_settled, check_unmirrored, check_unused
 from .state import Image, Pool, Snapshot
-from .words import Wanted
 
 
 def gone(pool: Pool, want: Wanted, there: Image | None) -> Plan:

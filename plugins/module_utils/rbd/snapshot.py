@@ -12,10 +12,10 @@ from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from ..document.sizes import show_size
 from .calls import Call
+from .options import check_name
 from .removal import without_snapshot
 from .safety import check_changeable, check_room, check_unmirrored, check_unused
 from .state import Image, Pool, Snapshot
-from .words import check_name
 
 Steps = tuple[Step, ...]
 ROLLED_BACK = "rolled_back_to"

@@ -23,9 +23,9 @@ from .export import Wanted as WantedExport
 from .exports import Difference, Piece, Whole
 from .import_ import MARK, Wanted as WantedImport, mark, written
 from .omap import origin_of
+from .options import FEATURES, SETTING
 from .read import read_image, read_pool, read_room
 from .state import ExportState, Image, ImportState
-from .words import FEATURES, SETTING
 
 _PARTIAL, _RECORD = ".strata-partial", ".strata.json"
 #: What an export of format 2 says of an image, beside what was chosen for it.

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from ..core.errors import Refused, StorageError
 from ..core.plan import Plan, Step
 from .calls import Call
+from .options import check_name
 from .state import MIGRATION, Trash, Trashed
-from .words import check_name
 
 #: Who put there what may be purged: users, and librbd where they removed what clones still need.
 _PURGED = ("USER", "USER_PARENT")

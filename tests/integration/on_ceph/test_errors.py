@@ -215,7 +215,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.execute import
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Place
 from ansible_collections.strata.storage.plugins.module_utils.rbd.connection import connected
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import handlers
-from ansible_collections.strata.storage.plugins.module_utils.rbd.works import image
+from ansible_collections.strata.storage.plugins.module_utils.rbd.modules import image
 os.environ["CEPH_CONF"] = sys.argv[1]
 params = dict(conf=sys.argv[1], namespace=sys.argv[2], pool=sys.argv[3], cluster="ceph", client="admin", keyring=None)
 params.update(connect_timeout=10, operation_timeout=60, name="one", size="8M")

@@ -25,15 +25,15 @@ _PARTLY = """
 import importlib, json, os, signal, sys
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
-from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, words, works
+from ansible_collections.strata.storage.plugins.module_utils.rbd import connection, modules, options
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import handlers
 def die(*_said):
     os.kill(os.getpid(), signal.SIGKILL)
 kind, count, given = sys.argv[3], int(sys.argv[4]), json.loads(sys.argv[5])
-spec = (words if kind == "image" else importlib.import_module(f"{words.__package__}.{kind}")).OPTIONS
+spec = (options if kind == "image" else importlib.import_module(f"{options.__package__}.{kind}")).OPTIONS
 given.update(conf=sys.argv[1], namespace=sys.argv[2])
-params = ArgumentSpecValidator({**words.CONNECTION, **spec}).validate(given).validated_parameters
-work = getattr(works, kind)(params)
+params = ArgumentSpecValidator({**options.CONNECTION, **spec}).validate(given).validated_parameters
+work = getattr(modules, kind)(params)
 with connection.connected(params) as opened:
     plan = work.plan(work.read(opened))
     steps = plan.steps if count < 0 else plan.steps[:count]

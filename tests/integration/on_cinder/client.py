@@ -26,7 +26,7 @@ CONNECT = """
 import json, sys
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.strata.storage.plugins.module_utils.cinder import library
-from ansible_collections.strata.storage.plugins.module_utils.cinder.words import CONNECTION, parse
+from ansible_collections.strata.storage.plugins.module_utils.cinder.backend import CONNECTION, parse
 want = parse(ArgumentSpecValidator(CONNECTION).validate(json.loads(sys.argv[1])).validated_parameters)
 library.check_set()
 with library.opened(want, library.load_driver(want), read_only=False) as opened:

@@ -27,6 +27,15 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.actions impo
     Rescan,
     TakeSnapshot,
 )
+from ansible_collections.strata.storage.plugins.module_utils.cinder.backend import (
+    CONNECTION,
+    check_options,
+    parse,
+    parse_gib,
+    snapshot_id,
+    strings,
+    volume_id,
+)
 from ansible_collections.strata.storage.plugins.module_utils.cinder.library import _reason, faults
 from ansible_collections.strata.storage.plugins.module_utils.cinder.state import (
     GIB,
@@ -36,15 +45,6 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.state import
     Stranger,
     Use,
     Volume,
-)
-from ansible_collections.strata.storage.plugins.module_utils.cinder.words import (
-    CONNECTION,
-    check_options,
-    parse,
-    parse_gib,
-    snapshot_id,
-    strings,
-    volume_id,
 )
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan

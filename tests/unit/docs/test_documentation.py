@@ -22,10 +22,10 @@ from ansible_collections.strata.storage.plugins.doc_fragments import (
     volumes,
 )
 from ansible_collections.strata.storage.plugins.module_utils.cinder import (
+    backend as cinder_backend,
     info as cinder_info,
     snapshot as cinder_snapshot,
     volume as cinder_volume,
-    words as cinder_words,
 )
 from ansible_collections.strata.storage.plugins.module_utils.document import (
     bcache,
@@ -44,10 +44,10 @@ from ansible_collections.strata.storage.plugins.module_utils.rbd import (
     mirror_image,
     mirror_pool,
     namespace,
+    options as image,
     pool,
     snapshot,
     trash,
-    words as image,
 )
 from ansible_collections.strata.storage.plugins.module_utils.volumes import task as drive_volumes
 from ansible_collections.strata.storage.plugins.plugin_utils.approval import PlanApproval
@@ -90,8 +90,8 @@ RBD: dict[str, Spec] = {
 }
 VOLUMES: dict[str, Spec] = {"drive_volumes": drive_volumes.OPTIONS, "drive_volumes_info": drive_volumes.INFO}
 CINDER: dict[str, Spec] = {
-    "cinder_volume": {**cinder_words.CONNECTION, **cinder_volume.OPTIONS},
-    "cinder_snapshot": {**cinder_words.CONNECTION, **cinder_snapshot.OPTIONS},
+    "cinder_volume": {**cinder_backend.CONNECTION, **cinder_volume.OPTIONS},
+    "cinder_snapshot": {**cinder_backend.CONNECTION, **cinder_snapshot.OPTIONS},
     "cinder_backend_info": cinder_info.OPTIONS,
 }
 USAGE: Spec = {

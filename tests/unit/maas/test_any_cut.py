@@ -13,12 +13,12 @@ from hypothesis import Phase, given, settings, strategies as st
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StepFailed, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
+from ansible_collections.strata.storage.plugins.module_utils.maas.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.maas.identity import is_ours
 from ansible_collections.strata.storage.plugins.module_utils.maas.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
 from ansible_collections.strata.storage.plugins.module_utils.maas.stand_in import stand_ins
 from ansible_collections.strata.storage.plugins.module_utils.maas.state import PARTITION, Machine
-from ansible_collections.strata.storage.plugins.module_utils.maas.words import parse
 from tests.simulators.maas import Region
 
 from .region import KEY, add_machine

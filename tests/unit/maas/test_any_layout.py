@@ -14,10 +14,10 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout, survey
 from ansible_collections.strata.storage.plugins.module_utils.maas.client import NotFound
+from ansible_collections.strata.storage.plugins.module_utils.maas.document import WORDS, parse
 from ansible_collections.strata.storage.plugins.module_utils.maas.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
 from ansible_collections.strata.storage.plugins.module_utils.maas.state import Machine
-from ansible_collections.strata.storage.plugins.module_utils.maas.words import WORDS, parse
 from tests.simulators.maas import Region
 from tests.simulators.maas.api import Request, answer
 from tests.simulators.maas.forms import Form

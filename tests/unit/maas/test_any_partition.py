@@ -15,10 +15,10 @@ from ansible_collections.strata.storage.plugins.module_utils.core.errors import 
 from ansible_collections.strata.storage.plugins.module_utils.core.execute import execute
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
+from ansible_collections.strata.storage.plugins.module_utils.maas.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.maas.identity import computed
 from ansible_collections.strata.storage.plugins.module_utils.maas.perform import handlers
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
-from ansible_collections.strata.storage.plugins.module_utils.maas.words import parse
 from tests.simulators.maas import Region
 
 from .test_any_cut import Fragile, a_region

@@ -15,8 +15,8 @@ from ansible.utils.display import Display
 from ansible_collections.strata.storage.plugins.filter.maas_custom_layout import maas_custom_layout
 from ansible_collections.strata.storage.plugins.module_utils.maas import layout
 from ansible_collections.strata.storage.plugins.module_utils.maas.custom import on_blank_disks
+from ansible_collections.strata.storage.plugins.module_utils.maas.document import parse
 from ansible_collections.strata.storage.plugins.module_utils.maas.read import read
-from ansible_collections.strata.storage.plugins.module_utils.maas.words import parse
 
 from .region import Failed, Maas
 from .test_any_layout import Direct, a_layout, shape

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
-from ansible_collections.strata.storage.plugins.module_utils.rbd import export, exports, import_, words
+from ansible_collections.strata.storage.plugins.module_utils.rbd import export, exports, import_, options
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Place
 from ansible_collections.strata.storage.plugins.module_utils.rbd.exports import Difference, Piece, Whole
 from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
@@ -160,7 +160,7 @@ def test_an_import_goes_on_at_the_snapshot_where_it_stopped() -> None:
         Difference("b", "", 8 * MIB, version=2),
     )
     whole = Whole(22, 61, 4 * MIB, 1, {"key": "value", "conf_rbd_cache": "false"}, differences)
-    want = import_.Wanted(words.Wanted("one"), "/f")
+    want = import_.Wanted(options.Wanted("one"), "/f")
     none = Pool(PLACE, {"one": None, "one.strata-importing": None}, features=IMAGE.features)
     state = ImportState(none, "id", True, 8 * MIB, whole=whole)
     full = import_.plan(state, want)
@@ -253,7 +253,7 @@ def test_no_file_is_lost_without_permission(state: ExportState, want: export.Wan
         changed=st.booleans(),
     ),
     st.builds(
-        import_.Wanted, st.just(words.Wanted("one")), st.just("/f"), st.sampled_from(["", "b", "d"]), st.booleans()
+        import_.Wanted, st.just(options.Wanted("one")), st.just("/f"), st.sampled_from(["", "b", "d"]), st.booleans()
     ),
 )
 def test_nothing_that_was_written_goes_without_permission(state: ImportState, want: import_.Wanted) -> None:
@@ -271,12 +271,12 @@ def test_nothing_that_was_written_goes_without_permission(state: ImportState, wa
 def test_a_difference_is_not_mixed_with_what_was_written_since() -> None:
     state = ImportState(Pool(PLACE, {"one": IMAGE}), "id", False, 8 * MIB, "b", "c", changed=True)
     with pytest.raises(Refused, match="set allow_destroy to roll it back"):
-        import_.plan(state, import_.Wanted(words.Wanted("one"), "/f"))
-    back = import_.plan(state, import_.Wanted(words.Wanted("one"), "/f", allow_destroy=True))
+        import_.plan(state, import_.Wanted(options.Wanted("one"), "/f"))
+    back = import_.plan(state, import_.Wanted(options.Wanted("one"), "/f", allow_destroy=True))
     assert [step.verb for step in back.steps] == ["roll back", "mark", "import", "snapshot", "unmark"]
     # What differs since this import began is its own.
     begun = IMAGE._replace(metadata={import_.MARK: "id 0"})
     on = import_.plan(
-        state._replace(pool=state.pool.with_image("one", begun)), import_.Wanted(words.Wanted("one"), "/f")
+        state._replace(pool=state.pool.with_image("one", begun)), import_.Wanted(options.Wanted("one"), "/f")
     )
     assert [step.verb for step in on.steps] == ["import", "snapshot", "unmark"]

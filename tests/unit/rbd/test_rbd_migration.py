@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
-from ansible_collections.strata.storage.plugins.module_utils.rbd import migration, perform, words
+from ansible_collections.strata.storage.plugins.module_utils.rbd import migration, options, perform
 from ansible_collections.strata.storage.plugins.module_utils.rbd.alone import run_alone
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Place
 from ansible_collections.strata.storage.plugins.module_utils.rbd.omap import migration_header
@@ -36,7 +36,7 @@ def found(there: Image | None = None, **more: Any) -> MigrationState:
 
 def wanted(state: str, allow_destroy: bool = True, **more: Any) -> migration.Wanted:
     given_ = {"source": SOURCE, **more}
-    return migration.Wanted(words.Wanted("dst"), state, allow_destroy=allow_destroy, **given_)
+    return migration.Wanted(options.Wanted("dst"), state, allow_destroy=allow_destroy, **given_)
 
 
 def calls(planned: Plan) -> list[str]:

@@ -16,6 +16,7 @@ from ansible_collections.strata.storage.plugins.module_utils.core.secret import 
 from ansible_collections.strata.storage.plugins.module_utils.rbd import group, image, namespace, pool, snapshot, trash
 from ansible_collections.strata.storage.plugins.module_utils.rbd.calls import Call, Features, Place, bits, names
 from ansible_collections.strata.storage.plugins.module_utils.rbd.luks import header_of
+from ansible_collections.strata.storage.plugins.module_utils.rbd.options import FEATURES, NEEDS, Encryption, Wanted
 from ansible_collections.strata.storage.plugins.module_utils.rbd.perform import _phases
 from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
     Fill,
@@ -35,7 +36,6 @@ from ansible_collections.strata.storage.plugins.module_utils.rbd.state import (
     Trash,
     Trashed,
 )
-from ansible_collections.strata.storage.plugins.module_utils.rbd.words import FEATURES, NEEDS, Encryption, Wanted
 
 PLACE = Place("rbd", "tenant")
 DEFAULT = frozenset({"layering", "exclusive-lock", "object-map", "fast-diff", "deep-flatten"})

@@ -20,14 +20,15 @@ from . import (
     mirror_image as mirror_images,
     mirror_pool as mirror_pools,
     namespace as namespaces,
+    options,
     pool as pools,
     schedules,
     snapshot as snapshots,
     trash as trashes,
-    words,
 )
 from .calls import Place
 from .connection import Connection, Denied, place_of
+from .options import Wanted
 from .origins import unreadable
 from .read import (
     check_settings,
@@ -67,14 +68,13 @@ from .state import (
 )
 from .task import Work
 from .transfer import read_export, read_import
-from .words import Wanted
 
 Read = TypeVar("Read")
 
 
 def image(params: Mapping[str, Any]) -> Work:
     place = place_of(params)
-    want = words.parse(params, place)
+    want = options.parse(params, place)
     return Work(
         read=lambda connection: _images(connection, place, (want,)),
         plan=lambda pool: images.plan(pool, want),
@@ -86,7 +86,7 @@ def image(params: Mapping[str, Any]) -> Work:
 def many_images(params: Mapping[str, Any]) -> Work:
     place = place_of(params)
     faults = Faults()
-    wanted = parse_each(faults, "images", params["images"], lambda item: words.parse(item, place))
+    wanted = parse_each(faults, "images", params["images"], lambda item: options.parse(item, place))
     faults.check()
     return Work(
         read=lambda connection: _images(connection, place, wanted),
@@ -142,7 +142,7 @@ def dump(found: Image) -> dict[str, Any]:
     return {
         "name": found.name,
         "size": found.size,
-        "features": sorted(found.features & set(words.FEATURES)),
+        "features": sorted(found.features & set(options.FEATURES)),
         "object_size": found.object_size,
         "stripe_unit": found.stripe_unit if striped else None,
         "stripe_count": found.stripe_count if striped else None,

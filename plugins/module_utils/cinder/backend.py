@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words of a backend: its driver and the driver's options, and where what is known of it is kept."""
+"""The options of a backend: its driver and the driver's options, and where what is known of it is kept."""
 
 from __future__ import annotations
 

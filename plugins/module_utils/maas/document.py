@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The document's words as MAAS takes them: those that it lacks are refused by name."""
+"""A document as MAAS takes it: options that it lacks are refused by name."""
 
 from __future__ import annotations
 
