@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(device=DISKS)
     def wiped(self, device: str) -> None:
-        self.world.do("take", command=f"umount /srv /m1; wipefs --all {device}* 2>/dev/null")
+        self.world.do("wipe", serial=device.strip("{}"))
 
     @rule(pair=PAIRS)
     def cloned(self, pair: list[str]) -> None:

@@ -152,6 +152,14 @@ class World:
         self.shell(command)
         self._wait_for_nothing()
 
+    def wipe(self, serial: str) -> None:
+        """Somebody gives a disk up: what no other one holds may be overwritten from then on, though it can be read."""
+        device = f"{{{serial}}}"
+        self.take(f"umount /srv /m1; wipefs --all {device}* 2>/dev/null")
+        if not self._run(self._named(f"[ -b {device} ] && wipefs --noheadings {device} || echo none"), check=False):
+            mine = self.lab.directory / "disks" / self.lab.media[serial].file
+            self._kept -= holds(mine) - found_on([path for path in self._media() if path != mine])
+
     def overwrite(self, serial: str, command: str) -> None:
         """The same, with a command that writes to a disk, if nobody uses it: below an array, nobody can see that."""
         if serial in self._idle():

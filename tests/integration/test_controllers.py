@@ -18,12 +18,21 @@ from .test_ansible import ansible
 WARNED = ("[DEPRECATION WARNING]", "[WARNING]: Deprecat")
 
 
-# The first is the newest.
+def releases() -> dict[str, Path]:
+    """Those that a Python of this machine runs, the newest first, each with the newest such Python."""
+    found = sanity.find_pythons()
+    runs = {series: [found[one] for one in pythons if one in found] for series, pythons in sanity.CORES.items()}
+    return {series: pythons[-1] for series, pythons in reversed(runs.items()) if pythons}
+
+
+PYTHONS = releases()
+
+
 @pytest.mark.first_case
-@pytest.mark.parametrize("series", list(reversed(sanity.CORES)))
+@pytest.mark.parametrize("series", PYTHONS)
 def test_no_release_warns_of_what_is_deprecated(lab: Lab, guest: Guest, series: str, tmp_path: Path) -> None:
     """Roles, action plugins, filters and the callback; what is done, what is read, and what is refused."""
-    core = sanity.install_core(series, sanity.find_pythons()[sanity.CORES[series][-1]])
+    core = sanity.install_core(series, PYTHONS[series])
     drive = {"name": "data", "devices": ["md0"], "filesystem": "xfs", "mount_point": "/srv"}
     mirror = {"name": "md0", "level": "1", "devices": [guest.disk("HDD1"), guest.disk("HDD2")]}
     words = {
