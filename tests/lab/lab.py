@@ -217,7 +217,6 @@ class Lab:
             state = self._state(running=False)
             if state.process.alive():
                 raise LabError(f"lab {self.name} is running")
-            self._disconnect()
             self._boot(state)
 
     def throttle(self, serial: str, speed: int) -> None:
@@ -422,6 +421,7 @@ class Lab:
             self.guest.run(BOOTED)
 
     def _boot(self, state: State) -> None:
+        self._disconnect()
         machine = self._of(state)
 
         def start() -> State:

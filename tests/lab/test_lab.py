@@ -10,6 +10,7 @@ import ast
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.lab import CommandError, Guest, Lab, LabError
 from tests.lab.guest import Access
@@ -422,6 +424,17 @@ def test_reboot_uses_the_guests_own_initramfs(guest: Guest, lab: Lab) -> None:
     lab.reboot()
     assert (lab.directory / "state.json").read_text() != before
     assert "md5 : active" in guest.run("cat /proc/mdstat").stdout
+
+
+def test_a_reboot_ends_the_connections_that_ansible_keeps(guest: Guest, lab: Lab) -> None:
+    """Nobody answers any more at the other end, and a task would wait for that for a minute."""
+    inventory = yaml.safe_load(lab.inventory_path.read_text())["all"]["hosts"]["lab"]
+    (control,) = re.findall(r"ControlPath=(\S+)/%C", inventory["ansible_ssh_common_args"])
+    ping = ["ansible", "--inventory", str(lab.inventory_path), "lab", "--module-name", "ansible.builtin.ping"]
+    subprocess.run(ping, check=True, capture_output=True)
+    assert list(Path(control).iterdir())
+    lab.reboot()
+    assert not list(Path(control).iterdir())
 
 
 @pytest.mark.further
