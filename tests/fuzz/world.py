@@ -96,8 +96,12 @@ class Broken(AssertionError):
     """Something that must hold does not; ``kind`` tells failures of one sort from others."""
 
     def __init__(self, kind: str, detail: str, transcript: list[str]) -> None:
-        super().__init__(f"{kind}: {detail}\n" + "\n".join(transcript))
+        super().__init__(kind, detail, transcript)  # all of them: it is sent from one process to another
         self.kind = kind
+
+    def __str__(self) -> str:
+        kind, detail, transcript = self.args
+        return f"{kind}: {detail}\n" + "\n".join(transcript)
 
 
 class Look(NamedTuple):
@@ -185,6 +189,16 @@ class World:
         if spec:
             value = {"LABEL": f"LABEL={label}", "UUID": f"UUID=$(blkid -p -s UUID -o value {device})", "path": device}
             self.shell(f"echo {value[spec]} {point} {kind} defaults 0 2 >> /etc/fstab; systemctl daemon-reload")
+        if (
+            len(
+                self._run(
+                    f"blkid --cache-file /dev/null --match-token LABEL={label} --output device", check=False
+                ).split()
+            )
+            > 1
+        ):
+            # A boot takes one of them, and does not end where that is of another type.
+            self._wait_for_nothing()
         self.shell(f"mount {device} {point}")
         self.file(point)
 
