@@ -22,8 +22,8 @@ _OPENED = re.compile(
     r"^(/dev/null|/dev/tty|/dev(/mapper(/control)?)?|/run/lock/lvm(/.*)?|/run/lvm(/.*)?|/run/cryptsetup(/.*)?|L_[0-9:]+|"
     r"/proc/self/.*)$"
 )
-#: A header in a file is opened by cryptsetup as its device would be, to be locked.
-_HEADER = re.compile(r'"/var/lib/strata-storage/luks/[^"]*", O_RDWR\|O_NONBLOCK\|O_CLOEXEC\)')
+#: A header in a file, or in memory, is opened by cryptsetup as its device would be, to be locked.
+_HEADER = re.compile(r'"(/var/lib/strata-storage/luks/[^"]*|/proc/[0-9]+/fd/[0-9]+)", O_RDWR\|O_NONBLOCK\|O_CLOEXEC\)')
 _COMMANDS = re.compile(
     r'\["wipefs", "--json", "--no-act", "[^"]+"\]|\["sfdisk", "--json", "[^"]+"\]|\["lvm", "(fullreport|pvs)", .*\]|'
     r'\["rbd", "info", .*\]|\["cryptsetup", "open", "--test-passphrase", .*\]'

@@ -182,6 +182,32 @@ def test_a_container_is_decrypted_where_it_is(node: Node) -> None:
     node.run(f"umount /srv/data && fsck.ext4 -fn {node.disk('HDD1')}")
 
 
+def test_the_end_of_a_change_of_cipher_is_interrupted(node: Node) -> None:
+    """cryptsetup has erased the old key then, and refuses to open the container without it."""
+    with_keys(node)
+    node.module("luks_device", **vault(node))
+    node.run("mkfs.ext4 -q /dev/mapper/vault && mount /dev/mapper/vault /mnt && head -c 100M /dev/urandom > /mnt/file")
+    sums = node.run("sha256sum /mnt/file")
+    node.run("umount /mnt")
+    node.module("luks_device", name="vault", state="closed")
+    device = node.disk("HDD1")
+    node.guest.write(
+        "/root/interrupted",
+        "cryptsetup reencrypt --batch-mode --cipher aes-cbc-essiv:sha256 --key-size 256 --pbkdf pbkdf2 "
+        f"--pbkdf-force-iterations 1000 --key-file {KEY} {device} & "
+        f"until head -c 16384 {device} | grep -q '\"keyslots\":\\[\\]'; do kill -0 $! || exit 1; done; kill -KILL $!",
+    )
+    node.run("sh /root/interrupted", timeout=300)
+    assert not opens(node, KEY, device)
+    (finding,) = [one for one in node.module("layout_info")["health"] if one["problem"] == "reencrypt"]
+    assert "A luks task with its key_file or passphrase" in finding["remedy"]
+    assert "unlocks no keyslot" in node.refusal("luks_device", **vault(node, key_file="/etc/keys/other"))
+    done = node.converge("luks_device", **vault(node))
+    assert [step["action"] for step in done["plan"]] == ["end", "back up", "persist", "open"]
+    assert node.run("mount /dev/mapper/vault /mnt && sha256sum /mnt/file") == sums
+    assert node.module("luks_device_info")["luks"][0]["cipher"] == "aes-cbc-essiv:sha256"
+
+
 @pytest.mark.further
 def test_a_volume_with_xfs_is_encrypted_by_the_document_of_its_host(node: Node) -> None:
     """xfs cannot shrink, so the volume grows, and the filesystem once all of it is encrypted."""

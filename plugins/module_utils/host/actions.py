@@ -345,6 +345,23 @@ class Reencrypt(NamedTuple):
         return " ".join(map(str, self.argv))
 
 
+class EndMove(NamedTuple):
+    """Write the header of a container without the move of data that cryptsetup was stopped at the end of.
+
+    ``argv`` tries a key, and is given the path of what it is tried with: the header is written if it opens that.
+    """
+
+    device: str
+    argv: tuple[Any, ...]
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return self.argv[:1]
+
+    def __str__(self) -> str:
+        return f"both copies of the header of {self.device}, once {' '.join(map(str, self.argv))} took the key with it"
+
+
 class SaveBeginning(NamedTuple):
     """Copy the first ``size`` bytes of a device into a file for root alone."""
 

@@ -30,6 +30,7 @@ from .actions import (
     DropBackup,
     DropStripes,
     DropVolume,
+    EndMove,
     EraseTables,
     Grow,
     Idle,
@@ -57,6 +58,7 @@ from .disks import identity
 from .filesystem.read import read_filesystem
 from .filesystem.state import Filesystem
 from .filesystem.types.known import KNOWN
+from .luks.ended import read_ended, with_header
 from .luks.read import PATIENCE, left_behind, read_header_in
 from .luks.state import Header
 from .lvm.label import read_physical_volume
@@ -406,17 +408,37 @@ def _reencrypt(action: Reencrypt) -> None:
         header = _encrypted(path)
         return Progress(f"{header.reencryption or 'encrypt'} {action.device}", header.percent(_size(action.device)))
 
-    # A module that was killed leaves its cryptsetup to end.
+    _let_end(action.device, uuid)
+    if _encrypted(path).reencryption:
+        run_command(action.argv, timeout=None, heard=lambda _said: reporter().tell(progress))
+
+
+def _let_end(device: str, uuid: str) -> None:
+    """Wait for a cryptsetup that moves data: a module that was killed leaves its own to end."""
     with contextlib.suppress(FileNotFoundError), open(f"{_LOCKS}{uuid}", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
     left = left_behind(uuid)
     if left:
         raise StorageError(
-            f"{action.device}: cryptsetup was killed while it moved data, and left {' '.join(left)}. Nothing is lost. "
+            f"{device}: cryptsetup was killed while it moved data, and left {' '.join(left)}. Nothing is lost. "
             "Restart this host, whose boot opens the container as it is, and run this again"
         )
-    if _encrypted(path).reencryption:
-        run_command(action.argv, timeout=None, heard=lambda _said: reporter().tell(progress))
+
+
+def _end_move(action: EndMove) -> None:
+    _let_end(action.device, _encrypted(action.device).uuid)
+    ended = read_ended(action.device)
+    if ended is None:
+        return
+    with with_header(action.device) as path:
+        run_command((*action.argv, path), PATIENCE)
+    size = len(ended.copies) // 2
+    with open(os.open(action.device, os.O_WRONLY | os.O_CLOEXEC), "wb", buffering=0) as device:
+        # One after the other: where the power goes, one of them is whole.
+        for place in (0, size):
+            device.seek(place)
+            device.write(ended.copies[place : place + size])
+            os.fsync(device.fileno())
 
 
 def _size(path: str) -> int:
@@ -511,6 +533,7 @@ _PERFORM: dict[type, Perform] = {
     BindTang: _bind_tang,
     Reencrypt: _reencrypt,
     DropBackup: _drop_backup,
+    EndMove: _end_move,
     ReloadMounts: _reload,
 }
 HANDLERS = Handlers(_PERFORM, _PLACEHOLDERS, records=RECORDS)

@@ -18,7 +18,8 @@ _SECOND_MAGIC = b"SKUL\xba\xbe"
 _LENGTH_1 = 592
 _SLOTS_1 = 8
 _ENABLED_1 = 0x00AC71F3
-_BINARY = 4096
+#: Bytes before the metadata of a LUKS2 header.
+BINARY = 4096
 _MOST = 4 << 20
 _CHECKSUM = slice(448, 512)
 
@@ -39,16 +40,28 @@ def read_header(head: bytes, read: Read) -> Header | None:
     if version == 1:
         return _header_1(head[:_LENGTH_1])
     (size,) = struct.unpack_from(">Q", head, 8)
-    if version != 2 or not _BINARY < size <= _MOST:
+    if version != 2 or not BINARY < size <= _MOST:
         return Header(version, _text(head[168:208]), damaged=f"nothing is known of a header of version {version}")
-    first = read(size, 0)
-    if _is_whole(first):
-        return _header_2(first)
-    # cryptsetup takes the copy then, and mends the first one with it.
-    second = read(size, size)
-    if second[:6] == _SECOND_MAGIC and _is_whole(second):
-        return _header_2(second)._replace(damaged="its first header is damaged, and the second one is whole")
-    return Header(2, _text(head[168:208]), damaged="both copies of its header are damaged")
+    found = whole_header(head, read)
+    if found is None:
+        return Header(2, _text(head[168:208]), damaged="both copies of its header are damaged")
+    header = _header_2(found)
+    if found[:6] == _SECOND_MAGIC:
+        return header._replace(damaged="its first header is damaged, and the second one is whole")
+    return header
+
+
+def whole_header(head: bytes, read: Read) -> bytes | None:
+    """Of the two copies of a LUKS2 header, the one that counts: the first that is whole. Raises OSError.
+
+    cryptsetup mends the first one with the second.
+    """
+    (size,) = struct.unpack_from(">Q", head, 8)
+    for place, magic in enumerate((_MAGIC, _SECOND_MAGIC)):
+        copy = read(size, place * size)
+        if copy[:6] == magic and _is_whole(copy):
+            return copy
+    return None
 
 
 def _header_1(head: bytes) -> Header:
@@ -68,19 +81,27 @@ def _header_1(head: bytes) -> Header:
 
 def _is_whole(header: bytes) -> bool:
     """By its checksum, which is of the header with zeros in its own place."""
-    algorithm = _text(header[72:104])
-    if algorithm not in hashlib.algorithms_available:
+    if _text(header[72:104]) not in hashlib.algorithms_available:
         return False
-    blanked = header[: _CHECKSUM.start] + bytes(64) + header[_CHECKSUM.stop :]
-    found = hashlib.new(algorithm, blanked).digest()
+    found = _checksum(header)
     return header[_CHECKSUM][: len(found)] == found
+
+
+def checksummed(header: bytes) -> bytes:
+    """The copy of a LUKS2 header with its checksum in the place of what is there."""
+    return header[: _CHECKSUM.start] + _checksum(header).ljust(64, b"\0") + header[_CHECKSUM.stop :]
+
+
+def _checksum(header: bytes) -> bytes:
+    blanked = header[: _CHECKSUM.start] + bytes(64) + header[_CHECKSUM.stop :]
+    return hashlib.new(_text(header[72:104]), blanked).digest()
 
 
 def _header_2(header: bytes) -> Header:
     uuid, label = _text(header[168:208]), _text(header[24:72])
     digest = hashlib.sha256(header[6:]).hexdigest()
     try:
-        metadata = json.loads(header[_BINARY:].split(b"\0", 1)[0])
+        metadata = json.loads(header[BINARY:].split(b"\0", 1)[0])
         return _of_metadata(Header(2, uuid, label, digest=digest), metadata)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Header(2, uuid, label, damaged=f"its metadata cannot be understood ({type(error).__name__}: {error})")
@@ -107,6 +128,17 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
     goal = {"encrypt": "crypt", "decrypt": "linear"}.get(mode)
     # Of two ciphers, the key tells which is which.
     new = {name for words in digests if number in words["segments"] for name in words["segments"]}
+    moved = tuple(
+        (
+            0 if words["size"] == "dynamic" else int(words["size"]),
+            not words.get("flags") and (words["type"] == goal if goal else name in new),
+        )
+        for name, words in (current if mode else ())
+    )
+    header = header._replace(reencryption=mode, moved=moved)
+    if header.is_to_be_ended:
+        # The old key is of no use any more, and its keyslots are half erased.
+        keys = {slot: words for slot, words in keys.items() if slot in own}
     return header._replace(
         cipher=segment.get("encryption", ""),
         key_size=max((words["key_size"] * 8 for words in known), default=0),
@@ -116,14 +148,6 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
         offset=int(segment["offset"]),
         keyslots=tuple(sorted(map(int, keys))),
         tokens={int(number): token_of(words) for number, words in metadata.get("tokens", {}).items()},
-        reencryption=mode,
-        moved=tuple(
-            (
-                0 if words["size"] == "dynamic" else int(words["size"]),
-                not words.get("flags") and (words["type"] == goal if goal else name in new),
-            )
-            for name, words in (current if mode else ())
-        ),
     )
 
 

@@ -61,11 +61,11 @@ def of_container(host: Host, container: Container) -> Iterator[Finding]:
         meaning = "A boot asks for a passphrase instead."
         remedy = "A luks task that says tpm2 enrols one."
         yield found(WARNING, "no token", f"{CRYPTTAB} opens it by a TPM2, and none is enrolled", meaning, remedy)
-    if header.reencryption and header.is_all_moved:
+    if header.is_to_be_ended:
         done = f"{header.reencryption}: all of it is, and its header does not say so, since a crash interrupted the end"
-        meaning = "It is used as any other. Its keys and its label cannot change."
-        remedy = "Once it is closed, a newer cryptsetup may end it by `cryptsetup reencrypt --resume-only`."
-        yield found(NOTICE, header.reencryption, done, meaning, remedy)
+        meaning = 'Its data is whole. cryptsetup may refuse to open it, by "No usable keyslot is available".'
+        remedy = "A luks task with its key_file or passphrase ends what is left, in the header alone."
+        yield found(WARNING, header.reencryption, done, meaning, remedy)
     elif header.reencryption:
         meaning = "It can be used meanwhile, once it is open; a part of its data is as before."
         remedy = "`cryptsetup reencrypt --resume-only` goes on where that stopped."

@@ -17,7 +17,7 @@ from ...core.plan import Command, new_uuid
 from ...document.luks import Luks
 from ...document.names import check_name
 from ...document.sizes import show_size
-from ..actions import Claim, DropBackup, PutBack, Reencrypt, SaveBeginning
+from ..actions import BackUpHeader, Claim, DropBackup, EndMove, PutBack, Reencrypt, SaveBeginning
 from ..devices import Device, Signature
 from ..filesystem import shrink
 from ..filesystem.contents import Place, with_filesystem
@@ -32,7 +32,7 @@ from ..safety import describe_content, is_own
 from ..unfinished import anew, begun, ended, intent
 from . import keys
 from .making import FIXED, OFFSETS, fixed_options, new_container, new_options
-from .read import BACKUPS, PATIENCE, beginning_path
+from .read import BACKUPS, PATIENCE, backup_path, beginning_path
 from .state import Container
 from .steps import Steps, container_on, replace_container, signature, step, with_container
 
@@ -160,10 +160,27 @@ def reencrypt(host: Host, want: Luks, container: Container) -> tuple[Steps, Host
     return (*before, *steps), host, container
 
 
+def end(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
+    """The step after which a header says what is true: that all data is moved, and only its end was interrupted."""
+    header = container.header
+    key = keys.key_of(host, want)
+    if not header.is_to_be_ended or key is None:
+        return (), host, container
+    keys.check_unlocks(host, want, container, key)
+    argv = ("cryptsetup", "open", "--test-passphrase", "--batch-mode", "--key-file", key.word)
+    actions = (BackUpHeader(container.device, backup_path(container.uuid)), EndMove(container.device, argv))
+    detail = f"the {header.reencryption}ion of {container.device}: all of it is, and a crash interrupted the last of it"
+    claims = keys.claims(host, container)
+    steps = (step("end", want.name, detail, *actions, claims=claims, flush=(container.device,)),)
+    done = header._replace(reencryption="", moved=(), damaged="", digest="ended")
+    host, container = replace_container(host, container, container._replace(header=done))
+    kept, host, container = keys.back_up(host, want, container, always=True)
+    return (*steps, *kept), host, container
+
+
 def finish(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Container]:
     """The steps after which all data of a container is as its header says. It is in use meanwhile, where it is open."""
     header = container.header
-    # Interrupted in its last moment, cryptsetup does not end what it began: nothing is left to be moved.
     if not want.in_place or not header.reencryption or header.is_all_moved:
         return (), host, container
     key = keys.key_of(host, want)

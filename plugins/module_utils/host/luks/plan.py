@@ -45,14 +45,19 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
     container = _find(host, want)
     if want.state == "absent":
         return _absent(host, want, container, allow)
-    if want.state == "decrypted":
-        return decrypt.plan(host, want, container)
     steps: Steps = ()
+    if container:
+        steps, host, container = in_place.end(host, want, container)
+    if want.state == "decrypted":
+        made = decrypt.plan(host, want, container)
+        return made._replace(steps=(*steps, *made.steps))
     carried = None
     if in_place.holds_data(host, want):
-        steps, host, container, carried = in_place.encrypt(host, want)
+        more, host, container, carried = in_place.encrypt(host, want)
+        steps += more
     elif container is None or _is_half_made(host, want, container.device):
-        steps, host, container = _create(host, want, allow)
+        more, host, container = _create(host, want, allow)
+        steps += more
     else:
         _check_fixed(want, container)
     if container.header.reencryption or in_place.changes(want, container):

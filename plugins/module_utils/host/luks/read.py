@@ -16,6 +16,7 @@ from ...document.luks import Key
 from ..devices import Device
 from ..sysfs import SYS, names_in
 from .crypttab import Line, lines
+from .ended import with_header
 from .header import read_header
 from .state import Container, Header, Plain
 
@@ -158,8 +159,9 @@ def read_keyslot(device: str, key: Key) -> int | None:
     problem = wrong_with_key_file(key.file) if key.file else ""
     if problem:
         raise StorageError(f"{device}: {problem}")
-    argv = ("cryptsetup", "open", "--test-passphrase", "--verbose", "--batch-mode", "--key-file", key.word, device)
-    code, output, errors = ask_command(argv, PATIENCE)
+    with with_header(device) as path:
+        argv = ("cryptsetup", "open", "--test-passphrase", "--verbose", "--batch-mode", "--key-file", key.word, path)
+        code, output, errors = ask_command(argv, PATIENCE)
     found = _UNLOCKED.search(output)
     if found:
         return int(found.group(1))

@@ -62,6 +62,11 @@ class Header(NamedTuple):
         """Whether all of it is, and only the header says that it is on its way."""
         return bool(self.moved) and all(done for _size, done in self.moved)
 
+    @property
+    def is_to_be_ended(self) -> bool:
+        """Whether that is because cryptsetup was stopped in between, and cannot end it."""
+        return self.is_all_moved and self.reencryption != "decrypt"
+
     def percent(self, size: int) -> float:
         """How much of the data is as it is going to be, of a device of that size in bytes."""
         rest = max(size - sum(part for part, _done in self.moved), 0)

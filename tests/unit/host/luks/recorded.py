@@ -45,6 +45,41 @@ _ENCRYPTING = (
     "{RT3s>WB"
 )
 
+_ERASING = (
+    "c-rmTPly{;90%~FB2_O+5u^oMm|}6w#?DM;Cdo>ro6T-^vq`$U*=+U?rG1&aNoHp<lby*VnXN%fTRlkCiwC7%EIpJ`twM#CBI3bAL9i67q9Pu|dJ"
+    "vJSC~d)+{gdu)YfBHUO23~&VBXBU_xt_c%OeC{DmRop{b9$Nj(OWV7CqE)o9r^-Md_dKkFcE^-+%D618-b?>~Q$vy2O>wodfLJgBOmRxH9|0{oU_"
+    "9(D~HkN7o-sT$Mg~_V`D8(|>-pee>?G*KOJG$4h5E{@|Tcq`-!iC?^DYiQ|KUBo%{&f)ox4g>aY`SS~_HwBsIBIdypI`O9lA9S@xOIXZge`?p^>*"
+    "@$m?@#TRtUs<#6r*C!u00000004OQFdB7j-K^P6_a27zKWc83GTn^sXg1Gu`S*9(>YUdk30(|PRz1RbkJvR!tx~TCfo0h)rcCUzcX#100jA}>WKp"
+    "v0HH$R7mrO;mY0bL~@nI?A_cA{S!;2AC@UN*MTW+<cnuga(s2yz9>|j+Vsv!xh;_}AOipwLb7QAae`jxSCF=~xk#P8FKmYa{(Cb}O*J=#AonC^?m"
+    "#2KwgXJvIF*-XmyJTbzf$`~8a$Y^XL+Z=65k!?)N8<4wctwQ`AsTCh(Bb;=tSX_u>!~9(@mSz+Zsg$mW5$X(Am9&*i<r-SJoJ|aIrPyRl?JMY!GE"
+    "r)i_Cm3Ef4HU8+Sv#^7l|yJdQJ+7Vu<%!7DJQERMu>#a)aP(D%VVFF)NYdTkV%Dx>$`BiE~{{#VoGAUsNrxpM|n1rqv);(QB<*s%fb;m+5Bx=xe4"
+    "%{Tl3P`NNhf)VTiZveaQaIZg_P!~F8eD!K-#sIp(!`mS1o63uI5Z!~#wK@L*eR_on2OP9M-!>?RBt4Ho)6rGg30!%XnB5O`HShZ+fH65GTxir=PQ"
+    "c<oCO;HV^dvUe=sV-6b`iX0={%afIwD-Wy<x@TF)q3Y`d_Vf9>?lu%ozc9Rbo*o4c(Ny-F*q_%@2g6)BbqQ4n{3Kfamr=4F-wto@69C(PKnJrgFV"
+    "R{b)&ugbZ!Ub%!<529gFF`Syduaaw*}On!gFHTmd)CgIk@4Us?XPa!K{*b54cCQ|VHE#2jp9+(M7MqrXYSdX$|QkLv?+uVF=pdQ<X>TrxAskr8n?"
+    "u1e$ibSc#zP>h(HY$gVUY;|l%9JLdQBRgBSrqb+uE}>iH!mrBZR!NA0C|%pJ`XoY$oGAx-(v57x>6PQuE~X<BRG3udcyX|l3`BBKw=bSvk%c1Wvz"
+    "5l6#Fyn#N|Xn3xmZ;m*Xz-EK&ovW&RA0!E#j2yrjcIQ>15MT)RLdejBOgbmUcFtpWo<~@@cnAVZr0yvgoYiZAR_Qr9zA%@m9C%=WZIhYS3VN=L*("
+    "&e^Iya0|o#900000000000000000000;2xA6%BAkc`TtfSeyH=|bI<L6Jv+DI^s%1~27c)YoPYAyw=Vv6?%gkvzn}j$y?e7h&28C|$*<k?O6p7fy"
+    "Js%1XZIfZ=8+5Mp4fQy&Yu6@{=c2SvDr%}_x-i+?BKy;S55{_Wa^J@dOGx@l92YldY{xeJc$(!00000002Im|Ht`%od3u9f1Llv`G1`M$N7H%000"
+    "00000000000000000008*!`x|{qT-y"
+)
+
+_ERASED = (
+    "c-rmTUx*t;90%}I&{~S9^+8%_3tKFnmvFm#yPM={rI*WH?sA*lUDMq4?kMf-W;WSovzyyL$>nOmiq(QteGwJvgA^Z%`1e6-Q4tXzM9@-f#a0Rhp}"
+    "tszRs>sd_x_~0Yi;R6{e$1nLm)FdGr!-=>;wWM=Z3P!K54tNZO+!V1*_U_ky9kRDE)Q)DBHgN{gp57fAz{kha=}#Cog~N?PpgUJo(1Em#2TctNXo"
+    "s+8<qaWX+M}73qt|-}-c4`nPYkZrpu(^`^DIKKs#UAH4k`QP_wU<Ag9TaeP>iq<mOWq)1p$A`xC-xhNsAw*R5Wrj@7e9vwKaa?J}bfBc+$DScKIS"
+    "H1H6<_+iE1D`+e`h#r%00000006$dOo`SV!*U&_doRNUA8x%unQq4LN)FG2g8E&KKI<2C@gat2%O2tUM;zDIE7b2nU|BZA6p2&xYv=zGU>bfSo06"
+    "7hHmUiIEKPH$>wo2AY?PCNZstZ|xGs*31S3;Zwd)mEw@km3P$xX&I^l{zbW;+R1SSdoAf<e3Xcfi(9(1xam=L48)Fwfnez@FRxDGLbFiNJ9lx0H`"
+    "qtqLzXlXko=W3-$F`FFX3h{}!-lrJRBGKFlXA9Ht2jqj{7E^0xBk)`_8g0o&>Jr5+J}6lTO)XNj<ap)l1m{rIwd{qgM2>GX8`*SWHkKsLg_yFHUt"
+    "XWrZNH!SY11sbM(n&_TCsJ@*4;YO%?8oCR*434u(uHmTPRa=ehaWIlepMnGdWI*L?V3aV&&^5DeG!5vDIB}jgpdI$X;*pR7DL_$I+|ZH%gbgUBfT"
+    "kJIhB7F`7XN{sc@h3Q<d5C0wy-Rku8c*}1sX|Inmd8=9t@#PH*41WR3@&b15I-2GQy?x~%v>pbO8^v+v&Ir=A^7*9vMZR1v|-XAZGrFzCQCPxOUe"
+    "HCeXv?OegPt2%xezMMPVHU&k+s&pFufS%#!Jbr()?>Z>bat3>R#_d^x5tg%tS*sBwUDe^rRWxB+45g6iTSWw^9ZJuzolH{9%I%klZ2cujE`D_Gnu"
+    ";5qYn4a5V0C#cZ?;B0kzk(V?({Nx+Is(p48~5IFit%vGH_4?(fjdcs(_f92ByZ?L*==C#iX=*V!qj*|}W0Zk7wbESH-lAqt{&^|<Pj2qkK!*wK@&"
+    "WourqnxIZT9o<2N30+O(2Mei=Xf9UoOQe@%p^4+!a&1uJi)uj@)qz|tUQx%4YAn$qxt${!doojsdIe|3OwS*4s%2_=A;@KqW0|`ak2Rj3JLMMhX_"
+    "iY7!5387blUSzqUOm`CT5=aTe}|QZkdK|(s1+G3Rn4HM>p_`3;+NC00000000000000000000aAVn_ocwp(|8FRXL+$q+f8yzvva@TCz4_C@jte~"
+    "<Cm#9bweuH`zjG>e>BJA|-5ZT5ZqugB_=*kB%ikGiH~+qd-FN8B{U?t<y#CAEd;fpye|G(9cU(Dr_Vgcz&V2pk&j%_O&wcgG(a^oZI<9s!-F{))s"
+    "bTDJ00000000Q!{y*;j<NiPH|Kt8Y?*HTdKL7v#00000000000000000000z`x(0>NlgF"
+)
+
 
 def _unpacked(text: str) -> bytes:
     return zlib.decompress(base64.b85decode(text))
@@ -56,3 +91,5 @@ TWO = _unpacked(_TWO)
 ONE = _unpacked(_ONE)
 #: LUKS2 on a device whose data are being encrypted in place.
 ENCRYPTING = _unpacked(_ENCRYPTING)
+#: LUKS2 whose data are encrypted anew, all of them: the keyslot of the old key was being erased, and was.
+ERASING, ERASED = _unpacked(_ERASING), _unpacked(_ERASED)

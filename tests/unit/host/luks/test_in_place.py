@@ -193,11 +193,35 @@ def test_another_cipher() -> None:
     assert the_step(made, "prepare").detail == "cipher aes-xts-plain64 -> serpent-xts-plain64"
 
 
-def test_nothing_is_left_where_the_header_alone_says_so() -> None:
-    host = a_container(reencryption="encrypt", moved=((0, True),))
-    assert outline(settle(luks, host, parse({"name": "vault", "in_place": True}))) == []
-    (finding,) = [one for one in health(host, {}) if one.problem == "encrypt"]
-    assert (finding.severity, "a crash interrupted the end" in finding.detail) == ("notice", True)
+@pytest.mark.parametrize("words", [{}, {"in_place": True}, {"state": "closed"}])
+@pytest.mark.parametrize("mode", ["encrypt", "reencrypt"])
+def test_a_header_that_alone_says_that_data_moves_is_ended(mode: str, words: dict[str, Any]) -> None:
+    host = a_container(reencryption=mode, moved=((0, True),), damaged="its first header is damaged")
+    made = settle(luks, host, parse({"name": "vault", **words}))
+    assert outline(made)[:2] == ["end luks vault", "back up luks vault"]
+    assert list(map(str, the_step(made, "end").actions)) == [
+        f"cryptsetup luksHeaderBackup /dev/sdb --header-backup-file {backup_path('1f0c')}",
+        "both copies of the header of /dev/sdb, once cryptsetup open --test-passphrase --batch-mode --key-file "
+        "/etc/keys/vault took the key with it",
+    ]
+    (finding,) = [one for one in health(host, {}) if one.problem == mode]
+    assert (finding.severity, "a crash interrupted the end" in finding.detail) == ("warning", True)
+
+
+def test_what_else_is_wanted_follows_the_end_of_a_move() -> None:
+    host = a_container(reencryption="reencrypt", moved=((0, True),))
+    want = parse({"name": "vault", "cipher": "serpent-xts-plain64", "in_place": True})
+    assert outline(settle(luks, host, want))[2:] == ["prepare luks vault", "reencrypt luks vault", "back up luks vault"]
+    assert outline(settle(luks, host, parse({"name": "vault", "state": "decrypted"})))[0] == "end luks vault"
+
+
+def test_a_header_is_ended_with_a_key_that_opens_it_alone() -> None:
+    host = a_container(reencryption="reencrypt", moved=((0, True),))
+    keyless = host._replace(files={CRYPTTAB: f"vault UUID={host.containers[0].uuid} none luks,nofail\n", FSTAB: ""})
+    assert outline(plan(keyless, key_file=None, in_place=False)) == []
+    wrong = host._replace(keyslots=dict.fromkeys(host.keyslots))
+    with pytest.raises(StorageError, match="unlocks no keyslot"):
+        plan(wrong)
 
 
 def test_what_was_begun_goes_on_and_what_else_is_wanted_follows() -> None:

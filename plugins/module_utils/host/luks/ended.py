@@ -1,0 +1,106 @@
+# Copyright (c) 2026 the strata.storage authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ends in its header a move of data that cryptsetup cannot end any more.
+
+Once all data is as it is going to be, cryptsetup erases the keyslots of the old key, then what it kept for a crash, and
+only then writes a header without the move. Stopped in between, it wants the old key to open the container, finds no
+keyslot of it, and says "No usable keyslot is available". The new key and all data are there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .header import BINARY, checksummed, read_header, whole_header
+
+_MAGICS = (b"LUKS\xba\xbe", b"SKUL\xba\xbe")
+_SALT = slice(104, 168)
+#: cryptsetup takes no header without room for data behind it.
+_DATA = 1 << 20
+
+
+class Ended(NamedTuple):
+    """Both ``copies`` of a header as they are going to be, from the beginning of the device on.
+
+    ``keyslots`` is what is behind them, as it is.
+    """
+
+    copies: bytes
+    keyslots: bytes
+
+
+def read_ended(device: str) -> Ended | None:
+    """The header of a container without the move; None where there is none to be ended. Raises OSError."""
+    with open(device, "rb") as file:
+
+        def read(length: int, offset: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        head = read(BINARY, 0)
+        header = read_header(head, read)
+        if header is None or not header.is_to_be_ended:
+            return None
+        copy = whole_header(head, read) or b""
+        metadata = json.loads(copy[BINARY:].split(b"\0", 1)[0])
+        copies = b"".join(_copies(copy, _ended(metadata)))
+        return Ended(copies, read(int(metadata["config"]["keyslots_size"]), len(copies)))
+
+
+def _copies(written: bytes, metadata: dict[str, Any]) -> Iterator[bytes]:
+    text = json.dumps(metadata, separators=(",", ":")).encode()
+    (sequence,) = struct.unpack_from(">Q", written, 16)
+    for place, magic in enumerate(_MAGICS):
+        copy = bytearray(written[:BINARY] + text.ljust(len(written) - BINARY, b"\0"))
+        copy[: len(magic)] = magic
+        copy[_SALT] = os.urandom(_SALT.stop - _SALT.start)
+        struct.pack_into(">Q", copy, 16, sequence + 1)
+        struct.pack_into(">Q", copy, 256, place * len(written))
+        yield checksummed(bytes(copy))
+
+
+def _ended(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Without the segments that were kept for a crash, without the keys of those alone, and no move required."""
+    segments = {
+        name: words
+        for name, words in metadata["segments"].items()
+        if not any(flag.startswith("backup-") for flag in words.get("flags", ()))
+    }
+    gone = {slot for slot, words in metadata["keyslots"].items() if words["type"] == "reencrypt"}
+    digests = {}
+    for number, words in metadata["digests"].items():
+        left = [name for name in words["segments"] if name in segments]
+        # A key of no segment may be somebody's for something else.
+        if left or not (words["segments"] or gone.intersection(words["keyslots"])):
+            digests[number] = {**words, "segments": left}
+        else:
+            gone.update(words["keyslots"])
+    return {
+        "keyslots": {slot: words for slot, words in metadata["keyslots"].items() if slot not in gone},
+        "tokens": {
+            number: {**words, "keyslots": [slot for slot in words["keyslots"] if slot not in gone]}
+            for number, words in metadata.get("tokens", {}).items()
+        },
+        "segments": segments,
+        "digests": digests,
+        "config": {word: value for word, value in metadata["config"].items() if word != "requirements"},
+    }
+
+
+@contextlib.contextmanager
+def with_header(device: str) -> Iterator[str]:
+    """A path at which cryptsetup tries keys: the device, or in memory a header that is ended."""
+    ended = read_ended(device)
+    if ended is None:
+        yield device
+        return
+    with open(os.memfd_create("luks-header"), "wb") as memory:
+        memory.write(ended.copies + ended.keyslots + bytes(_DATA))
+        memory.flush()
+        yield f"/proc/{os.getpid()}/fd/{memory.fileno()}"
