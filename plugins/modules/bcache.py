@@ -105,7 +105,7 @@ plan:
       type: str
       returned: always
     name:
-      description: Which one.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -113,12 +113,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The commands, kernel attributes and file edits behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each device.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -127,21 +127,6 @@ done:
   returned: when anything was done
   type: list
   elements: dict
-in_progress:
-  description: What is on its way and needs nobody, for instance a resync.
-  returned: success
-  type: list
-  elements: str
-pending:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending_reboot:
-  description: What takes effect with the next boot.
-  returned: success
-  type: list
-  elements: str
 """
 
 from ..module_utils.core.module import storage_module

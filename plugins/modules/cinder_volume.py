@@ -269,15 +269,15 @@ plan:
   elements: dict
   contains:
     action:
-      description: The step, in one word.
+      description: What the step does, in one word.
       type: str
       returned: always
     kind:
-      description: Type of the object that changes.
+      description: The kind of thing that it does it to.
       type: str
       returned: always
     name:
-      description: Name of the object.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -285,12 +285,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The calls of the driver behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, in sentences.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -299,21 +299,6 @@ done:
   returned: when anything was done
   type: list
   elements: dict
-in_progress:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending_reboot:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
 """
 
 from ..module_utils.cinder.backend import CONNECTION

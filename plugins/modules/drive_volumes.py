@@ -258,15 +258,15 @@ plan:
   elements: dict
   contains:
     action:
-      description: The step, in one word.
+      description: What the step does, in one word.
       type: str
       returned: always
     kind:
-      description: Type of the object that changes.
+      description: The kind of thing that it does it to.
       type: str
       returned: always
     name:
-      description: ID of the volume. A new one has a name in angle brackets.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -274,12 +274,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The requests behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each volume.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -288,21 +288,6 @@ done:
   returned: when anything was done
   type: list
   elements: dict
-in_progress:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending_reboot:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
 """
 
 from ..module_utils.core.module import storage_module

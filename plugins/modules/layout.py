@@ -163,7 +163,7 @@ plan:
       type: str
       returned: always
     name:
-      description: Which one.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -171,12 +171,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The commands, kernel attributes and file edits behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each device.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -217,6 +217,7 @@ pending_reboot:
 from typing import Any
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.core.plan import LATER
 from ..module_utils.core.run import EXPECTED
 from ..module_utils.document import document
 from ..module_utils.host import layout as planner
@@ -248,7 +249,8 @@ def main() -> None:
         argument_spec={**document.OPTIONS, **own, **EXPECT, **WAITING, **LOCK},
         supports_check_mode=True,
     )
-    ensure(module, document.parse, planner.references, planner.plan, planner.facts, diff=_tree, draw=_draw, many=True)
+    parts = (planner.references, planner.plan, planner.facts)
+    ensure(module, document.parse, *parts, diff=_tree, draw=_draw, many=True, later=LATER)
 
 
 if __name__ == "__main__":

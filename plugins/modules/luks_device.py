@@ -129,7 +129,7 @@ plan:
       type: str
       returned: always
     name:
-      description: Which one.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -137,12 +137,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The commands, kernel attributes and file edits behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each device.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -151,16 +151,6 @@ done:
   returned: when anything was done
   type: list
   elements: dict
-in_progress:
-  description: What is on its way and needs nobody, for instance a resync.
-  returned: success
-  type: list
-  elements: str
-pending:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
 pending_reboot:
   description: What takes effect with the next boot.
   returned: success
@@ -176,7 +166,7 @@ from ..module_utils.host.task import OPTIONS, ensure
 
 def main() -> None:
     module = storage_module(argument_spec={**luks.OPTIONS, **OPTIONS}, supports_check_mode=True)
-    ensure(module, luks.parse, planner.references, planner.plan, planner.facts)
+    ensure(module, luks.parse, planner.references, planner.plan, planner.facts, later=("pending_reboot",))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ plan:
       type: str
       returned: always
     name:
-      description: Which one.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -150,12 +150,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The commands, kernel attributes and file edits behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each device.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -176,11 +176,6 @@ pending:
   returned: success
   type: list
   elements: str
-pending_reboot:
-  description: What takes effect with the next boot.
-  returned: success
-  type: list
-  elements: str
 """
 
 from ..module_utils.core.module import storage_module
@@ -191,7 +186,7 @@ from ..module_utils.host.task import OPTIONS, ensure
 
 def main() -> None:
     module = storage_module(argument_spec={**drive.OPTIONS, **OPTIONS}, supports_check_mode=True)
-    ensure(module, drive.parse, planner.references, planner.plan, planner.facts)
+    ensure(module, drive.parse, planner.references, planner.plan, planner.facts, later=("in_progress", "pending"))
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ plan:
       type: str
       returned: always
     name:
-      description: Which one.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -257,12 +257,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The requests behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each device.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -283,16 +283,6 @@ done:
   elements: dict
 in_progress:
   description: What is planned only once a base layout was applied, in check mode.
-  returned: success
-  type: list
-  elements: str
-pending:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending_reboot:
-  description: Always empty.
   returned: success
   type: list
   elements: str

@@ -160,7 +160,7 @@ plan:
       type: str
       returned: always
     name:
-      description: Which one.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -168,12 +168,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The commands, kernel attributes and file edits behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each device.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -202,6 +202,7 @@ pending_reboot:
 """
 
 from ..module_utils.core.module import storage_module
+from ..module_utils.core.plan import LATER
 from ..module_utils.document import raid
 from ..module_utils.host.raid import plan as planner
 from ..module_utils.host.task import OPTIONS, WAITING, ensure
@@ -209,7 +210,7 @@ from ..module_utils.host.task import OPTIONS, WAITING, ensure
 
 def main() -> None:
     module = storage_module(argument_spec={**raid.OPTIONS, **raid.ACTS, **WAITING, **OPTIONS}, supports_check_mode=True)
-    ensure(module, raid.parse, planner.references, planner.plan, planner.facts, raid.Raid.settled)
+    ensure(module, raid.parse, planner.references, planner.plan, planner.facts, raid.Raid.settled, later=LATER)
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ plan:
       type: str
       returned: always
     name:
-      description: Which one.
+      description: The name of that thing. One that is still to be made may have a name in angle brackets.
       type: str
       returned: always
     detail:
@@ -173,12 +173,12 @@ plan:
       type: str
       returned: always
     commands:
-      description: The calls of librbd behind it.
+      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
       type: list
       elements: str
       returned: always
     destroys:
-      description: The data that it destroys, a sentence for each thing.
+      description: The data that it destroys, a sentence for each thing that holds some.
       type: list
       elements: str
       returned: always
@@ -187,21 +187,6 @@ done:
   returned: when anything was done
   type: list
   elements: dict
-in_progress:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
-pending_reboot:
-  description: Always empty.
-  returned: success
-  type: list
-  elements: str
 """
 
 from ..module_utils.core.module import storage_module

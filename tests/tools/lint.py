@@ -50,6 +50,7 @@ def checks() -> dict[str, list[str]]:
         "ansible-lint": ["ansible-lint", "-q", "--nocolor"],
         "importer": [*python, "tests.tools.importer"],
         "docs": [*python, "tests.tools.docs"],
+        "returns": [*python, "tests.tools.returns"],
         "reuse": ["reuse", "lint", "--lines"],
         "changelog": ["antsibull-changelog", "lint"],
         "workflows": ["check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows()],

@@ -149,6 +149,10 @@ class Step(NamedTuple):
         }
 
 
+#: What a plan tells beside its steps.
+LATER = ("in_progress", "pending", "pending_reboot")
+
+
 class Plan(NamedTuple):
     """Steps, and the state that they lead to.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, TypeVar
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import Outdated, Refused, StepFailed, StorageError, Unread, sentence
-from .plan import Plan, Step, digest, dump_steps
+from .plan import LATER, Plan, Step, digest, dump_steps
 from .text import printable
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Pipeline(NamedTuple):
     meanwhile, and can be left and entered again. ``replan`` plans once steps were done, where an act (a scrub) must not
     be planned again; ``wait`` is how many seconds to wait for what is in progress (None: not at all). ``expected`` is
     the digest that the plan must have (empty: any; None: nobody asks for one), and ``machine`` what tells the machine
-    of a state from all others in it. ``title`` is what a diff calls it.
+    of a state from all others in it. ``title`` is what a diff calls it. ``later`` are those of LATER that a task always
+    returns, also where there is nothing to tell.
     """
 
     read: Callable[[], Any]
@@ -70,6 +71,7 @@ class Pipeline(NamedTuple):
     title: str = ""
     expected: str | None = None
     machine: Callable[[Any], str] = lambda _state: ""
+    later: tuple[str, ...] = ()
 
 
 def answer(
@@ -151,12 +153,8 @@ def _read_plan_apply(
     ):
         module.warn(printable(warning))
     result["changed"] = bool(result["plan"])
-    result.update(
-        after,
-        in_progress=list(plan.in_progress),
-        pending=list(plan.pending),
-        pending_reboot=list(plan.pending_reboot),
-    )
+    told = {word: list(getattr(plan, word)) for word in LATER}
+    result.update(after, **{word: said for word, said in told.items() if said or word in pipeline.later})
     if module._diff:
         result["diff"] = _diff(pipeline, result, before, shown)
 

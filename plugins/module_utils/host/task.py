@@ -57,11 +57,12 @@ def ensure(
     diff: Callable[[Host], Any] | None = None,
     draw: Callable[[Any, Any], tuple[str, ...]] | None = None,
     many: bool = False,
+    later: tuple[str, ...] = (),
 ) -> NoReturn:
     """Bring one item of the document about on this host, or all of it (``many``), and exit.
 
     ``settled``: what is wanted once acts were done; ``diff``: what a diff shows of a host (None: the facts), or what
-    ``draw`` makes texts of.
+    ``draw`` makes texts of; ``later``: which of LATER its planner tells.
     """
     try:
         check_root()
@@ -96,6 +97,7 @@ def ensure(
             title=os.uname().nodename,
             expected=expected_plan,
             machine=lambda _host: read_text("/etc/machine-id"),
+            later=later,
             handlers=_handlers,
             lock=lambda: HostLock(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode

@@ -98,6 +98,7 @@ def ensure(module: AnsibleModule) -> NoReturn:
         lock=nullcontext,
         expected=expected_plan,
         machine=lambda machine: f"{client.base} {machine.system_id}",
+        later=("in_progress",),
     )
     if module.params["machine"] is None:
         pipeline = pipeline._replace(

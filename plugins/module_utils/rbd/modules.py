@@ -379,6 +379,7 @@ def mirror_image(params: Mapping[str, Any]) -> Work:
         facts=facts,
         replan=lambda state: mirror_images.settled(state, want),
         wait=want.timeout if want.wait else None,
+        later=("in_progress",),
     )
 
 

@@ -29,7 +29,7 @@ class Work(NamedTuple):
     """What a module brings: a reader, a pure planner, and the facts that it returns of a state.
 
     ``replan`` plans once the steps were done, where an act (a rollback) must not be planned again. ``wait``: for how
-    many seconds to wait for what is in progress (None: not at all).
+    many seconds to wait for what is in progress (None: not at all). ``later``: which of LATER the planner tells.
     """
 
     read: Callable[[Connection], Any]
@@ -37,6 +37,7 @@ class Work(NamedTuple):
     facts: Callable[[Any], dict[str, Any]]
     replan: Callable[[Any], Plan] | None = None
     wait: int | None = None
+    later: tuple[str, ...] = ()
 
 
 def ensure(module: AnsibleModule, prepare: Callable[[], Work]) -> NoReturn:
@@ -92,5 +93,6 @@ def _run(module: AnsibleModule, opened: Connection, work: Work) -> NoReturn:
             lock=nullcontext,
             replan=work.replan,
             wait=work.wait,
+            later=work.later,
         ),
     )

@@ -122,7 +122,8 @@ class Backend:
 
     def pipeline(self) -> Pipeline:
         handlers = Handlers({**PERFORM, Switch: self.switch})
-        return Pipeline(self.read, self.read_more, self.plan, self.facts, lambda: handlers, self.lock)
+        parts = (self.read, self.read_more, self.plan, self.facts, lambda: handlers, self.lock)
+        return Pipeline(*parts, later=("in_progress",))
 
     def run(self, check_mode: bool = False, **more: Any) -> Module:
         module = Module(check_mode)
@@ -269,8 +270,6 @@ def test_check_mode_stops_at_the_gate_and_tells_what_would_be() -> None:
         "lamp": {"lit": True},
         "status": {"reads": 3},
         "in_progress": [],
-        "pending": [],
-        "pending_reboot": [],
     }
 
 
@@ -289,7 +288,7 @@ def test_a_real_run_does_the_same_plan_and_looks_again() -> None:
         "lamp": {"lit": True},
         "status": {"reads": 6},
         "in_progress": ["it warms up"],
-        "pending": [],
+        # Which this backend tells only where there is something.
         "pending_reboot": ["the other one"],
     }
 
