@@ -170,7 +170,7 @@ class Runs(ActionBase):
                 if told is None or ended.is_set():
                     continue
                 start = f"{printable(host)} | {module} | "
-                line = start + told.line(display.columns - len(start) if as_bar else 0)
+                line = start + told.line((display.columns or 0) - len(start) if as_bar else 0)
                 if as_bar:
                     drawn = True
                     display.display(_ERASE + line[: display.columns], stderr=True, screen_only=True, newline=False)
