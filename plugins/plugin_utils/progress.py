@@ -160,6 +160,7 @@ class Runs(ActionBase):
             and constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in _WITH_BAR
             and len(task_vars.get("ansible_play_batch") or ()) == 1
         )
+        columns: Any = display.columns  # its type is that of its first value, None
         pause = FIRST
         try:
             read: Any = self._second()._low_level_execute_command
@@ -170,10 +171,10 @@ class Runs(ActionBase):
                 if told is None or ended.is_set():
                     continue
                 start = f"{printable(host)} | {module} | "
-                line = start + told.line((display.columns or 0) - len(start) if as_bar else 0)
+                line = start + told.line(columns - len(start) if as_bar else 0)
                 if as_bar:
                     drawn = True
-                    display.display(_ERASE + line[: display.columns], stderr=True, screen_only=True, newline=False)
+                    display.display(_ERASE + line[:columns], stderr=True, screen_only=True, newline=False)
                 elif lines.due(told, now):
                     display.display(line, stderr=True)
         except Exception as error:  # what was asked for goes on
