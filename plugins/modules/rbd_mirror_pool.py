@@ -89,8 +89,8 @@ options:
         type: str
   create_token:
     description:
-      - If true, C(status.token) is a token for the other cluster. It holds a key, so set C(no_log) for the task. There
-        is none in check mode.
+      - If true, C(status.token) is a token for the other cluster. It holds a key, so set C(no_log) for the task.
+        (ansible-core 2.22 does not print it in any case.) There is none in check mode.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -77,17 +77,20 @@ class Told(NamedTuple):
         except (ValueError, KeyError, TypeError, OverflowError):
             return None
 
-    def line(self, as_bar: bool = False) -> str:
+    def line(self, room: int = 0) -> str:
+        """In words, with a bar if ``room`` characters are enough for both."""
         if self.percent is None:
             return self.what
         done = int(self.percent * _WIDTH / 100)
-        drawn = f"[{'#' * done}{'.' * (_WIDTH - done)}] " if as_bar else ""
-        parts = [f"{drawn}{self.percent:.1f} %"]
+        bar = f"[{'#' * done}{'.' * (_WIDTH - done)}] "
+        parts = [f"{self.percent:.1f} %"]
         if self.speed is not None:
             parts.append(f"{show_size(self.speed)}/s")
-        if self.eta_seconds is not None:
+        if self.eta_seconds:
             parts.append(f"{duration(self.eta_seconds)} left")
-        return f"{self.what} {', '.join(parts)}"
+        words = ", ".join(parts)
+        fits = len(f"{self.what} {bar}{words}") <= room
+        return f"{self.what} {bar if fits else ''}{words}"
 
 
 class Lines:
@@ -157,6 +160,7 @@ class Runs(ActionBase):
             and constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in _WITH_BAR
             and len(task_vars.get("ansible_play_batch") or ()) == 1
         )
+        columns: Any = display.columns  # its type is that of its first value, None
         pause = FIRST
         try:
             read: Any = self._second()._low_level_execute_command
@@ -166,10 +170,11 @@ class Runs(ActionBase):
                 pause = min(max((now - began) / 10, FIRST), FIRST if as_bar else LONGEST)
                 if told is None or ended.is_set():
                     continue
-                line = f"{printable(host)} | {module} | {told.line(as_bar)}"
+                start = f"{printable(host)} | {module} | "
+                line = start + told.line(columns - len(start) if as_bar else 0)
                 if as_bar:
                     drawn = True
-                    display.display(_ERASE + line[: display.columns], stderr=True, screen_only=True, newline=False)
+                    display.display(_ERASE + line[:columns], stderr=True, screen_only=True, newline=False)
                 elif lines.due(told, now):
                     display.display(line, stderr=True)
         except Exception as error:  # what was asked for goes on

@@ -19,6 +19,7 @@ from ..core.errors import StorageError, sentence
 from ..core.lock import HostLock
 from ..core.plan import Plan
 from ..core.run import Pipeline, run
+from ..core.secret import mask
 from . import info
 from .actions import handlers
 from .backend import Wanted, parse, strings
@@ -109,7 +110,9 @@ def _loaded(module: AnsibleModule) -> tuple[Wanted, dict[str, Option]]:
     }
     module.no_log_values -= plain - secret
     if want.is_url:
-        module.no_log_values.update(_passwords(want.database))
+        passwords = _passwords(want.database)
+        module.no_log_values.update(passwords)
+        mask(passwords)
     return want, options
 
 

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
+
 #: Bytes that are taken. A key of a LUKS container may have up to 8 MiB, a passphrase has 512.
 MOST = 4096
 
@@ -29,3 +32,14 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self.value)
+
+
+def mask(values: Iterable[str]) -> None:
+    """Have Ansible print a placeholder for these values, which results keep.
+
+    ansible-core before 2.22 cannot do that: there, ``no_log_values`` of a module takes values out of its result.
+    """
+    with contextlib.suppress(ImportError):
+        from ansible.module_utils.secrets import register_secrets  # type: ignore[import-not-found]
+
+        register_secrets(values)

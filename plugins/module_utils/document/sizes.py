@@ -71,7 +71,7 @@ def show_size(size: int) -> str:
     """For people: 1024-based, to three digits (``14.6 TiB``)."""
     number, unit = float(size), "B"
     for letter in _LETTERS:
-        if number < 1024:
+        if round(number) < 1024:
             break
         number, unit = number / 1024, f"{letter}iB"
     return f"{number:.3g} {unit}" if number < 999.5 else f"{number:.0f} {unit}"

@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 from ..core.errors import StorageError
 from ..core.execute import in_parallel
+from ..core.secret import mask
 from ..core.text import meant
 from . import schedules
 from .calls import Place, names
@@ -428,6 +429,8 @@ def read_mirror_pool(connection: Connection, place: Place, tokens: bool = False,
         # A namespace has no peers of its own.
         peers = list(binding.mirror_peer_list(opened)) if on and not place.namespace else []
         has_user = tokens and _peer_user(connection)
+        token = binding.mirror_peer_bootstrap_create(opened) if create and has_user and on else ""
+        mask([token])
         return MirrorPool(
             place,
             connection.fsid,
@@ -446,7 +449,7 @@ def read_mirror_pool(connection: Connection, place: Place, tokens: bool = False,
             sum(1 for _one in binding.mirror_image_info_list(opened)) if on else 0,
             None,
             has_user,
-            binding.mirror_peer_bootstrap_create(opened) if create and has_user and on else "",
+            token,
             binding.mirror_remote_namespace_get(opened) if hasattr(binding, "mirror_remote_namespace_get") else None,
         )
 

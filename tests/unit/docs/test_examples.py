@@ -113,7 +113,7 @@ def test_ansible_takes_their_syntax(tmp_path: Path) -> None:
 def test_commands_are_accepted(block: Block) -> None:
     assert block.commands
     for command in block.commands:
-        found = re.match(r"ansible(?: -b)? \S+(?: -b)? -m (\S+)(?: -a '(.*?)')?( --check| --diff)*$", command)
+        found = re.match(r"ansible \S+ -i inventory -b -m (\S+)(?: -a '(.*?)')?( --check| --diff)*$", command)
         assert found or re.match(r"(ansible-playbook|ansible-galaxy|ansible-builder|make) ", command), command
         if found and found.group(1) in specs():
             given = dict(word.partition("=")[::2] for word in (found.group(2) or "").split())

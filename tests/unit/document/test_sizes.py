@@ -98,6 +98,7 @@ def test_shares_read_as_they_were_written(share: int) -> None:
         (16_000_900_661_248, "14.6 TiB"),
         (1023 << 20, "1023 MiB"),
         (int(999.9 * 1024), "1000 KiB"),
+        ((1 << 30) - 8192, "1 GiB"),
         (3 << 60, "3 EiB"),
     ],
 )

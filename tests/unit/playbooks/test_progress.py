@@ -13,10 +13,10 @@ import pytest
 from ansible_collections.strata.storage.plugins.plugin_utils.progress import Lines, Told
 
 
-def line(as_bar: bool = False, **told: Any) -> str:
+def line(room: int = 0, **told: Any) -> str:
     found = Told.parse(json.dumps(told))
     assert found is not None
-    return found.line(as_bar)
+    return found.line(room)
 
 
 def test_lines() -> None:
@@ -25,7 +25,9 @@ def test_lines() -> None:
     )
     assert line(what="create raid md0", step=2, steps=7, percent=None) == "step 2 of 7: create raid md0"
     assert line(what="move from /dev/sdb", step=1, steps=3, percent=0) == "step 1 of 3: move from /dev/sdb 0.0 %"
-    assert line(as_bar=True, what="md0: resync", percent=42.5) == "md0: resync [########............] 42.5 %"
+    assert line(room=41, what="md0: resync", percent=42.5) == "md0: resync [########............] 42.5 %"
+    assert line(room=40, what="md0: resync", percent=42.5) == "md0: resync 42.5 %"
+    assert line(what="md0: resync", percent=99.9, eta_seconds=0) == "md0: resync 99.9 %"
 
 
 @pytest.mark.parametrize(
