@@ -12,8 +12,8 @@ from typing import Any
 def with_lists(spec: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
     """Options as they came, with a list for each text that stands for one, also within items.
 
-    Elements are separated by commas, and blanks around them are no part of them. Texts for lists of secrets stay as they
-    are: a blank may be part of a passphrase.
+    Elements are separated by commas, and blanks around them are no part of them. Texts for lists of secrets stay as
+    they are: a blank may be part of a passphrase.
     """
     known = {name: about for word, about in spec.items() for name in (word, *about.get("aliases", ()))}
     return {word: _with_list(known.get(word, {}), value) for word, value in given.items()}
