@@ -92,6 +92,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
+from ansible_collections.strata.storage.plugins.module_utils.core.lists import with_lists
 from ansible_collections.strata.storage.plugins.module_utils.core.options import check
 from ansible_collections.strata.storage.plugins.module_utils.maas.custom import (
     custom_layout,
@@ -108,10 +109,11 @@ def maas_custom_layout(value: Any, machine: Any, without_labels: bool = False) -
         raise AnsibleFilterError(f"{_FILTER} takes a document, as strata.storage.maas_storage does")
     if not isinstance(machine, Mapping):
         raise AnsibleFilterError(f"{_FILTER}: machine is one of those that strata.storage.maas_storage_info returns")
-    checked = ArgumentSpecValidator(OPTIONS).validate(dict(value))
+    given = with_lists(OPTIONS, value)
+    checked = ArgumentSpecValidator(OPTIONS).validate(given)
     try:
         if checked.error_messages:
-            check(OPTIONS, value, checked.validated_parameters, parse)
+            check(OPTIONS, given, checked.validated_parameters, parse)
         want = parse(checked.validated_parameters)
         layout = custom_layout(on_blank_disks(machine), want, without_labels)
     except StorageError as error:

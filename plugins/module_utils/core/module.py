@@ -9,6 +9,8 @@ from typing import Any, Callable, NoReturn
 
 from ansible.module_utils import basic
 
+from .lists import with_lists
+
 
 def storage_module(parse: Callable[[dict[str, Any]], Any] | None = None, **kwargs: Any) -> basic.AnsibleModule:
     """An AnsibleModule that tells all errors of its options, each with its item, and the word that was meant.
@@ -30,6 +32,7 @@ def storage_module(parse: Callable[[dict[str, Any]], Any] | None = None, **kwarg
         def _load_params(self) -> None:
             load: Any = super()._load_params
             load()
+            self.params = with_lists(self.argument_spec, self.params)
             self.given = {word: value for word, value in self.params.items() if not word.startswith("_ansible_")}
 
         def fail_json(self, msg: str, **more: Any) -> NoReturn:

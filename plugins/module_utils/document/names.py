@@ -30,8 +30,8 @@ def known_name(name: str, what: str, longest: int, lenient: bool) -> str:
 
 
 def devices(value: Any) -> tuple[str, ...] | None:
-    """Devices as they are written, without the blanks that follow commas."""
-    return None if value is None else tuple(str(device).strip() for device in value)
+    """Devices as they are written."""
+    return None if value is None else tuple(map(str, value))
 
 
 def check_distinct(devices: tuple[str, ...], what: str) -> None:

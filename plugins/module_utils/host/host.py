@@ -139,9 +139,9 @@ class Host(NamedTuple):
         """As find, but it has to exist."""
         found = self.find(reference)
         if found is None:
-            if len(reference.split()) > 1:
+            if any(map(str.isspace, reference)):
                 raise StorageError(
-                    f"{wanted_by}: {reference!r} is one text with a blank in it, and no block device of this host; "
+                    f"{wanted_by}: {reference!r} is a text with a blank in it, and no block device of this host; "
                     "write each device as an item of the list, or separate them by commas"
                 )
             serial = [path for path, disk in self.disk_facts().items() if reference == disk.serial]

@@ -21,7 +21,7 @@ import pytest
 from tests.ceph import Cluster
 from tests.integration.modules import ModuleFailed
 
-from .client import CHECKOUT, ENVIRONMENT, OPEN, PYTHON, Client, Server, holding
+from .client import CHECKOUT, OPEN, Client, Server, holding
 
 MIB = 1 << 20
 #: Data, zeros and holes, some of which changes from one snapshot to the next, as the image's size does.
@@ -303,6 +303,19 @@ with rbd.Image(pool, "src") as image:
         image.write(bytes([number + 1]) * (4 << 20), number << 22)
     image.create_snap("one")
 """
+#: Runs a module that is killed once so many batches are on record.
+_CUT_OFF = """
+import os, runpy, signal, sys
+from ansible_collections.strata.storage.plugins.module_utils.rbd import transfer
+_conf, _namespace, runner, left, *words = sys.argv[1:]
+said = iter(range(1, int(left)))
+def told(*_words):
+    if next(said, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+transfer._tell = told
+sys.argv = [runner, *words]
+runpy.run_path(runner, run_name="__main__")
+"""
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -314,28 +327,12 @@ def test_one_that_was_cut_off_goes_on(ceph: Client, tmp_path: Path, module: str,
     ceph.python(_FILL)
     path = tmp_path / "full"
     words: dict[str, Any] = {"image": "src", "snapshot": "one", "path": str(path), "format": version}
-    least = version
     if module == "rbd_import":
         ceph.module("rbd_export", **words)
         words = {"image": "dst", "path": str(path), "snapshot": "one" if version == 1 else None}
     given = {"conf": str(ceph.cluster.conf), "namespace": ceph.namespace, **words}
     runner = str(CHECKOUT / "tests/integration/on_ceph/one_module.py")
-    spoken = [PYTHON, runner, module, json.dumps(given)]
-    record = tmp_path / "full.strata.json"
-
-    def begun() -> bool:
-        if module == "rbd_export":
-            return record.exists() and json.loads(record.read_text())["batches"] >= least
-        found = ceph.module("rbd_info", images=["dst.strata-importing"])["images"]
-        said = found[0]["metadata"].get("strata.importing", "0") if found else "0"
-        return int(said.rpartition(" ")[2]) >= least
-
-    with subprocess.Popen(spoken, env=ENVIRONMENT, stdout=subprocess.PIPE, start_new_session=True) as process:
-        limit = time.monotonic() + 60
-        while not begun():
-            assert time.monotonic() < limit
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
+    ceph.python(_CUT_OFF, runner, str(version), module, json.dumps(given), expect=-signal.SIGKILL)
     if module == "rbd_export":
         assert not path.exists()
         looked = ceph.check(module, **words)

@@ -231,7 +231,7 @@ def test_many_in_a_hurry(ceph: Client) -> None:
         ({"name": "a", "size": "8M", "metadata": {"k": [1, 2]}}, "k is a list or a dictionary"),
         ({"name": "a", "size": "8M", "encryption": {"format": "luks2", "passphrase": ""}}, "image a: encryption: the"),
         ({"name": "a", "parent": {"image": "vm1", "snapshot": ""}}, "there is no snapshot"),
-        ({"name": "a", "size": "8M", "features": "layering, exclusive-lock"}, "Got no match for:  exclusive-lock"),
+        ({"name": "a", "size": "8M", "features": "layering, exclusive-lok"}, "got: exclusive-lok. Did you mean excl"),
         ({"name": "a", "parent": "vm1@s"}, "dictionary requested"),
         ({"name": "gone", "size": "8M"}, "is in the trash"),
         ({"name": "good", "state": "absent"}, "the task names it twice"),

@@ -118,6 +118,21 @@ def test_the_word_that_was_meant(module: str, options: dict[str, Any], expected:
     assert all(part in text for part in rest)
 
 
+@pytest.mark.parametrize(
+    ("module", "options", "expected"),
+    [
+        ("rbd_image", {"name": "a", "features": "layering, exclusive-lok"}, "got: exclusive-lok. Did you mean exclus"),
+        ("rbd_images", {"images": [{"name": "a", "features": "layering, locks"}]}, "got: locks"),
+        ("cinder_backend_info", {"gather": "stats, volums"}, "got: volums. Did you mean volumes?"),
+        ("raid", {"name": "md0", "devices": "sdb, sdb"}, "array md0: sdb is named twice"),
+        ("layout", {"drives": [{"name": "d", "devices": "sdb , sdb"}]}, "drive d: sdb is named twice"),
+        ("maas_storage", {"raids": [{"name": "a", "devices": "x, x"}, {"levl": 1}]}, "array a: x is named twice"),
+    ],
+)
+def test_a_blank_after_a_comma_is_no_part_of_an_element(module: str, options: dict[str, Any], expected: str) -> None:
+    assert expected in said(module, **options)
+
+
 def test_errors_of_a_region_and_of_its_items_at_once() -> None:
     text = said(
         "maas_storage",

@@ -158,7 +158,7 @@ def test_disks_that_are_said_by_hand() -> None:
 
 def test_the_first_disk_is_the_boot_disk_where_none_is_said() -> None:
     machine = {"physical_disks": [{"name": name, "size": "9GB"} for name in ("vda", "vdb")]}
-    found = maas_custom_layout({"raids": [{"name": "md0", "level": "1", "devices": ["vda", "vdb"]}]}, machine)
+    found = maas_custom_layout({"raids": [{"name": "md0", "level": "1", "devices": "vda, vdb"}]}, machine)
     assert found["layout"]["md0"]["members"] == ["vda-part2", "vdb-part2"]
     assert [found["layout"][disk]["boot"] for disk in ("vda", "vdb")] == [True, False]
 
