@@ -125,8 +125,10 @@ def the_step(plan: Plan, verb: str, kind: str = "") -> Step:
 
 
 def settle(planner: Any, host: Host, want: Any, allow: bool = False) -> Plan:
-    """The plan, after which there is nothing left to plan."""
+    """The plan, after which there is nothing left to plan. What people read of it has no placeholder in it."""
     plan: Plan = planner.plan(host, want, allow)
+    unreadable = [text for step in plan.steps for text in (step.name, step.detail, *step.destroys) if "<" in text]
+    assert unreadable == []
     again = planner.plan(plan.after, want, allow)
     assert again.steps == (), [str(step) for step in again.steps]
     assert again.after == plan.after, (again.after, plan.after)

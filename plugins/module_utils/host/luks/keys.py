@@ -16,7 +16,7 @@ from ..actions import BackUpHeader, Claim
 from ..host import Host
 from ..unfinished import begun, forget, intent
 from .crypttab import CRYPTTAB, line_of
-from .read import NO_FILE, PATIENCE, backup_path
+from .read import BACKUPS, NO_FILE, PATIENCE, backup_path
 from .state import Container
 from .steps import Steps, replace_container, step
 
@@ -173,5 +173,6 @@ def back_up(host: Host, want: Luks, container: Container, always: bool = False) 
         return (), host, container
     if found and found.digest == container.header.digest:
         return (), host, container
-    made = step("back up", want.name, f"its header to {path}", BackUpHeader(container.device, path))
+    where = BACKUPS if container.is_planned else path
+    made = step("back up", want.name, f"its header to {where}", BackUpHeader(container.device, path))
     return (made,), host._replace(backups={**host.backups, path: container.header}), container

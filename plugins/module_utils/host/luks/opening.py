@@ -36,7 +36,7 @@ def open_container(host: Host, want: Luks, container: Container) -> tuple[Steps,
     opened = step(
         "open",
         want.name,
-        f"{container.device} as {path}",
+        f"{host.shown(container.device)} as {path}",
         OpenContainer(container.device, want.name, argv),
         Wait(path),
         claims=(Claim(device.path, device.identity, None, shared=True),),

@@ -157,7 +157,7 @@ def _open(host: Host, want: Luks, plain: Plain, line: Line) -> tuple[Steps, Host
         *(device.path, want.name),
     )
     path = mapper_path(want.name)
-    detail = f"{device.path} as {path}, with a key of this boot"
+    detail = f"{host.shown(device.path)} as {path}, with a key of this boot"
     opened = step(
         "open", want.name, detail, OpenContainer(device.path, want.name, argv), Wait(path), claims=(blank(device),)
     )

@@ -167,7 +167,7 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
     made = step(
         "format",
         want.name,
-        f"{device.path} as a {kind} container",
+        f"{host.shown(device.path)} as a {kind} container",
         Command((*argv, *keys.stretching(want.pbkdf), "--key-file", key.word, device.path), timeout=PATIENCE),
         claims=(blank(device),),
         flush=(device.path,),

@@ -831,7 +831,7 @@ def dump(host: Host, array: Array) -> dict[str, Any]:
         ]
         if array.level == "1"
         else None,
-        "uuid": array.uuid,
+        "uuid": None if array.uuid.startswith("<") else array.uuid,
         "state": "present" if array.running else "stopped",
     }
 
