@@ -42,4 +42,4 @@ def mask(values: Iterable[str]) -> None:
     with contextlib.suppress(ImportError):
         from ansible.module_utils.secrets import register_secrets  # type: ignore[import-not-found]
 
-        register_secrets(values)
+        register_secrets([value for value in values if value])
