@@ -9,4 +9,4 @@ from ansible_collections.strata.storage.plugins.plugin_utils.approval import Gua
 
 
 class ActionModule(Guarded):
-    pass
+    OF_HOST = False

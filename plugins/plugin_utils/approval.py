@@ -24,7 +24,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars, merge_hash
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError
-from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, counted, draw
+from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, draw
 from ansible_collections.strata.storage.plugins.module_utils.core.run import EXPECTED
 from ansible_collections.strata.storage.plugins.plugin_utils.progress import Runs
 
@@ -207,13 +207,6 @@ class Guarded(_Action, Runs):
         done.pop("ansible_stats", None)
         found = merge_hash(found, done)
         found.update(guard.published(found))
-        for part in found.get("diff") or ():
-            if "before" in part:
-                steps = counted(len(found["plan"]), "step")
-                part.update(
-                    before_header=f"{guard.host}: now",
-                    after_header=f"{guard.host}: after '{self._task.get_name()}' ({steps})",
-                )
         return found
 
 

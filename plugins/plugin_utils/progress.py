@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ansible import constants
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -27,6 +27,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import merge_hash
 
+from ansible_collections.strata.storage.plugins.module_utils.core.plan_text import count_destructive, counted, draw
 from ansible_collections.strata.storage.plugins.module_utils.core.progress import DIRECTORY, VARIABLE
 from ansible_collections.strata.storage.plugins.module_utils.core.text import duration, printable
 from ansible_collections.strata.storage.plugins.module_utils.document.sizes import show_size
@@ -116,12 +117,29 @@ class Runs(ActionBase):
 
     _supports_check_mode = True
     _supports_async = True
+    #: Whether what heads the module's plan is the host of the task, and not what the task names.
+    OF_HOST: ClassVar[bool] = True
 
     def run_module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         later = bool(self._task.async_val) and not self._connection.has_native_async
         with self._watching(task_vars or {}):
             done: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=later)
-        return in_words_of_role(self._task, done)
+        done = in_words_of_role(self._task, done)
+        self._name(done, str((task_vars or {})["inventory_hostname"]))
+        return done
+
+    def _name(self, result: dict[str, Any], host: str) -> None:
+        """Put the names that the controller has for host and task over a diff: the host's own name may be another."""
+        parts, plan = result.get("diff") or (), result.get("plan") or ()
+        titled = self.OF_HOST and any("before_header" in part for part in parts)
+        destroys = count_destructive(plan)
+        does = counted(len(plan), "step") + (f", DESTROYS {destroys}" if destroys else "")
+        for part in parts:
+            if "before" in part:
+                after = f"{host}: after '{self._task.get_name()}' ({does})"
+                part.update(before_header=f"{host}: now", after_header=after)
+            elif titled and "prepared" in part:
+                part["prepared"] = draw(host, result)
 
     @contextlib.contextmanager
     def _watching(self, task_vars: Mapping[str, Any]) -> Iterator[None]:

@@ -52,6 +52,8 @@ def test_what_a_check_shows(lab: Lab, guest: Guest) -> None:
     used, blank = guest.disk("HDD1"), guest.disk("HDD2")
     # A terminal would be cleared by this label.
     guest.run(f"mkfs.ext4 -q -L \"$(printf 'backup\\033[2J')\" {used}")
+    # What a plan is headed by is the name in the inventory.
+    guest.run("hostname web1")
     layout = {"raids": [{"name": "md0", "level": "1", "devices": [used, blank]}], "allow_destroy": [used]}
     book = lab.directory / "play.json"
     tasks = [{"name": "A mirror", "strata.storage.layout": layout}]
@@ -62,13 +64,19 @@ def test_what_a_check_shows(lab: Lab, guest: Guest) -> None:
             r"lab: \d steps, DESTROYS 1",
             r"!     DESTROYS /dev/sd.: an ext4 filesystem labelled .backup.+ .*",
             r"Plan: 1 to create, 2 to change, 0 to remove, 1 to destroy\.",
-            r"\+\+\+ after: lab: after 'A mirror' .\d steps.",
+            r"--- before: lab: now",
+            r"\+\+\+ after: lab: after 'A mirror' \(\d steps, DESTROYS 1\)",
             r"-sd. +disk .* an ext4 filesystem labelled .backup.+ .*",
             r"\+└─ md0 +raid1 .*",
             rf"\[WARNING\]: {lost}: /dev/sd.: an ext4 .*",
         ):
             assert re.search(f"^{line}$", said, re.M), (line, said)
         assert "\x1b" not in said
+        assert "web1" not in said
+    flat = f"name=data devices={guest.disk('HDD3')} mount_point=/srv"
+    said = ansible(lab, "ansible", "lab", "-m", "strata.storage.lvm_drive", "-a", flat, "--check", "--diff")
+    assert re.search(r"^lab: \d steps, nothing destroyed$", said, re.M), said
+    assert re.search(r"^\+\+\+ after: lab: after 'strata.storage.lvm_drive' \(\d steps\)$", said, re.M), said
 
 
 def test_options_for_the_whole_group(lab: Lab, guest: Guest) -> None:
