@@ -29,8 +29,7 @@ def of_backing(backing: Backing) -> Iterator[Finding]:
         remedy = f"Look at {backing.device}, which failed: the kernel's log, its cable and its controller."
         yield found(CRITICAL, "disabled", "the kernel gave it up after errors", meaning, remedy)
     elif backing.errors:
-        # Linux counts what a device cannot do, such as discards, as well.
-        meaning = "At its limit of errors the kernel gives it up."
+        meaning = "At its limit of errors the kernel gives it up. It also counts discards that the device cannot do."
         remedy = "Look at the kernel's log for what failed."
         yield found(NOTICE, "errors", f"{backing.errors} requests to {backing.device} failed", meaning, remedy)
     if backing.cache_set and not backing.attached:
