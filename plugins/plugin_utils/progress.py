@@ -83,15 +83,15 @@ class Told(NamedTuple):
         if self.percent is None:
             return self.what
         done = int(self.percent * _WIDTH / 100)
-        bar = f"[{'#' * done}{'.' * (_WIDTH - done)}] "
+        drawn = f"[{'#' * done}{'.' * (_WIDTH - done)}] "
         parts = [f"{self.percent:.1f} %"]
         if self.speed is not None:
             parts.append(f"{show_size(self.speed)}/s")
         if self.eta_seconds:
             parts.append(f"{duration(self.eta_seconds)} left")
         words = ", ".join(parts)
-        fits = len(f"{self.what} {bar}{words}") <= room
-        return f"{self.what} {bar if fits else ''}{words}"
+        fits = len(f"{self.what} {drawn}{words}") <= room
+        return f"{self.what} {drawn if fits else ''}{words}"
 
 
 class Lines:
