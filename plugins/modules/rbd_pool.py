@@ -102,37 +102,12 @@ status:
       type: dict
       returned: always
 plan:
-  description: The steps, in order; in check mode what would be done, else what was planned and done.
+  description:
+    - The steps, in order; in check mode what would be done, else what was planned and done. Each is as
+      M(strata.storage.layout) returns it.
   returned: always
   type: list
   elements: dict
-  contains:
-    action:
-      description: What the step does, in one word.
-      type: str
-      returned: always
-    kind:
-      description: The kind of thing that it does it to.
-      type: str
-      returned: always
-    name:
-      description: The name of that thing. One that is still to be made may have a name in angle brackets.
-      type: str
-      returned: always
-    detail:
-      description: More about it.
-      type: str
-      returned: always
-    commands:
-      description: What does it, such as commands, kernel attributes, file edits, requests, or calls of a library.
-      type: list
-      elements: str
-      returned: always
-    destroys:
-      description: The data that it destroys, a sentence for each thing that holds some.
-      type: list
-      elements: str
-      returned: always
 done:
   description: The steps that were done, also when a later one failed.
   returned: when anything was done
