@@ -17,9 +17,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .header import BINARY, checksummed, read_header, whole_header
+from .header import BINARY, MAGICS, checksummed, is_kept, read_header, reader, whole_header
 
-_MAGICS = (b"LUKS\xba\xbe", b"SKUL\xba\xbe")
 _SALT = slice(104, 168)
 #: cryptsetup takes no header without room for data behind it.
 _DATA = 1 << 20
@@ -38,11 +37,7 @@ class Ended(NamedTuple):
 def read_ended(device: str) -> Ended | None:
     """The header of a container without the move; None where there is none to be ended. Raises OSError."""
     with open(device, "rb") as file:
-
-        def read(length: int, offset: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
-
+        read = reader(file)
         head = read(BINARY, 0)
         header = read_header(head, read)
         if header is None or not header.is_to_be_ended:
@@ -56,7 +51,7 @@ def read_ended(device: str) -> Ended | None:
 def _copies(written: bytes, metadata: dict[str, Any]) -> Iterator[bytes]:
     text = json.dumps(metadata, separators=(",", ":")).encode()
     (sequence,) = struct.unpack_from(">Q", written, 16)
-    for place, magic in enumerate(_MAGICS):
+    for place, magic in enumerate(MAGICS):
         copy = bytearray(written[:BINARY] + text.ljust(len(written) - BINARY, b"\0"))
         copy[: len(magic)] = magic
         copy[_SALT] = os.urandom(_SALT.stop - _SALT.start)
@@ -67,11 +62,7 @@ def _copies(written: bytes, metadata: dict[str, Any]) -> Iterator[bytes]:
 
 def _ended(metadata: dict[str, Any]) -> dict[str, Any]:
     """Without the segments that were kept for a crash, without the keys of those alone, and no move required."""
-    segments = {
-        name: words
-        for name, words in metadata["segments"].items()
-        if not any(flag.startswith("backup-") for flag in words.get("flags", ()))
-    }
+    segments = {name: words for name, words in metadata["segments"].items() if not is_kept(words)}
     gone = {slot for slot, words in metadata["keyslots"].items() if words["type"] == "reencrypt"}
     digests = {}
     for number, words in metadata["digests"].items():
@@ -97,9 +88,13 @@ def _ended(metadata: dict[str, Any]) -> dict[str, Any]:
 def with_header(device: str) -> Iterator[str]:
     """A path at which cryptsetup tries keys: the device, or in memory a header that is ended."""
     ended = read_ended(device)
-    if ended is None:
-        yield device
-        return
+    with in_memory(ended) if ended else contextlib.nullcontext(device) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def in_memory(ended: Ended) -> Iterator[str]:
+    """The path of a header that is on no disk."""
     with open(os.memfd_create("luks-header"), "wb") as memory:
         memory.write(ended.copies + ended.keyslots + bytes(_DATA))
         memory.flush()

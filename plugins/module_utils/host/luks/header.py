@@ -9,12 +9,13 @@ import base64
 import hashlib
 import json
 import struct
-from typing import Any, Callable
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Callable
 
 from .state import Header, Token
 
-_MAGIC = b"LUKS\xba\xbe"
-_SECOND_MAGIC = b"SKUL\xba\xbe"
+#: How the two copies of a LUKS2 header begin. A LUKS1 header begins as the first.
+MAGICS = (b"LUKS\xba\xbe", b"SKUL\xba\xbe")
 _LENGTH_1 = 592
 _SLOTS_1 = 8
 _ENABLED_1 = 0x00AC71F3
@@ -29,12 +30,22 @@ TPM2, CLEVIS = "systemd-tpm2", "clevis"
 Read = Callable[[int, int], bytes]
 
 
+def reader(file: BinaryIO) -> Read:
+    """What reads a file at places."""
+
+    def read(length: int, offset: int) -> bytes:
+        file.seek(offset)
+        return file.read(length)
+
+    return read
+
+
 def read_header(head: bytes, read: Read) -> Header | None:
     """The header of a container whose first 4 KiB are ``head``; None where there is none.
 
     What of it is longer is read. Raises OSError.
     """
-    if head[:6] != _MAGIC:
+    if head[:6] != MAGICS[0]:
         return None
     (version,) = struct.unpack_from(">H", head, 6)
     if version == 1:
@@ -46,7 +57,7 @@ def read_header(head: bytes, read: Read) -> Header | None:
     if found is None:
         return Header(2, _text(head[168:208]), damaged="both copies of its header are damaged")
     header = _header_2(found)
-    if found[:6] == _SECOND_MAGIC:
+    if found[:6] == MAGICS[1]:
         return header._replace(damaged="its first header is damaged, and the second one is whole")
     return header
 
@@ -57,7 +68,7 @@ def whole_header(head: bytes, read: Read) -> bytes | None:
     cryptsetup mends the first one with the second.
     """
     (size,) = struct.unpack_from(">Q", head, 8)
-    for place, magic in enumerate((_MAGIC, _SECOND_MAGIC)):
+    for place, magic in enumerate(MAGICS):
         copy = read(size, place * size)
         if copy[:6] == magic and _is_whole(copy):
             return copy
@@ -112,7 +123,7 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
     digests = metadata.get("digests", {}).values()
     # While data moves, what it is going to be, and what it was, are backups among the segments.
     final = [one for one in segments if "backup-final" in one[1].get("flags", ())]
-    current = [one for one in segments if not any(flag.startswith("backup") for flag in one[1].get("flags", ()))]
+    current = [one for one in segments if not is_kept(one[1])]
     encrypted = [one for one in (*final, *segments) if one[1]["type"] == "crypt"]
     number, segment = next(iter([*encrypted, *segments]), ("", {"offset": "0"}))
     # A keyslot of no segment's key opens nothing: an interrupted change leaves such.
@@ -149,6 +160,11 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
         keyslots=tuple(sorted(map(int, keys))),
         tokens={int(number): token_of(words) for number, words in metadata.get("tokens", {}).items()},
     )
+
+
+def is_kept(segment: Mapping[str, Any]) -> bool:
+    """Whether it says only what the data was, or is going to be, while it moves."""
+    return any(flag.startswith("backup") for flag in segment.get("flags", ()))
 
 
 def token_of(words: dict[str, Any]) -> Token:

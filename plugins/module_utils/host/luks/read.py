@@ -17,7 +17,7 @@ from ..devices import Device
 from ..sysfs import SYS, names_in
 from .crypttab import Line, lines
 from .ended import with_header
-from .header import read_header
+from .header import BINARY, read_header, reader
 from .state import Container, Header, Plain
 
 #: Where headers are backed up. A directory for root alone: who has a backup and a passphrase has the data.
@@ -124,12 +124,8 @@ def read_header_in(path: str) -> Header | None:
     """The header in a backup, or on a device; None where there is none."""
     try:
         with open(path, "rb") as file:
-
-            def read(length: int, offset: int) -> bytes:
-                file.seek(offset)
-                return file.read(length)
-
-            return read_header(read(4096, 0), read)
+            read = reader(file)
+            return read_header(read(BINARY, 0), read)
     except FileNotFoundError:
         return None
 
