@@ -190,6 +190,11 @@ def placeholder(kind: str, name: str) -> str:
     return f"<{kind}:{name}>"
 
 
+def is_placeholder(text: str) -> bool:
+    """Whether that is all that is known of it yet."""
+    return text.startswith("<")
+
+
 def new_uuid(name: str) -> str:
     """A placeholder for a random UUID: a plan stays the same each time it is made, the executor draws the number."""
     return placeholder("uuid", name)

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from ..core.plan import Command, Edit, Step
+from ..core.plan import Command, Edit, Step, is_placeholder
 from .host import Boot, Host
 from .raid.state import Array
 from .sysfs import names_in
@@ -98,7 +98,7 @@ def _array_line(entry: str) -> ArrayLine | None:
     uuid = next((word[5:] for word in words if word[:5].upper() == "UUID="), "")
     if any(word.lower().startswith(_EXTERNAL) for word in words):
         uuid = ""
-    return ArrayLine(device, uuid if uuid.startswith("<") else re.sub("[^0-9a-f]", "", uuid.lower()))
+    return ArrayLine(device, uuid if is_placeholder(uuid) else re.sub("[^0-9a-f]", "", uuid.lower()))
 
 
 def array_lines(host: Host) -> tuple[ArrayLine, ...]:
@@ -116,7 +116,7 @@ def gone_lines(host: Host) -> tuple[ArrayLine, ...]:
     """Those of which no device here carries the UUID; nobody waits for one that is to be ignored."""
     found = {"", *(array.uuid for array in host.arrays)}
     lines = (line for line in array_lines(host) if line.device != IGNORE)
-    return tuple(line for line in lines if line.uuid not in found and not line.uuid.startswith("<"))
+    return tuple(line for line in lines if line.uuid not in found and not is_placeholder(line.uuid))
 
 
 def gone_line(host: Host, path: str) -> ArrayLine | None:
@@ -261,7 +261,7 @@ def _boot_device(host: Host) -> tuple[str, ...]:
 
 def colons(uuid: str) -> str:
     """A UUID as mdadm writes it: four groups of eight digits."""
-    if uuid.startswith("<"):
+    if is_placeholder(uuid):
         return uuid
     digits = re.sub("[-:]", "", uuid)
     return ":".join(digits[i : i + 8] for i in range(0, 32, 8))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ...core.plan import is_placeholder
+
 MAPPER = "/dev/mapper"
 
 
@@ -92,7 +94,7 @@ class Container(NamedTuple):
     @property
     def is_planned(self) -> bool:
         """Whether it is only going to be made."""
-        return self.uuid.startswith("<")
+        return is_placeholder(self.uuid)
 
     @property
     def type(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import Refused, StorageError
-from ...core.plan import Command, Plan, Step, Wait, Write, both, kernel_name, new_uuid, placeholder
+from ...core.plan import Command, Plan, Step, Wait, Write, both, is_placeholder, kernel_name, new_uuid, placeholder
 from ...document.raid import LEAST_DEVICES, LEVELS, Raid, can_run, data_members, redundancy
 from ...document.sizes import show_size
 from ..actions import Idle, Inspect, Vacate
@@ -831,7 +831,7 @@ def dump(host: Host, array: Array) -> dict[str, Any]:
         ]
         if array.level == "1"
         else None,
-        "uuid": None if array.uuid.startswith("<") else array.uuid,
+        "uuid": None if is_placeholder(array.uuid) else array.uuid,
         "state": "present" if array.running else "stopped",
     }
 
