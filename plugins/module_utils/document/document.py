@@ -258,13 +258,6 @@ def check_mounts(
                     )
 
 
-def permitted_by_name(text: str, name: str) -> str:
-    """What an item's planner says about ``allow_destroy``, as it is for a document: there it is a list of names."""
-    return text.replace("set allow_destroy", f"add {name} to allow_destroy").replace(
-        "Set allow_destroy", f"Add {name} to allow_destroy"
-    )
-
-
 def claims(
     document: Document, items: Iterable[Node], made_of: Callable[[Node, str], tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:

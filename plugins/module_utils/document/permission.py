@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ..core.errors import Refused, StorageError
+from ..core.errors import StorageError
 
 #: Of a module of one item. A document has a list, of items and devices.
 OPTION: dict[str, dict[str, Any]] = {"allow_destroy": {"type": "raw", "default": False}}
@@ -44,14 +43,3 @@ def no_item(name: str, what: str) -> str:
     if name == "True":
         return "allow_destroy: a document lists the items or devices that may lose what they hold, such as [md0]"
     return f"allow_destroy: {name} is {what}"
-
-
-def check_permitted(called: Mapping[str, Sequence[str]], allow: tuple[str, ...]) -> None:
-    """Raises Refused for a name that may mean several items. ``called`` are the places of items by their names."""
-    for name in allow:
-        if len(called.get(name, ())) > 1:
-            places = called[name]
-            raise Refused(
-                f"allow_destroy: {name} may mean {' and '.join(places)}. Nothing was changed. Say which one may lose "
-                f"what it holds with its section, such as '{places[0]}'"
-            )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..core.errors import Refused
 from ..document.document import SECTIONS, Document, bound
+from ..document.fold import check_others
 from .graph import below
 from .host import Host
 from .layer import Found
@@ -45,9 +46,4 @@ def check(host: Host, others: Mapping[str, Sequence[Found]], allow: tuple[str, .
                     f"{place} is not in the document, and mode exact would remove it, but {path} is in use "
                     f"({points[0]}). Name it in the document, or put it out of use first"
                 )
-    refused = [place for place, other in going if other.name not in allow and place not in allow]
-    if refused:
-        raise Refused(
-            f"not in the document, and mode exact would remove: {', '.join(refused)}. Name them in the document, or "
-            "add them to allow_destroy"
-        )
+    check_others([place for place, _other in going], allow)

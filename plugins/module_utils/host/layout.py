@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from ..core.errors import NoDevice, Refused, StorageError, Unread
 from ..core.faults import Faults
-from ..core.plan import Plan, both
+from ..core.plan import Plan
 from ..document.document import (
     Document,
     Item,
@@ -20,10 +21,9 @@ from ..document.document import (
     check_once,
     disk_nodes,
     nodes,
-    permitted_by_name,
     with_nearest,
 )
-from ..document.permission import check_permitted
+from ..document.fold import by_name, call, check_permitted, is_allowed, made, permitted_by_name, removed
 from ..document.references import Node, in_order, known_names
 from .devices import UNSEEN
 from .host import Host
@@ -86,7 +86,8 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
         from . import exact
 
         going, host = exact.others(host, document, where)
-    called = _called(items, going)
+    others = [f"{section}: {other.name}" for section, found in going.items() for other in found]
+    called = by_name([*(node.place for node in items), *others])
     check_permitted(called, allow)
     named = {item.name for item in items.values()} | {
         *called,
@@ -100,116 +101,74 @@ def _plan(host: Host, document: Document, allow: tuple[str, ...]) -> Plan:
     ordered = tuple(node for node in in_order(tuple(items), known) if node in items)
     check_once(ordered, items, where, lambda text, role: _device(host, text, role))
     check_mounts(items, where, lambda text, role: _device(host, text, role))
-    wanted = [
-        Wanted(node, items[node], bound(node.section, items[node], where), allow, _call(called, node, items[node]))
+    wanted = {
+        node: Wanted(
+            node,
+            bound(node.section, items[node], where),
+            is_allowed(node.place, allow),
+            call(called, node.place),
+        )
         for node in ordered
-    ]
-    others = [
-        Wanted(Node(f"{section}: {other.name}", ()), absent, absent, (absent.name,), other.name)
+    }
+    absent = [
+        Wanted(Node(f"{section}: {other.name}", ()), cast("Item", other.absent), True, other.name)
         for section, found in going.items()
         for other in found
-        for absent in (cast("Item", other.absent),)
     ]
-    return _fold(host, document, others, wanted, known)
-
-
-def _called(items: dict[Node, Item], going: Mapping[str, Sequence[Found]]) -> dict[str, list[str]]:
-    """The places of all items, by what ``allow_destroy`` may call them. A filesystem is called as what it is on."""
-    called: dict[str, list[str]] = {}
-    for section, name in (
-        *((node.section, item.name) for node, item in items.items()),
-        *((section, other.name) for section, found in going.items() for other in found),
-    ):
-        if section != "filesystems":
-            called.setdefault(name, []).append(f"{section}: {name}")
-    return called
-
-
-def _call(called: dict[str, list[str]], node: Node, item: Item) -> str:
-    """What ``allow_destroy`` has to call an item."""
-    return node.place if len(called.get(item.name, ())) > 1 and node.place in called[item.name] else item.name
+    return _fold(host, document, absent, wanted, known)
 
 
 class Wanted(NamedTuple):
-    """An item, as it is written and with paths instead of names, and the items whose data may be destroyed.
-
-    ``called`` is what it is called among these.
-    """
+    """An item with paths instead of names, whether it may destroy data, and what ``allow_destroy`` calls it."""
 
     node: Node
-    written: Item
     item: Item
-    allow: tuple[str, ...]
+    allowed: bool
     called: str
 
-    def plan(self, host: Host) -> Plan:
-        allowed = self.written.name in self.allow or self.node.place in self.allow
+
+def _fold(
+    host: Host, document: Document, others: list[Wanted], wanted: Mapping[Node, Wanted], known: Mapping[str, Node]
+) -> Plan:
+    """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it."""
+
+    def plan(host: Host, one: Wanted) -> Plan:
         try:
-            return layer_of(self.node.section).plan(host, self.item, allowed)
+            return layer_of(one.node.section).plan(host, one.item, one.allowed)
         except Refused as error:
-            raise Refused(permitted_by_name(str(error), self.called)) from None
+            raise Refused(permitted_by_name(str(error), one.called)) from None
+        except NoDevice as error:
+            raise with_nearest(document, error) from None
 
-
-def _fold(host: Host, document: Document, others: list[Wanted], wanted: list[Wanted], known: dict[str, Node]) -> Plan:
-    """Top-down what goes, then bottom-up what is to be there, then what could only go once others let go of it.
-
-    Items that cannot be planned are told together, without those that are made of them.
-    """
-    faults, failed = Faults(), set[Node]()
-    going = [*others, *(one for one in reversed(wanted) if one.item.state == "absent")]
-    coming = [one for one in wanted if one.item.state != "absent"]
-    whole, later = _remove(Plan((), host), going)
-    for section in dict.fromkeys(one.node.section for one in coming):
+    going = [*others, *(one for one in reversed([*wanted.values()]) if one.item.state == "absent")]
+    coming = [node for node, one in wanted.items() if one.item.state != "absent"]
+    whole, later = removed(Plan((), host), going, plan)
+    for section in dict.fromkeys(node.section for node in coming):
         layer = layer_of(section)
         if isinstance(layer, Prepares):
-            steps, host = layer.announce(whole.after, [one.item for one in coming if one.node.section == section])
+            steps, host = layer.announce(whole.after, [wanted[node].item for node in coming if node.section == section])
             whole = whole._replace(steps=whole.steps + steps, after=host)
     unseen: dict[Node, str] = {}
-    for one in coming:
-        node = one.node
-        if any(known.get(reference.text) in failed for reference in node.references):
-            failed.add(node)
-            continue
+
+    def plan_seen(host: Host, node: Node) -> Plan:
+        """What is on a device whose contents cannot be read yet is planned later."""
         below = next((known[ref.text] for ref in node.references if known.get(ref.text) in unseen), None)
         if below is not None:
-            # What is on it can be read, and planned with, once it runs.
             unseen[node] = unseen[below]
-            whole = whole._replace(
-                in_progress=(*whole.in_progress, f"{node.place}: is planned once {unseen[below]} runs")
-            )
-            continue
-        try:
-            whole = both(whole, one.plan(whole.after))
-        except StorageError as error:
-            faults.add(with_nearest(document, error) if isinstance(error, NoDevice) else error)
-            failed.add(node)
-            continue
-        paths = layer_of(node.section).device_paths(one.item).values()
-        if any(_is_unseen(whole.after, path) for path in paths):
-            unseen[node] = one.written.name
-    faults.check()
-    whole, refused = _remove(whole, [one for one, _error in later])
+            return Plan((), host, in_progress=(f"{node.place}: is planned once {unseen[below]} runs",))
+        planned = plan(host, wanted[node])
+        paths = layer_of(node.section).device_paths(wanted[node].item).values()
+        if any(_is_unseen(planned.after, path) for path in paths):
+            unseen[node] = node.place.partition(": ")[2]
+        return planned
+
+    faults = Faults()
+    whole = made(whole, coming, plan_seen, known, faults, set())
+    whole, refused = removed(whole, [one for one, _error in later], plan)
     for one, _error in refused:
         faults.add(next(error for other, error in later if other is one))
     faults.check()
     return whole
-
-
-def _remove(whole: Plan, going: Sequence[Wanted]) -> tuple[Plan, list[tuple[Wanted, Refused]]]:
-    """As much as goes, and what does not, with the reasons.
-
-    What holds a thing goes before it: so what is refused is tried again as long as something else went meanwhile.
-    """
-    while True:
-        refused: list[tuple[Wanted, Refused]] = []
-        for one in going:
-            try:
-                whole = both(whole, one.plan(whole.after))
-            except Refused as error:
-                refused.append((one, error))
-        if not refused or len(refused) == len(going):
-            return whole, refused
-        going = [one for one, _error in refused]
 
 
 def _is_unseen(host: Host, path: str) -> bool:
@@ -262,7 +221,10 @@ def _where(
     for node, item in items.items():
         layer = layer_of(node.section)
         if isinstance(layer, Located):
-            there = layer.locate(host, bound(node.section, item, where))
+            there = None
+            # What is refused now may be planned once another item has let go of a device.
+            with suppress(Refused):
+                there = layer.locate(host, bound(node.section, item, where))
             if there is not None:
                 if there.path in named:
                     raise StorageError(f"{named[there.path]} and {node.place} both mean {there.path}")

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Callable, NamedTuple
 
 from ..core.errors import NoDevice, Refused, StorageError
 from ..core.faults import Faults
@@ -18,15 +19,15 @@ from ..document.document import (
     check_once,
     disk_nodes,
     nodes,
-    permitted_by_name,
     resolve,
     role,
     with_nearest,
 )
 from ..document.drive import Drive
 from ..document.filesystem import OnDevice
+from ..document.fold import by_name, check_others, check_permitted, is_allowed, made, permitted_by_name, removed
 from ..document.partition import Partition
-from ..document.permission import check_permitted, no_item
+from ..document.permission import no_item
 from ..document.raid import Raid
 from ..document.references import Node, in_order, known_names
 from . import base, bcache, cache_set, datastore, drive, filesystem, notes, partition, permits, raid, survey, volume
@@ -47,8 +48,15 @@ class Going(NamedTuple):
 
 def plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     """What it takes. ``allow``: the items on whose way filesystems may be removed. Raises what the planners raise."""
-    try:
+    with _nearest(want):
         return _plan(machine, want, allow)
+
+
+@contextmanager
+def _nearest(want: Wanted) -> Iterator[None]:
+    """Who names a device that is not there is told which name of the document is like it."""
+    try:
+        yield
     except NoDevice as error:
         raise with_nearest(want.document, error) from None
 
@@ -74,7 +82,11 @@ def _plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
     whole = whole._replace(after=whole.after._replace(kept=_kept(whole.after, items, where)))
     whole = both(whole, notes.swept(whole.after, _whole_disks(whole.after, items, where)))
     going = _going(whole.after, want, items, known, where, allow)
-    whole, waiting = _removed(whole, want, going)
+
+    def remove(machine: Machine, one: Going) -> Plan:
+        return _plan_going(machine, want, one)
+
+    whole, waiting = removed(whole, going, remove)
     ordered = _ordered(items, known)
     coming = {node: bound(node.section, items[node], where) for node in ordered if items[node].state != "absent"}
     later = whole.after
@@ -85,18 +97,18 @@ def _plan(machine: Machine, want: Wanted, allow: tuple[str, ...]) -> Plan:
         if isinstance(item, Drive):
             renames, uuids = want.of("drives", want.renames), want.of("drives", want.uuids)
             try:
-                whole = both(whole, drive.shrink(whole.after, item, renames, uuids, later))
+                with _nearest(want):
+                    whole = both(whole, drive.shrink(whole.after, item, renames, uuids, later))
             except StorageError as error:
-                _add(faults, want, node, error)
+                faults.add(error, node.place)
                 failed.add(node)
-    whole = _made(whole, want, coming, known, allow, faults, failed)
+    whole = made(whole, [*coming], _maker(want, coming, allow), known, faults, failed)
     for one in want.special or ():
         if one.state != "absent":
             whole = both(whole, filesystem.plan_special(whole.after, one))
-    whole, waiting = _removed(whole, want, waiting)
-    for held in waiting:
-        with faults.of():
-            _plan_going(whole.after, want, held)
+    whole, waiting = removed(whole, [one for one, _error in waiting], remove)
+    for _one, refusal in waiting:
+        faults.add(refusal)
     faults.check()
     base.check_boot_disk(whole.after, want, machine.boot_disk)
     whole = _tags(whole, want, where)
@@ -174,7 +186,7 @@ def _check_on_layout(
         there = [_is_there(machine, text, node.place) for text in texts]
         if all(there):
             coming[node] = bound(node.section, item, where)
-    _made(Plan((), machine), want, coming, known, allow, Faults(), set())
+    made(Plan((), machine), [*coming], _maker(want, coming, allow), known, Faults(), set())
     for text, _tags in want.tags:
         for key in resolve(text, where):
             _is_there(machine, key, "tags", [*known, *where])
@@ -281,7 +293,7 @@ def _going(
         for one in want.gone
     ]
     going += [
-        Going(bound(node.section, items[node], where), _is_allowed(node.place, allow), _uuid(want, node, items[node]))
+        Going(bound(node.section, items[node], where), is_allowed(node.place, allow), _uuid(want, node, items[node]))
         for node in reversed(ordered)
         if items[node].state == "absent" and not _is_foreign(machine, items[node])
     ]
@@ -316,55 +328,18 @@ def _last_first(machine: Machine, going: list[Going]) -> list[Going]:
     return [next(parts) if isinstance(one.item, Partition) else one for one in going]
 
 
-def _made(
-    whole: Plan,
-    want: Wanted,
-    coming: Mapping[Node, Any],
-    known: Mapping[str, Node],
-    allow: tuple[str, ...],
-    faults: Faults,
-    failed: set[Node],
-) -> Plan:
-    """Bottom-up; what is refused, and what is made of that, once more when others may have let go of a device.
+def _maker(want: Wanted, coming: Mapping[Node, Any], allow: tuple[str, ...]) -> Callable[[Machine, Node], Plan]:
+    """What plans an item of the document."""
 
-    Raises the errors of all items that cannot be planned, after those in ``faults``. Items that are made of one of
-    these, or of one that ``failed`` already, are left out.
-    """
-    left = [node for node in coming if node not in failed]
-    while left:
-        waiting: list[Node] = []
-        refusals: list[tuple[Node, Refused]] = []
-        for node in left:
-            below = {known.get(reference.text) for reference in node.references}
-            if below & failed:
-                failed.add(node)
-                continue
-            if below.intersection(waiting):
-                waiting.append(node)
-                continue
-            try:
-                allowed = _is_allowed(node.place, allow)
-                whole = both(whole, _plan_item(whole.after, want, node.place, coming[node], allowed))
-            except Refused as error:
-                refusals.append((node, error))
-                waiting.append(node)
-            except StorageError as error:
-                _add(faults, want, node, error)
-                failed.add(node)
-        if len(waiting) == len(left):
-            # Each may be the reason for the others.
-            for node, refusal in refusals:
-                # What an item is called in the document, whatever device is meant by that.
-                name = node.place.partition(": ")[2]
-                faults.add(Refused(permitted_by_name(str(refusal), name)), node.place)
-            break
-        left = waiting
-    faults.check()
-    return whole
+    def plan(machine: Machine, node: Node) -> Plan:
+        try:
+            with _nearest(want):
+                return _plan_item(machine, want, node.place, coming[node], is_allowed(node.place, allow))
+        except Refused as error:
+            # What an item is called in the document, whatever device is meant by that.
+            raise Refused(permitted_by_name(str(error), node.place.partition(": ")[2])) from None
 
-
-def _add(faults: Faults, want: Wanted, node: Node, error: StorageError) -> None:
-    faults.add(with_nearest(want.document, error) if isinstance(error, NoDevice) else error, node.place)
+    return plan
 
 
 def _plan_item(machine: Machine, want: Wanted, place: str, item: Any, allow: bool) -> Plan:
@@ -428,21 +403,6 @@ def _plan_gone(machine: Machine, want: Wanted, item: Gone, going: Going) -> Plan
     return Plan(steps, machine)
 
 
-def _removed(whole: Plan, want: Wanted, going: list[Going]) -> tuple[Plan, list[Going]]:
-    """Top-down, in as many rounds as it takes; and what others, which stay for now, still hold."""
-    left = going
-    while True:
-        waiting: list[Going] = []
-        for one in left:
-            try:
-                whole = both(whole, _plan_going(whole.after, want, one))
-            except Refused:
-                waiting.append(one)
-        if not waiting or len(waiting) == len(left):
-            return whole, waiting
-        left = waiting
-
-
 def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Plan:
     for text, wanted in want.tags:
         for key in resolve(text, where):
@@ -460,15 +420,9 @@ def _tags(whole: Plan, want: Wanted, where: Mapping[str, tuple[str, ...]]) -> Pl
 
 
 def _check_allowed(machine: Machine, others: list[Any], items: Mapping[Node, Any], allow: tuple[str, ...]) -> None:
-    refused = [other for other in others if not _is_allowed(survey.place(other), allow)]
-    if refused:
-        held = survey.held(machine, refused)
-        raise Refused(
-            f"not in the document, and mode exact would remove: {', '.join(map(survey.place, refused))}. Name them in "
-            f"the document, or add them to allow_destroy{', which loses ' if held else ''}{'; '.join(held)}"
-        )
-    called = _called([*(node.place for node in items), *(survey.place(other) for other in others)])
-    check_permitted(called, allow)
+    theirs = {survey.place(other): other for other in others}
+    check_others(theirs, allow, lambda places: survey.held(machine, [theirs[place] for place in places]))
+    check_permitted(by_name([*(node.place for node in items), *theirs]), allow)
 
 
 def _check_said(items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted) -> None:
@@ -479,21 +433,6 @@ def _check_said(items: Mapping[Node, Any], allow: tuple[str, ...], want: Wanted)
     # What only the machine had by that name may be gone since.
     if unknown and not want.document.exact:
         raise StorageError(no_item(unknown[0], "no item of the document"))
-
-
-def _is_allowed(place: str, allow: tuple[str, ...]) -> bool:
-    """By its name, or with its section before that, where another item has that name too."""
-    return place in allow or place.partition(": ")[2] in allow
-
-
-def _called(places: list[str]) -> dict[str, list[str]]:
-    """Places by the names of their items. What is known by its device alone is called as that is."""
-    called: dict[str, list[str]] = {}
-    for place in dict.fromkeys(places):
-        section, _colon, name = place.partition(": ")
-        if section not in ("filesystems", "cache_sets"):
-            called.setdefault(name, []).append(place)
-    return called
 
 
 def _check_meant_once(

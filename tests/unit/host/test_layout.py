@@ -634,10 +634,25 @@ def test_all_items_that_cannot_be_planned_are_told_at_once() -> None:
         layout.plan(blank(), parse(words), ())
     assert str(caught.value).splitlines() == [
         "3 errors:",
-        "array md0: there is no block device slwo on this host. Did you mean slow?",
-        "array md1: RAID 5 needs at least 3 devices, and `devices` has 2",
-        "drive more: there is no block device sdy on this host",
+        "raids: md0: there is no block device slwo on this host. Did you mean slow?",
+        "raids: md1: RAID 5 needs at least 3 devices, and `devices` has 2",
+        "drives: more: there is no block device sdy on this host",
     ]
+
+
+@pytest.mark.parametrize("first", ["md0", "md1"])
+def test_a_device_moves_from_one_array_to_another(first: str) -> None:
+    """In whichever order they are written."""
+    array = an_array(SDB, SDC, SDD)
+    host = with_array(blank(files={CONF: mdadm_line("/dev/md0")}), array)
+    items = {
+        "md0": {"name": "md0", "level": "1", "devices": ["sdb", "sdc"]},
+        "md1": {"name": "md1", "level": "1", "devices": ["sdd", "sde"]},
+    }
+    words = {"raids": sorted(items.values(), key=lambda item: item["name"] != first)}
+    plan = planned(host, words, "md0", "md1")
+    assert outline(plan)[0].endswith("raid md0")
+    assert "create raid md1" in outline(plan)
 
 
 def test_all_that_is_refused_is_told_at_once() -> None:
@@ -646,8 +661,8 @@ def test_all_that_is_refused_is_told_at_once() -> None:
         layout.plan(host, parse({"drives": [drive("data", "sdb"), drive("more", "sdc")]}), ())
     assert [line.split(": it holds")[0] for line in str(caught.value).splitlines()] == [
         "2 errors:",
-        "/dev/sdb: refused as a device of data",
-        "/dev/sdc: refused as a device of more",
+        "drives: data: /dev/sdb: refused as a device of data",
+        "drives: more: /dev/sdc: refused as a device of more",
     ]
 
 

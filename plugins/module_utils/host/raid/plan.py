@@ -748,8 +748,18 @@ def _announce(host: Host, want: Raid, uuid: str) -> tuple[tuple[Step, ...], Host
 
 
 def announce(host: Host, wanted: Sequence[Raid]) -> tuple[tuple[Step, ...], Host]:
-    """What makes the next boot know all the new ones among these arrays: one initramfs for all of them."""
-    new = [want for want in wanted if want.state == "present" and find(host, want) is None]
+    """What makes the next boot know all the new ones among these arrays: one initramfs for all of them.
+
+    What is refused may be planned once another array has let go of a device, and is announced then.
+    """
+
+    def is_new(want: Raid) -> bool:
+        try:
+            return want.state == "present" and find(host, want) is None
+        except Refused:
+            return False
+
+    new = [want for want in wanted if is_new(want)]
     steps: tuple[Step, ...] = ()
     boot = host.boot
     for want in new:
