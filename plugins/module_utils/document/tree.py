@@ -36,18 +36,22 @@ def _line(row: tuple[str, str, str, str], widths: Sequence[int]) -> str:
     return "  ".join(columns).rstrip() + "\n"
 
 
-def _rows(tree: Sequence[Branch], drawn: set[str], lead: str | None = None) -> Iterator[tuple[str, str, str, str]]:
+def _rows(
+    tree: Sequence[Branch], drawn: set[tuple[str, str]], lead: str | None = None
+) -> Iterator[tuple[str, str, str, str]]:
     for index, branch in enumerate(tree):
         last = index == len(tree) - 1
         stem, inner = (
             ("", "") if lead is None else (lead + "└─ ", lead + "   ") if last else (lead + "├─ ", lead + "│  ")
         )
         name, children = printable(str(branch["name"])), branch.get("children") or ()
-        again = lead is not None and name in drawn
+        # A container may be called as the partition is that it lies on.
+        one = (name, str(branch["type"]))
+        again = lead is not None and one in drawn
         size = int(branch.get("size") or 0)
-        yield stem + name, str(branch["type"]), show_size(size) if size else "", "" if again else _rest(branch)
+        yield stem + name, one[1], show_size(size) if size else "", "" if again else _rest(branch)
         if not again:
-            drawn.add(name)
+            drawn.add(one)
             yield from _rows(children, drawn, inner)
 
 

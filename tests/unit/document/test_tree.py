@@ -38,6 +38,15 @@ def test_a_tree() -> None:
     assert draw([]) == ""
 
 
+def test_a_container_that_is_called_as_its_partition() -> None:
+    inner = branch("backup", "luks2", holds="ext4", mount_points=["/mnt"])
+    assert draw([branch("sda", "disk", branch("backup", "part", inner))]).splitlines() == [
+        "sda           disk   10 GiB",
+        "└─ backup     part   10 GiB",
+        "   └─ backup  luks2  10 GiB  ext4 on /mnt",
+    ]
+
+
 def test_two_trees_have_columns_of_one_width() -> None:
     before, after = draw_alike([branch("sda", "disk")], [branch("sda", "disk", branch("md0", "raid1", size=100 * GiB))])
     assert before.splitlines() == ["sda     disk    10 GiB"]

@@ -334,14 +334,14 @@ def dump(host: Host, group: Group) -> dict[str, Any]:
     """A drive as an item of the document.
 
     Offline is a wish: no boot activates it. A volume that is only not active now, or alone, cannot be said as it is,
-    and is left out.
+    and is left out, as a device is that is missing.
     """
     usable = [volume for volume in group.volumes if volume.usable]
     offline = bool(usable) and not any(volume.active or volume.autoactivation for volume in usable)
     said = [volume for volume in usable if offline or volume.active]
     return {
         "name": group.name,
-        "devices": [host.stable(volume.device) for volume in group.physical_volumes],
+        "devices": [host.stable(one.device) for one in group.physical_volumes if one.device.startswith("/")],
         "volumes": [_dump_volume(host, group, logical) for logical in said],
         "state": "offline" if offline else "online",
     }
