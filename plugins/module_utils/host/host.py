@@ -15,6 +15,7 @@ from .devices import BLANK, Content, Device, DiskFacts, Signature
 from .filesystem.state import Filesystem, Subvolume
 from .luks.state import Container, Header, Plain
 from .lvm.state import Lvm
+from .mount.options import is_read_only
 from .mount.state import Access, Mount
 from .partition.state import Table
 from .raid.state import Array
@@ -331,7 +332,7 @@ class Host(NamedTuple):
     def work_point(self, path: str) -> str:
         """Where a mounted device is seen best by a program that changes it; empty where it is not mounted."""
         mounts = [mount for mount in self.mounts if mount.device == path]
-        mounts.sort(key=lambda mount: (mount.hidden, "ro" in mount.options.split(","), mount.part))
+        mounts.sort(key=lambda mount: (mount.hidden, is_read_only(mount.options), mount.part))
         return mounts[0].mount_point if mounts else ""
 
     def mounted_there(self, point: str) -> list[Mount]:

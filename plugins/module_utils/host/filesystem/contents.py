@@ -16,6 +16,7 @@ from ..devices import Content, Signature
 from ..host import Host
 from ..mount import plan as mount
 from ..mount.fstab import Line
+from ..mount.options import is_read_only
 from ..safety import (
     array_of,
     blank,
@@ -236,7 +237,7 @@ def _can_grow(host: Host, place: Place, filesystem: Filesystem) -> bool:
     if filesystem.type == "swap":
         return place.device in host.swaps
     mounts = [one for one in host.mounts if one.device == place.device]
-    grows = any("ro" not in one.options.split(",") for one in mounts) and all(one.type != "ext2" for one in mounts)
+    grows = not all(is_read_only(one.options) for one in mounts) and all(one.type != "ext2" for one in mounts)
     return grows and not filesystem.damaged
 
 
@@ -249,7 +250,7 @@ def _check_growable(host: Host, place: Place, filesystem: Filesystem) -> None:
             f"{grown} is mounted as ext2 on {mounts[0].mount_point}, as which the kernel does not grow it. Have it "
             "mounted as ext4, which takes it as it is (in its line of /etc/fstab), or keep its size"
         )
-    read_only = [one for one in mounts if "ro" in one.options.split(",")]
+    read_only = [one for one in mounts if is_read_only(one.options)]
     if read_only and len(read_only) == len(mounts):
         raise Refused(
             f"{grown} is mounted read-only on {read_only[0].mount_point}, where it cannot grow. Have it writable first "

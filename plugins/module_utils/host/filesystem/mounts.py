@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...core.errors import Refused, StorageError, Unread
-from ...core.plan import MakeDirectory, Step
+from ...core.plan import MakeDirectory, Step, is_placeholder
 from ...document.filesystem import BindMount, Subvolume as Wanted, Use
 from ..actions import Claim, DeleteSubvolume, MakeSubvolume
 from ..host import Host
@@ -124,7 +124,7 @@ def _removed(host: Host, one: Carrier, allow: bool) -> tuple[Steps, Host]:
 def _deleted(host: Host, one: Carrier, name: str, names: Sequence[str], allow: bool) -> tuple[Steps, Host]:
     place, known = one.place, _target(one, name)
     _check_type(one, name)
-    if one.filesystem.type.startswith("<"):
+    if is_placeholder(one.filesystem.type):
         raise Refused(
             f"{known}: whether there is such a subvolume is seen only once {place} is active; have it online first"
         )
@@ -172,7 +172,7 @@ def _created(host: Host, one: Carrier) -> tuple[Steps, Host]:
         if part.state == "absent" or any(mount.is_of(host, seen, known) for seen in host.mounts):
             continue
         _check_type(one, part.name)
-        unseen = one.filesystem.type.startswith("<")
+        unseen = is_placeholder(one.filesystem.type)
         there = host.subvolumes.get(one.place.device, ()) if unseen else host.subvolumes_on(one.place.device)
         if part.name in [each.path for each in there]:
             continue
@@ -189,7 +189,7 @@ def _with(host: Host, place: Place, subvolumes: tuple[Subvolume, ...]) -> Host:
 
 def _check_type(one: Carrier, name: str) -> None:
     kind = one.filesystem.type
-    if kind != "btrfs" and not kind.startswith("<"):
+    if kind != "btrfs" and not is_placeholder(kind):
         raise StorageError(f"{one.place}: it holds {kind}, and only btrfs has subvolumes, such as {name}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...core.command import run_command
 from ...core.errors import StorageError
+from ...core.plan import is_placeholder
 from ..filesystem.types.known import KNOWN
 from ..host import Host
 from ..read import read
@@ -112,4 +113,4 @@ def _filesystem(point: str, host: Host) -> dict[str, Any]:
 
 def _planned(name: str) -> bool:
     """True for a volume that only check mode has."""
-    return name.startswith("<")
+    return is_placeholder(name)

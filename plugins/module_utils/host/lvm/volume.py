@@ -19,6 +19,7 @@ from ..filesystem.state import Filesystem
 from ..filesystem.types.known import KNOWN
 from ..host import Host, replace_item
 from ..mount.fstab import FSTAB, lines
+from ..mount.options import is_read_only
 from ..pause import Pause, pause
 from ..safety import describe_content
 from ..unfinished import anew, begun, intent, look, on_device
@@ -86,7 +87,7 @@ def _check_writable(host: Host, name: str, volume: Volume, logical: LogicalVolum
     options = volume.mount_options or (line.options if line else "")
     point = host.real.get(volume.mount_point, volume.mount_point)
     as_it_is = volume.mount_options is None and logical.device and point in host.mounted(logical.device)
-    if "ro" not in options.split(",") and not as_it_is:
+    if not is_read_only(options) and not as_it_is:
         raise Refused(
             f"volume {name}: it is read-only, and so would be what is mounted of it; say ro in mount_options, or make "
             f"it writable (lvchange --permission rw {name})"

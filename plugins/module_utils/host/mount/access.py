@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from ...core.errors import StorageError
 from ...core.plan import Command, Plan, Step
 from ..host import Host
+from .options import is_read_only
 from .state import Access
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _check(host: Host, owner: str | None, group: str | None, what: str, filesyst
         raise StorageError(
             f"{what}: {filesystem} keeps no owner and no mode; say uid=, gid= and umask= in mount_options instead"
         )
-    if "ro" in options.split(","):
+    if is_read_only(options):
         raise StorageError(f"{what}: it is mounted read-only (ro), so its owner, group and mode stay; leave them out")
     for kind, name in (("user", owner), ("group", group)):
         # In check mode, a task before this one may be about to make it.

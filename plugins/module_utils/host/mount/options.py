@@ -41,6 +41,10 @@ def words(options: str) -> tuple[str, ...]:
     return tuple(word for word in options.split(",") if word)
 
 
+def is_read_only(options: str) -> bool:
+    return "ro" in words(options)
+
+
 def kernel_words(options: str) -> tuple[str, ...]:
     """Those that are not only about the boot."""
     return tuple(word for word in words(options) if word != "nofail" and not word.startswith("x-"))
@@ -72,7 +76,7 @@ def flags(options: str, access: str = "relatime") -> frozenset[str]:
 
 def shown(options: str) -> str:
     """How the kernel tells the flags of a mount that has these options."""
-    return ",".join(("ro" if "ro" in words(options) else "rw", *sorted(flags(options) - {"strictatime"})))
+    return ",".join(("ro" if is_read_only(options) else "rw", *sorted(flags(options) - {"strictatime"})))
 
 
 def in_effect(told: str) -> frozenset[str]:

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.errors import Refused, StorageError, Unread
 from ...core.files import place_line
-from ...core.plan import Command, Edit, MakeDirectory, Plan, Step, placeholder
+from ...core.plan import Command, Edit, MakeDirectory, Plan, Step, is_placeholder, placeholder
 from ..actions import MountOn, ReloadMounts
 from ..filesystem.types.known import KNOWN
 from ..host import Host
 from ..safety import twins
 from . import access, fstab
 from .fstab import FSTAB, Line
-from .options import flags, in_effect, kernel_words, part_words, shown, taking_back, words, words_of_filesystem
+from .options import (
+    flags,
+    in_effect,
+    is_read_only,
+    kernel_words,
+    part_words,
+    shown,
+    taking_back,
+    words,
+    words_of_filesystem,
+)
 from .state import Mount
 
 if TYPE_CHECKING:
@@ -92,7 +102,7 @@ def _is_about(host: Host, line: Line, target: Target, point: str | None) -> bool
         return not _is_of_a_copy(host, line, target)
     leads_to = host.links.get(line.device)
     if line.tag.startswith(("UUID=", "LABEL=")):
-        return target.type.startswith("<") and point is not None and leads_to is None
+        return is_placeholder(target.type) and point is not None and leads_to is None
     return leads_to is not None and leads_to == target.device
 
 
@@ -161,7 +171,7 @@ def line_at(host: Host, mounted: Mount) -> Line | None:
 def mount_again(line: Line, mounted: Mount, source: str) -> MountOn:
     """What mounts it as its line says, and read-only or not as it was; ``source`` is its device."""
     told = [word for word in words(line.options) if word in ("ro", "rw")]
-    mode = "ro" if "ro" in words(mounted.options) else "rw"
+    mode = "ro" if is_read_only(mounted.options) else "rw"
     options = line.options if mode == (told or ["rw"])[-1] else f"{line.options},{mode}"
     if line.is_bind:
         return mount_on(line.device, line.type, mounted.mount_point, options)
@@ -443,7 +453,7 @@ def _check_options(host: Host, target: Target, options: str, known: str) -> None
                 f"{target}: {word} is an option of a filesystem, and a bind mount has those of the one that it shows; "
                 "say it there"
             )
-        unseen = target.type.startswith("<") or word in known.split(",")
+        unseen = is_placeholder(target.type) or word in known.split(",")
         refusal = "" if unseen else host.refusal_of(target.type, word)
         if refusal:
             raise StorageError(
@@ -490,7 +500,7 @@ def _escaped(letter: str) -> str:
 
 def _fsck_pass(target: Target) -> str:
     """When a boot checks it: known of a volume that is offline only once it is active."""
-    if target.type.startswith("<"):
+    if is_placeholder(target.type):
         return placeholder("fsck-pass", target.path)
     return KNOWN[target.type].fsck_pass if target.type in KNOWN else "0"
 
