@@ -12,7 +12,12 @@ from .text import printable
 
 
 class StorageError(Exception):
-    """One clear sentence for the user: the device, what was expected, what was found, what to do."""
+    """One clear sentence for the user: the device, what was expected, what was found, what to do.
+
+    ``place`` is where the item is in the document that it is about, if that is known: ``raids[0] md0``.
+    """
+
+    place = ""
 
 
 class NoDevice(StorageError):

@@ -66,7 +66,7 @@ class Faults:
             self.add(error, place)
 
     def add(self, error: StorageError, place: str = "") -> None:
-        inner = error.faults if isinstance(error, SeveralFaults) else (Fault("", str(error)),)
+        inner = error.faults if isinstance(error, SeveralFaults) else (Fault(error.place, str(error)),)
         for fault in inner:
             places = ": ".join(filter(None, (place, fault.place)))
             self._found.append((Fault(places, fault.text), error))
@@ -84,6 +84,7 @@ class Faults:
         ((fault, error),) = self._found
         # Most sentences name their item by themselves.
         if not fault.place or re.search(rf"(?<!\w){re.escape(fault.name)}(?!\w)", fault.text):
+            error.place = fault.place
             raise error
         raise (Refused if isinstance(error, Refused) else StorageError)(fault.line) from None
 

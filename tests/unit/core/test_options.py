@@ -78,6 +78,14 @@ def test_items_with_errors_are_not_missed_by_others() -> None:
     ]
 
 
+def test_the_only_error_of_what_fits_the_argument_spec_has_its_item() -> None:
+    twice = {"name": "md1", "level": "1", "devices": ["sdb", "sdb"]}
+    assert said("layout", raids=[{"name": "md0", "levl": "1"}, twice]).splitlines()[1:] == [
+        "raids[0] md0: levl is no option. Did you mean level?",
+        "raids[1] md1: sdb is named twice",
+    ]
+
+
 @pytest.mark.parametrize(
     ("module", "options", "expected"),
     [
@@ -126,7 +134,7 @@ def test_the_word_that_was_meant(module: str, options: dict[str, Any], expected:
         ("cinder_backend_info", {"gather": "stats, volums"}, "got: volums. Did you mean volumes?"),
         ("raid", {"name": "md0", "devices": "sdb, sdb"}, "array md0: sdb is named twice"),
         ("layout", {"drives": [{"name": "d", "devices": "sdb , sdb"}]}, "drive d: sdb is named twice"),
-        ("maas_storage", {"raids": [{"name": "a", "devices": "x, x"}, {"levl": 1}]}, "array a: x is named twice"),
+        ("maas_storage", {"raids": [{"name": "a", "devices": "x, x"}, {"levl": 1}]}, "raids[0] a: x is named twice"),
     ],
 )
 def test_a_blank_after_a_comma_is_no_part_of_an_element(module: str, options: dict[str, Any], expected: str) -> None:
