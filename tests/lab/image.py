@@ -28,6 +28,8 @@ ARCHITECTURE = "amd64"
 ROOT_MIB = 2560
 BOOT_MIB = 256
 KERNEL = "vmlinux"
+KEPT_DAYS = 7
+"""For so long the cache keeps what nobody uses: each change of the recipe makes 2 GB anew."""
 XZ_MAGIC = b"\xfd7zXZ\0"
 MMDEBSTRAP_OPTIONS = (
     "--variant=minbase",
@@ -171,6 +173,7 @@ def cached(name: str, build: Callable[[Path], object], part: str = "lab") -> Pat
     cache = cache_directory(part)
     directory = cache / name
     if directory.is_dir():
+        os.utime(directory)
         return directory
     with locked(cache / f".{name}.lock", f"another process that makes {name}"):
         if directory.is_dir():
@@ -184,7 +187,18 @@ def cached(name: str, build: Callable[[Path], object], part: str = "lab") -> Pat
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+    forget_unused(cache)
     return directory
+
+
+def forget_unused(cache: Path) -> None:
+    """Remove images, and what was made of them, that nobody has asked for in KEPT_DAYS."""
+    for path in cache.iterdir():
+        if path.name.startswith(("image-", "ready-", "kernel-")):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
+                    progress(f"removing {path.name}, which nobody has used for {KEPT_DAYS} days")
+                    shutil.rmtree(path)
 
 
 def unpacked_kernel(kernel: Path) -> Path:

@@ -85,7 +85,14 @@ def main() -> None:
             lab.reset()
             disks = "".join(f"{disk.serial}={lab.guest.disk(disk.serial)}\n" for disk in lab.hardware.disks)
             lab.guest.run(disks + HOSTS[name])
-            playbook = ["ansible-playbook", "-i", str(lab.inventory_path), str(HERE / "record.yml"), "-e", f"recorded_as={name}"]
+            playbook = [
+                "ansible-playbook",
+                "-i",
+                str(lab.inventory_path),
+                str(HERE / "record.yml"),
+                "-e",
+                f"recorded_as={name}",
+            ]
             subprocess.run(playbook, check=True)
 
 

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import lzma
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,3 +100,20 @@ def test_a_kernel_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert image.unpacked_kernel(packed) == unpacked
     packed.write_bytes(b"packed otherwise")
     assert image.unpacked_kernel(packed) == packed
+
+
+def test_what_nobody_uses_leaves_the_cache_when_something_new_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    names = ("image-bookworm-1", "ready-1", "kernel-1", "uml-kernel-7.2", "image-bookworm-2", "image-trixie-1")
+    cache = image.cache_directory()
+    for name in names:
+        image.cached(name, lambda directory: (directory / "file").write_text("x"))
+    for name in names:
+        os.utime(cache / name, (0, 0))
+    assert image.cached("image-bookworm-2", lambda _directory: pytest.fail("made anew")) == cache / "image-bookworm-2"
+    os.utime(cache / "image-trixie-1", (time.time() - 6 * 86400,) * 2)
+    image.cached("image-bookworm-3", lambda _directory: None)
+    left = {path.name for path in cache.iterdir() if path.is_dir()}
+    assert left == {"uml-kernel-7.2", "image-bookworm-2", "image-trixie-1", "image-bookworm-3"}
