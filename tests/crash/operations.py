@@ -223,6 +223,18 @@ OPERATIONS = (
     on_array(
         "raid: a mirror loses a member", raid(devices=parts(1, 2)), raid(level="1", devices=parts(1, 2, 3), wait=True)
     ),
+    on_array(
+        "raid: a device moves to another array",
+        layout(
+            raids=[
+                {"name": "md1", "level": "1", "devices": parts(3, 4)},
+                {"name": "md0", "level": "1", "devices": parts(1, 2)},
+            ],
+            allow_destroy=["md0", "md1"],
+            wait=True,
+        ),
+        raid(level="1", devices=parts(1, 2, 3), wait=True),
+    ),
     Operation("bcache: create", CACHED, modes=("volatile",)),
     on_bcache("bcache: a cache added", CACHED, bcache(backing_device="{HDD1}")),
     on_bcache("bcache: another cache", bcache(cache_device="{SSD2}"), CACHED, middle="detach"),
