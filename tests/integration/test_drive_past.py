@@ -177,7 +177,7 @@ def test_a_luks_device_has_a_name_that_stays(node: Node) -> None:
     drive = {"name": "data", "devices": ["/dev/mapper/vault"], "filesystem": "ext4", "mount_point": "/srv"}
     node.converge("lvm_drive", **drive)
     found = node.module("layout_info")
-    assert found["layout"]["drives"][0]["devices"] == ["/dev/mapper/vault"]
+    assert found["layout"]["drives"][0]["devices"] == [found["layout"]["luks"][0]["name"]] == ["vault"]
     node.unchanged("layout", **found["layout"])
 
 

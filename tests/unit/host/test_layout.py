@@ -655,6 +655,26 @@ def test_a_device_moves_from_one_array_to_another(first: str) -> None:
     assert "create raid md1" in outline(plan)
 
 
+def test_a_device_that_left_an_array_is_taken_with_permission() -> None:
+    """It has the array's superblock still. One with a version of its own is not even taken with permission."""
+    host = with_array(blank(files={CONF: mdadm_line("/dev/md0")}), an_array(SDB, SDC, SDD))
+    (array,) = host.arrays
+    left = host.devices[SDD]._replace(holders=())
+
+    def beside(role: str) -> Host:
+        outside = array.members[2]._replace(role=role, slot=None)
+        now = array._replace(members=(*array.members[:2], outside), raid_devices=2)
+        known = host._replace(arrays=(now,), devices={**host.devices, SDD: left})
+        return known.with_content(SDD, Signature("linux_raid_member", UUID), held_by=None)
+
+    words = {"raids": [{"name": "md1", "level": "1", "devices": ["sdd", "sde"]}]}
+    refused(beside("former"), words, "it holds membership of a RAID array")
+    plan = planned(beside("former"), words, "md1")
+    assert [text.partition(":")[0] for text in destroyed(plan)] == [SDD]
+    refused(beside("apart"), words, "holds a version of its own .RAID array md0.", "md1")
+    refused(host, words, "it is a member of RAID array /dev/md0", "md1")
+
+
 def test_all_that_is_refused_is_told_at_once() -> None:
     host = blank()._replace(contents={**blank().contents, SDB: Content((EXT4,)), SDC: Content((EXT4,))})
     with pytest.raises(Refused) as caught:

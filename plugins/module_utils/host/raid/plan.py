@@ -134,6 +134,9 @@ def find(host: Host, want: Raid) -> Array | None:
         if found is None and _is_ours(host, owner, want, nameless=True):
             found = owner
             continue
+        if device.path in owner.devices(*OUTSIDE):
+            # Its superblock is all that it has of that array, and is dealt with as all that a device holds.
+            continue
         raise Refused(
             f"{device.path}: refused as a member of {want.name}: it is a member of RAID array "
             f"{owner.device or owner.name} (UUID {owner.uuid}). Take it out of `devices`, or out of that array first."
@@ -520,7 +523,7 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
             for member in array.members
         ),
     )
-    more, started = raid_reshape.resume(want, started, may_run=True)
+    more, started = raid_reshape.resume(want, started)
     started = started._replace(state="clean")
     host = host.with_device(_made(host, started, size), path, content=UNSEEN)
     kept = tuple(other for other in host.arrays if other.uuid != array.uuid)

@@ -359,16 +359,13 @@ def _chunk(host: Host, want: Raid, array: Array) -> Change:
     return _grow(host, want, array, detail, (argument,), chunk_size=want.chunk_size, **_RESHAPING)
 
 
-def resume(want: Raid, array: Array, *, may_run: bool = False) -> tuple[Steps, Array]:
-    """After its start an array waits for its first write: until then a reshape, a rebuild or a resync stands still.
-
-    ``may_run``: the array may have been started without that, which mdadm then complains of.
-    """
+def resume(want: Raid, array: Array) -> tuple[Steps, Array]:
+    """After its start an array waits for its first write: until then a reshape, a rebuild or a resync stands still."""
     going = _stands_still(array) if array.state == "read-auto" else ""
     if not going:
         return (), array
-    path = array_path(want.name)
-    command = Command(("mdadm", "--readwrite", path), accepts=(0, 1) if may_run else (0,))
+    # Somebody may have written to it since it was read, and mdadm calls it busy then. What is read afterwards tells.
+    command = Command(("mdadm", "--readwrite", array_path(want.name)), accepts=(0, 1))
     resumed = array._replace(state="clean", sync_action=going)
     return (step("resume", want, f"its {_CALLED.get(going, going)}, which waits since its start", command),), resumed
 
