@@ -112,6 +112,14 @@ def test_arrays_with_a_past() -> None:
     ]
 
 
+def test_what_a_device_of_an_array_is_said_to_hold_is_what_libblkid_tells() -> None:
+    host = seen("past").host
+    found = [(array, host.contents.get(member.device)) for array in host.arrays for member in array.members]
+    outside = [(array.signature, held.signatures) for array, held in found if held]
+    assert len(outside) == 3
+    assert all(held == (said,) for said, held in outside)
+
+
 def test_a_cached_device() -> None:
     host = seen("stack").host
     (backing,), (cache,) = host.backings, host.cache_sets

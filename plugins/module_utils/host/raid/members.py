@@ -346,7 +346,7 @@ def _remove(host: Host, want: Raid, array: Array, path: str, why: str) -> Change
     )
     # Whoever takes a member out wakes an array that waits for its first write.
     left = array._replace(members=members, state="clean")
-    host = host.with_content(path, Signature("linux_raid_member"))
+    host = host.with_content(path, array.signature)
     return (removed,), with_array(host, array, left), left
 
 

@@ -497,7 +497,7 @@ def _assemble(host: Host, want: Raid, array: Array) -> tuple[tuple[Step, ...], H
         steps += (_stop_step(host, want.name, array),)
         for device in (host.devices[member] for member in array.devices(*OUTSIDE)):
             if device.holders == (array.device,):
-                host = host.with_content(device.path, Signature("linux_raid_member"))
+                host = host.with_content(device.path, array.signature)
     steps += (
         Step(
             verb="assemble",
@@ -716,7 +716,7 @@ def _without_array(host: Host, array: Array) -> Host:
         host = host.without_device(array.device)
     for member in array.members:
         if member.role not in OUTSIDE:
-            host = host.with_content(member.device, Signature("linux_raid_member"))
+            host = host.with_content(member.device, array.signature)
     return host
 
 

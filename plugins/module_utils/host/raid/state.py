@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+from ..devices import Signature
 
 
 class Member(NamedTuple):
@@ -106,6 +109,15 @@ class Array(NamedTuple):
         )
         rooms = [member.room for member in members if member.role not in OUTSIDE]
         return self._replace(members=members, room=min(rooms) if all(rooms) else self.room)
+
+    @property
+    def signature(self) -> Signature:
+        """What a device of it holds, as libblkid tells it: of metadata 0.90 it has a UUID of another form."""
+        if not self.metadata.startswith("1."):
+            return Signature("linux_raid_member")
+        digits = re.sub("[-:]", "", self.uuid)
+        parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+        return Signature("linux_raid_member", "-".join(parts), ":".join(filter(None, (self.home, self.name))))
 
     def devices(self, *roles: str) -> tuple[str, ...]:
         return tuple(member.device for member in self.members if member.role in roles)
