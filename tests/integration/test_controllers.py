@@ -28,6 +28,7 @@ def releases() -> dict[str, Path]:
 PYTHONS = releases()
 
 
+@pytest.mark.further
 @pytest.mark.first_case
 @pytest.mark.parametrize("series", PYTHONS)
 def test_no_release_warns_of_what_is_deprecated(lab: Lab, guest: Guest, series: str, tmp_path: Path) -> None:

@@ -195,6 +195,7 @@ def table(node: Node, disk: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.further
 def test_a_disk_that_grew(node: Node) -> None:
     """The last partition, in use, and its filesystem."""
     disk = node.disk("HDD1")
@@ -422,6 +423,7 @@ def test_where_no_partition_can_be(node: Node) -> None:
 # Which disks are chosen, and which may be destroyed
 
 
+@pytest.mark.further
 def test_disks_that_hold_something_are_not_chosen(node: Node) -> None:
     kept, other = node.disks("HDD6", "HDD5")
     node.run(f"mkfs.ext4 -q -L backup {kept}; mkfs.ext4 -q -L scratch {other}; sync")

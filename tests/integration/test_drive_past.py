@@ -120,6 +120,7 @@ def test_a_physical_volume_that_lvm_counts_as_missing(node: Node) -> None:
     untouched(node, "vgimport data", name="data", mount_point="/srv")
 
 
+@pytest.mark.further
 def test_groups_of_others(node: Node) -> None:
     node.run("modprobe -a dm_snapshot dm_thin_pool")
     disk = node.disk("HDD1")

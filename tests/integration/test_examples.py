@@ -325,6 +325,7 @@ def test_luks_examples(read: Any, guest: Guest) -> None:
     assert "failed=0" in read("luks_device_info").play()
 
 
+@pytest.mark.further
 def test_layout_examples(read: Any, lab: Lab) -> None:
     assert "changed=1" in read("layout").play(only=slice(0, 1))
     reader = read("layout_info")

@@ -39,6 +39,7 @@ def test_after_a_step(node: Node, name: str, step: int, mode: str) -> None:
     crash(node, name).after(step, mode)
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(("name", "mode"), [("drive: a device less", "ordered")])
 def test_in_the_midst(node: Node, name: str, mode: str) -> None:
     crash(node, name).within(mode)

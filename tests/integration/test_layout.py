@@ -101,6 +101,7 @@ def test_the_demos_stack(node: Node) -> None:
     assert node.signatures(one) == node.signatures(node.disk("SSD1")) == [""]
 
 
+@pytest.mark.further
 def test_a_host_that_was_built_by_hand(node: Node) -> None:
     """What is read of it changes nothing; and then it is the document's like any other."""
     one, two, three, four = node.disks("HDD1", "HDD2", "HDD3", "HDD4")

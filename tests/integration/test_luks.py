@@ -68,6 +68,7 @@ def test_the_life_of_a_container(node: Node) -> None:
     assert node.run(f"cat /etc/crypttab; ls {BACKUPS}") == ""
 
 
+@pytest.mark.further
 def test_keys_come_and_go(node: Node) -> None:
     with_keys(node)
     device = node.disk("HDD1")
@@ -161,6 +162,7 @@ def test_a_filesystem_is_encrypted_where_it_is(node: Node) -> None:
     node.unchanged("luks_device", **words)
 
 
+@pytest.mark.further
 def test_a_container_is_decrypted_where_it_is(node: Node) -> None:
     """Killed while data moves, it looks blank to everybody, and goes on."""
     with_keys(node)
@@ -390,6 +392,7 @@ def test_a_boot_asks_for_a_passphrase_and_does_not_wait(node: Node) -> None:
     node.converge("luks_device", name="vault", passphrase=PASSPHRASE)
 
 
+@pytest.mark.further
 def test_swap_with_a_new_key_at_each_boot(node: Node) -> None:
     """On a volume, beside one that somebody has on a disk by the kernel's name; taken away again."""
     item = {"name": "swap0", "device": "data/swap", "type": "plain", "key_file": "/dev/urandom"}
@@ -547,6 +550,7 @@ def with_tang(node: Node) -> str:
     return node.run("tang-show-keys 80")
 
 
+@pytest.mark.further
 def test_a_tang_server_opens_it_at_boot(node: Node) -> None:
     with_keys(node)
     device = node.disk("HDD1")

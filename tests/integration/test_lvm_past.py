@@ -196,6 +196,7 @@ def test_a_pvmove_of_somebody_else(node: Node) -> None:
     node.converge("lvm_drive", name="data", state="absent", allow_destroy=True)
 
 
+@pytest.mark.further
 def test_a_step_that_lvm_refuses_leaves_no_record(node: Node) -> None:
     """A plan that was overtaken: vgextend, or lvcreate, says no, and no crash is told of later."""
     one, two = node.disks("HDD1", "HDD2")
@@ -282,6 +283,7 @@ def twice(node: Node) -> list[str]:
     return [found["detail"] for found in node.module("layout_info")["health"] if found["problem"] == "twice"]
 
 
+@pytest.mark.further
 def test_snapshots_and_loops_are_no_copies(node: Node) -> None:
     disk = node.disk("HDD1")
     node.run(
@@ -365,6 +367,7 @@ def test_a_physical_volume_whose_metadata_is_away(node: Node) -> None:
     assert [problem for problem, _detail in said_of_health(node)] == ["hidden"]
 
 
+@pytest.mark.further
 def test_a_label_of_a_former_life(node: Node) -> None:
     """A disk that was a physical volume, and got a partition table by what wipes nothing."""
     old, new = node.disks("HDD1", "HDD2")

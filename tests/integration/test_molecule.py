@@ -64,7 +64,10 @@ def test_role(lab: Lab, surroundings: dict[str, str], role: str) -> None:
     run_scenario(lab, surroundings, role)
 
 
-@pytest.mark.parametrize("role", [pytest.param("cached_drive", marks=pytest.mark.debian_kernel), "host_layout"])
+@pytest.mark.parametrize(
+    "role",
+    [*(pytest.param(role, marks=pytest.mark.debian_kernel) for role in ("raid_drive", "cached_drive")), "host_layout"],
+)
 @pytest.mark.first_case
 def test_role_on_debian_13(trixie: Lab, role: str, tmp_path: Path) -> None:
     """Without check mode, which takes as long as the rest: QEMU emulates a processor."""

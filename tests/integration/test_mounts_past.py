@@ -232,6 +232,7 @@ def test_what_the_next_boot_waits_for_is_not_erased(node: Node) -> None:
     node.converge("raid", **mirror)
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("filesystem", ["ext4", "xfs", "btrfs"])
 @pytest.mark.first_case
 def test_a_mount_option_that_does_not_exist(node: Node, filesystem: str) -> None:
@@ -292,6 +293,7 @@ def test_the_label_of_swap_in_use(node: Node) -> None:
 OVERLAY = "mkdir /run/a /run/b /run/c; mount -t overlay -o lowerdir=/run/a,upperdir=/run/b,workdir=/run/c overlay /srv"
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("command", ["mount -t tmpfs tmpfs /srv", OVERLAY], ids=["tmpfs", "overlay"])
 @pytest.mark.first_case
 def test_something_without_a_device_on_the_mount_point(node: Node, command: str) -> None:
@@ -307,6 +309,7 @@ def test_something_without_a_device_on_the_mount_point(node: Node, command: str)
     assert "inside it; unmount that first" in refused_untouched(node, "lvm_drive", **OFFLINE)
 
 
+@pytest.mark.further
 def test_files_that_cannot_be_written_are_known_before_anything_is_made(node: Node) -> None:
     node.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
     assert "/etc/fstab: Read-only file system" in refused_untouched(node, "lvm_drive", **drive(node))
@@ -328,6 +331,7 @@ def test_options_without_a_mount_point_are_about_the_mount_that_there_is(node: N
     assert "mount_options needs mount_point, since it is mounted nowhere" in said
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(("filesystem", "fsck"), [("ext4", "0 2"), ("xfs", "0 0")])
 @pytest.mark.first_case
 def test_the_check_at_boot_survives_a_time_offline(node: Node, filesystem: str, fsck: str) -> None:
@@ -340,6 +344,7 @@ def test_the_check_at_boot_survives_a_time_offline(node: Node, filesystem: str, 
     node.unchanged("lvm_drive", **wanted)
 
 
+@pytest.mark.further
 def test_a_check_shows_the_difference_that_the_run_makes(node: Node) -> None:
     mirror: dict[str, Any] = {"name": "md0", "level": "1", "devices": node.disks("HDD3", "HDD4")}
     words: dict[str, Any] = {

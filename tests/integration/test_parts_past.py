@@ -74,6 +74,7 @@ def test_bcache_seen_through_a_member_of_a_stopped_array(node: Node) -> None:
     node.converge("bcache", name="cached", backing_device="/dev/md0")
 
 
+@pytest.mark.further
 def test_partitions_of_a_member_of_a_stopped_array(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     table = "printf 'label: gpt\\nsize=60M,name=inner\\n' | sfdisk --quiet /dev/md0"
@@ -100,6 +101,7 @@ def test_a_superblock_of_a_former_life_below_partitions_in_use(node: Node) -> No
     assert {item.get("mount_point") for item in node.module("layout_info")["layout"]["filesystems"]} >= {"/p", "/n"}
 
 
+@pytest.mark.further
 def test_what_a_disk_was_before_it_got_a_table(node: Node) -> None:
     one, two = node.disks("HDD1", "HDD2")
     node.run(f"vgcreate -q data {one}; lvcreate -qy -n v -L 8M data; vgchange -qan data")
@@ -191,6 +193,7 @@ def test_the_line_of_a_copys_original_stays(node: Node) -> None:
     assert node.run("cat /d/file") == "good"
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("table", ["gpt", "dos"])
 @pytest.mark.first_case
 def test_a_cloned_disk_whose_partitions_have_one_uuid(node: Node, table: str) -> None:
@@ -224,6 +227,7 @@ def test_swap_with_a_priority_and_a_copy_of_it(node: Node) -> None:
     node.unchanged("layout", filesystems=[item])
 
 
+@pytest.mark.further
 def test_what_was_mounted_by_hand_comes_back_as_it_was(node: Node) -> None:
     one, two = parts(node, HDD1="160M", HDD2="40M")
     node.run(f"vgcreate data {one}; lvcreate -y -n v -L 100M data; mkfs.ext4 -q /dev/data/v; mkfs.ext4 -q {two}")

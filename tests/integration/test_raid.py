@@ -136,6 +136,7 @@ def test_old_bytes_that_surface_are_refused_or_erased(node: Node) -> None:
     node.unchanged("raid", **array)
 
 
+@pytest.mark.further
 def test_absent_shows_what_it_destroys(node: Node) -> None:
     node.module("raid", name="md0", level="1", devices=node.disks("HDD1", "HDD2"))
     node.run("mkfs.ext4 -q -L backup /dev/md0")
@@ -145,6 +146,7 @@ def test_absent_shows_what_it_destroys(node: Node) -> None:
     assert node.signatures(*node.disks("HDD1", "HDD2")) == ["", ""]
 
 
+@pytest.mark.further
 def test_a_stopped_array_is_erased_with_permission_only(node: Node) -> None:
     disks = node.disks("HDD1", "HDD2")
     node.module("raid", name="md0", level="1", devices=disks)

@@ -127,6 +127,7 @@ def test_what_would_lose_data_is_refused(node: Node) -> None:
         assert "data was lost on the way" in node.refusal("raid", name="md0", level=level, devices=[one, two, three])
 
 
+@pytest.mark.further
 def test_a_mirror(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3")
     array: dict[str, Any] = {"name": "md0", "level": "1", "devices": parts, "write_mostly_devices": parts[2:]}

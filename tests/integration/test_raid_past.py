@@ -301,6 +301,7 @@ def test_a_resync_that_waits_since_the_start(node: Node) -> None:
     assert "resync" not in node.run("cat /proc/mdstat")
 
 
+@pytest.mark.further
 def test_what_a_resync_defers_is_said_and_judged(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     node.run(SLOW)
@@ -335,6 +336,7 @@ def test_what_a_resync_defers_is_said_and_judged(node: Node) -> None:
     node.unchanged("raid", **wish)
 
 
+@pytest.mark.further
 def test_a_reshape_asked_for_while_a_resync_runs(node: Node) -> None:
     parts = small(node, "HDD1", "HDD2", "HDD3", "HDD4")
     node.run(SLOW)
@@ -353,6 +355,7 @@ def test_a_reshape_asked_for_while_a_resync_runs(node: Node) -> None:
     node.unchanged("raid", **wish)
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("used", [True, False])
 @pytest.mark.parametrize("made", ["/dev/md/data", "/dev/md5", "/dev/md0 --name=other:data", "/dev/md3 --metadata=0.90"])
 @pytest.mark.first_case
@@ -368,6 +371,7 @@ def test_an_array_made_by_hand_is_read_and_applied(node: Node, made: str, used: 
     node.unchanged("layout", **node.module("layout_info")["layout"])
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("metadata", ["1.2", "1.0", "0.90"])
 @pytest.mark.first_case
 def test_a_device_that_is_too_small_is_seen_before_anything_is_wiped(node: Node, metadata: str) -> None:
@@ -407,6 +411,7 @@ def test_a_spare_leaves_while_udev_looks_at_it(node: Node) -> None:
         assert node.signatures(spare) == [""]
 
 
+@pytest.mark.further
 @pytest.mark.parametrize(("metadata", "level"), [("1.2", "1"), ("1.2", "5"), ("1.0", "1"), ("0.90", "5")])
 @pytest.mark.first_case
 def test_a_new_array_that_its_devices_have_no_room_for(node: Node, metadata: str, level: str) -> None:
@@ -486,6 +491,7 @@ def test_an_array_of_external_metadata(node: Node) -> None:
     assert "membership of a RAID set of the firmware's (ddf)" in refused
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("level", ["1", "5"])
 @pytest.mark.first_case
 def test_a_replacement_does_not_stand_in_for_the_member(node: Node, level: str) -> None:
@@ -594,6 +600,7 @@ def test_a_raid_10_without_a_pair(node: Node) -> None:
     assert "without its members number 0 1 there is none of some" in node.refusal("raid", name="md0")
 
 
+@pytest.mark.further
 def test_the_last_state_of_an_array_that_cannot_start(node: Node) -> None:
     one, two, three = parts = small(node, "HDD1", "HDD2", "HDD3", size="60M")
     node.module("raid", name="md0", level="5", devices=parts, wait=True)
@@ -703,6 +710,7 @@ def test_an_array_with_a_log_is_kept_stopped_and_started(node: Node, log: str) -
     assert node.signatures(*members, journal) == ["", "", "", ""]
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("what", ["missing", "faulty", "replacing", "inactive", "stopped"])
 @pytest.mark.first_case
 def test_a_condition_that_passes_is_no_wish(node: Node, what: str) -> None:

@@ -157,6 +157,7 @@ def test_a_layout_that_somebody_approves(lab: Lab, guest: Guest, launch: Launch,
     assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "ext4"
 
 
+@pytest.mark.further
 def test_data_made_after_an_approval_is_kept(lab: Lab, guest: Guest, launch: Launch) -> None:
     """Whatever is given at launch: the plan that was approved had destroyed nothing."""
     disks = [guest.disk("HDD1"), guest.disk("HDD2")]

@@ -90,6 +90,7 @@ def test_subvolumes_from_a_blank_disk_to_none(node: Node) -> None:
     assert len(fstab(node)) == 1
 
 
+@pytest.mark.further
 def test_a_subvolume_is_planned_by_what_an_unmounted_disk_holds(node: Node) -> None:
     disk = node.disk("HDD2")
     node.run(
@@ -242,6 +243,7 @@ def by_hand(node: Node) -> tuple[str, str]:
     return disk, uuid
 
 
+@pytest.mark.further
 def test_what_somebody_mounted_in_several_places(node: Node) -> None:
     disk, uuid = by_hand(node)
     there, lines = places(node), fstab(node)
@@ -274,6 +276,7 @@ def test_what_somebody_mounted_in_several_places(node: Node) -> None:
     assert (places(node), fstab(node)) == ({}, [])
 
 
+@pytest.mark.further
 def test_what_is_mounted_in_several_places_is_encrypted_where_it_is(node: Node) -> None:
     disk, _uuid = by_hand(node)
     node.run("echo text > /var/www/file; mount -o remount,bind,ro /home2; sync")

@@ -77,6 +77,7 @@ def test_a_filesystem_that_somebody_has_worked_with_stays(node: Node, kind: str)
     assert records(node) == ""
 
 
+@pytest.mark.further
 def test_another_filesystem_stays_and_its_record_is_told(node: Node) -> None:
     device = node.disk("HDD1")
     node.run(MAKE["ext4"].format(uuid=OTHER, device=device))
@@ -135,6 +136,7 @@ def test_an_array_with_less_superblocks_than_members(node: Node) -> None:
     assert records(node) == ""
 
 
+@pytest.mark.further
 def test_a_physical_volume_without_a_group(node: Node) -> None:
     disk = node.disk("HDD1")
     item: dict[str, Any] = {"name": "data", "devices": [disk], "filesystem": "ext4", "mount_point": "/srv"}
@@ -165,6 +167,7 @@ def test_a_label_in_use_by_a_group_whose_metadata_are_gone(node: Node) -> None:
     assert records(node) == ""
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("lost", ["seek=0 count=8", "seek=1048543 count=33"], ids=["its beginning", "its end"])
 @pytest.mark.first_case
 def test_half_of_a_partition_table(node: Node, lost: str) -> None:
@@ -179,6 +182,7 @@ def test_half_of_a_partition_table(node: Node, lost: str) -> None:
     assert records(node) == ""
 
 
+@pytest.mark.further
 def test_a_partition_in_one_copy_of_the_table(node: Node) -> None:
     disk = node.disk("HDD1")
     item = {"partitions": [{"name": "one", "device": disk, "size": "100M"}]}
@@ -194,6 +198,7 @@ def test_a_partition_in_one_copy_of_the_table(node: Node) -> None:
     assert records(node) == ""
 
 
+@pytest.mark.further
 def test_a_record_whose_device_is_gone_is_told(node: Node) -> None:
     disk, other = node.disks("HDD1", "HDD2")
     record(node, "raid md0", ARRAY, disk, other)

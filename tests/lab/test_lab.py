@@ -86,6 +86,7 @@ def test_run(guest: Guest) -> None:
     assert abs(float(guest.run("date +%s").stdout) - time.time()) < 5
 
 
+@pytest.mark.further
 def test_files(guest: Guest, tmp_path: Path) -> None:
     guest.write("/root/secret", "text\n", mode=0o600)
     assert guest.read("/root/secret") == "text\n"
@@ -98,6 +99,7 @@ def test_files(guest: Guest, tmp_path: Path) -> None:
     assert guest.read("/root/new place/below/file") == "pushed"
 
 
+@pytest.mark.further
 def test_ask(guest: Guest) -> None:
     server = "import socket; s = socket.socket(socket.AF_UNIX); s.bind('/run/echo'); s.listen()"
     with pytest.raises(FileNotFoundError):
@@ -126,11 +128,13 @@ def test_disks(guest: Guest, lab: Lab) -> None:
     assert changed == {"HDD3"}
 
 
+@pytest.mark.further
 def test_operator_is_not_root(guest: Guest) -> None:
     done = subprocess.run(guest.access.ssh("id", "-un", user="operator"), capture_output=True, text=True, check=True)
     assert done.stdout == "operator\n"
 
 
+@pytest.mark.further
 @pytest.mark.debian_kernel
 def test_python_for_ansible(guest: Guest) -> None:
     """It is one of a process of its own in all that a module could see, only sooner there."""
@@ -243,6 +247,7 @@ def test_reset_to_what_was_saved(guest: Guest, lab: Lab) -> None:
         lab.used = True
 
 
+@pytest.mark.further
 @pytest.mark.debian_kernel
 def test_a_reset_turns_back_the_guests_clock(guest: Guest, lab: Lab) -> None:
     def uptime() -> float:
@@ -280,6 +285,7 @@ def test_pull_and_insert(guest: Guest, lab: Lab) -> None:
     assert lab.guest.run(f"blockdev --getsize64 {guest.disk('SSD1')}").stdout == f"{256 << 20}\n"
 
 
+@pytest.mark.further
 def test_disks_of_other_kinds(guest: Guest, lab: Lab) -> None:
     put(guest, "HDD1", flush=True)
     for serial, sector, optimal_io in (("HDD1", 4096, None), ("HDD2", None, 8 << 20)):
@@ -300,6 +306,7 @@ def test_disks_of_other_kinds(guest: Guest, lab: Lab) -> None:
     assert guest.run(f"blockdev --getss {guest.disk('HDD1')}").stdout == "4096\n"
 
 
+@pytest.mark.further
 def test_a_disk_that_grows_in_use(guest: Guest, lab: Lab) -> None:
     disk = guest.disk("HDD1")
     guest.run(f"mkfs.ext4 -q {disk} && mount {disk} /mnt && echo kept > /mnt/file && sync")
@@ -311,6 +318,7 @@ def test_a_disk_that_grows_in_use(guest: Guest, lab: Lab) -> None:
     assert guest.run(f"mount {disk} /mnt && cat /mnt/file /mnt/more").stdout == "kept\nmore\n"
 
 
+@pytest.mark.further
 def test_two_paths_to_a_disk(guest: Guest, lab: Lab) -> None:
     lab.add_path("HDD1")
     guest.until("[ $(lsblk --nodeps --noheadings --output SERIAL | grep -c HDD1) = 2 ]")
@@ -426,6 +434,7 @@ def test_reboot_uses_the_guests_own_initramfs(guest: Guest, lab: Lab) -> None:
     assert "md5 : active" in guest.run("cat /proc/mdstat").stdout
 
 
+@pytest.mark.further
 def test_a_reboot_ends_the_connections_that_ansible_keeps(guest: Guest, lab: Lab) -> None:
     """Nobody answers any more at the other end, and a task would wait for that for a minute."""
     inventory = yaml.safe_load(lab.inventory_path.read_text())["all"]["hosts"]["lab"]
@@ -458,6 +467,7 @@ def test_labs_beside_each_other_and_a_dead_one(guest: Guest, tmp_path: Path) -> 
     assert beside.status().condition == "down"
 
 
+@pytest.mark.further
 def test_an_interruption_before_anybody_knows_of_the_machine(lab: Lab, tmp_path: Path) -> None:
     """It is ended all the same: a machine that no state names is one that nobody could end."""
     code = (
@@ -488,6 +498,7 @@ def test_a_place_with_unusual_letters(lab: Lab, tmp_path: Path) -> None:
         assert unusual.guest.run("ls /root").stdout == "kept\n"
 
 
+@pytest.mark.further
 def test_what_cannot_be_done_changes_nothing(guest: Guest, lab: Lab) -> None:
     guest.write("/root/mine", "")
     with pytest.raises(LabError, match="no state was saved as typo"):

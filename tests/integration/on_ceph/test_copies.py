@@ -157,6 +157,7 @@ def test_zeros_are_given_back(ceph: Client) -> None:
         assert said in ceph.refusal("rbd_image", name="one", sparsify=size)
 
 
+@pytest.mark.further
 def test_a_clone_whose_parent_is_in_the_trash(ceph: Client) -> None:
     source(ceph)
     ceph.module("rbd_snapshot", image="src", name="one", protected=False)

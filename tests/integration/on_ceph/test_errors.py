@@ -144,6 +144,7 @@ def test_monitors_down(own: Client) -> None:
     own.converge("rbd_image", name="one", size="8M")
 
 
+@pytest.mark.further
 def test_monitors_hang(own: Client) -> None:
     """Those that take a connection and say nothing, from the beginning; and once a task is connected."""
     own.cluster.pool("short")
@@ -222,6 +223,7 @@ params.update(connect_timeout=10, operation_timeout=60, name="one", size="8M")
 """
 
 
+@pytest.mark.further
 def test_full_cluster(own: Client) -> None:
     """Ceph has clients wait for room, those that remove too (its own ``rbd rm`` fails): it ends as every wait."""
     own.module("rbd_image", name="one", size="64M")
@@ -239,6 +241,7 @@ def test_full_cluster(own: Client) -> None:
     own.converge("rbd_image", name="two", size="8M")
 
 
+@pytest.mark.further
 def test_open_elsewhere(ceph: Client) -> None:
     ceph.module("rbd_image", name="one", size="8M")
     ceph.module("rbd_snapshot", image="one", name="a")

@@ -137,6 +137,7 @@ def test_numbers_beyond_what_librbd_keeps(ceph: Client) -> None:
     assert "expired_before" in ceph.refusal("rbd_trash", expired_before="99999-01-01", state="purged")
 
 
+@pytest.mark.further
 def test_limits_of_snapshots(ceph: Client) -> None:
     ceph.module("rbd_image", name="one", size="8M", snapshot_limit=2)
     ceph.module("rbd_group", name="all", images=["one"], snapshots=[{"name": "g"}])
@@ -156,6 +157,7 @@ def test_deep_flatten_is_not_taken_away_by_the_way(ceph: Client) -> None:
     assert less["plan"][0]["destroys"] == ["one: feature deep-flatten, for good"]
 
 
+@pytest.mark.further
 @pytest.mark.parametrize("mode", ["SNAPSHOT", "JOURNAL"])
 @pytest.mark.first_case
 def test_a_copy_is_only_changed_by_mirroring(ceph: Client, mode: str) -> None:

@@ -17,6 +17,7 @@ from .client import OPEN, Client, holding
 _SNAPSHOT = f"{OPEN}\nrbd.Group(pool, sys.argv[3]).create_snap(sys.argv[4])"
 
 
+@pytest.mark.further
 def test_only_what_a_snapshot_holds_is_rolled_back(ceph: Client) -> None:
     """librbd 16 rolls back what the snapshot holds, whatever is in the group by then."""
     for name in ("ga", "gb", "gc"):
