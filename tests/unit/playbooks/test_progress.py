@@ -25,9 +25,23 @@ def test_lines() -> None:
     )
     assert line(what="create raid md0", step=2, steps=7, percent=None) == "step 2 of 7: create raid md0"
     assert line(what="move from /dev/sdb", step=1, steps=3, percent=0) == "step 1 of 3: move from /dev/sdb 0.0 %"
-    assert line(room=41, what="md0: resync", percent=42.5) == "md0: resync [########............] 42.5 %"
-    assert line(room=40, what="md0: resync", percent=42.5) == "md0: resync 42.5 %"
+    assert line(room=42, what="md0: resync", percent=42.5) == "md0: resync [########............] 42.5 %"
+    assert line(room=30, what="md0: resync", percent=42.5) == "md0: resync [###.....] 42.5 %"
+    assert line(room=29, what="md0: resync", percent=42.5) == "md0: resync 42.5 %"
     assert line(what="md0: resync", percent=99.9, eta_seconds=0) == "md0: resync 99.9 %"
+
+
+def test_the_bar_of_a_narrow_terminal_keeps_its_width_as_numbers_get_longer() -> None:
+    room = 79 - len("web1 | raid | ")
+    assert line(room=room, what="md0: recover", percent=0, speed=7886340, eta_seconds=100) == (
+        "md0: recover [.................] 0.0 %, 7.52 MiB/s, 2 min left"
+    )
+    assert line(room=room, what="md0: recover", percent=37.5, speed=54945382, eta_seconds=2900) == (
+        "md0: recover [######...........] 37.5 %, 52.4 MiB/s, 49 min left"
+    )
+    assert line(room=room, what="md0: recover", percent=100, speed=54945382) == (
+        "md0: recover [####################] 100.0 %, 52.4 MiB/s"
+    )
 
 
 @pytest.mark.parametrize(
