@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from ansible_collections.strata.storage.plugins.plugin_utils.progress import Lines, Told
+from tests.tools.checkout import ROOT
 
 
 def line(room: int = 0, **told: Any) -> str:
@@ -42,6 +44,18 @@ def test_the_bar_of_a_narrow_terminal_keeps_its_width_as_numbers_get_longer() ->
     assert line(room=room, what="md0: recover", percent=100, speed=54945382) == (
         "md0: recover [####################] 100.0 %, 52.4 MiB/s"
     )
+
+
+def test_each_module_that_plans_is_shown_as_it_goes_on_and_headed_by_the_host_of_the_inventory() -> None:
+    plans = {
+        path.stem
+        for path in (ROOT / "plugins/modules").glob("*.py")
+        if re.search(r'^RETURN = r"""\n(?:.*\n)*?plan:$', path.read_text(), re.M)
+    }
+    assert {"raid", "rbd_map", "rbd_pool"} < plans
+    # It plans for a machine that is given, and changes nothing.
+    plans.remove("maas_layout_script")
+    assert plans <= {path.stem for path in (ROOT / "plugins/action").glob("*.py")}
 
 
 @pytest.mark.parametrize(
