@@ -43,7 +43,9 @@ QUIET = 30.0
 NOTICEABLE = 10.0
 #: What is waited for a look that is under way when the module ends.
 _LAST_LOOK = 3.0
+#: Characters of a bar, at most and at least.
 _WIDTH = 20
+_NARROWEST = 8
 _LONGEST_TEXT = 160
 # Workers have no terminal: this is imported before they are forked.
 _TERMINAL = sys.stderr.isatty()
@@ -79,19 +81,26 @@ class Told(NamedTuple):
             return None
 
     def line(self, room: int = 0) -> str:
-        """In words, with a bar if ``room`` characters are enough for both."""
+        """In words, with a bar if ``room`` characters are enough for both.
+
+        The bar gets narrower before it is left out. It is as wide as the longest usual words permit, so that it neither
+        comes and goes nor changes its width as numbers get longer.
+        """
         if self.percent is None:
             return self.what
-        done = int(self.percent * _WIDTH / 100)
-        drawn = f"[{'#' * done}{'.' * (_WIDTH - done)}] "
-        parts = [f"{self.percent:.1f} %"]
+        # Each with its longest usual form.
+        parts = [(f"{self.percent:.1f} %", "100.0 %")]
         if self.speed is not None:
-            parts.append(f"{show_size(self.speed)}/s")
+            parts.append((f"{show_size(self.speed)}/s", "99.9 MiB/s"))
         if self.eta_seconds:
-            parts.append(f"{duration(self.eta_seconds)} left")
-        words = ", ".join(parts)
-        fits = len(f"{self.what} {drawn}{words}") <= room
-        return f"{self.what} {drawn if fits else ''}{words}"
+            parts.append((f"{duration(self.eta_seconds)} left", "59 min left"))
+        words = ", ".join(text for text, _longest in parts)
+        reserved = len(", ".join(max(pair, key=len) for pair in parts))
+        width = min(_WIDTH, room - len(f"{self.what} [] ") - reserved)
+        if width < _NARROWEST:
+            return f"{self.what} {words}"
+        done = int(self.percent * width / 100)
+        return f"{self.what} [{'#' * done}{'.' * (width - done)}] {words}"
 
 
 class Lines:

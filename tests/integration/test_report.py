@@ -46,7 +46,8 @@ def test_a_report_over_hosts_some_of_which_cannot_be_read(lab: Lab, guest: Guest
     def run(*arguments: str, files: tuple[str, ...] = ("json",)) -> dict[str, Any]:
         answers = {"storage_hosts": "all", "storage_report_directory": str(where), "report_files": files}
         words = ("playbooks/report.yml", "-i", str(inventory), "-e", json.dumps(answers), *arguments)
-        ansible(lab, "ansible-playbook", *words)
+        said = ansible(lab, "ansible-playbook", *words)
+        assert (f'"msg": "{where}/report.' in said) == where.exists()
         made: dict[str, Any] = json.loads((where / "report.json").read_text()) if where.exists() else {}
         return made
 

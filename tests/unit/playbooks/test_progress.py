@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from ansible_collections.strata.storage.plugins.plugin_utils.progress import Lines, Told
+from tests.tools.checkout import ROOT
 
 
 def line(room: int = 0, **told: Any) -> str:
@@ -25,9 +27,35 @@ def test_lines() -> None:
     )
     assert line(what="create raid md0", step=2, steps=7, percent=None) == "step 2 of 7: create raid md0"
     assert line(what="move from /dev/sdb", step=1, steps=3, percent=0) == "step 1 of 3: move from /dev/sdb 0.0 %"
-    assert line(room=41, what="md0: resync", percent=42.5) == "md0: resync [########............] 42.5 %"
-    assert line(room=40, what="md0: resync", percent=42.5) == "md0: resync 42.5 %"
+    assert line(room=42, what="md0: resync", percent=42.5) == "md0: resync [########............] 42.5 %"
+    assert line(room=30, what="md0: resync", percent=42.5) == "md0: resync [###.....] 42.5 %"
+    assert line(room=29, what="md0: resync", percent=42.5) == "md0: resync 42.5 %"
     assert line(what="md0: resync", percent=99.9, eta_seconds=0) == "md0: resync 99.9 %"
+
+
+def test_the_bar_of_a_narrow_terminal_keeps_its_width_as_numbers_get_longer() -> None:
+    room = 79 - len("web1 | raid | ")
+    assert line(room=room, what="md0: recover", percent=0, speed=7886340, eta_seconds=100) == (
+        "md0: recover [.................] 0.0 %, 7.52 MiB/s, 2 min left"
+    )
+    assert line(room=room, what="md0: recover", percent=37.5, speed=54945382, eta_seconds=2900) == (
+        "md0: recover [######...........] 37.5 %, 52.4 MiB/s, 49 min left"
+    )
+    assert line(room=room, what="md0: recover", percent=100, speed=54945382) == (
+        "md0: recover [####################] 100.0 %, 52.4 MiB/s"
+    )
+
+
+def test_each_module_that_plans_is_shown_as_it_goes_on_and_headed_by_the_host_of_the_inventory() -> None:
+    plans = {
+        path.stem
+        for path in (ROOT / "plugins/modules").glob("*.py")
+        if re.search(r'^RETURN = r"""\n(?:.*\n)*?plan:$', path.read_text(), re.M)
+    }
+    assert {"raid", "rbd_map", "rbd_pool"} < plans
+    # It plans for a machine that is given, and changes nothing.
+    plans.remove("maas_layout_script")
+    assert plans <= {path.stem for path in (ROOT / "plugins/action").glob("*.py")}
 
 
 @pytest.mark.parametrize(

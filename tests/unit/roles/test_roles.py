@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,17 @@ def test_all_variables_are_the_roles_own_and_said(role: str) -> None:
     readme = (CHECKOUT / "roles" / role / "README.md").read_text()
     table = " ".join(line for line in readme.splitlines() if line.startswith("|"))
     assert {name for name in said if f"`{name}`" not in table} == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_boolean_of_the_command_line_is_one_in_each_condition(role: str) -> None:
+    """``-e x=false`` is a text that is not empty. A module that is handed such a text converts it itself."""
+    booleans = "|".join(name for name, option in options(role).items() if option.get("type") == "bool")
+    if not booleans:
+        return
+    for path in sorted((CHECKOUT / "roles" / role / "tasks").glob("*.yml")):
+        text = re.sub(rf'"{{{{ ({booleans}) }}}}"', "", path.read_text())
+        assert not re.findall(rf"\b({booleans})\b(?! \| (?:bool|default\(omit))", text), path.name
 
 
 @pytest.mark.parametrize("role", ROLES)
