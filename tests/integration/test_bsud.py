@@ -84,6 +84,8 @@ def test_a_drive_of_bsud_is_taken_over_as_it_stands(lab: Lab, guest: Guest, serv
 
     said = migrate(lab, server)
     assert "LVM has not changed anything of it" in said
+    assert f'"elastic_drive_machine": "{VM}"' in said
+    assert '"region": "eu-west-2"' in said
     assert server.calls() == []
     assert guest.run(LOOK).stdout == before
     assert guest.run("md5sum --check --quiet /root/sum && grep -c /mnt/example /etc/fstab").stdout.strip() == "1"

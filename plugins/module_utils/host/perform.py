@@ -20,7 +20,7 @@ from ..core.files import make_directory, sync_directory
 from ..core.plan import Write
 from ..core.progress import Progress, reporter
 from ..core.secret import Secret
-from ..document.sizes import Percent, parse_bytes, whole_mib
+from ..document.sizes import Percent, whole_mib
 from .actions import (
     BackUpHeader,
     BindTang,
@@ -53,6 +53,7 @@ from .actions import (
     Unlabel,
     Vacate,
 )
+from .bcache.state import dirty_bytes
 from .boot import colons
 from .disks import identity
 from .filesystem.read import read_filesystem
@@ -286,7 +287,7 @@ def _detached(action: Detached) -> None:
     def written_back() -> bool:
         def measure() -> Progress:
             nonlocal before
-            left = _bytes(read_text(f"{action.base}/dirty_data"))
+            left = dirty_bytes(read_text(f"{action.base}/dirty_data"))
             before = max(before, left)
             percent = round(100 - 100 * left / before, 1) if before else None
             return Progress(f"{action.path}: written back", percent)
@@ -295,14 +296,6 @@ def _detached(action: Detached) -> None:
         return read_text(f"{action.base}/state") == "no cache"
 
     wait_until(written_back, action.timeout, f"in vain for this: {action}")
-
-
-def _bytes(text: str) -> int:
-    """What bcache writes as ``1.2G``; 0 for what it does not say."""
-    try:
-        return parse_bytes(text)
-    except StorageError:
-        return 0
 
 
 def _grow(action: Grow) -> None:

@@ -73,7 +73,7 @@ def test_what_is_worst_comes_first() -> None:
         (CRITICAL, "two", "no cache", "its cache set set does not work for it"),
         (WARNING, SDD, "nearly full", "/srv is 95 % full"),
         (NOTICE, "md0", "syncing", "recover 3.5 %, 1 h 10 min left"),
-        (NOTICE, "one", "dirty", "1.2M only in the cache"),
+        (NOTICE, "one", "dirty", "1.2 MiB only in the cache"),
     ]
 
 
@@ -176,7 +176,7 @@ def test_no_remedy_for_two_versions_but_to_look_first() -> None:
             "disabled",
             "the kernel gave it up after errors",
         ),
-        (a_host(backings=(BACKING._replace(errors=2),)), NOTICE, "errors", "2 requests to /dev/sdd failed"),
+        (a_host(backings=(BACKING._replace(errors=1),)), NOTICE, "errors", "1 request to /dev/sdd failed"),
         (
             a_host(backings=(BACKING._replace(attached=False),)),
             WARNING,

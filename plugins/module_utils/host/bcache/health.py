@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...core.plan_text import counted
+from ...document.sizes import show_size
 from ..findings import CRITICAL, NOTICE, WARNING, Finding
 from ..host import Host
-from .state import Backing, CacheSet
+from .state import Backing, CacheSet, dirty_bytes
 
 
 def health(host: Host) -> Iterator[Finding]:
@@ -31,7 +33,9 @@ def of_backing(backing: Backing) -> Iterator[Finding]:
     elif backing.errors:
         meaning = "At its limit of errors the kernel gives it up. It also counts discards that the device cannot do."
         remedy = "Look at the kernel's log for what failed."
-        yield found(NOTICE, "errors", f"{backing.errors} requests to {backing.device} failed", meaning, remedy)
+        yield found(
+            NOTICE, "errors", f"{counted(backing.errors, 'request')} to {backing.device} failed", meaning, remedy
+        )
     if backing.cache_set and not backing.attached:
         only = backing.state == "dirty"
         meaning = "What was not written back is only there." if only else f"{backing.device} holds all the data."
@@ -39,7 +43,10 @@ def of_backing(backing: Backing) -> Iterator[Finding]:
         detail = f"its cache set {backing.cache_set} does not work for it"
         yield found(CRITICAL if only else WARNING, "no cache", detail, meaning, remedy)
     elif backing.cache_set and backing.state == "dirty":
-        yield found(NOTICE, "dirty", f"{backing.dirty_data} only in the cache", "It is written back by itself.")
+        size = dirty_bytes(backing.dirty_data)
+        yield found(
+            NOTICE, "dirty", f"{show_size(size) if size else 'data'} only in the cache", "It is written back by itself."
+        )
 
 
 def of_copies(backings: tuple[Backing, ...]) -> Iterator[Finding]:
@@ -64,4 +71,4 @@ def of_cache_set(cache_set: CacheSet) -> Iterator[Finding]:
         yield found(CRITICAL, "disabled", "the kernel gave up the cache set after errors", meaning)
     elif cache_set.errors:
         meaning = "At its limit of errors the kernel gives it up."
-        yield found(WARNING, "errors", f"{cache_set.errors} requests to the cache failed", meaning)
+        yield found(WARNING, "errors", f"{counted(cache_set.errors, 'request')} to the cache failed", meaning)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ...core.errors import StorageError
+from ...document.sizes import parse_bytes
+
 
 class Backing(NamedTuple):
     """A bcache backing device. ``bcache`` is the path of the cached device, empty while it is not registered.
@@ -66,3 +69,11 @@ class Attached(NamedTuple):
 def set_of(cache_sets: Iterable[CacheSet], backing: Backing) -> CacheSet | None:
     """The cache set that a backing device is attached to, if it is here."""
     return next((known for known in cache_sets if known.uuid == backing.cache_set), None)
+
+
+def dirty_bytes(text: str) -> int:
+    """What bcache writes as ``1.2G``; 0 for what it does not say."""
+    try:
+        return parse_bytes(text)
+    except StorageError:
+        return 0

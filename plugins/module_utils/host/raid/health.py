@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...core.plan_text import counted
 from ...core.text import duration
 from ...document.raid import can_run, redundancy
 from ...document.sizes import show_size
@@ -42,7 +43,9 @@ def of_array(host: Host, array: Array) -> Iterator[Finding]:
     if array.foreign:
         # A container never runs, and what mdmon does is not known here.
         if array.degraded:
-            yield found(CRITICAL, "degraded", f"{array.degraded} members missing", "It lacks redundancy.", _MDMON)
+            yield found(
+                CRITICAL, "degraded", f"{counted(array.degraded, 'member')} missing", "It lacks redundancy.", _MDMON
+            )
         return
     for member in array.members:
         for severity, problem, *rest in _of_member(host, array, member):

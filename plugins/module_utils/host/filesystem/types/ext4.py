@@ -10,6 +10,7 @@ import struct
 import uuid
 
 from ....core.command import read_text
+from ....core.plan_text import counted
 from ..state import Filesystem
 from .base import FilesystemType, labelled
 
@@ -43,7 +44,9 @@ def unused(descriptor: int) -> bool:
 
 def mounted(kernel: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     count = read_text(f"/sys/fs/ext4/{kernel}/errors_count")
-    return (kernel,), ((f"{count} errors since it was last checked",) if count.isdigit() and int(count) else ())
+    return (kernel,), (
+        (f"{counted(int(count), 'error')} since it was last checked",) if count.isdigit() and int(count) else ()
+    )
 
 
 EXT4 = FilesystemType(
