@@ -66,7 +66,7 @@ def test_role(lab: Lab, surroundings: dict[str, str], role: str) -> None:
 
 @pytest.mark.parametrize(
     "role",
-    [*(pytest.param(role, marks=pytest.mark.debian_kernel) for role in ("raid_drive", "cached_drive")), "host_layout"],
+    [*(pytest.param(role, marks=pytest.mark.debian_kernel) for role in ("cached_drive", "raid_drive")), "host_layout"],
 )
 @pytest.mark.first_case
 def test_role_on_debian_13(trixie: Lab, role: str, tmp_path: Path) -> None:
