@@ -77,7 +77,7 @@ def test_a_cached_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
     done = launch("cached_drive.yml", lab.inventory_path, beside=beside, **answers)
     assert done.result("The document")["plan"] == promised
     assert done.stats["changed"] == {"lab": 1}
-    assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "xfs"
+    assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "btrfs"
     again = launch("cached_drive.yml", lab.inventory_path, beside=beside, **answers)
     assert again.stats["changed"] == {}
 
@@ -122,7 +122,7 @@ def test_an_rbd_drive(lab: Lab, guest: Guest, launch: Launch) -> None:
         # The kernel's name of a device that is not there yet is not known.
         named = [step.replace("/dev/rbd0", "/dev/rbd/rbd/lab-data") for step in done.result("The plan")["msg"]]
         assert named == said
-        assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "xfs"
+        assert guest.run("findmnt --noheadings --output FSTYPE /srv").stdout.strip() == "btrfs"
         assert cluster.run("rbd", "ls").strip() == "lab-data"
         gone = {"rbd_drive_state": "absent", "rbd_drive_allow_destroy": "true", "storage_plan_only": "false"}
         launch("rbd_drive.yml", lab.inventory_path, beside=beside, **gone)
