@@ -129,24 +129,33 @@ class Trace:
         return ask
 
 
-def look(trace: Trace) -> None:
-    """Do what layout_info does, and plan the document that it returns. What is refused is seen so far."""
-    from ansible_collections.strata.storage.plugins.module_utils.core import command
+def look() -> tuple[Any, dict[str, Any], Any, Any]:
+    """The host, what layout_info returns of it, and for the document in that the host again, and the plan.
 
-    # Before others import it.
-    command.ask_command = trace.asking_commands(command.ask_command)
-
+    Where that is refused, None and the reason.
+    """
     from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
     from ansible_collections.strata.storage.plugins.module_utils.core.run import answer
     from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
     from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
     from ansible_collections.strata.storage.plugins.module_utils.host.read import read, read_more
 
+    host, found = answer(read(), read_more, survey.everything)
+    wanted = parse(found["layout"])
+    try:
+        again, plan = answer(read(layout.references(wanted)), read_more, lambda host: layout.plan(host, wanted, ()))
+    except StorageError as error:
+        return host, found, None, error
+    return host, found, again, plan
+
+
+def look_traced(trace: Trace) -> None:
+    from ansible_collections.strata.storage.plugins.module_utils.core import command
+
+    # Before others import it.
+    command.ask_command = trace.asking_commands(command.ask_command)
     with trace.on():
-        _host, found = answer(read(), read_more, survey.everything)
-        wanted = parse(found["layout"])
-        with contextlib.suppress(StorageError):
-            answer(read(layout.references(wanted)), read_more, lambda host: layout.plan(host, wanted, ()))
+        look()
 
 
 def with_links(paths: set[str]) -> set[str]:
@@ -225,7 +234,6 @@ def device(path: str, trace: Trace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     traced = Trace()
-    look(traced)
+    look_traced(traced)
     save(traced, sys.argv[1])

@@ -15,12 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import StorageError
-from ansible_collections.strata.storage.plugins.module_utils.core.run import answer
-from ansible_collections.strata.storage.plugins.module_utils.document.document import parse
-from ansible_collections.strata.storage.plugins.module_utils.host import layout, survey
 from ansible_collections.strata.storage.plugins.module_utils.host.host import Host
-from ansible_collections.strata.storage.plugins.module_utils.host.read import read, read_more
-from tests.recorded import replay
+from tests.recorded import record, replay
 
 from .hosts import MiB
 
@@ -37,14 +33,11 @@ class Seen(NamedTuple):
 
 
 def look() -> Seen:
-    host, info = answer(read(), read_more, survey.everything)
-    wanted = parse(info["layout"])
-    try:
-        host_, plan = answer(read(layout.references(wanted)), read_more, lambda host: layout.plan(host, wanted, ()))
-    except StorageError as error:
-        return Seen(host, info, str(error))
-    assert host_.devices == host.devices
-    return Seen(host, info, [str(step) for step in plan.steps])
+    host, info, again, planned = record.look()
+    if isinstance(planned, StorageError):
+        return Seen(host, info, str(planned))
+    assert again.devices == host.devices
+    return Seen(host, info, [str(step) for step in planned.steps])
 
 
 @functools.cache

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-import re
+import uuid
 from typing import NamedTuple
 
+from ...core.plan import is_placeholder
 from ..devices import Signature
 
 
@@ -113,11 +114,10 @@ class Array(NamedTuple):
     @property
     def signature(self) -> Signature:
         """What a device of it holds, as libblkid tells it: of metadata 0.90 it has a UUID of another form."""
-        if not self.metadata.startswith("1."):
+        if not self.metadata.startswith("1.") or not self.uuid or is_placeholder(self.uuid):
             return Signature("linux_raid_member")
-        digits = re.sub("[-:]", "", self.uuid)
-        parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-        return Signature("linux_raid_member", "-".join(parts), ":".join(filter(None, (self.home, self.name))))
+        dashed = str(uuid.UUID(self.uuid))
+        return Signature("linux_raid_member", dashed, ":".join(filter(None, (self.home, self.name))))
 
     def devices(self, *roles: str) -> tuple[str, ...]:
         return tuple(member.device for member in self.members if member.role in roles)
