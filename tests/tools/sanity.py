@@ -7,7 +7,7 @@
 ansible-test wants to stand in a directory named ansible_collections/strata/storage and follows no symbolic link to one,
 so it works on a copy. It takes the Pythons that it finds on PATH. One that it cannot use costs no more than a warning
 and would leave its half of the checks out: here each pair of CORES and REQUIRED has to have run, or it is an error.
-With --ends, it is the newest core with the oldest and the newest Python. With --lenient, pairs whose
+With --ends, it is the newest core with the oldest and the newest Python here. With --lenient, pairs whose
 Python is neither here nor to be had are named in lines that begin with NOT RUN.
 """
 
@@ -217,7 +217,8 @@ def main() -> int:
         if given.pythons:
             return 0
         if given.ends:
-            found = {version: path for version, path in found.items() if version in (REQUIRED[0], REQUIRED[-1])}
+            here = [version for version in REQUIRED if version in found]
+            found = {version: found[version] for version in (*here[:1], *here[-1:])}
         tree, links = prepare(found)
         own = describe(Path(sys.prefix))
         cores = [
