@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.node import MODULES, PYTHON, Node
+from tests.tokens import THUMBPRINT
 
 from .operations import CHECK, DONE, PARTITIONED, Operation, Task
 
@@ -153,7 +154,7 @@ class Crash:
         for which, last in (("smallest", "head"), ("largest", "tail")):
             if f"{{{which}}}" in text:
                 text = text.replace(f"{{{which}}}", self.node.run(f"{_VOLUMES} | {last} -1"))
-        return text
+        return text.replace("{thumbprint}", self.node.run(THUMBPRINT)) if "{thumbprint}" in text else text
 
     def _resolved(self, task: Task) -> Task:
         def resolved(value: Any) -> Any:

@@ -5,12 +5,14 @@
 """The operations that are interrupted, each with what there is before it.
 
 In device names, `{HDD1}` is the disk of that serial, and `{smallest}` and `{largest}` are such network volumes of the
-drive.
+drive. `{thumbprint}` is that of the Tang server.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+from tests.tokens import TANG, TANG_SERVER, TPM, TPM_IN_SOFTWARE
 
 Task = tuple[str, dict[str, Any]]
 
@@ -36,17 +38,8 @@ cryptsetup open --key-file /root/first {{HDD1}}-part1 vault && mkfs.ext4 -q {VAU
 """
 
 
-TPM = {"device": "swtpm:", "pcrs": [7]}
-#: It keeps what it knows across a reboot.
-TPM_IN_SOFTWARE = """
-mkdir -p /var/lib/swtpm
-printf '%s\\n' > /etc/systemd/system/swtpm.service '[Unit]' DefaultDependencies=no Conflicts=shutdown.target \\
-  After=systemd-remount-fs.service 'Before=cryptsetup-pre.target shutdown.target' '[Service]' Type=forking \\
-  'ExecStart=swtpm socket --tpm2 --tpmstate dir=/var/lib/swtpm --server type=tcp,port=2321,bindaddr=127.0.0.1 \\
-  --ctrl type=tcp,port=2322,bindaddr=127.0.0.1 --flags not-need-init,startup-clear --daemon' \\
-  '[Install]' WantedBy=sysinit.target
-systemctl daemon-reload && systemctl enable --now swtpm
-"""
+TPM2 = {"device": TPM, "pcrs": [7]}
+SERVER = {"url": TANG, "thumbprint": "{thumbprint}"}
 
 
 class Operation(NamedTuple):
@@ -265,8 +258,16 @@ OPERATIONS = (
         prepare=OPENED + FILL.format(device=VAULT),
         data="{HDD1}-part1",
     ),
-    on_luks("luks: a TPM enrolled", luks(tpm2=TPM), more=TPM_IN_SOFTWARE),
-    on_luks("luks: a TPM leaves", luks(tpm2={"state": "absent"}), luks(tpm2=TPM), more=TPM_IN_SOFTWARE),
+    on_luks("luks: a TPM enrolled", luks(tpm2=TPM2), more=TPM_IN_SOFTWARE),
+    on_luks("luks: a TPM leaves", luks(tpm2={"state": "absent"}), luks(tpm2=TPM2), more=TPM_IN_SOFTWARE),
+    on_luks("luks: bound to a Tang server", luks(tang=[SERVER]), more=TANG_SERVER),
+    on_luks(
+        "luks: from one Tang server to another",
+        luks(tang=[{**SERVER, "url": "http://localhost"}]),
+        luks(tang=[SERVER]),
+        more=TANG_SERVER,
+    ),
+    on_luks("luks: bound to no Tang server", luks(tang=[]), luks(tang=[SERVER]), more=TANG_SERVER),
     Operation(
         "luks: swap with a new key",
         layout(

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from tests.tokens import FLUSH, TANG, TPM
+
 from .world import SERIALS, World
 
 HDDS = [f"{{{serial}}}" for serial in SERIALS if serial.startswith("HDD")]
@@ -113,6 +115,13 @@ class Machine(RuleBasedStateMachine):
     def container_by_hand(self, device: str, opened: bool) -> None:
         self.world.do("shell", command=container(device, opened))
 
+    @rule(how=st.sampled_from([f"systemd-cryptenroll --tpm2-device={TPM}", "systemd-cryptenroll --recovery-key"]))
+    def enrolled_by_hand(self, how: str) -> None:
+        device = "$(cryptsetup status vault | sed -n 's/^ *device: *//p')"
+        self.world.do(
+            "shell", command=f"printf first > /run/first; {how} --unlock-key-file=/run/first {device}; {FLUSH}"
+        )
+
     @rule(kind=st.sampled_from(["-s -n snap -L 20M byhand/lv", "--thinpool pool -L 32M byhand"]))
     def of_others(self, kind: str) -> None:
         self.world.do("shell", command=f"lvcreate --yes {kind}")
@@ -206,11 +215,15 @@ class Machine(RuleBasedStateMachine):
         new_passphrase=st.sampled_from([None, None, "second"]),
         remove_passphrase=st.sampled_from([None, None, "second", "first"]),
         open_at_boot=st.sampled_from([None, None, False]),
+        tpm2=st.sampled_from([None, None, None, {"device": TPM}, {"device": TPM, "pcrs": [7]}, {"state": "absent"}]),
+        tang=st.sampled_from([None, None, None, [{"url": TANG, "thumbprint": "{thumbprint}"}], []]),
         allow_destroy=ALLOW,
         state=st.sampled_from(["present", "present", "present", "closed", "absent"]),
     )
     def luks(self, **words: Any) -> None:
         """A container in which nothing is written: what is in a closed one, nobody finds on the disks."""
+        if words["tpm2"]:
+            self.world.do("shell", command=FLUSH)
         arguments = {"name": "vault", "pbkdf": QUICK, **asked("present", words)}
         self.world.do("task", module="luks_device", arguments=arguments)
 

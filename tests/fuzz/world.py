@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 from tests.integration.modules import ModuleFailed, result_of
 from tests.integration.node import MODULES, PYTHON, WITH_MODULES, Node
 from tests.lab import CommandError, Disk, Hardware, LabError
+from tests.tokens import TANG_SERVER, THUMBPRINT, TPM_IN_SOFTWARE
 
 from .files import Version, found_on, holds
 
@@ -128,6 +129,8 @@ class World:
         self._held: dict[str, set[Version]] = {}
         self.lab.reset(WITH_MODULES)
         self._run("modprobe raid1; sysctl -qw dev.raid.speed_limit_min=400000 dev.raid.speed_limit_max=4000000")
+        self._run(TPM_IN_SOFTWARE + TANG_SERVER)
+        self._thumbprint = self._run(THUMBPRINT)
 
     # What walks are made of
 
@@ -423,6 +426,7 @@ class World:
         return {word: self._filled(part) for word, part in value.items()} if isinstance(value, dict) else value
 
     def _named(self, text: str) -> str:
+        text = text.replace("{thumbprint}", self._thumbprint)
         return re.sub(r"\{((?:HDD|SSD)\d)\}", lambda match: self.node.disk(match[1]), text)
 
     def _run(self, command: str, check: bool = True) -> str:

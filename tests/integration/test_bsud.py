@@ -98,5 +98,11 @@ def test_bsud_that_still_runs_is_refused(lab: Lab, guest: Guest, server: Server)
     guest.run("cp /bin/sleep /usr/local/bin/bsud && systemd-run --unit bsud /usr/local/bin/bsud 600")
     assert "BSUd runs on this host, as process" in migrate(lab, server, fails=True)
     guest.run("systemctl stop bsud")
+    guest.write(
+        "/etc/systemd/system/bsud.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+    )
+    guest.run("systemctl daemon-reload && systemctl enable bsud")
+    assert "BSUd starts with this host, by bsud.service" in migrate(lab, server, fails=True)
+    guest.run("systemctl disable bsud")
     guest.write("/etc/osc/bsud.json", "{")
     assert "is not there, or no JSON" in migrate(lab, server, fails=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.tokens import FLUSH, TANG, TANG_SERVER, THUMBPRINT, TPM, TPM_IN_SOFTWARE
+
 from .modules import ModuleFailed
 from .node import MODULES, PYTHON, Node
 
@@ -451,30 +453,6 @@ def test_swap_with_a_new_key_at_each_boot(node: Node) -> None:
     assert node.run("cat /etc/crypttab; grep -c swap /etc/fstab || true") == "0"
 
 
-def with_tpm(node: Node) -> None:
-    """A TPM in software, which keeps what it knows across a reboot."""
-    state = "/var/lib/swtpm"
-    node.run(f"mkdir -p {state}")
-    start = f"swtpm {' '.join(SOCKET)} --tpm2 --tpmstate dir={state} --flags not-need-init,startup-clear --daemon"
-    unit = (
-        *("[Unit]", "DefaultDependencies=no", "Conflicts=shutdown.target"),
-        *("After=systemd-remount-fs.service", "Before=cryptsetup-pre.target shutdown.target"),
-        *("[Service]", "Type=forking", f"ExecStart={start}"),
-        *("[Install]", "WantedBy=sysinit.target", ""),
-    )
-    node.guest.write("/etc/systemd/system/swtpm.service", "\n".join(unit))
-    node.run("systemctl daemon-reload && systemctl enable --now swtpm")
-
-
-#: Of /dev/tpmrm0, the kernel ends the sessions that a program leaves behind.
-FLUSH = "for kind in --transient-object --loaded-session --saved-session; do tpm2_flushcontext -T swtpm: $kind; done"
-SOCKET = (
-    "socket",
-    *("--server", "type=tcp,port=2321,bindaddr=127.0.0.1"),
-    *("--ctrl", "type=tcp,port=2322,bindaddr=127.0.0.1"),
-)
-
-
 def opened_by_boot(node: Node) -> bool:
     """Whether a boot opens it without a word from anybody."""
     node.lab.reboot()
@@ -487,9 +465,9 @@ def test_a_tpm_opens_it_at_boot(node: Node) -> None:
     device = node.disk("HDD1")
     node.module("luks_device", **vault(node))
     node.module("luks_device", name="vault", new_passphrase=PASSPHRASE, pbkdf=QUICK)
-    tpm2 = {"device": "swtpm:", "pcrs": [7]}
+    tpm2 = {"device": TPM, "pcrs": [7]}
     assert "there is no TPM 2.0 on this host" in node.refusal("luks_device", name="vault", tpm2={"device": "auto"})
-    with_tpm(node)
+    node.run(TPM_IN_SOFTWARE)
     made = node.converge("luks_device", name="vault", passphrase=PASSPHRASE, tpm2=tpm2)
     assert (made["status"]["keyslots"], made["status"]["tokens"]) == ([0, 1, 2], ["systemd-tpm2"])
     uuid = made["status"]["uuid"]
@@ -523,31 +501,31 @@ def test_what_systemd_cryptenroll_left(node: Node) -> None:
     with_keys(node)
     device = node.disk("HDD1")
     node.module("luks_device", **vault(node))
-    with_tpm(node)
+    node.run(TPM_IN_SOFTWARE)
     enrol = f"systemd-cryptenroll --unlock-key-file={KEY} {device}"
     node.run(f"{enrol} --recovery-key && {enrol} --tpm2-device=swtpm: --tpm2-pcrs=7")
     (item,) = node.module("luks_device_info")["luks"]
     assert "tpm2" not in item
     assert [step["action"] for step in node.converge("luks_device", **item)["plan"]] == ["back up"]
-    node.converge("luks_device", name="vault", tpm2={"device": "swtpm:"})
+    node.converge("luks_device", name="vault", tpm2={"device": TPM})
     assert opened_by_boot(node)
 
     node.run(f"cryptsetup luksKillSlot --batch-mode --key-file {KEY} {device} 2")
     problems = [finding["problem"] for finding in node.module("layout_info")["health"]]
     assert problems == ["token"]
-    mended = node.converge("luks_device", **vault(node, tpm2={"device": "swtpm:"}))
+    mended = node.converge("luks_device", **vault(node, tpm2={"device": TPM}))
     assert mended["status"]["tokens"] == ["systemd-recovery", "systemd-tpm2"]
     gone = node.converge("luks_device", **vault(node, tpm2={"state": "absent"}))
     assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], ["systemd-recovery"])
 
     node.run(f"{FLUSH} && NEWPIN=1234 {enrol} --tpm2-device=swtpm: --tpm2-with-pin=yes")
-    assert "its TPM2 asks for a PIN" in node.refusal("luks_device", **vault(node, tpm2={"device": "swtpm:"}))
+    assert "its TPM2 asks for a PIN" in node.refusal("luks_device", **vault(node, tpm2={"device": TPM}))
 
 
 def with_tang(node: Node) -> str:
     """A Tang server in the guest, and the thumbprint of its key."""
-    node.run("systemctl enable --now tangd.socket && curl --silent --fail http://127.0.0.1/adv > /dev/null")
-    return node.run("tang-show-keys 80")
+    node.run(TANG_SERVER)
+    return node.run(THUMBPRINT)
 
 
 @pytest.mark.further
@@ -556,7 +534,7 @@ def test_a_tang_server_opens_it_at_boot(node: Node) -> None:
     device = node.disk("HDD1")
     node.module("luks_device", **vault(node))
     node.module("luks_device", name="vault", new_passphrase=PASSPHRASE, pbkdf=QUICK)
-    server = {"url": "http://127.0.0.1", "thumbprint": "A" * 43}
+    server = {"url": TANG, "thumbprint": "A" * 43}
     words: dict[str, Any] = {"name": "vault", "passphrase": PASSPHRASE}
     with pytest.raises(ModuleFailed, match="Unable to fetch advertisement"):
         node.module("luks_device", **words, tang=[server])
@@ -583,7 +561,7 @@ def test_a_tang_server_opens_it_at_boot(node: Node) -> None:
     node.run("cd /var/lib/tang && for key in *.jwk; do mv $key .$key; done && /usr/libexec/tangd-keygen /var/lib/tang")
     node.run("chown _tang:_tang /var/lib/tang/*.jwk")
     assert node.guest.run(f"clevis luks report -q -d {device} -s 2", check=False).returncode != 0
-    rotated = {**server, "thumbprint": node.run("tang-show-keys 80")}
+    rotated = {**server, "thumbprint": node.run(THUMBPRINT)}
     assert rotated != server
     both = [rotated, {**rotated, "url": "http://localhost"}]
     assert node.converge("luks_device", **words, tang=both)["status"]["keyslots"] == [0, 1, 3, 4]
@@ -600,7 +578,7 @@ def test_what_clevis_left(node: Node) -> None:
     with_keys(node)
     device = node.disk("HDD1")
     node.module("luks_device", **vault(node))
-    server = {"url": "http://127.0.0.1", "thumbprint": with_tang(node)}
+    server = {"url": TANG, "thumbprint": with_tang(node)}
     node.run("printf staple > /run/key")
     node.module("luks_device", **vault(node, new_key_file="/run/key"))
     config = json.dumps({"url": server["url"], "thp": server["thumbprint"]})

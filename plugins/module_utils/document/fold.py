@@ -73,11 +73,21 @@ def made(
         if len(waiting) == len(left):
             # Each may be the reason for the others.
             for node, refusal in refusals:
-                faults.add(refusal, node.place)
+                faults.add(_told(refusal, whole), node.place)
             break
         left = waiting
     faults.check()
     return whole
+
+
+def _told(refusal: Refused, whole: Plan) -> Refused:
+    """With what is done only later, which may be what an item is refused for."""
+    if not whole.pending:
+        return refusal
+    waits = "; ".join(whole.pending)
+    told = Refused(f"{refusal} What has to wait for now may change that: {waits}. Run this again then")
+    told.place = refusal.place
+    return told
 
 
 def by_name(places: Iterable[str]) -> dict[str, list[str]]:

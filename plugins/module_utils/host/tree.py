@@ -97,10 +97,12 @@ def _holds(host: Host, device: Device) -> str:
         space = [(host.spaces or {})[point] for point in host.mounted(device.path) if point in (host.spaces or {})]
         used = f", {show_size(space[0][0] - space[0][1])} used" if space else ""
         return f"{found.type}{label}{used}"
+    spare = [f"spare of {array.name}" for array in host.arrays if device.path in array.devices("spare")]
     content = host.contents.get(device.path)
     told = {"linux_raid_member", "LVM2_member", "bcache", "crypto_LUKS", "gpt", "dos", "unseen"}
     if device.path in host.filesystems:
         told |= {*KNOWN}
-    return " and ".join(
+    others = [
         describe(signature) for signature in (content.signatures if content else ()) if signature.type not in told
-    )
+    ]
+    return " and ".join(spare + others)

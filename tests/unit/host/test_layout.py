@@ -655,6 +655,20 @@ def test_a_device_moves_from_one_array_to_another(first: str) -> None:
     assert "create raid md1" in outline(plan)
 
 
+def test_a_device_of_an_array_that_is_busy_moves_later() -> None:
+    array = an_array(SDB, SDC, SDD, sync_action="resync", percent=12.0)
+    host = with_array(blank(files={CONF: mdadm_line("/dev/md0")}), array)
+    md0 = {"name": "md0", "level": "1", "devices": ["sdb", "sdc"]}
+    md1 = {"name": "md1", "level": "1", "devices": ["sdd", "sde"]}
+    refused(
+        host,
+        {"raids": [md0, md1]},
+        "it is a member of RAID array /dev/md0 .*What has to wait for now may change that: md0: fail /dev/sdd, "
+        "which is not wanted, once its resync has ended; .*Run this again then",
+        "md0",
+    )
+
+
 def test_a_device_that_left_an_array_is_taken_with_permission() -> None:
     """It has the array's superblock still. One with a version of its own is not even taken with permission."""
     host = with_array(blank(files={CONF: mdadm_line("/dev/md0")}), an_array(SDB, SDC, SDD))

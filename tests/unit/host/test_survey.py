@@ -20,6 +20,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.host import Ho
 from ansible_collections.strata.storage.plugins.module_utils.host.lvm.state import Lvm
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
+from ansible_collections.strata.storage.plugins.module_utils.host.raid.state import Member
 from ansible_collections.strata.storage.plugins.module_utils.host.safety import describe
 from ansible_collections.strata.storage.plugins.module_utils.host.tree import tree
 
@@ -206,6 +207,12 @@ def test_the_tree() -> None:
         "sdg                 disk              10 GiB",
         "└─ cached           bcache writeback  20 GiB",
     ]
+
+
+def test_the_tree_tells_a_spare_from_a_member_at_work() -> None:
+    members = (Member(SDB, "active", 0), Member(SDC, "active", 1), Member(SDD, "spare"))
+    there = with_array(a_host(SDB, SDC, SDD), an_array(members=members, name="md0"))
+    assert draw(tree(there)).splitlines()[2::2] == ["sdc     disk   10 GiB", "sdd     disk   10 GiB  spare of md0"]
 
 
 def test_the_tree_of_a_diff_has_options() -> None:
