@@ -14,6 +14,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..core.errors import Refused
@@ -48,6 +49,8 @@ def computed(system_id: str, name: str) -> str:
     return _made_of(_OURS, f"{system_id}/{name}")
 
 
+# A plan asks for all places of all disks again after each of its requests.
+@lru_cache(maxsize=4096)
 def _made_of(start: str, text: str) -> str:
     return str(uuid.UUID(start + hashlib.sha256(text.encode()).hexdigest()[:24], version=4))
 

@@ -10,6 +10,7 @@ import gzip
 import http.client
 import json
 import logging
+import os
 import re
 import time
 import urllib.parse
@@ -52,6 +53,8 @@ def documented(member: str) -> dict[str, range]:
 @functools.cache
 def moto() -> tuple[str, int]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # A snapshot belongs to each of these hundreds of images, and each is looked at whenever snapshots are listed.
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     return server.get_host_and_port()
