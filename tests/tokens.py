@@ -7,16 +7,23 @@
 from __future__ import annotations
 
 TPM = "swtpm:"
-#: It keeps what it knows across a reboot.
-TPM_IN_SOFTWARE = """
+_UNIT = """
 mkdir -p /var/lib/swtpm
 printf '%s\\n' > /etc/systemd/system/swtpm.service '[Unit]' DefaultDependencies=no Conflicts=shutdown.target \\
   After=systemd-remount-fs.service 'Before=cryptsetup-pre.target shutdown.target' '[Service]' Type=forking \\
-  'ExecStart=swtpm socket --tpm2 --tpmstate dir=/var/lib/swtpm --server type=tcp,port=2321,bindaddr=127.0.0.1 \\
-  --ctrl type=tcp,port=2322,bindaddr=127.0.0.1 --flags not-need-init,startup-clear --daemon' \\
-  '[Install]' WantedBy=sysinit.target
+  {} '[Install]' WantedBy=sysinit.target
 systemctl daemon-reload && systemctl enable --now swtpm
 """
+_STATE = "--tpm2 --tpmstate dir=/var/lib/swtpm --flags not-need-init,startup-clear --daemon"
+_PORTS = "--server type=tcp,port=2321,bindaddr=127.0.0.1 --ctrl type=tcp,port=2322,bindaddr=127.0.0.1"
+#: It keeps what it knows across a reboot.
+TPM_IN_SOFTWARE = _UNIT.format(f"'ExecStart=swtpm socket {_PORTS} {_STATE}'")
+#: The kernel has it as its own: /dev/tpm0 and /dev/tpmrm0. That of User Mode Linux cannot.
+TPM_OF_THE_KERNEL = _UNIT.format(
+    "'ExecStartPre=modprobe tpm_vtpm_proxy' "
+    f"'ExecStart=swtpm chardev --vtpm-proxy {_STATE}' "
+    "'ExecStartPost=sh -c \"until [ -c /dev/tpmrm0 ]; do sleep 0.1; done\"'"
+)
 #: Of /dev/tpmrm0, the kernel ends the sessions that a program leaves behind.
 FLUSH = f"for kind in --transient-object --loaded-session --saved-session; do tpm2_flushcontext -T {TPM} $kind; done"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.tokens import FLUSH, TANG, TANG_SERVER, THUMBPRINT, TPM, TPM_IN_SOFTWARE
+from tests.tokens import FLUSH, TANG, TANG_SERVER, THUMBPRINT, TPM, TPM_IN_SOFTWARE, TPM_OF_THE_KERNEL
 
 from .modules import ModuleFailed
 from .node import MODULES, PYTHON, Node
@@ -290,6 +290,21 @@ def begin(node: Node, words: dict[str, Any], moves: str = "dmsetup ls | grep -q 
     node.run(f"timeout 60 sh -c 'until {moves}; do sleep 0.05; done'")
 
 
+@pytest.mark.further
+def test_a_drive_moves_onto_an_encrypted_device(node: Node) -> None:
+    """As the guide has it, while the drive is in use."""
+    with_keys(node)
+    volume = {"name": "srv", "size": "320M", "filesystem": "xfs", "mount_point": "/srv"}
+    drive = {"name": "data", "devices": node.disks("HDD2"), "volumes": [volume]}
+    node.module("layout", drives=[drive])
+    node.run("head -c 32M /dev/urandom > /srv/file && md5sum /srv/file > /root/sum")
+    luks = [{"name": "vault", "device": node.disk("HDD1"), "key_file": KEY, "pbkdf": QUICK}]
+    node.converge("layout", luks=luks, drives=[{**drive, "devices": ["vault"]}])
+    assert node.run("md5sum --quiet --check /root/sum && findmnt --noheadings --output FSTYPE /srv") == "xfs"
+    assert node.run("pvs --noheadings --options pv_name").strip() == "/dev/mapper/vault"
+    assert node.signatures(node.disk("HDD2")) == [""]
+
+
 def test_layers_above_and_below_in_one_document(node: Node) -> None:
     """A mirror under it and a drive on it; another one on a volume, below swap; taken away again as a whole."""
     with_keys(node)
@@ -493,6 +508,27 @@ def test_a_tpm_opens_it_at_boot(node: Node) -> None:
     gone = node.converge("luks_device", name="vault", key_file="/root/key", tpm2={"state": "absent"})
     assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], [])
     assert node.run("cat /etc/crypttab") == f"vault UUID={uuid} /root/key luks,nofail"
+
+
+@pytest.mark.further
+@pytest.mark.debian_kernel
+def test_the_kernel_s_tpm_opens_it_at_boot(node: Node) -> None:
+    """By its resource manager, which is what `auto` means on hosts."""
+    with_keys(node)
+    node.module("luks_device", **vault(node))
+    node.module("luks_device", name="vault", new_passphrase=PASSPHRASE, pbkdf=QUICK)
+    node.run(TPM_OF_THE_KERNEL)
+    made = node.converge("luks_device", name="vault", passphrase=PASSPHRASE, tpm2={"device": "auto"})
+    assert (made["status"]["keyslots"], made["status"]["tokens"]) == ([0, 1, 2], ["systemd-tpm2"])
+    uuid = made["status"]["uuid"]
+    assert node.run("cat /etc/crypttab") == f"vault UUID={uuid} none luks,nofail,tpm2-device=auto"
+    node.run("mv /etc/keys/vault /root/key")
+    assert opened_by_boot(node)
+    (item,) = node.module("luks_device_info")["luks"]
+    assert item["tpm2"] == {"device": "auto", "pcrs": [7], "state": "present"}
+    node.unchanged("luks_device", **item)
+    gone = node.converge("luks_device", name="vault", key_file="/root/key", tpm2={"state": "absent"})
+    assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], [])
 
 
 @pytest.mark.further
