@@ -18,9 +18,10 @@ _STATE = "--tpm2 --tpmstate dir=/var/lib/swtpm --flags not-need-init,startup-cle
 _PORTS = "--server type=tcp,port=2321,bindaddr=127.0.0.1 --ctrl type=tcp,port=2322,bindaddr=127.0.0.1"
 #: It keeps what it knows across a reboot.
 TPM_IN_SOFTWARE = _UNIT.format(f"'ExecStart=swtpm socket {_PORTS} {_STATE}'")
-#: The kernel has it as its own: /dev/tpm0 and /dev/tpmrm0. That of User Mode Linux cannot.
+#: The kernel has it as its own: /dev/tpm0 and /dev/tpmrm0. That of User Mode Linux cannot. The kernel gives a TPM up
+#: that takes 2 s to answer, as this one does during an emulated boot, unless it comes first.
 TPM_OF_THE_KERNEL = _UNIT.format(
-    "'ExecStartPre=modprobe tpm_vtpm_proxy' "
+    "CPUSchedulingPolicy=fifo 'ExecStartPre=modprobe tpm_vtpm_proxy' "
     f"'ExecStart=swtpm chardev --vtpm-proxy {_STATE}' "
     "'ExecStartPost=sh -c \"until [ -c /dev/tpmrm0 ]; do sleep 0.1; done\"'"
 )

@@ -526,6 +526,11 @@ def test_the_kernel_s_tpm_opens_it_at_boot(node: Node) -> None:
     assert opened_by_boot(node)
     (item,) = node.module("luks_device_info")["luks"]
     assert item["tpm2"] == {"device": "auto", "pcrs": [7], "state": "present"}
+    # cryptsetup itself takes any key then.
+    assert opens(node, "/etc/hostname", node.disk("HDD1"))
+    wrong = {"name": "vault", "key_file": "/etc/hostname"}
+    assert "unlocks no keyslot" in node.refusal("luks_device", **wrong, remove_keyslot=1)
+    assert "unlocks no keyslot" in node.refusal("luks_device", **wrong, new_passphrase="more")
     node.unchanged("luks_device", **item)
     gone = node.converge("luks_device", name="vault", key_file="/root/key", tpm2={"state": "absent"})
     assert (gone["status"]["keyslots"], gone["status"]["tokens"]) == ([0, 1], [])

@@ -59,7 +59,7 @@ from .disks import identity
 from .filesystem.read import read_filesystem
 from .filesystem.state import Filesystem
 from .filesystem.types.known import KNOWN
-from .luks.ended import in_memory, read_ended
+from .luks.ended import read_ended, with_header
 from .luks.read import PATIENCE, left_behind, read_header_in
 from .luks.state import Header
 from .lvm.label import read_physical_volume
@@ -423,7 +423,7 @@ def _end_move(action: EndMove) -> None:
     ended = read_ended(action.device)
     if ended is None:
         return
-    with in_memory(ended) as path:
+    with with_header(action.device) as path:
         run_command((*action.argv, path), PATIENCE)
     size = len(ended.copies) // 2
     with open(os.open(action.device, os.O_WRONLY | os.O_CLOEXEC), "wb", buffering=0) as device:

@@ -1,11 +1,12 @@
 # Copyright (c) 2026 the strata.storage authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends in its header a move of data that cryptsetup cannot end any more.
+"""Headers otherwise than on their devices: without tokens, for a key to be tried, and without a move of data.
 
-Once all data is as it is going to be, cryptsetup erases the keyslots of the old key, then what it kept for a crash, and
-only then writes a header without the move. Stopped in between, it wants the old key to open the container, finds no
-keyslot of it, and says "No usable keyslot is available". The new key and all data are there.
+Some moves cryptsetup cannot end any more. Once all data is as it is going to be, it erases the keyslots of the old key,
+then what it kept for a crash, and only then writes a header without the move. Stopped in between, it wants the old key
+to open the container, finds no keyslot of it, and says "No usable keyslot is available". The new key and all data are
+there.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import json
 import os
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .header import BINARY, MAGICS, checksummed, is_kept, read_header, reader, whole_header
+from .state import Header
 
 _SALT = slice(104, 168)
 #: cryptsetup takes no header without room for data behind it.
@@ -36,15 +38,24 @@ class Ended(NamedTuple):
 
 def read_ended(device: str) -> Ended | None:
     """The header of a container without the move; None where there is none to be ended. Raises OSError."""
+    return _changed(device, lambda header: header.is_to_be_ended, lambda _header, metadata: _ended(metadata))
+
+
+def _changed(
+    device: str,
+    concerns: Callable[[Header], bool],
+    change: Callable[[Header, dict[str, Any]], dict[str, Any]],
+) -> Ended | None:
+    """A header with other metadata; None where there is none that this ``concerns``. Raises OSError."""
     with open(device, "rb") as file:
         read = reader(file)
         head = read(BINARY, 0)
         header = read_header(head, read)
-        if header is None or not header.is_to_be_ended:
+        if header is None or not concerns(header):
             return None
         copy = whole_header(head, read) or b""
         metadata = json.loads(copy[BINARY:].split(b"\0", 1)[0])
-        copies = b"".join(_copies(copy, _ended(metadata)))
+        copies = b"".join(_copies(copy, change(header, metadata)))
         return Ended(copies, read(int(metadata["config"]["keyslots_size"]), len(copies)))
 
 
@@ -86,14 +97,22 @@ def _ended(metadata: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def with_header(device: str) -> Iterator[str]:
-    """A path at which cryptsetup tries keys: the device, or in memory a header that is ended."""
-    ended = read_ended(device)
-    with in_memory(ended) if ended else contextlib.nullcontext(device) as path:
+    """A path at which cryptsetup tries a key and nothing else: the device, or a header in memory.
+
+    cryptsetup tries the tokens first, and by one that opens the container takes any key for a good one. So the header
+    in memory has none. It is ended, where cryptsetup cannot do that any more.
+    """
+    tried = _changed(device, lambda header: bool(header.tokens) or header.is_to_be_ended, _tried)
+    with _in_memory(tried) if tried else contextlib.nullcontext(device) as path:
         yield path
 
 
+def _tried(header: Header, metadata: dict[str, Any]) -> dict[str, Any]:
+    return {**(_ended(metadata) if header.is_to_be_ended else metadata), "tokens": {}}
+
+
 @contextlib.contextmanager
-def in_memory(ended: Ended) -> Iterator[str]:
+def _in_memory(ended: Ended) -> Iterator[str]:
     """The path of a header that is on no disk."""
     with open(os.memfd_create("luks-header"), "wb") as memory:
         memory.write(ended.copies + ended.keyslots + bytes(_DATA))

@@ -106,3 +106,18 @@ def test_a_key_is_tried_with_a_header_in_memory(tmp_path: Path) -> None:
         tried = Path(where).read_bytes()
     assert (read(tried).reencryption, tried[2 * COPY :].rstrip(b"\0")) == ("", KEYSLOTS)
     assert path.read_bytes() == ERASED + KEYSLOTS
+
+
+def test_no_token_is_tried_in_the_place_of_a_key(tmp_path: Path) -> None:
+    """By the TPM of the host, any key would do."""
+    path = tmp_path / "device"
+    token = {"type": "systemd-tpm2", "keyslots": ["1"], "tpm2-blob": "", "tpm2-pcrs": [7]}
+    before = changed(TWO, tokens={"0": token}) + KEYSLOTS
+    path.write_bytes(before)
+    assert read(before).tokens.keys() == {0}
+    with with_header(str(path)) as where:
+        tried = Path(where).read_bytes()
+    found = read(tried)
+    assert (found.tokens, found.keyslots, found.damaged) == ({}, read(before).keyslots, "")
+    assert tried[2 * COPY :].startswith(KEYSLOTS)
+    assert path.read_bytes() == before
