@@ -460,6 +460,13 @@ sector_size:
     - Unit of encryption in bytes, V(512), V(1024), V(2048) or V(4096), of V(luks2). New containers get cryptsetup's
       default. It changes with C(in_place) only.
   type: int
+volume_key:
+  description:
+    - A name for the key that the data of a V(luks2) container is encrypted with, for example V(2026-11). The first name
+      is given to the key that is there. Another name later has all data encrypted anew with a new key (C(in_place)), as
+      after somebody may have had a copy of the old one, such as a backup of the header and its passphrase.
+    - The name is kept in the header. It opens nothing, and is no secret.
+  type: str
 pbkdf:
   description: How keys are derived that a task adds. Omitted, cryptsetup measures what this host can do.
   type: dict
@@ -503,8 +510,8 @@ in_place:
     - If true, a device that holds a filesystem is encrypted where it is, and its data stays. Otherwise such a device is
       refused. The header needs 32 MiB behind the filesystem, so that V(btrfs), V(ext2), V(ext3) and V(ext4) shrink
       first where they span the device. Of the other types, the device has to be larger by so much.
-    - If true, a V(luks2) container with one keyslot is encrypted anew if its C(cipher), C(key_size), C(hash) or
-      C(sector_size) is another one than wanted.
+    - If true, a V(luks2) container with one keyslot is encrypted anew if its C(cipher), C(key_size), C(hash),
+      C(sector_size) or C(volume_key) is another one than wanted.
     - The container is open, and its filesystem mounted, while the data is encrypted. The task ends once all of it is. A
       task that was interrupted goes on where it stopped when it runs again.
     - Until there is a header, the first 32 MiB of the device are in C(/var/lib/strata-storage/luks), unencrypted.

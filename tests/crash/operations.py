@@ -252,6 +252,7 @@ OPERATIONS = (
         data=VAULT,
     ),
     on_luks("luks: encrypt anew", luks(in_place=True, cipher="aes-cbc-essiv:sha256", key_size=256)),
+    on_luks("luks: another key for the data", luks(in_place=True, volume_key="two"), luks(volume_key="one")),
     Operation(
         "luks: decrypt",
         luks(device="{HDD1}-part1", state="decrypted"),

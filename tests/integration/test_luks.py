@@ -291,6 +291,31 @@ def begin(node: Node, words: dict[str, Any], moves: str = "dmsetup ls | grep -q 
 
 
 @pytest.mark.further
+def test_the_data_gets_another_key(node: Node) -> None:
+    with_keys(node)
+    device = node.disk("HDD1")
+
+    def key() -> str:
+        """As the kernel does not show it: by what the header knows of it."""
+        (digest,) = json.loads(node.run(f"cryptsetup luksDump --dump-json-metadata {device}"))["digests"].values()
+        return str(digest["digest"])
+
+    node.converge("luks_device", **vault(node, volume_key="one"))
+    node.run("mkfs.ext4 -q /dev/mapper/vault && mount /dev/mapper/vault /mnt && head -c 32M /dev/urandom > /mnt/file")
+    node.run("md5sum /mnt/file > /root/sum")
+    before = key()
+    assert "volume_key of the container on" in node.refusal("luks_device", **vault(node, volume_key="two"))
+    made = node.converge("luks_device", **vault(node, volume_key="two", in_place=True))
+    assert [step["action"] for step in made["plan"]] == ["name", "prepare", "reencrypt", "back up"]
+    assert key() != before
+    assert made["luks"]["volume_key"] == "two"
+    node.unchanged("luks_device", **made["luks"])
+    assert opens(node, KEY, device)
+    node.run("md5sum --quiet --check /root/sum && umount /mnt")
+    assert opened_by_boot(node)
+
+
+@pytest.mark.further
 def test_a_drive_moves_onto_an_encrypted_device(node: Node) -> None:
     """As the guide has it, while the drive is in use."""
     with_keys(node)

@@ -20,13 +20,15 @@ RANDOM = ("/dev/urandom", "/dev/random", "/dev/hwrng", "/dev/hw_random")
 #: The words that are about a header, which plain containers have not.
 _OF_A_HEADER = (
     *("new_key", "remove_key", "remove_keyslot", "tpm2", "tang"),
-    *("hash", "label", "in_place", "allow_offline"),
+    *("hash", "label", "volume_key", "in_place", "allow_offline"),
 )
 ALGORITHMS = ("argon2i", "argon2id", "pbkdf2")
 #: What a path of crypttab may not hold: the file parts its columns by white space, and knows no way around it.
 _BLANKS = frozenset(" \t\n\0")
 _SECTORS = (512, 1024, 2048, 4096)
 _MOST_LABEL = 47
+#: The metadata of a header has room for 12 KiB.
+_MOST_NAME = 100
 _PCRS = 24
 _TPM2_DEVICE = re.compile(r"auto|/[^\s,]+|[a-z]+:[^\s,]*")
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%/-]*)?")
@@ -65,6 +67,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "key_size": {"type": "int", "aliases": ["keysize"], "no_log": False},
     "hash": {"type": "str"},
     "sector_size": {"type": "int"},
+    "volume_key": {"type": "str", "no_log": False},
     "pbkdf": {"type": "dict", "options": PBKDF_OPTIONS},
     "label": {"type": "str"},
     "allow_discards": {"type": "bool"},
@@ -122,6 +125,8 @@ class Tang(NamedTuple):
 class Luks(NamedTuple):
     """A wanted container. None: leave it as it is. ``key_size`` in bits, ``sector_size`` in bytes.
 
+    ``volume_key`` is what the key of its data is called.
+
     ``key`` unlocks it, ``new_key`` is to unlock it too, ``remove_key`` and ``remove_keyslot`` are not to.
     """
 
@@ -138,6 +143,7 @@ class Luks(NamedTuple):
     key_size: int | None = None
     hash: str | None = None
     sector_size: int | None = None
+    volume_key: str | None = None
     pbkdf: Pbkdf = Pbkdf()
     label: str | None = None
     allow_discards: bool | None = None
@@ -167,6 +173,7 @@ def parse(item: Mapping[str, Any], lenient: bool = False) -> Luks:
         key_size=item.get("key_size"),
         hash=item.get("hash"),
         sector_size=item.get("sector_size"),
+        volume_key=item.get("volume_key"),
         pbkdf=_pbkdf(item.get("pbkdf") or {}, name),
         label=item.get("label"),
         allow_discards=item.get("allow_discards"),
@@ -196,6 +203,11 @@ def _check(want: Luks) -> None:
         raise StorageError(f"{what}: key_size {want.key_size} is no number of bits that makes whole bytes")
     if want.label is not None and (len(want.label.encode()) > _MOST_LABEL or not want.label.isprintable()):
         raise StorageError(f"{what}: label {want.label!r} has more than {_MOST_LABEL} bytes, or what cannot be printed")
+    name = want.volume_key
+    if name is not None and (not name or len(name) > _MOST_NAME or not name.isprintable()):
+        raise StorageError(
+            f"{what}: volume_key {name!r} is empty, has more than {_MOST_NAME} letters, or what cannot be printed"
+        )
     if want.type == "plain":
         _check_plain(want, what)
     elif want.key and want.key.file in RANDOM:
@@ -204,7 +216,7 @@ def _check(want: Luks) -> None:
             "file of a key that stays"
         )
     if want.type == "luks1":
-        for word in ("label", "sector_size", "tpm2", "tang"):
+        for word in ("label", "sector_size", "volume_key", "tpm2", "tang"):
             if getattr(want, word):
                 raise StorageError(f"{what}: {word} is of luks2 only, and type is luks1")
         if want.pbkdf.algorithm not in (None, "pbkdf2"):

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Callable
 
-from .state import Header, Token
+from .state import Header, Token, VolumeKey
 
 #: How the two copies of a LUKS2 header begin. A LUKS1 header begins as the first.
 MAGICS = (b"LUKS\xba\xbe", b"SKUL\xba\xbe")
@@ -26,6 +26,8 @@ _CHECKSUM = slice(448, 512)
 
 #: The types of tokens that are understood: of systemd-cryptenroll, and of clevis.
 TPM2, CLEVIS = "systemd-tpm2", "clevis"
+#: A token of ours, which opens nothing.
+VOLUME_KEY = "strata-volume-key"
 #: Gives so many bytes from that place on.
 Read = Callable[[int, int], bytes]
 
@@ -132,6 +134,7 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
     keyslots = metadata["keyslots"]
     keys = {slot: words for slot, words in keyslots.items() if words["type"] == "luks2" and slot in used}
     known = [words for slot, words in keys.items() if slot in own]
+    tokens = metadata.get("tokens", {})
     moving = next((words for words in keyslots.values() if words["type"] == "reencrypt"), None)
     requirements = metadata["config"].get("requirements", {}).get("mandatory", [])
     under_way = any(word.startswith(("online-reencrypt", "offline-reencrypt")) for word in requirements)
@@ -158,7 +161,13 @@ def _of_metadata(header: Header, metadata: dict[str, Any]) -> Header:
         sector_size=int(segment.get("sector_size", 512)),
         offset=int(segment["offset"]),
         keyslots=tuple(sorted(map(int, keys))),
-        tokens={int(number): token_of(words) for number, words in metadata.get("tokens", {}).items()},
+        tokens={int(one): token_of(words) for one, words in tokens.items() if words["type"] != VOLUME_KEY},
+        named=tuple(
+            VolumeKey(str(words["name"]), str(words["was"]), str(words["replaces"]), int(one))
+            for one, words in tokens.items()
+            if words["type"] == VOLUME_KEY
+        ),
+        key_digest=next((words["digest"] for words in digests if number in words["segments"]), ""),
     )
 
 

@@ -30,13 +30,14 @@ from ..mount.state import Mount
 from ..pause import pause
 from ..safety import describe_content, is_own
 from ..unfinished import anew, begun, ended, intent
-from . import keys
+from . import keys, volume_key
 from .making import FIXED, OFFSETS, fixed_options, new_container, new_options
 from .read import BACKUPS, PATIENCE, backup_path, beginning_path
 from .state import Container
 from .steps import Steps, container_on, replace_container, signature, step, with_container
 
 _ROOM = 2 * OFFSETS["luks2"]
+_NAME = "volume_key"
 
 
 class Carried(NamedTuple):
@@ -48,7 +49,7 @@ class Carried(NamedTuple):
 
 def changes(want: Luks, container: Container) -> list[str]:
     """The words for what is otherwise than wanted, and fixed when a container is made."""
-    pairs = ((word, getattr(want, word), getattr(container.header, word)) for word in FIXED)
+    pairs = ((word, getattr(want, word), getattr(container.header, word)) for word in (*FIXED, _NAME))
     return [word for word, wanted, found in pairs if wanted is not None and found and wanted != found]
 
 
@@ -141,6 +142,9 @@ def reencrypt(host: Host, want: Luks, container: Container) -> tuple[Steps, Host
         raise StorageError(f"{what}: say also key_file or passphrase")
     keys.check_unlocks(host, want, container, key)
     before, host, container = keys.back_up(host, want, container, always=True)
+    if _NAME in words:
+        more, host, container = volume_key.record(host, want, container, volume_key.replaced(want, container))
+        before += more
     argv = (
         "cryptsetup",
         "reencrypt",
@@ -153,8 +157,11 @@ def reencrypt(host: Host, want: Luks, container: Container) -> tuple[Steps, Host
     detail = " ".join(f"{word} {getattr(header, word)} -> {getattr(want, word)}" for word in words)
     claims = keys.claims(host, container)
     steps = (step("prepare", want.name, detail, command, claims=claims, flush=(container.device,)),)
-    changed = header._replace(
-        **{word: getattr(want, word) for word in words}, reencryption="reencrypt", digest="reencrypting"
+    changed = container.header._replace(
+        **{word: getattr(want, word) for word in words if word != _NAME},
+        reencryption="reencrypt",
+        digest="reencrypting",
+        key_digest="new",
     )
     host, container = replace_container(host, container, container._replace(header=changed))
     return (*before, *steps), host, container

@@ -21,7 +21,7 @@ from ..host import Host, replace_item
 from ..layer import Found, Reported
 from ..safety import DECRYPTION, blank, check_boot, emptied, is_own, take, wipe_steps
 from ..unfinished import anew, begun, forget, intent, same_uuid
-from . import decrypt, in_place, keys, plain, tokens
+from . import decrypt, in_place, keys, plain, tokens, volume_key
 from .crypttab import CRYPTTAB, line_of, of_container, with_option
 from .health import of_container as findings_of
 from .making import OFFSETS, new_container, new_options
@@ -73,7 +73,7 @@ def plan(host: Host, want: Luks, allow: bool) -> Plan:
         for part in (in_place.finish, in_place.reencrypt, in_place.finish):
             more, host, container = part(host, want, container)
             steps += more
-    for part in (_label, keys.add, tokens.add, _keep, tokens.remove, keys.remove, keys.back_up):
+    for part in (_label, volume_key.name, keys.add, tokens.add, _keep, tokens.remove, keys.remove, keys.back_up):
         more, host, container = part(host, want, container)
         steps += more
     more, host = forget(host, in_place.thing(want))
@@ -360,6 +360,7 @@ def dump(host: Host, container: Container) -> dict[str, Any]:
         "key_size": header.key_size or None,
         "hash": header.hash or None,
         "sector_size": header.sector_size,
+        "volume_key": header.volume_key or None,
         "label": header.label or None,
         "key_file": (line.key_file or None) if line else None,
         **tokens.dump(container, line),

@@ -28,13 +28,26 @@ class Token(NamedTuple):
     thumbprints: tuple[str, ...] = ()
 
 
+class VolumeKey(NamedTuple):
+    """What a header says that the key of its data is called, and the number of the token that says so.
+
+    ``replaces`` is the digest of the key that had the name ``was``: as long as that is there, its name holds.
+    """
+
+    name: str
+    was: str = ""
+    replaces: str = ""
+    token: int | None = None
+
+
 class Header(NamedTuple):
     """The header of a container, as it is written on its device.
 
     ``version`` is 1 or 2, ``offset`` where the data begins (bytes), ``key_size`` in bits, ``sector_size`` in bytes.
-    ``keyslots`` are those with a key, ``tokens`` its tokens by number. ``reencryption`` is encrypt,
-    reencrypt or decrypt while that is on its way (empty: it is not), and the rest is what it leads to. ``moved`` are
-    the parts of the device meanwhile: the size of each (bytes; 0: all that is left), and whether that is done.
+    ``keyslots`` are those with a key, ``tokens`` its tokens by number, without those in ``named``. ``key_digest`` is
+    the same as long as the key is by which the data is encrypted. ``reencryption`` is encrypt, reencrypt or decrypt
+    while that is on its way (empty: it is not), and the rest is what it leads to. ``moved`` are the parts of the device
+    meanwhile: the size of each (bytes; 0: all that is left), and whether that is done.
     ``digest`` is the same for the same bytes.
     ``damaged``: why the header cannot be trusted.
     """
@@ -53,6 +66,15 @@ class Header(NamedTuple):
     moved: tuple[tuple[int, bool], ...] = ()
     digest: str = ""
     damaged: str = ""
+    named: tuple[VolumeKey, ...] = ()
+    key_digest: str = ""
+
+    @property
+    def volume_key(self) -> str:
+        """What the key of the data is called (empty: nobody has named it)."""
+        # Where a crash left two, the one that tells of a change came last.
+        known = next((one for one in self.named if one.replaces), next(iter(self.named), VolumeKey("")))
+        return known.was if known.replaces and known.replaces == self.key_digest else known.name
 
     @property
     def is_moved(self) -> bool:
