@@ -19,7 +19,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.host import Ho
 from ansible_collections.strata.storage.plugins.module_utils.host.luks import plan as luks
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.crypttab import CRYPTTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.read import BACKUPS, backup_path
-from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Container, Header, Token
+from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Container, Header, Token, VolumeKey
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.fstab import FSTAB
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
 
@@ -191,6 +191,50 @@ def test_another_cipher() -> None:
         "cryptsetup reencrypt --batch-mode --resume-only --key-file /etc/keys/vault /dev/sdb",
     ]
     assert the_step(made, "prepare").detail == "cipher aes-xts-plain64 -> serpent-xts-plain64"
+
+
+def test_the_first_name_is_that_of_the_key_that_is_there() -> None:
+    """Without a key, and without a word about data that moves."""
+    made = settle(luks, a_container(), parse({"name": "vault", "volume_key": "one"}))
+    assert outline(made) == ["name luks vault", "back up luks vault"]
+    assert commands(made) == [
+        """echo '{"type": "strata-volume-key", "keyslots": [], "name": "one", "was": "", "replaces": ""}' | """
+        "cryptsetup token import /dev/sdb"
+    ]
+
+
+ONE, TWO = VolumeKey("one", token=3), VolumeKey("two", was="one", replaces="old", token=4)
+
+
+@pytest.mark.parametrize("named", [(ONE,), (ONE, TWO), (TWO,)], ids=["before", "half recorded", "recorded"])
+def test_another_key_wherever_a_crash_came(named: tuple[VolumeKey, ...]) -> None:
+    host = a_container(named=named, key_digest="old")
+    assert luks.dump(host, host.containers[0])["volume_key"] == "one"
+    with pytest.raises(Refused, match="volume_key of the container on /dev/sdb is one, and two is wanted"):
+        luks.plan(host, parse({"name": "vault", "volume_key": "two"}), False)
+    made = settle(luks, host, parse({"name": "vault", "volume_key": "two", "in_place": True}))
+    recorded = [] if named == (TWO,) else ["name luks vault"]
+    assert outline(made) == [*recorded, "prepare luks vault", "reencrypt luks vault", "back up luks vault"]
+    assert the_step(made, "prepare").detail == "volume_key one -> two"
+    if recorded:
+        record, *gone = commands(made)[: 1 + len(named)]
+        assert '"name": "two", "was": "one", "replaces": "old"' in record
+        assert gone == [f"cryptsetup token remove --token-id {one.token} /dev/sdb" for one in named]
+
+
+def test_another_key_is_there() -> None:
+    host = a_container(named=(TWO,), key_digest="new")
+    assert luks.plan(host, parse({"name": "vault", "volume_key": "two"}), False).steps == ()
+    with pytest.raises(Refused, match="volume_key of the container on /dev/sdb is two"):
+        luks.plan(host, parse({"name": "vault", "volume_key": "one"}), False)
+
+
+def test_luks1_has_no_name_for_its_key() -> None:
+    with pytest.raises(Refused, match="is luks1, which cannot keep one"):
+        luks.plan(a_container(version=1), parse({"name": "vault", "volume_key": "one"}), False)
+    for words in ({"type": "luks1"}, {"type": "plain"}, {}):
+        with pytest.raises(StorageError, match="volume_key"):
+            parse({"name": "vault", "volume_key": "" if not words else "one", **words})
 
 
 @pytest.mark.parametrize("words", [{}, {"in_place": True}, {"state": "closed"}])
