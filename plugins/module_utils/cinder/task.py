@@ -103,9 +103,7 @@ def _loaded(module: AnsibleModule) -> tuple[Wanted, dict[str, Option]]:
         module.no_log_values -= set(strings(given))
         raise
     options = load_driver(want)
-    plain = {
-        text for name, value in given.items() if not _is_secret(name, options) for text in strings(value)
-    }
+    plain = {text for name, value in given.items() if not _is_secret(name, options) for text in strings(value)}
     secret = {text for name, value in given.items() if _is_secret(name, options) for text in strings(value)}
     module.no_log_values -= plain - secret
     if want.is_url:
@@ -116,7 +114,7 @@ def _loaded(module: AnsibleModule) -> tuple[Wanted, dict[str, Option]]:
 
 
 def _is_secret(name: str, options: dict[str, Option]) -> bool:
-    """Whether an option's value is hidden: also where the driver has no such option, but a typo says which was meant."""
+    """Whether an option's value is hidden. Where the driver has no such option, the one that was meant says that."""
     if name in options:
         return options[name].secret
     near = nearest(name, options)

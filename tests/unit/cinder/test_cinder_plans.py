@@ -494,8 +494,8 @@ def test_a_typo_is_an_error_with_the_nearest_option() -> None:
             "rbd",
             {},
             "[errno 2] RADOS object not found (error calling conf_read_file)",
-            "there is no configuration of Ceph /etc/ceph/ceph.conf on this host; copy it there, or name another file by "
-            "rbd_ceph_conf",
+            "there is no configuration of Ceph /etc/ceph/ceph.conf on this host; copy it there, or name another file "
+            "by rbd_ceph_conf",
         ),
         (
             "rbd",

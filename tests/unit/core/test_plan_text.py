@@ -17,7 +17,11 @@ def step(verb: str, kind: str, name: str, *destroys: str) -> Step:
 
 def totals(*steps: str) -> str:
     """The last line, for steps such as ``stop raid md0: so``."""
-    plan = [Step(*said.split(":")[0].split(" ", 2), said.partition(": ")[2], ()) for said in steps]
+    plan = []
+    for said in steps:
+        what, _, detail = said.partition(": ")
+        verb, kind, name = what.split(" ", 2)
+        plan.append(Step(verb, kind, name, detail, ()))
     return draw("nas042", {"plan": dump_steps(tuple(plan))}).splitlines()[-1]
 
 
@@ -27,7 +31,11 @@ def totals(*steps: str) -> str:
         ("stop raid md0: /dev/md0", "zero raid md0: its superblock on /dev/sda", "persist raid md0: no ARRAY line"),
         ("zero raid md0: its superblock on /dev/sda", "persist raid md0: no ARRAY line"),
         ("remove raid md0: RAID 1 over sda sdb",),
-        ("erase luks vault: its keyslots", "wipe luks vault: its header", "remove luks vault: the backup of its header"),
+        (
+            "erase luks vault: its keyslots",
+            "wipe luks vault: its header",
+            "remove luks vault: the backup of its header",
+        ),
         ("detach bcache b: x", "stop bcache b: x", "wipe bcache b: x", "unregister bcache b: x"),
         ("remove bcache b: x",),
         ("wipe volume data/a: xfs", "remove volume data/a: logical volume"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -92,7 +92,7 @@ def test_no_flood() -> None:
 
 def test_a_plan_is_headed_by_its_host_also_where_the_module_names_none() -> None:
     shown = cinder_volume.ActionModule.__new__(cinder_volume.ActionModule)
-    shown._task = SimpleNamespace(get_name=lambda: "A volume")
+    shown._task = cast("Any", SimpleNamespace)(get_name=lambda: "A volume")
     step = {"action": "create", "kind": "volume", "name": "db", "detail": "1 GiB", "destroys": []}
     diff = [{"prepared": "Plan: 1 step, nothing destroyed\n"}, {"before": "", "after": "x"}]
     shown._name({"plan": [step], "diff": diff}, "web1")

@@ -250,7 +250,9 @@ def test_a_line_with_a_kernel_name_gets_the_uuid() -> None:
 @pytest.mark.parametrize("line", ["old /dev/sdb /etc/keys/old luks\n", "old PARTUUID=4c8a none luks,nofail\n"])
 def test_a_device_that_a_boot_opens_under_another_name_is_refused(line: str) -> None:
     host = BLANK.with_device(disk(SDB, part_uuid="4c8a"))._replace(files={CRYPTTAB: line})
-    message = f"crypttab has old for {line.split()[1]}, so a boot would open /dev/sdb as old. Take that line out, or call"
+    message = (
+        f"crypttab has old for {line.split()[1]}, so a boot would open /dev/sdb as old. Take that line out, or call"
+    )
     with pytest.raises(Refused, match=message):
         settle(luks, host, want(device="sdb", key_file=FILE.file))
     never = host._replace(files={CRYPTTAB: line.replace("luks", "luks,noauto")})
