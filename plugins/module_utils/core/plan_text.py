@@ -54,7 +54,7 @@ def _goes(kind: str, done: set[str]) -> bool:
     """Whether an item is removed by the steps with these verbs, and not only something of it."""
     if done & _MAKING:
         return False
-    if done == {"remove"} and kind != "luks":
+    if "delete" in done or (done == {"remove"} and kind != "luks"):
         return True
     if kind == "raid" and not done <= _OF_ENDING:
         return False

@@ -38,6 +38,7 @@ def totals(*steps: str) -> str:
         ),
         ("detach bcache b: x", "stop bcache b: x", "wipe bcache b: x", "unregister bcache b: x"),
         ("remove bcache b: x",),
+        ("delete volume db: 1 GiB",),
         ("wipe volume data/a: xfs", "remove volume data/a: logical volume"),
     ],
 )
