@@ -255,10 +255,10 @@ def without_space(host: Host, group: Group, gone: tuple[PhysicalVolume, ...]) ->
 def detached(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ...]) -> tuple[Steps, Host, Group]:
     """Physical volumes emptied, out of the group, and blank."""
     if gone and group.free < 0:
-        stay = " ".join(volume.device for volume in group.physical_volumes if volume not in gone)
+        kept = " ".join(volume.device for volume in group.physical_volumes if volume not in gone)
         raise Refused(
             f"drive {want.name}: without {' '.join(volume.device for volume in gone)} its volumes lack "
-            f"{show_size(-group.free)} of room; nothing was moved. List larger devices than {stay}, or one more; or "
+            f"{show_size(-group.free)} of room; nothing was moved. List larger devices than {kept}, or one more; or "
             "make the volumes smaller, which xfs and f2fs cannot be"
         )
     if gone:
