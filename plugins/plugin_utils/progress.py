@@ -140,14 +140,13 @@ class Runs(ActionBase):
     def _name(self, result: dict[str, Any], host: str) -> None:
         """Put the names that the controller has for host and task over a diff: the host's own name may be another."""
         parts, plan = result.get("diff") or (), result.get("plan") or ()
-        titled = self.OF_HOST and any("before_header" in part for part in parts)
         destroys = count_destructive(plan)
         does = counted(len(plan), "step") + (f", DESTROYS {destroys}" if destroys else "")
         for part in parts:
             if "before" in part:
                 after = f"{host}: after '{self._task.get_name()}' ({does})"
                 part.update(before_header=f"{host}: now", after_header=after)
-            elif titled and "prepared" in part:
+            elif self.OF_HOST and "prepared" in part:
                 part["prepared"] = draw(host, result)
 
     @contextlib.contextmanager

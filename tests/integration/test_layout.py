@@ -125,7 +125,7 @@ def test_a_host_that_was_built_by_hand(node: Node) -> None:
     assert node.run("cat /srv/file; findmnt -n -o FSTYPE /mnt/xfs") == "kept\nxfs"
 
     nothing: dict[str, Any] = {"raids": [], "bcaches": [], "drives": [], "mode": "exact"}
-    assert "/dev/dm-0 is in use (/srv)" in node.refusal("layout", **nothing)
+    assert "/dev/mapper/byhand-srv is in use (/srv)" in node.refusal("layout", **nothing)
     node.run("umount /srv")
     assert "would remove: drives: byhand, bcaches: bcache0, raids: md0. Name" in node.refusal("layout", **nothing)
     node.converge("layout", **nothing, allow_destroy=["byhand", "bcache0", "md0"])

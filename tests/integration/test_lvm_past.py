@@ -409,3 +409,14 @@ def test_a_volume_that_a_crash_left_without_its_filesystem(node: Node, program: 
     assert node.signatures("/dev/data/v") == [""]
     node.converge("lvm_drive", **words)
     assert node.signatures("/dev/data/v") == ["btrfs"]
+
+
+def test_a_volume_that_shows_the_label_of_what_lies_on_it_is_no_copy(node: Node) -> None:
+    """As one that a host offers to itself by iSCSI does, and its thin pool: LVM looks at neither."""
+    inner, outer = node.disks("HDD1", "HDD2")
+    node.module("lvm_drive", name="data", devices=[inner], filesystem="ext4", mount_point="/srv")
+    node.run(f"vgcreate -q outer {outer} && lvcreate -q --yes -n other -l 100%FREE outer")
+    node.run(f"dd if={inner} of=/dev/outer/other bs=1M count=64 conv=fsync && udevadm settle")
+    assert node.module("lvm_drive", name="data").get("warnings", []) == []
+    node.converge("lvm_drive", name="data", state="absent", allow_destroy=True)
+    assert node.run("vgs --noheadings -o vg_name").split() == ["outer"]

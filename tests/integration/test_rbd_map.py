@@ -76,7 +76,7 @@ def test_mapped_and_unmapped(mapper: Node, cluster: Cluster) -> None:
     mapper.run("mkfs.ext4 -q /dev/rbd/rbd/web1 && mount /dev/rbd/rbd/web1 /mnt && echo kept > /mnt/file")
     for words_ in ({"state": "absent"}, {"read_only": True}, {"options": ["ms_mode=crc", "queue_depth=64"]}):
         said = mapper.refusal("rbd_map", image="web1", **words_)
-        assert "rbd/web1: refused to unmap: /dev/rbd0 is mounted on /mnt. Put it out of use first." in said
+        assert "rbd/web1: refused to unmap: /dev/rbd/rbd/web1 is mounted on /mnt. Put it out of use first." in said
     mapper.run("umount /mnt")
 
     # The service does what it says at boot.

@@ -125,6 +125,30 @@ def check_options(given: Iterable[str], known: Iterable[str]) -> None:
             raise StorageError(f"options: the driver has no option {name}{meant(name, names)}")
 
 
+def remedy(want: Wanted, said: str) -> str:
+    """What to do where a driver of this collection's own names did not start with that error; empty: nobody knows."""
+    options = want.options
+    if want.driver == PROFILES["lvm"].driver:
+        group = options.get("volume_group") or "cinder-volumes"
+        lacks = f"this host has no volume group {group}; make it, or name another by volume_group"
+        return lacks if "Cannot process volume group" in said or "does not exist" in said else ""
+    if want.driver != PROFILES["rbd"].driver:
+        return ""
+    conf, user = options.get("rbd_ceph_conf") or "its configuration", options.get("rbd_user") or "admin"
+    for word, what in (("rbd_ceph_conf", "configuration of Ceph"), ("rbd_keyring_conf", "keyring")):
+        missing = f'not valid for configuration option "{word}"' in said
+        if missing or (word == "rbd_ceph_conf" and "conf_read_file" in said):
+            return f"there is no {what} {options.get(word)} on this host; copy it there, or name another file by {word}"
+    if "error opening pool" in said:
+        return f"the cluster has no pool {options.get('rbd_pool') or 'rbd'}; create it, or name another by rbd_pool"
+    if "error connecting to the cluster" in said and "timed out" not in said:
+        return (
+            f"the cluster did not let client.{user} in; its keyring was to be where {conf} says, else "
+            f"/etc/ceph/ceph.client.{user}.keyring. Copy it there, or name another user by rbd_user"
+        )
+    return ""
+
+
 def strings(value: Any) -> Iterator[str]:
     """All texts in a value, as Ansible hides them."""
     if isinstance(value, Mapping):

@@ -44,7 +44,7 @@ from .actions import (
     Rescan,
     TakeSnapshot,
 )
-from .backend import Wanted, check_options
+from .backend import Wanted, check_options, remedy
 from .state import GIB, SNAPSHOT, VOLUME, Array, Connection, Pairs, Snapshot, Stranger, Use, Volume
 from .tried import known
 
@@ -237,7 +237,7 @@ def opened(want: Wanted, options: Mapping[str, Option], read_only: bool) -> Iter
         with _told(f"{_database(want)}: it cannot be used"):
             url = _url(want, state_path if read_only else None)
             _set_up(url, state_path, locks_path)
-        with _told(f"backend {want.name}: its driver did not start"):
+        with _told(f"backend {want.name}: its driver did not start", lambda said: remedy(want, said)):
             library = import_module("cinderlib")
             backend = library.Backend(volume_backend_name=want.name, volume_driver=want.driver, **dict(want.options))
         yield Library(want, backend)
@@ -814,14 +814,19 @@ def _is_busy(device: str) -> bool:
 
 
 @contextmanager
-def _told(purpose: str) -> Iterator[None]:
-    """What Cinder, a driver or a database raises, as one clear sentence. ``purpose`` says what it was about."""
+def _told(purpose: str, remedy: Callable[[str], str] = lambda _said: "") -> Iterator[None]:
+    """What Cinder, a driver or a database raises, as one clear sentence. ``purpose`` says what it was about.
+
+    ``remedy`` tells what to do about what was said, if it knows.
+    """
     try:
         yield
     except StorageError as error:
         raise StorageError(f"{purpose}: {error}") from error.__cause__
     except Exception as error:  # drivers raise anything
-        raise StorageError(f"{purpose}: {_reason(error)}") from error
+        said = _reason(error)
+        known = remedy(said)
+        raise StorageError(f"{purpose}: {known} ({said})" if known else f"{purpose}: {said}") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -68,7 +68,8 @@ def _faults(spec: Spec, given: Mapping[str, Any], place: str = "", **more: Any) 
     values = result.validated_parameters
     known = [name for word, about in spec.items() for name in (word, *about.get("aliases", ()))]
     for word in sorted(given.keys() - set(known)):
-        yield Fault(place, f"{word} is no option{meant(word, known) or '; there are ' + ', '.join(sorted(known))}")
+        there = f"there are {', '.join(sorted(known))}" if known else "there are none"
+        yield Fault(place, f"{word} is no option{meant(word, known) or f'; {there}'}")
     for error in result.errors:
         if not isinstance(error, (UnsupportedError, ArgumentValueError)):
             yield Fault(place, str(error))

@@ -16,6 +16,10 @@ _LATER = (
     ("with the next boot", "pending_reboot"),
 )
 _MAKING = {"create", "format"}
+#: The steps of an item that goes as a whole, where "remove" may be about a part of it: a member, a key.
+_GOING = {"raid": {"zero"}, "luks": {"wipe"}, "bcache": {"stop", "wipe"}}
+#: All that is done to the members of an array that goes. Other steps are about an array that stays.
+_OF_ENDING = {"stop", "zero", "persist", "forget"}
 
 
 def draw(title: str, result: Mapping[str, Any], closing: Iterable[str] = ()) -> str:
@@ -37,11 +41,24 @@ def _total(plan: Iterable[Mapping[str, Any]], destroys: int) -> str:
     """How many items come, change and go, however many steps each takes."""
     verbs: dict[tuple[str, str], set[str]] = {}
     for step in plan:
-        verbs.setdefault((step["kind"], step["name"]), set()).add(step["action"])
+        # A member that leaves is named by its device; an array that goes, by its level.
+        part = step["kind"] == "raid" and step["action"] == "remove" and step["detail"].startswith("/dev/")
+        verbs.setdefault((step["kind"], step["name"]), set()).add("take out" if part else step["action"])
     create = sum(bool(done & _MAKING) for done in verbs.values())
-    remove = sum("remove" in done and not done & _MAKING for done in verbs.values())
+    remove = sum(_goes(kind, done) for (kind, _name), done in verbs.items())
     change = len(verbs) - create - remove
     return f"Plan: {create} to create, {change} to change, {remove} to remove, {destroys} to destroy."
+
+
+def _goes(kind: str, done: set[str]) -> bool:
+    """Whether an item is removed by the steps with these verbs, and not only something of it."""
+    if done & _MAKING:
+        return False
+    if "delete" in done or (done == {"remove"} and kind != "luks"):
+        return True
+    if kind == "raid" and not done <= _OF_ENDING:
+        return False
+    return _GOING.get(kind, {"remove"}) <= done
 
 
 def later(result: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ from .mount.state import Access, Mount
 from .partition.state import Table
 from .raid.state import Array
 from .rbd_map.state import Mapped, RbdImage
+
+#: Devices whose names count how many there are: which is which, they do not say.
+_NUMBERED = re.compile(r"/dev/(?:dm-|rbd)\d+\b")
 
 
 class Unfinished(NamedTuple):
@@ -378,6 +382,10 @@ class Host(NamedTuple):
     def shown(self, path: str) -> str:
         """A path for people: of a device that has no name of its own before the plan runs, its link."""
         return self.stable(path) if "<" in path else path
+
+    def told(self, text: str) -> str:
+        """The text with the names of devices in place of numbers of the kernel, which say nothing and change."""
+        return _NUMBERED.sub(lambda found: self.stable(found[0]), text)
 
     def with_device(self, device: Device, *references: str, content: Content = BLANK) -> Host:
         """This host, with a device that is going to exist."""

@@ -81,7 +81,7 @@ def ensure(
 
     def planned(host: Host, want: Any) -> Plan:
         # Only the planner of a document can tell the names of its items from those of devices.
-        return plan(host, want, named) if many else plan(permit(host, named), want, allow)
+        return in_names(host, lambda: plan(host, want, named) if many else plan(permit(host, named), want, allow))
 
     run(
         module,
@@ -103,6 +103,26 @@ def ensure(
                 f"{module._name} {want.name}", module.params["lock_timeout"], read_only=module.check_mode
             ),
         ),
+    )
+
+
+def in_names(host: Host, made: Callable[[], Plan]) -> Plan:
+    """The plan, or its error, with names that people know in place of the kernel's numbers."""
+    try:
+        plan = made()
+    except StorageError as error:
+        error.args = (host.told(str(error)), *error.args[1:])
+        raise
+
+    def told(sentences: Iterable[str]) -> tuple[str, ...]:
+        return tuple(map(host.told, sentences))
+
+    return plan._replace(
+        steps=tuple(one._replace(detail=host.told(one.detail), destroys=told(one.destroys)) for one in plan.steps),
+        in_progress=told(plan.in_progress),
+        pending_reboot=told(plan.pending_reboot),
+        warnings=told(plan.warnings),
+        pending=told(plan.pending),
     )
 
 

@@ -70,7 +70,7 @@ def plan(machine: Machine, want: Wanted, allow: tuple[str, ...], blank: bool) ->
         return Plan(steps, first.after)
     more = f"{machine.hostname}: base layout {name}"
     if want.document.sections or want.special or want.tags or want.gone:
-        more = f"{machine.hostname}: what else is wanted is planned on base layout {name}"
+        more = f"{machine.hostname}: all other items are planned once base layout {name} is set"
     return Plan(steps, first.after, in_progress=(more,))
 
 

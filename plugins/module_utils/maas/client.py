@@ -209,7 +209,9 @@ class Client:
                 return Declined(
                     f"{purpose}: the clock here differs from the region's by more than it takes (300 s); set this one"
                 )
-            return Declined(f"{purpose}: the region does not accept the API key")
+            return Declined(
+                f"{purpose}: the region does not accept the API key; name a file with a valid one by api_key_file"
+            )
         if 300 <= status < 400:
             return Declined(f"{purpose}: {self.base} redirects to {answer.location}; give the region's own URL")
         if status == 403:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,11 +33,12 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.backend impo
     check_options,
     parse,
     parse_gib,
+    remedy,
     snapshot_id,
     strings,
     volume_id,
 )
-from ansible_collections.strata.storage.plugins.module_utils.cinder.library import _reason, faults
+from ansible_collections.strata.storage.plugins.module_utils.cinder.library import Option, _reason, faults
 from ansible_collections.strata.storage.plugins.module_utils.cinder.state import (
     GIB,
     Array,
@@ -46,9 +48,11 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.state import
     Use,
     Volume,
 )
+from ansible_collections.strata.storage.plugins.module_utils.cinder.task import _is_secret
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 
+OPTIONS = {"rbd_pool": False, "chap_password": True}
 ID = volume_id("ceph", "db")
 DB = Volume(ID, "db", 2 * GIB, pool="fast")
 NIGHTLY = Snapshot(snapshot_id(ID, "nightly"), ID, "nightly", 2 * GIB)
@@ -468,6 +472,64 @@ def test_a_typo_is_an_error_with_the_nearest_option() -> None:
     check_options(["rbd_pool"], ["rbd_pool", "rbd_user"])
     with pytest.raises(StorageError, match=r"no option rbd_pol\. Did you mean rbd_pool"):
         check_options(["rbd_pol"], ["rbd_pool", "rbd_user"])
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "said", "expected"),
+    [
+        (
+            "rbd",
+            {"rbd_pool": "volumes"},
+            "[errno 2] RADOS object not found (error opening pool 'volumes')",
+            "the cluster has no pool volumes; create it, or name another by rbd_pool",
+        ),
+        (
+            "rbd",
+            {"rbd_user": "cinder"},
+            "[errno 13] RADOS permission denied (error connecting to the cluster)",
+            "the cluster did not let client.cinder in; its keyring was to be where /etc/ceph/ceph.conf says, else "
+            "/etc/ceph/ceph.client.cinder.keyring. Copy it there, or name another user by rbd_user",
+        ),
+        (
+            "rbd",
+            {},
+            "[errno 2] RADOS object not found (error calling conf_read_file)",
+            "there is no configuration of Ceph /etc/ceph/ceph.conf on this host; copy it there, or name another file "
+            "by rbd_ceph_conf",
+        ),
+        (
+            "rbd",
+            {"rbd_keyring_conf": "/etc/ceph/none"},
+            'Value "/etc/ceph/none" is not valid for configuration option "rbd_keyring_conf"',
+            "there is no keyring /etc/ceph/none on this host; copy it there, or name another file by rbd_keyring_conf",
+        ),
+        ("rbd", {}, "[errno 110] RADOS timed out (error connecting to the cluster)", ""),
+        (
+            "lvm",
+            {"volume_group": "arrays"},
+            "vgs failed (exit code 5): Cannot process volume group arrays",
+            "this host has no volume group arrays; make it, or name another by volume_group",
+        ),
+        ("cinder.volume.drivers.x.Driver", {}, "error opening pool", ""),
+        (
+            "cinder.volume.drivers.rbd.RBDDriver",
+            {},
+            "error opening pool",
+            "the cluster has no pool rbd; create it, or name another by rbd_pool",
+        ),
+    ],
+)
+def test_what_to_do_where_a_driver_does_not_start(driver: str, options: Any, said: str, expected: str) -> None:
+    given = {"name": "ceph", "driver": driver, "options": options}
+    assert remedy(parse(words(backend=given)), said) == expected
+
+
+def test_a_value_is_hidden_where_its_option_is_secret_or_nobody_knows_it() -> None:
+    plain, secret = (Option(SimpleNamespace(dest=name, secret=hidden)) for name, hidden in OPTIONS.items())
+    options = {option.name: option for option in (plain, secret)}
+    # Else a typo in the name of an option hides its value, rbd, in the error about that typo.
+    assert not _is_secret("rbd_pol", options)
+    assert [_is_secret(name, options) for name in ("chap_password", "chap_pasword", "token")] == [True, True, True]
 
 
 def test_what_ansible_hides() -> None:

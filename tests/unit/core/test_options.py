@@ -65,6 +65,10 @@ def test_all_errors_of_a_document_at_once_each_with_its_item() -> None:
     ]
 
 
+def test_a_module_that_takes_no_options_says_so() -> None:
+    assert said("layout_info", gather="health") == "gather is no option; there are none"
+
+
 def test_items_with_errors_are_not_missed_by_others() -> None:
     """What refers to them is right; two of one name are wrong all the same."""
     words: dict[str, Any] = {

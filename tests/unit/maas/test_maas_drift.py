@@ -269,7 +269,10 @@ def test_the_playbook(maas: Maas, machine: dict[str, Any], host: dict[str, Any],
     host["layout"]["raids"][0]["level"] = "6"
     right, told = play(host)
     assert not right
-    assert "- raids: md0: level: 5" in told
-    assert "+ raids: md0: level: 6" in told
+    # Each difference on a line of its own.
+    assert [line.strip(' ",') for line in told.splitlines() if "raids: md0" in line] == [
+        "- raids: md0: level: 5",
+        "+ raids: md0: level: 6",
+    ]
     assert "(differences: 1). Nothing was done" in " ".join(told.split())
     assert machine["layout"]["raids"][0]["level"] == "5"

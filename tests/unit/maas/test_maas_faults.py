@@ -124,7 +124,10 @@ def test_what_was_done_before_is_told(maas: Maas) -> None:
 
 def test_keys(maas: Maas, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for key, said in (
-        ("consumer:token:wrong", "the region does not accept the API key"),
+        (
+            "consumer:token:wrong",
+            "the region does not accept the API key; name a file with a valid one by api_key_file",
+        ),
         ("consumer:wrong:secret", "the region does not accept the API key"),
         ("wrong:token:secret", "the region does not accept the API key"),
         ("one:two", "an API key has three parts"),

@@ -649,7 +649,7 @@ def test_a_base_to_build_on(maas: Maas, name: str) -> None:
     }
     planned = maas.storage(check=True, **words)
     assert outline(planned) == [f"apply base layout {name}"]
-    assert planned["in_progress"] == [f"node1: what else is wanted is planned on base layout {name}"]
+    assert planned["in_progress"] == [f"node1: all other items are planned once base layout {name} is set"]
     done = maas.storage(**words)
     assert outline(done) == [f"apply base layout {name}", "format filesystem sdb", "mount filesystem sdb"]
     assert not maas.storage(**words)["changed"]

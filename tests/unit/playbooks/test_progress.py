@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from ansible_collections.strata.storage.plugins.action import cinder_volume
 from ansible_collections.strata.storage.plugins.plugin_utils.progress import Lines, Told
 from tests.tools.checkout import ROOT
 
@@ -86,3 +88,13 @@ def test_no_flood() -> None:
     assert not lines.due(near._replace(percent=90.0), 529), "too soon"
     assert not lines.due(Told("md1: resync", 1.0), 529), "too soon"
     assert lines.due(Told("md1: resync", 1.0), 530)
+
+
+def test_a_plan_is_headed_by_its_host_also_where_the_module_names_none() -> None:
+    shown = cinder_volume.ActionModule.__new__(cinder_volume.ActionModule)
+    shown._task = cast("Any", SimpleNamespace)(get_name=lambda: "A volume")
+    step = {"action": "create", "kind": "volume", "name": "db", "detail": "1 GiB", "destroys": []}
+    diff = [{"prepared": "Plan: 1 step, nothing destroyed\n"}, {"before": "", "after": "x"}]
+    shown._name({"plan": [step], "diff": diff}, "web1")
+    assert diff[0]["prepared"].startswith("web1: 1 step, nothing destroyed\n")
+    assert diff[1]["after_header"] == "web1: after 'A volume' (1 step)"

@@ -70,6 +70,11 @@ def of_container(host: Host, container: Container) -> Iterator[Finding]:
         meaning = "It can be used meanwhile, once it is open; a part of its data is as before."
         remedy = "`cryptsetup reencrypt --resume-only` goes on where that stopped."
         yield found(WARNING, header.reencryption, f"it is on its way ({header.reencryption})", meaning, remedy)
+    if line and moves(line.device):
+        problem = f"{CRYPTTAB} has it on {line.device}, which may be another device after a boot"
+        meaning = "A boot may not open it, or open another container in its place."
+        remedy = "A luks task with its name has the line say its UUID."
+        yield found(WARNING, "kernel name", problem, meaning, remedy)
     known = [line for line in lines(host.files.get(CRYPTTAB)) if line.name == container.name]
     if container.mapped and not known:
         meaning = "The next boot does not open it."

@@ -15,14 +15,14 @@ from ...core.plan import Command, Plan, new_uuid
 from ...document.luks import Luks
 from ...document.names import check_name
 from ..actions import Claim, DropBackup
-from ..devices import Content
+from ..devices import Content, Device
 from ..findings import of_devices, told
 from ..host import Host, replace_item
 from ..layer import Found, Reported
 from ..safety import DECRYPTION, blank, check_boot, emptied, is_own, take, wipe_steps
 from ..unfinished import anew, begun, forget, intent, same_uuid
 from . import decrypt, in_place, keys, plain, tokens, volume_key
-from .crypttab import CRYPTTAB, line_of, of_container, with_option
+from .crypttab import CRYPTTAB, line_of, lines, moves, of_container, with_option
 from .health import of_container as findings_of
 from .making import OFFSETS, new_container, new_options
 from .opening import open_container
@@ -153,6 +153,7 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
     check_name(want.name, "luks", 127)
     keys.check_file(host, want, key)
     device = host.device(device_name, f"luks {want.name}")
+    _check_line(host, want, device)
     kind = want.type or "luks2"
     if device.size and device.size <= OFFSETS[kind]:
         raise StorageError(f"luks {want.name}: {device.path} is too small for the header of a container")
@@ -178,6 +179,19 @@ def _create(host: Host, want: Luks, allow: bool) -> tuple[Steps, Host, Container
     host = with_container(host, container, key)
     kept, host, container = keys.back_up(host, want, container, always=True)
     return (*taken, made, *kept), host, container
+
+
+def _check_line(host: Host, want: Luks, device: Device) -> None:
+    """Raises Refused where a boot would open the device under another name, by its path."""
+    for line in lines(host.files.get(CRYPTTAB)):
+        if line.uuid or line.is_random or not line.is_opened or line.name == want.name:
+            continue
+        meant = host.find(line.device) if line.device.startswith("/") else None
+        if line.device in device.part_tags or (meant and meant.path == device.path):
+            raise Refused(
+                f"luks {want.name}: {CRYPTTAB} has {line.name} for {line.device}, so a boot would open {device.path} "
+                f"as {line.name}. Take that line out, or call the container {line.name}"
+            )
 
 
 def _creation(name: str) -> str:
@@ -231,6 +245,8 @@ def _keep(host: Host, want: Luks, container: Container) -> tuple[Steps, Host, Co
     if found is None and not opened and not container.is_planned and not closes:
         return (), host, container
     line = found or of_container(want.name, container.uuid)
+    if moves(line.device):
+        line = line._replace(device=of_container(want.name, container.uuid).device)
     line = tokens.with_tokens(want, container, line)
     by_token = tokens.opens_by_token(want, container, line)
     if want.key and want.key.file and want.key.file != line.key_file and not by_token:

@@ -80,7 +80,8 @@ def read_containers(
     for path, header in superblocks.items():
         if isinstance(header, Header):
             device = opened.get(path)
-            line = named.get(path) or named.get(header.uuid.lower())
+            # The UUID goes first: a path that somebody wrote years ago may be another device by now.
+            line = named.get(header.uuid.lower()) or named.get(path)
             name = read_text(f"{SYS}/{device.kernel}/dm/name") if device else line.name if line else ""
             mapped = device.path if device else ""
             found.append(Container(path, header, name or f"luks-{header.uuid}", mapped))

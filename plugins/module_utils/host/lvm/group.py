@@ -255,9 +255,11 @@ def without_space(host: Host, group: Group, gone: tuple[PhysicalVolume, ...]) ->
 def detached(host: Host, want: Drive, group: Group, gone: tuple[PhysicalVolume, ...]) -> tuple[Steps, Host, Group]:
     """Physical volumes emptied, out of the group, and blank."""
     if gone and group.free < 0:
+        kept = " ".join(volume.device for volume in group.physical_volumes if volume not in gone)
         raise Refused(
             f"drive {want.name}: without {' '.join(volume.device for volume in gone)} its volumes lack "
-            f"{show_size(-group.free)} of room; nothing was moved. Make them smaller, or list another device"
+            f"{show_size(-group.free)} of room; nothing was moved. List larger devices than {kept}, or one more; or "
+            "make the volumes smaller, which xfs and f2fs cannot be"
         )
     if gone:
         check_open(group)

@@ -189,7 +189,9 @@ def _labelled(
         return (), concealed
     report = json.loads(run_command((*_DUPLICATES_REPORT.split(), *_NO_BACKUP)))["report"]
     twice = {_path(host, entry["pv_name"]) for entry in report[0]["pv"] if entry["pv_duplicate"]}
-    return tuple(stray._replace(duplicate=stray.device in twice) for stray in found), concealed
+    # A volume of this host that is offered to itself (iSCSI) shows the label of what lies on it, its pool as well.
+    known = [one for one in found if one.device in twice or "LVM-" not in host.devices[one.device].identity]
+    return tuple(stray._replace(duplicate=stray.device in twice) for stray in known), concealed
 
 
 def _logical_volume(host: Host, entry: Mapping[str, str], group: Mapping[str, str], places: _Places) -> LogicalVolume:

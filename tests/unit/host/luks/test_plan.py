@@ -21,6 +21,7 @@ from ansible_collections.strata.storage.plugins.module_utils.host.luks.read impo
     backup_path,
     beginning_path,
     by_crypttab,
+    read_containers,
 )
 from ansible_collections.strata.storage.plugins.module_utils.host.luks.state import Container, Header
 from ansible_collections.strata.storage.plugins.module_utils.host.mount.state import Mount
@@ -232,6 +233,30 @@ def test_one_that_nobody_calls_anything_gets_the_name() -> None:
     plan = settle(luks, host, want(device="sdb", key_file=FILE.file))
     assert outline(plan) == ["persist luks vault", "open luks vault"]
     assert plan.after.files[CRYPTTAB] == f"# nothing\n{LINE}"
+
+
+def test_a_line_with_a_kernel_name_gets_the_uuid() -> None:
+    # Names such as sdb are other disks' after a boot, which would not open the container then.
+    line = "vault /dev/sdb /etc/keys/vault luks,tries=3\n"
+    plan = settle(luks, a_container(crypttab=line), want(device="sdb"))
+    assert outline(plan) == ["persist luks vault"]
+    assert plan.after.files[CRYPTTAB] == f"vault UUID={UUID} /etc/keys/vault luks,tries=3\n"
+    new = settle(luks, BLANK._replace(files={CRYPTTAB: line}), want(device="sdb", key_file=FILE.file))
+    assert new.after.files[CRYPTTAB] == "vault UUID=<uuid:luks-vault> /etc/keys/vault luks,tries=3\n"
+    lasting = line.replace("/dev/sdb", "/dev/disk/by-id/wwn-0x5")
+    assert settle(luks, a_container(crypttab=lasting), want(device="sdb")).steps == ()
+
+
+@pytest.mark.parametrize("line", ["old /dev/sdb /etc/keys/old luks\n", "old PARTUUID=4c8a none luks,nofail\n"])
+def test_a_device_that_a_boot_opens_under_another_name_is_refused(line: str) -> None:
+    host = BLANK.with_device(disk(SDB, part_uuid="4c8a"))._replace(files={CRYPTTAB: line})
+    message = (
+        f"crypttab has old for {line.split()[1]}, so a boot would open /dev/sdb as old. Take that line out, or call"
+    )
+    with pytest.raises(Refused, match=message):
+        settle(luks, host, want(device="sdb", key_file=FILE.file))
+    never = host._replace(files={CRYPTTAB: line.replace("luks", "luks,noauto")})
+    assert settle(luks, never, want(device="sdb", key_file=FILE.file)).steps
 
 
 def test_a_line_of_the_users_keeps_its_words() -> None:
@@ -481,6 +506,8 @@ def test_mode_exact_names_all() -> None:
         (a_container(HEADER._replace(damaged="its first header is damaged")), ["header"]),
         (a_container(HEADER._replace(reencryption="encrypt")), ["encrypt"]),
         (a_container(boot=Boot(opens_containers=False)), ["no generator"]),
+        (a_container(crypttab="vault /dev/sdb /etc/keys/vault luks"), ["kernel name"]),
+        (a_container(crypttab="vault /dev/disk/by-id/wwn-0x5 /etc/keys/vault luks"), []),
     ],
 )
 def test_health(host: Host, problems: list[str]) -> None:
@@ -493,3 +520,10 @@ def test_crypttab_may_name_a_container_in_many_ways() -> None:
     header = HEADER._replace(label="data")
     named = by_crypttab(text, {SDB: parted, SDC: disk(SDC)}, {"/dev/sdd": header})
     assert {key: line.name for key, line in named.items()} == {UUID: "a", SDC: "b", SDB: "c", "/dev/sdd": "d"}
+
+
+def test_a_closed_container_is_called_as_the_line_with_its_uuid_says() -> None:
+    # A path in a line of years ago may be another device by now.
+    named = by_crypttab(f"old {SDB} none\n{LINE}", {SDB: disk(SDB)}, {SDB: HEADER})
+    (container,) = read_containers({SDB: HEADER}, {}, named)
+    assert container.name == "vault"

@@ -904,7 +904,10 @@ def test_a_device_that_is_not_listed_any_more_leaves_empty() -> None:
 
 def test_what_does_not_fit_on_the_others_is_not_moved() -> None:
     host = online(devices="bc", size=SPACE + GiB, tags=(TAG,))
-    refused(host, "without /dev/sdc its volumes lack 1 GiB of room; nothing was moved", devices=(SDB,), volumes=())
+    message = (
+        "without /dev/sdc its volumes lack 1 GiB of room; nothing was moved. List larger devices than /dev/sdb, or"
+    )
+    refused(host, message, devices=(SDB,), volumes=())
     refused(host, "its volumes lack 1 GiB of room; nothing was moved", devices=(SDB,))
     refused(host, "volume data/data has 11 GiB, and 10 GiB is wanted. Set allow_shrink", False, ALL, devices=(SDB,))
     btrfs = online(devices="bc", size=2 * SPACE, tags=(TAG,), filesystem=Filesystem("btrfs", "f5", size=2 * SPACE))
