@@ -20,7 +20,6 @@ from ..core.lock import HostLock
 from ..core.plan import Plan
 from ..core.run import Pipeline, run
 from ..core.secret import mask
-from ..core.text import nearest
 from . import info
 from .actions import handlers
 from .backend import Wanted, parse, strings
@@ -103,22 +102,18 @@ def _loaded(module: AnsibleModule) -> tuple[Wanted, dict[str, Option]]:
         module.no_log_values -= set(strings(given))
         raise
     options = load_driver(want)
-    plain = {text for name, value in given.items() if not _is_secret(name, options) for text in strings(value)}
-    secret = {text for name, value in given.items() if _is_secret(name, options) for text in strings(value)}
+    plain = {
+        text for name, value in given.items() if name in options and not options[name].secret for text in strings(value)
+    }
+    secret = {
+        text for name, value in given.items() if name not in options or options[name].secret for text in strings(value)
+    }
     module.no_log_values -= plain - secret
     if want.is_url:
         passwords = _passwords(want.database)
         module.no_log_values.update(passwords)
         mask(passwords)
     return want, options
-
-
-def _is_secret(name: str, options: dict[str, Option]) -> bool:
-    """Whether an option's value is hidden. Where the driver has no such option, the one that was meant says that."""
-    if name in options:
-        return options[name].secret
-    near = nearest(name, options)
-    return not near or options[near].secret
 
 
 def _passwords(url: str) -> set[str]:

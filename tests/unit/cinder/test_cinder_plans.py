@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from importlib import metadata
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.backend impo
     strings,
     volume_id,
 )
-from ansible_collections.strata.storage.plugins.module_utils.cinder.library import Option, _reason, faults
+from ansible_collections.strata.storage.plugins.module_utils.cinder.library import _reason, faults
 from ansible_collections.strata.storage.plugins.module_utils.cinder.state import (
     GIB,
     Array,
@@ -48,11 +47,9 @@ from ansible_collections.strata.storage.plugins.module_utils.cinder.state import
     Use,
     Volume,
 )
-from ansible_collections.strata.storage.plugins.module_utils.cinder.task import _is_secret
 from ansible_collections.strata.storage.plugins.module_utils.core.errors import Refused, StorageError, Unread
 from ansible_collections.strata.storage.plugins.module_utils.core.plan import Plan
 
-OPTIONS = {"rbd_pool": False, "chap_password": True}
 ID = volume_id("ceph", "db")
 DB = Volume(ID, "db", 2 * GIB, pool="fast")
 NIGHTLY = Snapshot(snapshot_id(ID, "nightly"), ID, "nightly", 2 * GIB)
@@ -522,14 +519,6 @@ def test_a_typo_is_an_error_with_the_nearest_option() -> None:
 def test_what_to_do_where_a_driver_does_not_start(driver: str, options: Any, said: str, expected: str) -> None:
     given = {"name": "ceph", "driver": driver, "options": options}
     assert remedy(parse(words(backend=given)), said) == expected
-
-
-def test_a_value_is_hidden_where_its_option_is_secret_or_nobody_knows_it() -> None:
-    plain, secret = (Option(SimpleNamespace(dest=name, secret=hidden)) for name, hidden in OPTIONS.items())
-    options = {option.name: option for option in (plain, secret)}
-    # Else a typo in the name of an option hides its value, rbd, in the error about that typo.
-    assert not _is_secret("rbd_pol", options)
-    assert [_is_secret(name, options) for name in ("chap_password", "chap_pasword", "token")] == [True, True, True]
 
 
 def test_what_ansible_hides() -> None:
