@@ -123,7 +123,7 @@ def test_what_lies_below_a_snapshot(node: Node) -> None:
     node.run("lvcreate -y -L 20M -s -n s data/o; udevadm settle")
     for label in ("evil", "worse"):
         item = {"device": "/dev/mapper/data-o-real", "label": label}
-        refused(node, "is held by /dev/dm-", filesystems=[item], allow_destroy=[one])
+        refused(node, "is held by /dev/mapper/", filesystems=[item], allow_destroy=[one])
     node.converge("layout", filesystems=[{"device": "/dev/data/o", "label": "good", "mount_point": "/srv"}])
 
 
